@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors for artists: what happened, with which file, and what to do about it."""
+
+
+class FaceDetailError(Exception):
+    """Something the artist can act on.
+
+    Args:
+        message: one sentence, naming the file where there is one.
+        remedy: one sentence, what to do.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, remedy: str):
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class PhotoError(FaceDetailError):
+    """A photo cannot be read or is not usable."""
+
+    code = "photo"
+
+
+class NoFaceError(PhotoError):
+    """No face (or not the asked-for face) was found in a photo."""
+
+    code = "no_face"
+
+
+class AssetError(FaceDetailError):
+    """A weight or model file is missing, damaged or of another version."""
+
+    code = "asset"
+
+
+class FaceModelError(FaceDetailError):
+    """A face model file is not what it should be."""
+
+    code = "face_model"
+
+
+class OutputError(FaceDetailError):
+    """A result cannot be written or read back."""
+
+    code = "output"
+
+
+class WorkerError(FaceDetailError):
+    """The worker process ended or could not be started."""
+
+    code = "worker"

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the proxy fit returns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..camera import AffineCamera, PerspectiveCamera
+
+
+@dataclass(frozen=True)
+class ProxyFit:
+    """A face model fitted to one face of one photo.
+
+    Attributes:
+        alpha: (K,) float32, identity in σ units.
+        beta: (E,) float32, expression weights in [0, 1], in the model's order of names.
+        affine: affine camera of the fit, head frame mm to photo px.
+        perspective: perspective camera of the same correspondences.
+        vertices: (V, 3) float32 mm, posed head (identity and expression), head frame, all parts of the model.
+        vertices_neutral: (V, 3) float32 mm, the same with β = 0.
+        residual_px: median landmark residual in px under the perspective camera.
+    """
+
+    alpha: np.ndarray
+    beta: np.ndarray
+    affine: AffineCamera
+    perspective: PerspectiveCamera
+    vertices: np.ndarray
+    vertices_neutral: np.ndarray
+    residual_px: float
