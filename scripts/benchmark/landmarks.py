@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure the landmarker: time per photo, detection rate, and agreement with itself on mirrored and turned photos.
+
+    FACEDETAIL_DATA=… python scripts/benchmark/landmarks.py [--quick]
+
+Self-consistency: a photo and its mirror image (or the photo turned by 90°) should give the same 68 points once mapped
+back; the median distance is given in per cent of the face's width and in photo pixels. ``--quick`` takes every eighth
+photo. The last line is JSON.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from skimage.data import astronaut
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+
+# iBUG point that takes each point's place in a mirrored face.
+MIRRORED = np.array(
+    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
+     41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
+)  # fmt: skip
+
+
+def photo_sets(quick: bool) -> dict[str, list[np.ndarray]]:
+    """RGB photos by name of the set."""
+    step = 8 if quick else 1
+    sets = {"astronaut, 512 px": [astronaut()]}
+    directory = os.environ.get("FACEDETAIL_DATA")
+    if directory:
+        for name, pattern in (("wild, 350 px", "wild/*.jpg"), ("london, 1350 px", "london/*/*.jpg")):
+            paths = sorted(Path(directory).glob(pattern))[::step]
+            sets[name] = [np.ascontiguousarray(cv2.imread(str(path))[:, :, ::-1]) for path in paths]
+    return sets
+
+
+def measure(landmarker: MeshLandmarker, photos: list[np.ndarray]) -> dict[str, float]:
+    """Figures of one set."""
+    found, mirrored, turned, mirrored_px, seconds = 0, [], [], [], []
+    for photo in photos:
+        start = time.perf_counter()
+        faces = landmarker.find(photo)
+        seconds.append(time.perf_counter() - start)
+        if not faces:
+            continue
+        found += 1
+        points = faces[0].sparse_px
+        width = np.ptp(points[:, 0])
+        flipped = landmarker.find(photo[:, ::-1])
+        if flipped:
+            back = flipped[0].sparse_px[MIRRORED] * [-1, 1] + [photo.shape[1], 0]
+            distance = float(np.median(np.linalg.norm(back - points, axis=1)))
+            mirrored_px.append(distance)
+            mirrored.append(100 * distance / width)
+        quarter = landmarker.find(np.rot90(photo))
+        if quarter:
+            back = np.stack([photo.shape[1] - quarter[0].sparse_px[:, 1], quarter[0].sparse_px[:, 0]], axis=1)
+            turned.append(100 * float(np.median(np.linalg.norm(back - points, axis=1))) / width)
+    return {
+        "photos": len(photos),
+        "found": found,
+        "median_ms": round(1000 * float(np.median(seconds)), 1),
+        "fastest_ms": round(1000 * min(seconds), 1),
+        "mirror_percent": round(float(np.median(mirrored)), 2),
+        "mirror_px": round(float(np.median(mirrored_px)), 2),
+        "turned_percent": round(float(np.median(turned)), 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="every eighth photo")
+    quick = parser.parse_args().quick
+    landmarker = MeshLandmarker.load()
+    landmarker.find(astronaut())
+    figures = {}
+    print(
+        "| photos | found | ms, median | ms, fastest | mirrored, % of width | mirrored, px | turned 90°, % of width |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for name, photos in photo_sets(quick).items():
+        f = figures[name] = measure(landmarker, photos)
+        print(
+            f"| {name} | {f['found']} of {f['photos']} | {f['median_ms']} | {f['fastest_ms']} "
+            f"| {f['mirror_percent']} | {f['mirror_px']} | {f['turned_percent']} |",
+            flush=True,
+        )
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
