@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The preview picture of a head whose photo is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_colours
+from facedetail_addon.core.preview import head_box, render_preview, render_turned
+from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.uv.unwrap import unwrap
+
+HEIGHT = 240
+
+
+@pytest.fixture(scope="module")
+def reconstruction(model) -> Reconstruction:
+    fit = fit_of(model, camera_at(15))
+    photo = photograph(model, fit, skin_colours(model))
+    texture = unwrap(photo, fit, model, 512)
+    landmarks = model.landmarks68.points(fit.vertices).astype(np.float32)
+    return Reconstruction(
+        "known.png", photo, model.name, model.expression_names, fit.alpha, fit.beta, fit.affine, fit.perspective,
+        fit.perspective.project(landmarks).astype(np.float32), landmarks, fit.vertices, fit.vertices_neutral,
+        texture.color, texture.confidence, {}, (),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def panels(reconstruction, model) -> list[np.ndarray]:
+    picture = render_preview(reconstruction, model, HEIGHT)
+    assert picture.dtype == np.uint8 and picture.shape[0] == HEIGHT and picture.shape[2] == 3
+    gap = max(2, HEIGHT // 192)
+    width = (picture.shape[1] - 3 * gap) // 4
+    return [picture[:, i * (width + gap) : i * (width + gap) + width].astype(int) for i in range(4)]
+
+
+def test_the_textured_head_lies_on_the_photo(panels):
+    photo, _, _, textured = panels
+    inner = np.zeros(photo.shape[:2], bool)
+    inner[HEIGHT // 3 : 2 * HEIGHT // 3, photo.shape[1] // 3 : photo.shape[1] // 2] = True
+    skin = inner & (photo[..., 0] > photo[..., 1:].max(axis=-1) + 15)
+    assert skin.sum() > 500
+    assert np.abs(photo - textured)[skin].mean() < 4
+
+
+def test_the_textured_panel_shows_nothing_of_the_background(panels):
+    textured = panels[3]
+    cyan = np.abs(textured - (10, 220, 220)).max(axis=-1) < 40
+    assert not cyan.any()
+
+
+def test_the_overlay_draws_landmarks_and_wires_over_the_photo(panels):
+    photo, overlay, _, _ = panels
+    green = (overlay[..., 1] > 200) & (overlay[..., 0] < 170) & (overlay[..., 2] < 170)
+    assert green.sum() > 68
+    changed = np.abs(photo - overlay).max(axis=-1) > 12
+    assert 0.1 < changed.mean() < 0.9
+
+
+def test_clay_is_lit_and_says_nothing_of_the_photo(reconstruction, model, panels):
+    clay = panels[2]
+    assert np.ptp(clay.sum(axis=-1)) > 250
+    black = replace(reconstruction, photo=np.zeros_like(reconstruction.photo), texture=reconstruction.texture * 0)
+    gap = max(2, HEIGHT // 192)
+    again = render_preview(black, model, HEIGHT)
+    width = (again.shape[1] - 3 * gap) // 4
+    np.testing.assert_array_equal(again[:, 2 * (width + gap) : 2 * (width + gap) + width], clay)
+
+
+def test_the_box_holds_the_face_and_stays_within_the_photo(reconstruction, model):
+    x0, y0, x1, y1 = head_box(reconstruction, model)
+    points = reconstruction.landmarks68_px
+    assert 0 <= x0 < points[:, 0].min() and points[:, 0].max() < x1 <= reconstruction.photo.shape[1]
+    assert 0 <= y0 < points[:, 1].min() and points[:, 1].max() < y1 <= reconstruction.photo.shape[0]
+
+
+def test_a_head_beside_the_photo_still_gives_a_picture(reconstruction, model):
+    camera = replace(reconstruction.perspective, center_px=np.array([5e3, 5e3]))
+    picture = render_preview(replace(reconstruction, perspective=camera), model, 96)
+    assert picture.shape[0] == 96 and picture[:, :40].std() > 0
+
+
+@pytest.mark.parametrize("yaw_deg", [-60, 60])
+def test_the_turned_head_shows_the_right_cheek(reconstruction, model, yaw_deg):
+    left = model.mean[: model.skin.stop, 0] > 0
+    uv = model.skin.uv_triangles()[:, 0]
+    on_left = left[model.skin.triangles()[:, 0]]
+    side = reconstruction.texture.shape[0]
+    texture = np.zeros_like(reconstruction.texture)
+    texture[..., 1] = 255
+    corner = model.skin.uv[uv[on_left]].clip(0, 1)
+    rows, columns = ((1 - corner[:, 1]) * (side - 1)).astype(int), (corner[:, 0] * (side - 1)).astype(int)
+    for dy in range(-4, 5):
+        for dx in range(-4, 5):
+            texture[(rows + dy).clip(0, side - 1), (columns + dx).clip(0, side - 1)] = (255, 0, 0)
+    picture = render_turned(replace(reconstruction, texture=texture), model, yaw_deg, 160).astype(int)
+    red = (picture[..., 0] > picture[..., 1] + 100).sum()
+    green = (picture[..., 1] > picture[..., 0] + 100).sum()
+    assert (red > green) == (yaw_deg < 0)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where each point of the skin has its counterpart on the other side of the face."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..face_model.model import FaceModel, PointEmbedding
+from ..render import vertex_normals
+
+_NORMAL_MM = 8.0  # how far apart two opposite normals count, so that thin lids and lips keep their own side
+_SAME_MM = 0.1  # a vertex this near is the counterpart itself
+_CANDIDATES = 2  # nearest vertices whose triangles are tried
+
+
+def mirror_embedding(model: FaceModel) -> PointEmbedding:
+    """The mirrored place of every skin vertex, on the skin's surface.
+
+    Found on the mean head, which is symmetric about x = 0: the mirrored vertex is looked up by position and normal,
+    then projected to the nearest triangle around what was found. Neither topology nor UV need be symmetric.
+
+    Returns:
+        For each of the V skin vertices three skin vertices and their weights.
+    """
+    stop = model.skin.stop
+    triangles = model.skin.triangles()
+    mean = model.mean[:stop].astype(np.float64)
+    normals = vertex_normals(mean, triangles)
+    flip = np.array([-1.0, 1.0, 1.0])
+    tree = cKDTree(np.concatenate([mean, normals * _NORMAL_MM], axis=1))
+    gap, nearest = tree.query(np.concatenate([mean * flip, normals * flip * _NORMAL_MM], axis=1), k=_CANDIDATES)
+    corners = np.repeat(nearest[:, :1], 3, axis=1).astype(np.int32)
+    weights = np.tile(np.float32([1, 0, 0]), (stop, 1))
+    between = np.flatnonzero(gap[:, 0] > _SAME_MM)
+    if len(between):
+        projected = _project((mean * flip)[between], nearest[between], mean, triangles)
+        corners[between], weights[between] = projected.vertices, projected.weights
+    return PointEmbedding(corners, weights)
+
+
+def _project(points: np.ndarray, nearest: np.ndarray, vertices: np.ndarray, triangles: np.ndarray) -> PointEmbedding:
+    """The closest points to (N, 3) ``points`` on the triangles around their (N, C) nearest vertices."""
+    order = np.argsort(triangles.ravel(), kind="stable")
+    first = np.searchsorted(triangles.ravel()[order], np.arange(len(vertices) + 1))
+    valence = int(np.diff(first).max())
+    best = np.full(len(points), np.inf)
+    corners = np.repeat(nearest[:, :1], 3, axis=1).astype(np.int32)
+    weights = np.tile(np.float32([1, 0, 0]), (len(points), 1))
+    for candidate in range(nearest.shape[1]):
+        for slot in range(valence):
+            entry = first[nearest[:, candidate]] + slot
+            rows = np.flatnonzero(entry < first[nearest[:, candidate] + 1])
+            tried = triangles[order[entry[rows]] // 3]
+            tried_weights = closest_weights(points[rows], vertices[tried])
+            gap = np.einsum("nkc,nk->nc", vertices[tried], tried_weights) - points[rows]
+            distance = (gap**2).sum(axis=1)
+            closer = distance < best[rows]
+            rows = rows[closer]
+            best[rows], corners[rows], weights[rows] = distance[closer], tried[closer], tried_weights[closer]
+    return PointEmbedding(corners, weights)
+
+
+def closest_weights(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """(N, 3) points and (N, 3, 3) triangles: (N, 3) weights of the point of each triangle closest to its point."""
+    edge1, edge2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    to_point = points - corners[:, 0]
+    d11, d12, d22 = (edge1 * edge1).sum(1), (edge1 * edge2).sum(1), (edge2 * edge2).sum(1)
+    p1, p2 = (to_point * edge1).sum(1), (to_point * edge2).sum(1)
+    area = np.maximum(d11 * d22 - d12 * d12, 1e-20)
+    second, third = (d22 * p1 - d12 * p2) / area, (d11 * p2 - d12 * p1) / area
+    inside = np.stack([1 - second - third, second, third], axis=1)
+    best = np.where(inside.min(axis=1) >= 0, 0.0, np.inf)
+    out = inside
+    for start, end in ((0, 1), (1, 2), (2, 0)):
+        edge = corners[:, end] - corners[:, start]
+        along = ((points - corners[:, start]) * edge).sum(1) / np.maximum((edge * edge).sum(1), 1e-20)
+        along = along.clip(0, 1)
+        distance = ((corners[:, start] + along[:, None] * edge - points) ** 2).sum(1)
+        closer = distance < best
+        on_edge = np.zeros_like(inside)
+        on_edge[:, start], on_edge[:, end] = 1 - along, along
+        best = np.where(closer, distance, best)
+        out = np.where(closer[:, None], on_edge, out)
+    return out
