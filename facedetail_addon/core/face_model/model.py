@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..archive import read_arrays
 from ..errors import FaceModelError
 
 FORMAT_VERSION = 1
@@ -126,9 +127,8 @@ def load_face_model(path: Path) -> FaceModel:
         FaceModelError: missing, of another format, or with arrays of wrong shape or non-finite values.
     """
     try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {key: data[key] for key in data.files}
-    except (OSError, ValueError, KeyError) as error:
+        arrays = read_arrays(path)
+    except ValueError as error:
         raise FaceModelError(f"The face model {path} cannot be read: {error}.", _REMEDY) from error
     try:
         model = _decode(arrays)
