@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reconstruction of one face, and the result folder it is saved to and read back from."""
+"""The reconstruction of one face, saved to a result folder and read back from it."""
 
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from .camera import AffineCamera, PerspectiveCamera
+from .face_model.model import FaceModel
 
 
 @dataclass(frozen=True)
@@ -53,3 +57,48 @@ class Reconstruction:
     confidence: np.ndarray
     stage_seconds: dict[str, float]
     notices: tuple[Notice, ...]
+
+    def save(self, directory: Path, model: FaceModel | None = None, also: Callable[[Path], None] | None = None) -> Path:
+        """Write the result folder ``directory/<photo stem>``, whole or not at all.
+
+        An older result there is replaced; a folder that holds anything else is left alone.
+
+        Args:
+            directory: where result folders go; made when missing.
+            model: the face model of this reconstruction; found by its name when not given.
+            also: writes more files (``scene.blend``, ``render.png``) into the folder it is given, before the result
+                appears in its place; what it raises leaves nothing behind.
+
+        Returns:
+            The result folder.
+
+        Raises:
+            OutputError: it cannot be written, or something else lies there.
+        """
+        from .result_files import write_result
+
+        return write_result(self, Path(directory), model, also)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Reconstruction":
+        """Read a result folder back; every value is checked.
+
+        ``texture``, ``photo`` and all numbers come back exactly, ``confidence`` to 1/65535.
+
+        Raises:
+            OutputError: not a result folder, of another version, incomplete, or with values that cannot be.
+        """
+        from .result_files import read_result
+
+        return read_result(Path(folder))
+
+
+def result_folder(directory: Path, photo_name: str) -> Path:
+    """Where the result of a photo goes: ``directory/<stem>``, without the dots and spaces Windows drops at the end."""
+    stem = Path(photo_name).stem.rstrip(". ")
+    return Path(directory) / (stem or "photo")
+
+
+def same_folder_key(folder: Path) -> str:
+    """Equal for folders that are the same one on a disk that ignores case or the form of accents."""
+    return unicodedata.normalize("NFC", str(folder.absolute())).casefold()

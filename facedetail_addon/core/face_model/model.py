@@ -42,7 +42,8 @@ class MeshPart:
     Attributes:
         name: ``skin``, ``eye_left``, ``eye_right``, ``teeth_upper``, ``teeth_lower``, ``gums`` …
         start, stop: its vertices are ``start:stop`` of the model's.
-        faces: (F, 4) int32 quads, indices into the *part's own* vertices (0 = ``start``); −1 in the last place: triangle.
+        faces: (F, 4) int32 quads, indices into the *part's own* vertices (0 = ``start``); −1 in the last place
+            marks a triangle.
         uv: (U, 2) float32, origin bottom left.
         face_uv: (F, 4) int32 indices into ``uv``, −1 where ``faces`` is.
         face_material: (F,) uint8 index into ``materials``.

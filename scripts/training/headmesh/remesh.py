@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Quads for the half head outside the rings: Blender's QuadriFlow in a space where the face is large.
 
-The surface is warped first (a sphere inversion, which is conformal, and two lenses around nose and ear), so that uniform
-quads become fine on the face and coarse on the back of the head; results are read back as points on the surface.
+The surface is warped first (a sphere inversion beside the face, which is conformal, and two lenses around nose and
+ear), so that uniform quads become fine on the face and coarse on the back of the head; results are read back as points
+on the surface.
 """
 
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def remesh_half(surface: Surface, faces: int, seed: int) -> HalfMesh | None:
 
 
 def outline_corners(points: np.ndarray, outline: list[int]) -> list[int]:
-    """The four outline vertices where the midline (x = 0) meets mouth and neck: mouth top, mouth bottom, neck front, back."""
+    """Where the midline (x = 0) leaves the outline: mouth top, mouth bottom, neck front, neck back."""
     middle = np.abs(points[outline, 0]) < 1e-6
     ends = [
         outline[i] for i in range(len(outline)) if middle[i] and not (middle[i - 1] and middle[(i + 1) % len(outline)])

@@ -120,8 +120,8 @@ class Opening:
 
     Attributes:
         ground: the whole smooth surface, weights refer to the kit.
-        patch: the disk inside the border curve, sockets included, weights refer to the ground's vertices; None where the
-            border is the margin itself.
+        patch: the disk inside the border curve, sockets included, weights refer to the ground's vertices; None where
+            the border is the margin itself.
         chains: the ground's loops from the margin inwards (:func:`inward_chains`).
         cap: the disk of the ground that the last used chain bounds.
         levels: which chains become rows.

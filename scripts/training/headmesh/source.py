@@ -70,11 +70,11 @@ def load_source(folder: Path) -> SourceHead:
 
 @dataclass(frozen=True)
 class RefinedSkin:
-    """The kit's skin and sockets after one Catmull-Clark step (Catmull and Clark 1978): the smooth surface that is sampled.
+    """The kit's skin and sockets after one step of Catmull and Clark (1978): the smooth surface that is sampled.
 
     Attributes:
-        weights: (R, SKIN_STOP) sparse: refined points = weights @ kit vertices. The kit's vertices come first, then edges,
-            then faces.
+        weights: (R, SKIN_STOP) sparse: refined points = weights @ kit vertices. The kit's vertices come first, then
+            edges, then faces.
         faces: (F, 4) refined quads.
         label: (R,) 0 face, 1 head and neck, 2 mouth socket, 3 eye sockets.
         edge_index: edge (low, high) to refined vertex.

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line as a shell sees it: exit status, standard output, standard error, files."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+
+import facedetail_addon
+from facedetail_addon import cli
+from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.terminal import ProgressLine, write_line
+
+PACKAGE = Path(facedetail_addon.__file__).parent
+ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
+
+
+def start(*arguments: object, home: Path = PACKAGE.parent, **options) -> subprocess.Popen:
+    command = [sys.executable, "-m", "facedetail_addon", *map(str, arguments)]
+    return subprocess.Popen(
+        command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **options
+    )
+
+
+def run(*arguments: object, **options) -> tuple[int, str, str]:
+    process = start(*arguments, **options)
+    out, err = process.communicate(timeout=180)
+    return process.returncode, out, err
+
+
+WRONG = {
+    "nothing": [],
+    "no photo": ["reconstruct", "--output", "out"],
+    "no output": ["reconstruct", "a.jpg"],
+    "unknown action": ["sculpt", "a.jpg", "--output", "out"],
+    "odd resolution": ["reconstruct", "a.jpg", "--output", "out", "--resolution", "1000"],
+    "face 0": ["reconstruct", "a.jpg", "--output", "out", "--face", "0"],
+    "face by name": ["reconstruct", "a.jpg", "--output", "out", "--face", "smallest"],
+    "unknown landmarker": ["reconstruct", "a.jpg", "--output", "out", "--landmarker", "dlib"],
+    "render without scene": ["reconstruct", "a.jpg", "--output", "out", "--render"],
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_usage(case, capfd):
+    assert cli.main(WRONG[case]) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and "usage:" in err and "error:" in err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["reconstruct", "--help"], ["scene", "--help"]])
+def test_help(arguments, capfd):
+    assert cli.main(arguments) == 0
+    assert "usage: python -m facedetail_addon" in capfd.readouterr().out
+
+
+def test_blender_command_takes_photos_directly(capfd):
+    assert cli.command(["--help"]) == 0
+    out = capfd.readouterr().out
+    assert "usage: blender --command facedetail" in out and "--render" in out
+    assert cli.command([]) == 2
+
+
+@pytest.mark.parametrize(("option", "value"), [("--landmarker", "fan"), ("--model", "BFM2019.h5")])
+def test_what_this_version_cannot_do_is_refused(tmp_path, capfd, option, value):
+    assert cli.main(["reconstruct", str(ASTRONAUT), "--output", str(tmp_path / "out"), option, value]) == 3
+    out, err = capfd.readouterr()
+    assert out == "" and not (tmp_path / "out").exists()
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["error", "try"] and value in err
+
+
+def test_one_bad_photo_does_not_stop_the_rest(tmp_path):
+    """A good photo between bad ones, and a second one of the same name."""
+    good, twin, dot = tmp_path / "Zoë 1.png", tmp_path / "zoë 1.PNG.d" / "zoë 1.jpg", tmp_path / "dot.png"
+    twin.parent.mkdir()
+    shutil.copy(ASTRONAUT, good)
+    Image.open(ASTRONAUT).save(twin)
+    Image.new("RGB", (1, 1)).save(dot)
+    output = tmp_path / "new" / "out"
+    status, out, err = run(
+        "reconstruct", tmp_path / "missing.jpg", dot, good, twin, "--output", output, "--resolution", 512
+    )  # fmt: skip
+    assert status == 3
+    assert out.splitlines() == [str(output / "Zoë 1")]
+    errors = [line for line in err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 3 and len([line for line in err.splitlines() if line.startswith("try:")]) == 3
+    assert "missing.jpg does not exist" in errors[0] and "No face" in errors[1]
+    assert f"{twin} would be written over the result of {good}" in errors[2]
+    assert "100%  Zoë 1.png (3/4): Done" in err and "Traceback" not in err
+    assert [path.name for path in output.iterdir()] == ["Zoë 1"]
+    assert Reconstruction.load(output / "Zoë 1").photo_name == "Zoë 1.png"
+
+
+def test_quiet_says_nothing_but_the_folder(tmp_path):
+    status, out, err = run("reconstruct", ASTRONAUT, "--output", tmp_path, "--resolution", 512, "--quiet")
+    assert (status, out, err) == (0, f"{tmp_path / 'astronaut'}\n", "")
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path):
+    status, _, err = run("reconstruct", tmp_path / "missing.jpg", "--output", tmp_path, "--debug")
+    assert status == 3 and "Traceback" in err and "read_photo" in err and "\nerror: " in err and "\ntry: " in err
+
+
+def test_scene_writes_a_blender_file_and_a_render(tmp_path):
+    bpy = pytest.importorskip("bpy", reason="needs Blender's Python module")
+    status, out, err = run("scene", ASTRONAUT, "--output", tmp_path, "--resolution", 512, "--render")
+    assert status == 0, err
+    folder = tmp_path / "astronaut"
+    assert out == f"{folder}\n", "Blender's own messages stay out of standard output"
+    with Image.open(folder / "render.png") as render:
+        assert render.size == (512, 512)
+        alpha = np.asarray(render.getchannel("A"))
+    inner = np.floor(Reconstruction.load(folder).landmarks68_px[17:]).astype(int)
+    assert (alpha[inner[:, 1], inner[:, 0]] > 250).all(), "the head lies where the photo's face is"
+    assert (alpha < 5).mean() > 0.5, "and nowhere else"
+    with bpy.data.libraries.load(str(folder / "scene.blend")) as (inside, _):
+        assert inside.collections == ["FaceDetail astronaut"]
+        assert len(inside.images) >= 2
+
+
+def test_missing_weights(tmp_path):
+    """A package without its weights says which file is missing, and what to do."""
+    package = tmp_path / PACKAGE.name
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "face_mesh.safetensors"))
+    status, out, err = run("reconstruct", ASTRONAUT, "--output", tmp_path / "out", home=tmp_path)
+    assert status == 3 and out == "" and not (tmp_path / "out").exists()
+    assert "error: " in err and "face_mesh.safetensors" in err and "try: " in err and "Traceback" not in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
+@pytest.mark.parametrize(("action", "stage"), [("reconstruct", "Unwrapping"), ("scene", "Rendering")])
+def test_interrupt_leaves_nothing(tmp_path, action, stage):
+    if action == "scene":
+        pytest.importorskip("bpy", reason="needs Blender's Python module")
+    options = ["--resolution", 4096] if action == "reconstruct" else ["--resolution", 512, "--render"]
+    process = start(action, ASTRONAUT, "--output", tmp_path, *options)
+    line = process.stderr.readline()
+    while stage not in line:
+        assert line, "ended before it could be interrupted"
+        line = process.stderr.readline()
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert out == "" and "interrupted" in err and "Done" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_is_a_file(tmp_path):
+    (tmp_path / "out").write_text("")
+    status, out, err = run("reconstruct", ASTRONAUT, "--output", tmp_path / "out", "--resolution", 512, "--quiet")
+    assert status == 3 and out == "" and "error: " in err and "try: " in err
+
+
+class Screen:
+    """A stream that is a terminal, or not."""
+
+    encoding = "ascii"
+
+    def __init__(self, terminal: bool):
+        self.text, self.terminal = "", terminal
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        self.write("")
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def test_bar_on_a_terminal_and_lines_elsewhere():
+    for terminal in (True, False):
+        screen = Screen(terminal)
+        with ProgressLine(screen, "ä.jpg") as line:
+            line.show("Reading", 0.0)
+            line.show("Done", 1.0)
+        assert ("\r" in screen.text) == terminal and "100%  \\xe4.jpg: Done" in screen.text
+        assert screen.text.endswith("\r\x1b[K") if terminal else screen.text.endswith("\n")
+
+
+def test_text_the_terminal_cannot_show_is_escaped():
+    screen = Screen(True)
+    write_line(screen, "Zoë")
+    assert screen.text == "Zo\\xeb\n"

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a photo to a reconstruction, with the real networks on a real photo."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
+from facedetail_addon.core.pipeline import Core, Settings, reconstruct
+from facedetail_addon.core.results import Reconstruction
+
+SMALL = Settings(resolution=512)
+
+
+def silent(_text: str, _done: float) -> None:
+    """Progress nobody looks at."""
+
+
+@pytest.fixture(scope="module")
+def core() -> Core:
+    return Core.load(SMALL)
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> np.ndarray:
+    return data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def astronaut_file(tmp_path_factory, astronaut) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "astronaut.png"
+    Image.fromarray(astronaut).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def result(core, astronaut_file) -> Reconstruction:
+    return reconstruct(astronaut_file, core, SMALL, silent)
+
+
+def face_size_px(result: Reconstruction) -> float:
+    return float(np.ptp(result.landmarks68_px, axis=0).max())
+
+
+def test_head_lies_on_the_face(result):
+    """Both cameras put the head's landmarks on those found in the photo."""
+    for camera in (result.perspective, result.affine):
+        distance = np.linalg.norm(camera.project(result.landmarks68_mm) - result.landmarks68_px, axis=1)
+        assert np.median(distance) < 0.04 * face_size_px(result)
+
+
+def test_head_is_a_sane_human_one(result):
+    assert np.abs(result.alpha).max() < 4.5 and result.beta.min() >= 0 and result.beta.max() <= 1
+    eye_corners_mm = np.linalg.norm(result.landmarks68_mm[36] - result.landmarks68_mm[45])
+    assert 75 < eye_corners_mm < 110
+    distance_mm = np.linalg.norm(result.perspective.position())
+    assert 250 < distance_mm < 10_000 and result.perspective.position()[2] > 0, "the camera is in front of the face"
+
+
+def test_arrays_are_as_documented(result, core, astronaut):
+    count, modes = len(core.model.mean), len(core.model.expression_names)
+    shapes = {
+        "photo": (512, 512, 3), "texture": (512, 512, 3), "confidence": (512, 512), "beta": (modes,),
+        "landmarks68_px": (68, 2), "landmarks68_mm": (68, 3), "vertices": (count, 3), "vertices_neutral": (count, 3),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        array = getattr(result, name)
+        assert array.shape == shape and array.dtype == (np.uint8 if name in ("photo", "texture") else np.float32), name
+        assert np.isfinite(array).all(), name
+    np.testing.assert_array_equal(result.photo, astronaut)
+    assert set(result.stage_seconds) == {"photo", "landmarks", "proxy", "unwrap"}
+    assert all(seconds > 0 for seconds in result.stage_seconds.values())
+    assert {notice.code for notice in result.notices} <= {"small_face"}
+
+
+def test_same_photo_gives_the_same_result(result, core, astronaut_file):
+    again = reconstruct(astronaut_file, core, SMALL, silent)
+    for name in ("alpha", "beta", "vertices", "texture", "confidence"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(result, name), err_msg=name)
+
+
+def test_progress_rises_to_one(core, astronaut_file):
+    seen = []
+    reconstruct(astronaut_file, core, SMALL, lambda text, done: seen.append((text, done)))
+    fractions = [done for _, done in seen]
+    assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] == 1
+    assert len({text for text, _ in seen}) == len(seen) >= 5
+
+
+def test_progress_can_cancel(core, astronaut_file):
+    class Cancelled(Exception):
+        pass
+
+    def cancel(_text, done):
+        if done > 0:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        reconstruct(astronaut_file, core, SMALL, cancel)
+
+
+VARIANTS = {
+    "exif": lambda image, path: _save_turned(image, path.with_suffix(".jpg")),
+    "cmyk": lambda image, path: _save(image.convert("CMYK"), path.with_suffix(".jpg")),
+    "grey": lambda image, path: _save(image.convert("L"), path),
+    "sixteen bit": lambda image, path: _save(
+        Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257), path
+    ),
+    "palette": lambda image, path: _save(image.quantize(256), path),
+}  # fmt: skip
+
+
+def _save(image: Image.Image, path: Path) -> Path:
+    image.save(path)
+    return path
+
+
+def _save_turned(image: Image.Image, path: Path) -> Path:
+    """As a camera held upright writes it: pixels on their side, and a tag that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif, quality=95)
+    return path
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_kinds_of_files_give_the_same_head(result, core, astronaut, tmp_path, variant):
+    path = VARIANTS[variant](Image.fromarray(astronaut), tmp_path / "Zoë 1 photo.png")
+    other = reconstruct(path, core, SMALL, silent)
+    distance = np.linalg.norm(other.landmarks68_px - result.landmarks68_px, axis=1)
+    assert np.median(distance) < 0.02 * face_size_px(result)
+    moved_mm = np.linalg.norm(other.vertices_neutral - result.vertices_neutral, axis=1)
+    assert np.median(moved_mm) < 2.5
+
+
+def test_several_faces(core, astronaut, tmp_path):
+    """The astronaut's head, and its smaller copy to the right."""
+    head = Image.fromarray(astronaut[:256, 90:346])
+    both = np.full((640, 1088, 3), 128, np.uint8)
+    both[:, :640], both[100:548, 640:] = head.resize((640, 640)), head.resize((448, 448))
+    Image.fromarray(both).save(tmp_path / "two.png")
+    largest = reconstruct(tmp_path / "two.png", core, SMALL, silent)
+    assert largest.landmarks68_px[:, 0].max() < 640
+    assert "several_faces" in {notice.code for notice in largest.notices}
+    second = reconstruct(tmp_path / "two.png", core, Settings(resolution=512, face=1), silent)
+    assert second.landmarks68_px[:, 0].min() > 640
+    assert "several_faces" not in {notice.code for notice in second.notices}
+    with pytest.raises(NoFaceError, match="Face 3 was asked for, but .* shows 2") as caught:
+        reconstruct(tmp_path / "two.png", core, Settings(resolution=512, face=2), silent)
+    assert "1 (the largest) to 2" in caught.value.remedy
+
+
+def test_face_at_the_border(core, astronaut, tmp_path):
+    """Cut through the face's right side: a result with a warning, or an honest refusal."""
+    Image.fromarray(astronaut[:, 190:]).save(tmp_path / "cut.png")
+    try:
+        cut = reconstruct(tmp_path / "cut.png", core, SMALL, silent)
+    except NoFaceError as error:
+        assert error.remedy
+    else:
+        assert "face_at_border" in {notice.code for notice in cut.notices}
+        assert np.isfinite(cut.vertices).all() and np.abs(cut.alpha).max() < 4.5
+
+
+@pytest.mark.parametrize("picture", ["noise", "one pixel", "coffee", "one row"])
+def test_no_face(core, tmp_path, picture):
+    pixels = {
+        "noise": np.random.default_rng(4).integers(0, 256, (200, 300, 3)).astype(np.uint8),
+        "one pixel": np.full((1, 1, 3), 90, np.uint8),
+        "coffee": data.coffee(),
+        "one row": np.full((1, 900, 3), 90, np.uint8),
+    }[picture]
+    Image.fromarray(pixels).save(tmp_path / "nobody.png")
+    with pytest.raises(NoFaceError, match=r"nobody\.png") as caught:
+        reconstruct(tmp_path / "nobody.png", core, SMALL, silent)
+    assert caught.value.remedy
+
+
+def test_unreadable_photo(core, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(PhotoError, match=r"broken\.jpg"):
+        reconstruct(tmp_path / "broken.jpg", core, SMALL, silent)
+
+
+@pytest.mark.parametrize("wrong", [{"resolution": 1000}, {"resolution": 0}, {"face": -1}])
+def test_settings_that_cannot_be(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Settings(**wrong)
+
+
+def test_what_this_version_does_not_know_is_said():
+    with pytest.raises(AssetError, match="fan") as caught:
+        Core.load(Settings(landmarker="fan"))
+    assert "mesh" in caught.value.remedy
+    with pytest.raises(FaceModelError, match=r"bfm\.h5") as caught:
+        Core.load(Settings(face_model="bfm.h5"))
+    assert "builtin" in caught.value.remedy
+
+
+def test_saved_result_comes_back(result, core, tmp_path):
+    back = Reconstruction.load(result.save(tmp_path, core.model))
+    np.testing.assert_array_equal(back.vertices, result.vertices)
+    np.testing.assert_array_equal(back.texture, result.texture)
+    assert back.stage_seconds == result.stage_seconds

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Result folders: what is written comes back, appears whole or not at all, and is checked when read."""
+
+import dataclasses
+import io
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from blender_tests.conftest import make_reconstruction
+from facedetail_addon.core.errors import OutputError
+from facedetail_addon.core.folder import discard_half_written, whole_folder
+from facedetail_addon.core.result_files import RESULT_FILES, SCENE_FILE, read_png, write_png
+from facedetail_addon.core.results import Notice, Reconstruction, result_folder, same_folder_key
+
+
+@pytest.fixture(scope="module")
+def made(model) -> Reconstruction:
+    rng = np.random.default_rng(5)
+    plain = make_reconstruction(model, (160, 120), yaw_deg=10, expression={"jawOpen": 0.4}, photo_name="Zoë 1.png")
+    return dataclasses.replace(
+        plain,
+        confidence=rng.random((256, 256)).astype(np.float32),
+        stage_seconds={"photo": 0.25, "proxy": 0.125},
+        notices=(Notice("yaw", "The head is turned by 50°."),),
+    )
+
+
+@pytest.fixture(scope="module")
+def saved(made, model, tmp_path_factory) -> Path:
+    return made.save(tmp_path_factory.mktemp("results") / "new folder", model)
+
+
+@pytest.fixture
+def copy(saved, tmp_path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "copy"))
+
+
+def test_everything_comes_back(made, saved):
+    back = Reconstruction.load(saved)
+    for field in dataclasses.fields(Reconstruction):
+        wanted, got = getattr(made, field.name), getattr(back, field.name)
+        if field.name == "confidence":
+            np.testing.assert_allclose(got, wanted, atol=1 / 65535)
+        elif field.name in ("affine", "perspective"):
+            for part in dataclasses.fields(wanted):
+                np.testing.assert_array_equal(getattr(got, part.name), getattr(wanted, part.name))
+        elif isinstance(wanted, np.ndarray):
+            np.testing.assert_array_equal(got, wanted)
+            assert got.dtype == wanted.dtype, field.name
+        else:
+            assert got == wanted, field.name
+
+
+def test_folder_holds_the_documented_files(saved):
+    assert saved.name == "Zoë 1"
+    names = {path.name for path in saved.iterdir()}
+    assert names == RESULT_FILES - {"scene.blend", "render.png"}
+    assert [path.name for path in saved.parent.iterdir()] == ["Zoë 1"], "nothing temporary stays"
+
+
+def test_record_is_strict_json_with_the_documented_keys(saved, made):
+    def refuse(name):
+        raise AssertionError(name)
+
+    record = json.loads((saved / "reconstruction.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    assert record["format_version"] == 1 and record["face_model"] == made.face_model
+    assert np.array(record["camera"]["affine"]).shape == (2, 4)
+    assert np.array(record["landmarks68_px"]).shape == (68, 2) and np.array(record["landmarks68_mm"]).shape == (68, 3)
+    assert record["warnings"] == [{"code": "yaw", "message": "The head is turned by 50°."}]
+    assert record["stage_seconds"] == {"photo": 0.25, "proxy": 0.125}
+
+
+def read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, list[list[tuple[int, int]]], list[str]]:
+    vertices, uv, faces, objects = [], [], [], []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind in ("v", "vt"):
+            (vertices if kind == "v" else uv).append([float(x) for x in rest.split()])
+        elif kind == "f":
+            faces.append([tuple(int(i) for i in corner.split("/")) for corner in rest.split()])
+        elif kind == "o":
+            objects.append(rest)
+    return np.array(vertices), np.array(uv), faces, objects
+
+
+@pytest.mark.parametrize(("name", "field"), [("head.obj", "vertices"), ("head_neutral.obj", "vertices_neutral")])
+def test_obj_holds_the_mesh(saved, made, model, name, field):
+    vertices, uv, faces, objects = read_obj(saved / name)
+    np.testing.assert_allclose(vertices, getattr(made, field), atol=1e-4)
+    assert objects == [part.name for part in model.parts]
+    assert len(faces) == sum(len(part.faces) for part in model.parts)
+    last = model.parts[-1]  # its indices have passed every offset
+    face = next(face for face in last.faces if face[3] >= 0) if (last.faces[:, 3] >= 0).any() else last.faces[0]
+    at = sum(len(part.faces) for part in model.parts[:-1]) + int(np.flatnonzero((last.faces == face).all(1))[0])
+    corners = face[face >= 0]
+    np.testing.assert_array_equal([v - 1 - last.start for v, _ in faces[at]], corners)
+    found_uv = uv[[t - 1 for _, t in faces[at]]]
+    wanted_uv = last.uv[last.face_uv[(last.faces == face).all(1)][0][: len(corners)]]
+    np.testing.assert_allclose(found_uv, wanted_uv, atol=1e-5)
+
+
+def test_obj_names_a_texture_that_is_there(saved):
+    assert "mtllib head.mtl" in (saved / "head.obj").read_text(encoding="utf-8")
+    textures = [line.split(" ", 1)[1] for line in (saved / "head.mtl").read_text().splitlines() if "map_Kd" in line]
+    assert textures == ["texture.png"] and (saved / textures[0]).is_file()
+
+
+def test_preview_shows_something(saved):
+    preview = read_png(saved / "preview.png")
+    assert preview.shape[1] > preview.shape[0] > 100 and preview.std() > 5
+
+
+def test_saving_again_replaces_the_result(made, model, copy):
+    target = copy.with_name("Zoë 1")
+    copy.rename(target)
+    (target / SCENE_FILE).write_bytes(b"an older scene")
+    changed = dataclasses.replace(made, stage_seconds={"photo": 9.0})
+    assert changed.save(target.parent, model) == target
+    assert Reconstruction.load(target).stage_seconds == {"photo": 9.0}
+    assert not (target / SCENE_FILE).exists(), "a scene of the older result would not belong to this one"
+    assert [path.name for path in target.parent.iterdir()] == ["Zoë 1"]
+
+
+@pytest.mark.parametrize("kind", ["artist's file in a result", "other folder", "file"])
+def test_what_is_not_ours_is_left_alone(made, model, copy, kind):
+    target = copy.with_name("Zoë 1")
+    if kind == "artist's file in a result":
+        copy.rename(target)
+        precious = target / "painting.psd"
+    elif kind == "other folder":
+        target.mkdir()
+        precious = target / "scene.blend"  # a name of ours, but no result beside it
+    else:
+        precious = target
+    precious.write_bytes(b"work of days")
+    with pytest.raises(OutputError, match="not replaced|in the way") as caught:
+        made.save(target.parent, model)
+    assert caught.value.remedy
+    assert precious.read_bytes() == b"work of days"
+    assert not [path for path in target.parent.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError, OSError])
+@pytest.mark.parametrize("older", [False, True])
+def test_failure_leaves_everything_as_it_was(tmp_path, failure, older):
+    target = tmp_path / "face"
+    if older:
+        target.mkdir()
+        (target / "marker").write_text("older")
+
+    with pytest.raises(OutputError if failure is OSError else failure), whole_folder(
+        target, frozenset({"marker"}), "marker"
+    ) as folder:  # fmt: skip
+        (folder / "marker").write_text("newer")
+        raise failure("in the middle")
+    assert [path.name for path in tmp_path.iterdir()] == (["face"] if older else [])
+    assert not older or (target / "marker").read_text() == "older"
+
+
+def test_what_a_killed_process_left_is_tidied(tmp_path):
+    (tmp_path / ".face [1].0a0a0a0a.previous").mkdir()
+    (tmp_path / ".face [1].0a0a0a0a.previous" / "marker").write_text("older")
+    (tmp_path / ".face [1].0b0b0b0b.partial").mkdir()
+    (tmp_path / ".other.0b0b0b0b.partial").mkdir()
+    discard_half_written(tmp_path / "face [1]")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.0b0b0b0b.partial", "face [1]"]
+    assert (tmp_path / "face [1]" / "marker").read_text() == "older"
+
+
+def test_unwritable_output(made, model, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        made.save(tmp_path / "file", model)
+    long_name = dataclasses.replace(made, photo_name="n" * 300 + ".png")
+    with pytest.raises(OutputError, match="cannot be written"):
+        long_name.save(tmp_path, model)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("photo", "folder"),
+    [("a.b.jpg", "a.b"), ("Zoë 李.png", "Zoë 李"), ("trailing. .jpg", "trailing"), ("...jpg", "photo"), ("x", "x")],
+)
+def test_folder_names(photo, folder):
+    assert result_folder(Path("out"), photo) == Path("out") / folder
+
+
+def test_same_folder_on_disks_that_ignore_case_and_accents():
+    assert same_folder_key(Path("out/ZO\u00cb")) == same_folder_key(Path("out/zoe\u0308"))
+    assert same_folder_key(Path("out/a")) != same_folder_key(Path("out/b"))
+
+
+def edit(folder: Path, change) -> None:
+    record = json.loads((folder / "reconstruction.json").read_text(encoding="utf-8"))
+    change(record)
+    (folder / "reconstruction.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+HOSTILE_RECORDS = {
+    "another format": lambda r: r.update(format="other"),
+    "newer version": lambda r: r.update(format_version=99),
+    "missing key": lambda r: r.pop("alpha"),
+    "no camera": lambda r: r.update(camera=None),
+    "short affine": lambda r: r["camera"].update(affine=[[1, 2, 3]]),
+    "ragged landmarks": lambda r: r["landmarks68_px"].__setitem__(3, [1]),
+    "text for a number": lambda r: r["alpha"].__setitem__(0, "x"),
+    "infinite": lambda r: r["alpha"].__setitem__(0, float("inf")),
+    "beyond float32": lambda r: r["alpha"].__setitem__(0, 1e300),
+    "expression above 1": lambda r: r["beta"].__setitem__(0, 1.5),
+    "names do not match beta": lambda r: r["expression_names"].pop(),
+    "a name twice": lambda r: r["expression_names"].__setitem__(1, r["expression_names"][0]),
+    "mirrored rotation": lambda r: r["camera"]["perspective"].update(rotation=[[-1, 0, 0], [0, 1, 0], [0, 0, 1]]),
+    "negative focal length": lambda r: r["camera"]["perspective"].update(focal_px=-1),
+    "camera of another photo": lambda r: r["camera"]["perspective"].update(image_size=[1, 1]),
+    "path in the name": lambda r: r.update(photo_name="../../etc/passwd"),
+    "warnings of numbers": lambda r: r.update(warnings=[1]),
+    "seconds as a list": lambda r: r.update(stage_seconds=[1]),
+    "huge list": lambda r: r.update(alpha=[0] * 10000),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE_RECORDS)
+def test_hostile_record(copy, case):
+    edit(copy, HOSTILE_RECORDS[case])
+    with pytest.raises(OutputError) as caught:
+        Reconstruction.load(copy)
+    assert str(copy) in caught.value.message and caught.value.remedy
+
+
+@pytest.mark.parametrize("content", [b"", b"[", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"format": NaN}'])
+def test_record_that_is_none(copy, content):
+    (copy / "reconstruction.json").write_bytes(content)
+    with pytest.raises(OutputError, match=r"reconstruction\.json"):
+        Reconstruction.load(copy)
+
+
+def _npz(**arrays) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+GOOD = np.zeros((4, 3), np.float32)
+HOSTILE_VERTICES = {
+    "no archive": b"nothing",
+    "one array missing": _npz(posed=GOOD),
+    "pickled": _npz(posed=np.array([{}], object), neutral=GOOD),
+    "different counts": _npz(posed=GOOD, neutral=GOOD[:2]),
+    "not finite": _npz(posed=GOOD, neutral=GOOD * np.nan),
+    "a single number": _npz(posed=np.float32(1), neutral=np.float32(1)),
+    "too large": _npz(posed=np.zeros((3_000_000, 3), np.float32), neutral=GOOD),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE_VERTICES)
+def test_hostile_vertices(copy, case):
+    (copy / "head_vertices.npz").write_bytes(HOSTILE_VERTICES[case])
+    with pytest.raises(OutputError, match=r"head_vertices\.npz"):
+        Reconstruction.load(copy)
+
+
+def test_damaged_vertices_never_give_another_error(copy):
+    path = copy / "head_vertices.npz"
+    np.savez_compressed(path, posed=np.arange(600, dtype=np.float32).reshape(-1, 3), neutral=np.zeros((200, 3), "f4"))
+    whole = path.read_bytes()
+    rng = np.random.default_rng(6)
+    refused = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for position in rng.integers(0, len(data), 4):
+            data[position] = rng.integers(256)
+        path.write_bytes(data)
+        try:
+            Reconstruction.load(copy)
+        except OutputError:
+            refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize("name", ["texture.png", "confidence.png", "photo.png"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "no picture", "bomb", "other size"])
+def test_hostile_pictures(copy, name, damage):
+    path = copy / name
+    data = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "other size":
+        write_png(path, cv2.resize(read_png(path), (40, 30)))
+    else:
+        bomb = data[:16] + (2_000_000_000).to_bytes(4, "big") * 2 + data[24:]
+        path.write_bytes({"cut": data[:20], "no picture": b"\0" * 500, "bomb": bomb}[damage])
+    with pytest.raises(OutputError):
+        Reconstruction.load(copy)
+
+
+def test_pictures_of_the_wrong_kind(copy):
+    shutil.copy(copy / "confidence.png", copy / "texture.png")
+    with pytest.raises(OutputError, match="8-bit RGB"):
+        Reconstruction.load(copy)
+
+
+def test_no_result_folder(tmp_path):
+    with pytest.raises(OutputError, match=r"reconstruction\.json cannot be read"):
+        Reconstruction.load(tmp_path)

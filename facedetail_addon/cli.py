@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: ``python -m facedetail_addon`` and ``blender --command facedetail``.
+
+Standard output carries the paths of the result folders, one a line, and nothing else; progress and errors go to
+standard error. Exit status: 0 done; 2 wrong usage; 3 an input cannot be used; 130 interrupted.
+"""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .core.errors import FaceDetailError, OutputError
+from .core.results import Reconstruction, result_folder, same_folder_key
+from .terminal import ProgressLine, interrupt_kept, stdout_kept_clean, write_line
+
+if TYPE_CHECKING:
+    from .core.pipeline import Core, Settings
+
+EXIT_OK, EXIT_USAGE, EXIT_INPUT, EXIT_INTERRUPTED = 0, 2, 3, 130
+_RESOLUTIONS = (512, 1024, 2048, 4096)
+_SHARE_RECONSTRUCT, _SHARE_SAVED = 0.7, 0.85
+"""Where a photo's progress stands when it is reconstructed, and when its result is written."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """``python -m facedetail_addon``: returns the exit status."""
+    return _run(_parser("python -m facedetail_addon"), sys.argv[1:] if argv is None else argv)
+
+
+def command(argv: Sequence[str]) -> int:
+    """``blender --command facedetail PHOTO … --output DIR [--render]``, the same as ``scene``: the exit status."""
+    parser = argparse.ArgumentParser("blender --command facedetail", description=_scene_help())
+    _add_scene_arguments(parser)
+    parser.set_defaults(action="scene")
+    return _run(parser, argv)
+
+
+def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as finished:  # argparse has written its message; 0 after --help
+        return int(finished.code or 0)
+    try:
+        with stdout_kept_clean(discard=not arguments.debug) as stdout:
+            return _reconstruct_photos(arguments, lambda folder: print(folder, file=stdout, flush=True))
+    except KeyboardInterrupt:
+        write_line(sys.stderr, "interrupted")
+        return EXIT_INTERRUPTED
+    except FaceDetailError as error:
+        _report(error, arguments.debug)
+        return EXIT_INPUT
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(program, description="One photo of a face becomes a posed, textured head.")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="reconstruct|scene")
+    text = "write a result folder for each photo"
+    _add_arguments(actions.add_parser("reconstruct", help=text, description=text.capitalize() + "."))
+    _add_scene_arguments(actions.add_parser("scene", help=_scene_help(), description=_scene_help().capitalize() + "."))
+    return parser
+
+
+def _scene_help() -> str:
+    return "write a result folder with scene.blend for each photo (needs Blender or its bpy module)"
+
+
+def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_arguments(parser)
+    parser.add_argument("--render", action="store_true", help="render the head through the photo's camera: render.png")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("photos", nargs="+", type=Path, metavar="PHOTO", help="an image file with a face")
+    add("--output", required=True, type=Path, metavar="DIR", help="a folder; each photo gets DIR/<its name>/")
+    add("--model", default="builtin", metavar="builtin|PATH", help="face model (this version: builtin only)")
+    add("--landmarker", default="mesh", choices=("mesh", "fan"), help="landmarks (this version: mesh only)")
+    add("--resolution", default=2048, type=int, choices=_RESOLUTIONS, help="side of the texture (default 2048)")
+    add("--face", default=None, type=_face, metavar="largest|N", help="which face, 1 being the largest (default)")
+    add("--quiet", action="store_true", help="no progress and no warnings")
+    add("--debug", action="store_true", help="show where an error comes from, and what libraries say")
+
+
+def _face(text: str) -> int | None:
+    """``largest`` to None, ``1`` to 0."""
+    if text == "largest":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 'largest' nor a number from 1")
+    return int(text) - 1
+
+
+def _reconstruct_photos(arguments: argparse.Namespace, tell: Callable[[Path], None]) -> int:
+    """Work through the photos; a bad one is reported and does not stop the rest."""
+    if arguments.action == "scene" and not _blender_is_there():
+        write_line(sys.stderr, "error: A scene needs Blender, and this Python has no bpy module.")
+        write_line(sys.stderr, "try: Run it as blender --command facedetail, or install bpy 4.5 with pip.")
+        return EXIT_USAGE
+
+    from .core.pipeline import Core, Settings  # brings torch, so only after the arguments are known to be right
+
+    settings = Settings(arguments.model, arguments.landmarker, arguments.resolution, arguments.face)
+    core = Core.load(settings)
+    failures = 0
+    first_photo_of: dict[str, Path] = {}
+    for number, photo in enumerate(arguments.photos, start=1):
+        label = f"{photo.name} ({number}/{len(arguments.photos)})" if len(arguments.photos) > 1 else photo.name
+        line = ProgressLine(sys.stderr, label)
+        progress_shown: AbstractContextManager = nullcontext() if arguments.quiet else line
+        try:
+            with progress_shown:
+                _refuse_same_folder(photo, arguments.output, first_photo_of)
+                report = _ignore if arguments.quiet else line.show
+                folder, result = _reconstruct_one(photo, core, settings, arguments, report)
+            if not arguments.quiet:
+                for notice in result.notices:
+                    write_line(sys.stderr, f"warning: {photo}: {notice.message}")
+            tell(folder)
+        except FaceDetailError as error:
+            _report(error, arguments.debug)
+            failures += 1
+    return EXIT_INPUT if failures else EXIT_OK
+
+
+def _reconstruct_one(
+    photo: Path, core: "Core", settings: "Settings", arguments: argparse.Namespace, report: Callable[[str, float], None]
+) -> tuple[Path, Reconstruction]:
+    from .core.pipeline import reconstruct
+
+    result = reconstruct(photo, core, settings, lambda text, done: report(text, done * _SHARE_RECONSTRUCT))
+    report("Saving the result", _SHARE_RECONSTRUCT)
+    folder = result.save(arguments.output, core.model, _scene_writer(result, core, arguments, report))
+    report("Done", 1.0)
+    return folder, result
+
+
+def _scene_writer(
+    result: Reconstruction, core: "Core", arguments: argparse.Namespace, report: Callable[[str, float], None]
+) -> Callable[[Path], None] | None:
+    if arguments.action != "scene":
+        return None
+    from .scene.file import write_scene_file
+
+    def write(folder: Path) -> None:
+        report("Rendering" if arguments.render else "Building the scene", _SHARE_SAVED)
+        with interrupt_kept():
+            write_scene_file(result, core.model, folder, render=arguments.render)
+
+    return write
+
+
+def _refuse_same_folder(photo: Path, output: Path, first_photo_of: dict[str, Path]) -> None:
+    """Two photos of one run must not write over each other."""
+    folder = result_folder(output, photo.name)
+    first = first_photo_of.setdefault(same_folder_key(folder), photo)
+    if first is not photo:
+        raise OutputError(
+            f"{photo} would be written over the result of {first}, to {folder}.",
+            "Rename one of the two photos, or give them different output folders.",
+        )
+
+
+def _blender_is_there() -> bool:
+    try:
+        import bpy  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _report(error: FaceDetailError, debug: bool) -> None:
+    if debug:
+        write_line(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
+    write_line(sys.stderr, f"error: {error.message}")
+    write_line(sys.stderr, f"try: {error.remedy}")
+
+
+def _ignore(_text: str, _done: float) -> None:
+    """The progress nobody wants to see."""

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the face mesh's 478 landmarks say about a face model: offsets, responses and covariance, measured on renders.
+
+A landmarker does not mark points of our model: it has habits of its own, pulls every face towards its own mean and
+errs in many points at once. All of this is measured on synthetic photos of heads with known coefficients. With q the
+landmarks brought into the head frame (:func:`..proxy.normalise.normalise_landmarks`) the calibration says
+
+    z = directionsᵀ (q − mean)                                 the Q coordinates in which landmarks vary at all
+    whitener · (z − A α − B β − C φ(yaw, pitch)) ~ N(0, I)
+
+so α and β follow from regularised linear least squares. A, B, C are the *measured* responses, not the model's bases.
+"""
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from ..assets import find_weights
+from ..errors import AssetError
+from .model import FaceModel, PointEmbedding
+
+FORMAT_VERSION = 1
+FILE_NAME = "landmark_calibration.npz"
+POINTS = 478
+POSE_TERMS = 7
+_REMEDY = "Install the FaceDetail extension again; its zip carries this file."
+_HALF = ("directions",)
+
+
+@dataclass(frozen=True)
+class LandmarkCalibration:
+    """The landmarks of one landmarker measured against one face model; lengths in mm, head frame.
+
+    Attributes:
+        model_name: the face model it belongs to.
+        model_sha256: SHA-256 of that model's file.
+        samples: how many synthetic heads were measured.
+        embedding: where the 478 points lie on the model (skin; the ten iris points on the eyeballs).
+        offset: (478, 3) float32, mean of landmark minus embedded point of the true posed head.
+        spread: (478,) float32, root mean square of what is left of the landmark's error in the picture plane.
+        mean: (478, 3) float32, mean normalised landmarks; also the reference they are normalised to.
+        mean_spread: (478,) float32, root mean square distance of normalised landmarks from ``mean``.
+        directions: (1434, Q) float32, principal directions of normalised landmarks, orthonormal columns.
+        deviation: (Q,) float32, standard deviation along them.
+        whitener: (Q, Q) float32, lower triangle, see above.
+        alpha_response: (Q, K) float32. beta_response: (Q, E) float32. pose_response: (Q, 7) float32, for
+            :func:`pose_terms`.
+        contour: (C,) int32 landmarks on the outline of the face.
+        contour_paths: C·M points, for each contour landmark M points from its embedding towards the middle of the face.
+    """
+
+    model_name: str
+    model_sha256: str
+    samples: int
+    embedding: PointEmbedding
+    offset: np.ndarray
+    spread: np.ndarray
+    mean: np.ndarray
+    mean_spread: np.ndarray
+    directions: np.ndarray
+    deviation: np.ndarray
+    whitener: np.ndarray
+    alpha_response: np.ndarray
+    beta_response: np.ndarray
+    pose_response: np.ndarray
+    contour: np.ndarray
+    contour_paths: PointEmbedding
+
+    def require_model(self, model: FaceModel) -> None:
+        """Raises AssetError where the calibration cannot belong to ``model``."""
+        fits = (
+            self.model_name == model.name
+            and self.alpha_response.shape[1] == len(model.identity_basis)
+            and self.beta_response.shape[1] == len(model.expression_basis)
+            and max(self.embedding.vertices.max(), self.contour_paths.vertices.max()) < len(model.mean)
+        )
+        if not fits:
+            raise AssetError(
+                f"The landmark calibration was measured for another face model than “{model.name}”.",
+                "Install the FaceDetail extension again, or run scripts/training/calibrate_landmarks.py for it.",
+            )
+
+
+def pose_terms(yaw: float, pitch: float) -> np.ndarray:
+    """(7,) the functions of the pose (radians) that shift landmarks: 1, y, p, y², p², yp, y³."""
+    return np.array([1, yaw, pitch, yaw * yaw, pitch * pitch, yaw * pitch, yaw**3])
+
+
+def save_calibration(path: Path, calibration: LandmarkCalibration) -> None:
+    """Write a calibration as npz; directions as half floats, all else as it is."""
+    arrays: dict[str, np.ndarray] = {"format_version": np.int32(FORMAT_VERSION)}
+    for field in fields(calibration):
+        value = getattr(calibration, field.name)
+        if isinstance(value, PointEmbedding):
+            arrays[f"{field.name}.vertices"] = value.vertices.astype(np.int32)
+            arrays[f"{field.name}.weights"] = value.weights.astype(np.float32)
+        elif isinstance(value, np.ndarray):
+            half = field.name in _HALF
+            arrays[field.name] = value.astype(np.float16 if half else value.dtype)
+        else:
+            arrays[field.name] = np.array(value)
+    np.savez_compressed(path, **arrays)
+
+
+def load_calibration(path: Path | None = None) -> LandmarkCalibration:
+    """Read a calibration; without a path the shipped one.
+
+    Raises:
+        AssetError: missing, of another format, or with arrays of wrong shape or non-finite values.
+    """
+    path = path or find_weights(FILE_NAME)
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {key: data[key] for key in data.files}
+        if int(arrays["format_version"]) != FORMAT_VERSION:
+            raise ValueError(f"format {int(arrays['format_version'])}, expected {FORMAT_VERSION}")
+        calibration = _decode(arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise AssetError(f"The landmark calibration {path} cannot be read: {error}.", _REMEDY) from error
+    _check(calibration, path)
+    return calibration
+
+
+def _decode(arrays: dict[str, np.ndarray]) -> LandmarkCalibration:
+    values = {}
+    for field in fields(LandmarkCalibration):
+        if field.type in (PointEmbedding, "PointEmbedding"):
+            values[field.name] = PointEmbedding(arrays[f"{field.name}.vertices"], arrays[f"{field.name}.weights"])
+        elif field.type in (str, int):
+            values[field.name] = field.type(arrays[field.name])
+        else:
+            value = arrays[field.name]
+            values[field.name] = value.astype(np.float32) if value.dtype == np.float16 else value
+    return LandmarkCalibration(**values)
+
+
+def _check(c: LandmarkCalibration, path: Path) -> None:
+    count = len(c.deviation)
+    floats = [getattr(c, f.name) for f in fields(c)]
+    finite = all(np.isfinite(a).all() for a in floats if isinstance(a, np.ndarray) and a.dtype.kind == "f")
+    shapes = (
+        c.offset.shape == c.mean.shape == (POINTS, 3)
+        and c.spread.shape == c.mean_spread.shape == (POINTS,)
+        and c.embedding.vertices.shape == c.embedding.weights.shape == (POINTS, 3)
+        and c.directions.shape == (3 * POINTS, count)
+        and c.whitener.shape == (count, count)
+        and len(c.alpha_response) == len(c.beta_response) == count
+        and c.pose_response.shape == (count, POSE_TERMS)
+        and len(c.contour) > 0
+        and len(c.contour_paths.vertices) % len(c.contour) == 0
+    )
+    if not (finite and shapes and c.contour.min() >= 0 and c.contour.max() < POINTS and c.deviation.min() > 0):
+        raise AssetError(f"The landmark calibration {path} holds wrong shapes or values.", _REMEDY)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a photo to a reconstruction: the whole story, top to bottom."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import AssetError, NoFaceError
+from .face_model.calibration import LandmarkCalibration, load_calibration
+from .face_model.library import BUILTIN, load_named_model
+from .face_model.model import FaceModel
+from .landmarks.landmarker import MeshLandmarker, notices
+from .landmarks.types import FaceLandmarks
+from .photo import Photo, read_photo
+from .proxy.fit import fit_proxy
+from .results import Notice, Reconstruction
+from .uv.unwrap import unwrap
+
+RESOLUTIONS = (512, 1024, 2048, 4096)
+MESH_LANDMARKER = "mesh"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to do with a photo.
+
+    Attributes:
+        face_model: ``"builtin"``.
+        landmarker: ``"mesh"``.
+        resolution: side of the texture in texels, one of 512, 1024, 2048, 4096.
+        face: which face, counted from 0 by size; None: the largest.
+    """
+
+    face_model: str = BUILTIN
+    landmarker: str = MESH_LANDMARKER
+    resolution: int = 2048
+    face: int | None = None
+
+    def __post_init__(self):
+        if self.resolution not in RESOLUTIONS:
+            raise ValueError(f"resolution must be one of {RESOLUTIONS}, not {self.resolution!r}")
+        if self.face is not None and self.face < 0:
+            raise ValueError(f"face counts from 0, not {self.face!r}")
+
+
+@dataclass(frozen=True)
+class Core:
+    """Networks and models in memory, loaded once for many photos."""
+
+    landmarker: MeshLandmarker
+    model: FaceModel
+    calibration: LandmarkCalibration
+
+    @classmethod
+    def load(cls, settings: Settings) -> "Core":
+        """Load what the settings ask for.
+
+        Raises:
+            AssetError: a weight file is missing or damaged, or the landmarker is not known in this version.
+            FaceModelError: the face model is not known or not what it should be.
+        """
+        if settings.landmarker != MESH_LANDMARKER:
+            raise AssetError(
+                f"The landmarker {settings.landmarker} cannot be used: this version knows the face mesh only.",
+                f'Choose the landmarker "{MESH_LANDMARKER}".',
+            )
+        model = load_named_model(settings.face_model)
+        return cls(MeshLandmarker.load(), model, load_calibration())
+
+
+def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[[str, float], None]) -> Reconstruction:
+    """Reconstruct one face of one photo.
+
+    Args:
+        photo: an image file.
+        core: what :meth:`Core.load` gave for the same settings.
+        settings: which face, how large a texture.
+        progress: called with a short text and the fraction done (0 to 1, never falling) before each stage and at
+            the end; an exception it raises stops the work, so it can cancel.
+
+    Raises:
+        PhotoError: the photo cannot be read. NoFaceError: it shows no face, or not the asked-for one.
+    """
+    seconds: dict[str, float] = {}
+
+    progress("Reading the photo", 0.0)
+    with _timed(seconds, "photo"):
+        picture = read_photo(photo)
+    height, width = picture.pixels.shape[:2]
+
+    progress("Finding the face", 0.15)
+    with _timed(seconds, "landmarks"):
+        faces = core.landmarker.find(picture.pixels)
+    landmarks = _choose_face(faces, picture, settings.face)
+
+    progress("Fitting the head", 0.3)
+    with _timed(seconds, "proxy"):
+        fit = fit_proxy(landmarks, (width, height), core.model, core.calibration, focal_px=picture.focal_px)
+
+    progress("Unwrapping the photo", 0.5)
+    with _timed(seconds, "unwrap"):
+        texture = unwrap(picture.pixels, fit, core.model, settings.resolution)
+
+    progress("Reconstructed", 1.0)
+    return Reconstruction(
+        photo_name=picture.path.name,
+        photo=picture.pixels,
+        face_model=core.model.name,
+        expression_names=core.model.expression_names,
+        alpha=fit.alpha,
+        beta=fit.beta,
+        affine=fit.affine,
+        perspective=fit.perspective,
+        landmarks68_px=landmarks.sparse_px,
+        landmarks68_mm=core.model.landmarks68.points(fit.vertices),
+        vertices=fit.vertices,
+        vertices_neutral=fit.vertices_neutral,
+        texture=texture.color,
+        confidence=texture.confidence,
+        stage_seconds=seconds,
+        notices=picture.notices + _several_faces(faces, settings.face) + notices(landmarks, (width, height)),
+    )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start
+
+
+def _choose_face(faces: tuple[FaceLandmarks, ...], photo: Photo, wanted: int | None) -> FaceLandmarks:
+    if not faces:
+        raise NoFaceError(
+            f"No face was found in {photo.path}.",
+            "Use a photo where one face is sharp, well lit, mostly turned to the camera and at least 60 pixels wide.",
+        )
+    index = wanted or 0
+    if index >= len(faces):
+        raise NoFaceError(
+            f"Face {index + 1} was asked for, but {photo.path} shows {len(faces)}.",
+            f"Choose a face from 1 (the largest) to {len(faces)}.",
+        )
+    return faces[index]
+
+
+def _several_faces(faces: tuple[FaceLandmarks, ...], wanted: int | None) -> tuple[Notice, ...]:
+    if wanted is not None or len(faces) == 1:
+        return ()
+    return (Notice("several_faces", f"The photo shows {len(faces)} faces; the largest was taken."),)

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a result folder: written once, checked when read, because anyone may have touched them since.
+
+``texture.png`` is the photo's colour as it is, light included; it is not an albedo.
+"""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .camera import AffineCamera, PerspectiveCamera
+from .errors import OutputError
+from .face_model.library import load_named_model
+from .face_model.model import FaceModel
+from .folder import whole_folder
+from .obj import write_mtl, write_obj
+from .preview import render_preview
+from .results import Notice, Reconstruction, result_folder
+
+FORMAT = "facedetail-result"
+FORMAT_VERSION = 1
+RECORD_FILE = "reconstruction.json"
+TEXTURE_FILE = "texture.png"
+CONFIDENCE_FILE = "confidence.png"
+PHOTO_FILE = "photo.png"
+PREVIEW_FILE = "preview.png"
+VERTICES_FILE = "head_vertices.npz"
+HEAD_FILE = "head.obj"
+NEUTRAL_FILE = "head_neutral.obj"
+MATERIAL_FILE = "head.mtl"
+SCENE_FILE = "scene.blend"
+RENDER_FILE = "render.png"
+RESULT_FILES = frozenset(
+    (RECORD_FILE, TEXTURE_FILE, CONFIDENCE_FILE, PHOTO_FILE, PREVIEW_FILE, VERTICES_FILE, HEAD_FILE, NEUTRAL_FILE)
+    + (MATERIAL_FILE, SCENE_FILE, RENDER_FILE)
+)
+
+_PNG_COMPRESSION = 2
+_MAX_RECORD_BYTES = 4_000_000
+_MAX_IMAGE_SIDE = 16384
+_MAX_VERTICES = 1_000_000
+_MAX_ENTRIES = 4096
+_BROKEN_ARCHIVE = (
+    OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error, MemoryError,
+)  # fmt: skip
+"""What reading a damaged or hostile npz raises; RuntimeError is an encrypted or unknown kind of entry."""
+_REMEDY = "Reconstruct the photo again, or choose a folder that FaceDetail wrote."
+
+
+def write_result(
+    reconstruction: Reconstruction, directory: Path, model: FaceModel | None, also: Callable[[Path], None] | None
+) -> Path:
+    """See :meth:`Reconstruction.save`."""
+    model = model or load_named_model(reconstruction.face_model)
+    target = result_folder(directory, reconstruction.photo_name)
+    record = json.dumps(_record(reconstruction), indent=1, allow_nan=False)
+    with whole_folder(target, RESULT_FILES, marker=RECORD_FILE) as folder:
+        write_png(folder / PHOTO_FILE, reconstruction.photo)
+        write_png(folder / TEXTURE_FILE, reconstruction.texture)
+        write_png(folder / CONFIDENCE_FILE, np.round(reconstruction.confidence.clip(0, 1) * 65535).astype(np.uint16))
+        write_png(folder / PREVIEW_FILE, render_preview(reconstruction, model))
+        write_obj(folder / HEAD_FILE, model, reconstruction.vertices, MATERIAL_FILE)
+        write_obj(folder / NEUTRAL_FILE, model, reconstruction.vertices_neutral, MATERIAL_FILE)
+        write_mtl(folder / MATERIAL_FILE, model, TEXTURE_FILE)
+        np.savez(folder / VERTICES_FILE, posed=reconstruction.vertices, neutral=reconstruction.vertices_neutral)
+        (folder / RECORD_FILE).write_text(record + "\n", encoding="utf-8")
+        if also is not None:
+            also(folder)
+    return target
+
+
+def read_result(folder: Path) -> Reconstruction:
+    """See :meth:`Reconstruction.load`."""
+    record_path = folder / RECORD_FILE
+    try:
+        if record_path.stat().st_size > _MAX_RECORD_BYTES:
+            raise ValueError("it is too large")
+        record = json.loads(record_path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
+        raise OutputError(f"{record_path} cannot be read: {error}.", _REMEDY) from error
+    try:
+        return _reconstruction(record, folder)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise OutputError(f"{record_path} holds values that cannot be: {reason}.", _REMEDY) from error
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write (H, W, 3) RGB uint8, or (H, W) uint8 or uint16. OSError when it cannot be written."""
+    stored = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
+    done, data = cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION])
+    if not done:
+        raise OSError(f"{path.name} cannot be encoded")
+    path.write_bytes(data)  # OpenCV's own writer fails on names outside the code page on Windows
+
+
+def read_png(path: Path) -> np.ndarray:
+    """(H, W, 3) RGB uint8, or (H, W) uint8 or uint16.
+
+    Raises:
+        OutputError: missing, damaged, not a PNG of those kinds, or larger than 16384 pixels a side.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror or error}.", _REMEDY) from error
+    # Width and height stand at a fixed place in the first chunk: refuse a bomb before decoding it.
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or not (0 < width <= _MAX_IMAGE_SIDE and 0 < height <= _MAX_IMAGE_SIDE):
+        raise OutputError(f"{path} is not a PNG of a usable size.", _REMEDY)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype not in (np.uint8, np.uint16) or (image.ndim == 3 and image.shape[2] != 3):
+        raise OutputError(f"{path} is damaged or of another kind.", _REMEDY)
+    return image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
+
+
+def _record(result: Reconstruction) -> dict:
+    camera = result.perspective
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "photo_name": result.photo_name,
+        "face_model": result.face_model,
+        "expression_names": list(result.expression_names),
+        "alpha": result.alpha.tolist(),
+        "beta": result.beta.tolist(),
+        "camera": {
+            "affine": result.affine.matrix.tolist(),
+            "perspective": {
+                "rotation": camera.rotation.tolist(),
+                "translation_mm": camera.translation.tolist(),
+                "focal_px": float(camera.focal_px),
+                "center_px": camera.center_px.tolist(),
+                "image_size": [int(side) for side in camera.image_size],
+            },
+        },
+        "landmarks68_px": result.landmarks68_px.tolist(),
+        "landmarks68_mm": result.landmarks68_mm.tolist(),
+        "stage_seconds": result.stage_seconds,
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in result.notices],
+    }
+
+
+def _reconstruction(record: dict, folder: Path) -> Reconstruction:
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ValueError("it is not a result of FaceDetail")
+    if record["format_version"] != FORMAT_VERSION:
+        raise ValueError(f"format version {record['format_version']!r}, this version reads {FORMAT_VERSION}")
+    photo, texture, confidence = (read_png(folder / name) for name in (PHOTO_FILE, TEXTURE_FILE, CONFIDENCE_FILE))
+    if photo.ndim != 3 or photo.dtype != np.uint8 or texture.ndim != 3 or texture.dtype != np.uint8:
+        raise ValueError("the photo or the texture is not 8-bit RGB")
+    if confidence.ndim != 2 or confidence.dtype != np.uint16 or confidence.shape != texture.shape[:2]:
+        raise ValueError("the confidence map does not belong to the texture")
+    if texture.shape[0] != texture.shape[1]:
+        raise ValueError("the texture is not square")
+    names = _names(record["expression_names"])
+    vertices, neutral = _read_vertices(folder / VERTICES_FILE)
+    beta = _array(record, "beta", (len(names),))
+    if beta.min(initial=0) < 0 or beta.max(initial=0) > 1:
+        raise ValueError("beta leaves 0 to 1")
+    seconds = record["stage_seconds"]
+    if not isinstance(seconds, dict):
+        raise ValueError("stage_seconds is not an object")
+    return Reconstruction(
+        photo_name=_file_name(record["photo_name"]),
+        photo=photo,
+        face_model=_text(record["face_model"]),
+        expression_names=names,
+        alpha=_array(record, "alpha", (None,)),
+        beta=beta,
+        affine=AffineCamera(_array(record["camera"], "affine", (2, 4), np.float64)),
+        perspective=_perspective(record["camera"]["perspective"], photo),
+        landmarks68_px=_array(record, "landmarks68_px", (68, 2)),
+        landmarks68_mm=_array(record, "landmarks68_mm", (68, 3)),
+        vertices=vertices,
+        vertices_neutral=neutral,
+        texture=texture,
+        confidence=confidence.astype(np.float32) / 65535,
+        stage_seconds={_text(key): _number(value) for key, value in seconds.items()},
+        notices=tuple(Notice(_text(item["code"]), _text(item["message"])) for item in record["warnings"]),
+    )
+
+
+def _perspective(record: dict, photo: np.ndarray) -> PerspectiveCamera:
+    rotation = _array(record, "rotation", (3, 3), np.float64)
+    if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-4 or np.linalg.det(rotation) < 0:
+        raise ValueError("the camera's rotation is not one")
+    focal_px = _number(record["focal_px"])
+    if focal_px <= 0:
+        raise ValueError("the focal length is not positive")
+    height, width = photo.shape[:2]
+    if record["image_size"] != [width, height]:
+        raise ValueError("the camera does not belong to the photo")
+    translation = _array(record, "translation_mm", (3,), np.float64)
+    center_px = _array(record, "center_px", (2,), np.float64)
+    return PerspectiveCamera(rotation, translation, focal_px, center_px, (width, height))
+
+
+def _read_vertices(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > 2 * 12 * _MAX_VERTICES + 4096:
+                raise ValueError("too large")
+        with np.load(path, allow_pickle=False) as data:
+            posed, neutral = data["posed"], data["neutral"]
+    except _BROKEN_ARCHIVE as error:
+        raise OutputError(f"{path} cannot be read: {error}.", _REMEDY) from error
+    for array in (posed, neutral):
+        fits = array.dtype == np.float32 and array.ndim == 2 and array.shape[1] == 3 and array.shape == posed.shape
+        if not fits or not np.isfinite(array).all():
+            raise OutputError(f"{path} holds wrong shapes or values.", _REMEDY)
+    return posed, neutral
+
+
+def _array(record: dict, key: str, shape: tuple[int | None, ...], dtype: type = np.float32) -> np.ndarray:
+    array = np.array(record[key], dtype=np.float64)
+    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    if not fits or array.size > _MAX_ENTRIES or not (np.abs(array) <= np.finfo(dtype).max).all():
+        raise ValueError(f"{key} has the wrong shape or is not finite")
+    return array.astype(dtype)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > _MAX_ENTRIES or len(set(map(str, value))) != len(value):
+        raise ValueError("expression_names is not a list of different names")
+    return tuple(_text(name) for name in value)
+
+
+def _file_name(value: object) -> str:
+    name = _text(value)
+    if not name or name != Path(name).name or "\\" in name or "\0" in name:
+        raise ValueError("photo_name is not a plain file name")
+    return name
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > 10_000:
+        raise ValueError(f"{value!r:.60} is not a text")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(f"{value!r:.60} is not a number")
+    return float(value)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

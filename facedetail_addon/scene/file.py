@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A reconstruction in a Blender file of its own, for the command line."""
+
+from pathlib import Path
+
+import bpy
+
+from ..core.errors import OutputError
+from ..core.face_model.model import FaceModel
+from ..core.result_files import RENDER_FILE, SCENE_FILE
+from ..core.results import Reconstruction
+from .build import build_scene
+from .render import render_scene
+
+
+def write_scene_file(reconstruction: Reconstruction, model: FaceModel, folder: Path, *, render: bool) -> None:
+    """Write ``scene.blend``, which holds its images, and on demand ``render.png``.
+
+    The open Blender file is replaced by an empty one first, so this is not for a session an artist works in.
+
+    Args:
+        reconstruction: what to build. model: the face model it was made with.
+        folder: an existing folder. render: render through the photo's camera.
+
+    Raises:
+        OutputError: a file cannot be written, or the reconstruction does not belong to the model.
+    """
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    collection = build_scene(reconstruction, model)
+    path = folder / SCENE_FILE
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
+    except RuntimeError as error:
+        raise OutputError(f"{path} cannot be written: {error}.", "Choose a folder that you may write to.") from error
+    if render:
+        render_scene(folder / RENDER_FILE, collection)
