@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shared by all tests: a Blender with an empty scene, the face model, and a made-up reconstruction."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facedetail_addon.core.camera import AffineCamera, PerspectiveCamera
+from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
+from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.results import Reconstruction
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of test data."""
+    directory = os.environ.get("FACEDETAIL_DATA")
+    if not directory:
+        pytest.skip("FACEDETAIL_DATA is not set: the folder with the test data is not known")
+    return Path(directory)
+
+
+@pytest.fixture(scope="session")
+def model() -> FaceModel:
+    """The built-in face model."""
+    return load_named_model(BUILTIN)
+
+
+@pytest.fixture
+def blender():
+    """The bpy module with factory settings and an empty scene."""
+    bpy = pytest.importorskip("bpy", reason="needs Blender's Python module")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    return bpy
+
+
+@pytest.fixture(scope="session")
+def reconstruction_of():
+    """The function that makes up a reconstruction."""
+    return make_reconstruction
+
+
+def look_at_head(image_size: tuple[int, int], center_px: tuple[float, float], yaw_deg: float) -> PerspectiveCamera:
+    """A camera 0.6 m in front of the head, turned around it by ``yaw_deg``."""
+    yaw = np.radians(yaw_deg)
+    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    rotation = np.diag([1.0, -1.0, -1.0]) @ turn
+    head_center = np.array([0.0, 0.0, 60.0])
+    translation = np.array([0.0, 0.0, 600.0]) - rotation @ head_center
+    focal = 1.6 * min(image_size)
+    return PerspectiveCamera(rotation, translation, focal, np.array(center_px, np.float64), image_size)
+
+
+def make_reconstruction(
+    model: FaceModel,
+    image_size: tuple[int, int] = (320, 240),
+    center_px: tuple[float, float] | None = None,
+    yaw_deg: float = 0.0,
+    expression: dict[str, float] | None = None,
+    photo_name: str = "made up.png",
+) -> Reconstruction:
+    """A reconstruction with known shape, expression and camera; photo and texture are patterns."""
+    rng = np.random.default_rng(3)
+    alpha = rng.normal(0, 0.7, len(model.identity_basis)).astype(np.float32)
+    beta = np.zeros(len(model.expression_names), np.float32)
+    for name, weight in (expression or {}).items():
+        beta[model.expression_names.index(name)] = weight
+    camera = look_at_head(image_size, center_px or (image_size[0] / 2, image_size[1] / 2), yaw_deg)
+    vertices, neutral = model.vertices(alpha, beta), model.vertices(alpha)
+    landmarks_mm = model.landmarks68.points(vertices).astype(np.float32)
+    return Reconstruction(
+        photo_name=photo_name,
+        photo=_gradient(image_size[1], image_size[0]),
+        face_model=model.name,
+        expression_names=model.expression_names,
+        alpha=alpha,
+        beta=beta,
+        affine=AffineCamera(np.array([[1.0, 0, 0, image_size[0] / 2], [0, -1.0, 0, image_size[1] / 2]])),
+        perspective=camera,
+        landmarks68_px=camera.project(landmarks_mm).astype(np.float32),
+        landmarks68_mm=landmarks_mm,
+        vertices=vertices,
+        vertices_neutral=neutral,
+        texture=_checker(256),
+        confidence=np.ones((256, 256), np.float32),
+        stage_seconds={"photo": 0.1},
+        notices=(),
+    )
+
+
+def _gradient(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x * 255 // width, y * 255 // height, np.full_like(x, 64)], axis=-1).astype(np.uint8)
+
+
+def _checker(side: int) -> np.ndarray:
+    y, x = np.mgrid[:side, :side]
+    dark = ((x // 8 + y // 8) % 2).astype(bool)
+    colors = np.array([[222, 177, 150], [150, 96, 80]], np.uint8)
+    return colors[dark.astype(int)]

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operator, as scripts and background sessions call it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+KINDS = ("objects", "collections", "meshes", "cameras", "materials", "worlds", "images", "shape_keys")
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> str:
+    from skimage import data
+
+    return str(Path(data.__file__).parent / "astronaut.png")
+
+
+@pytest.fixture(scope="module")
+def registered():
+    """The add-on switched on for this module; a class left registered would crash Blender at exit."""
+    pytest.importorskip("bpy", reason="needs Blender's Python module")
+    import facedetail_addon
+
+    facedetail_addon.register()
+    yield
+    facedetail_addon.unregister()
+
+
+def census(bpy) -> dict[str, int]:
+    return {kind: len(getattr(bpy.data, kind)) for kind in KINDS}
+
+
+def positions(item) -> np.ndarray:
+    keys = item.data.shape_keys.key_blocks
+    out = np.empty((len(keys), 3 * len(item.data.vertices)), np.float32)
+    for row, key in zip(out, keys, strict=True):
+        key.data.foreach_get("co", row)
+    return out
+
+
+def skin_of(collection):
+    return next(item for item in collection.objects if item.name.split(".")[0].endswith(" skin"))
+
+
+def test_one_photo_one_undo_step(blender, registered, astronaut, tmp_path):
+    before = census(blender)
+    blender.ops.ed.undo_push(message="before")
+    result = blender.ops.facedetail.reconstruct(
+        "EXEC_DEFAULT", True, filepath=astronaut, output=str(tmp_path), resolution="512"
+    )
+    assert result == {"FINISHED"}
+    assert census(blender) != before
+    blender.ops.ed.undo()
+    assert census(blender) == before
+    assert blender.context.scene.camera is None
+
+
+def test_operator_does_what_the_python_api_does(blender, registered, model, astronaut, tmp_path):
+    from facedetail_addon.core.results import Reconstruction
+    from facedetail_addon.scene.build import build_scene
+
+    blender.ops.facedetail.reconstruct(filepath=astronaut, output=str(tmp_path), resolution="512")
+    by_operator = blender.data.collections["FaceDetail astronaut"]
+    by_python = build_scene(Reconstruction.load(tmp_path / "astronaut"), model)
+    one, other = skin_of(by_operator), skin_of(by_python)
+    assert np.array_equal(positions(one), positions(other))
+    assert list(blender.context.view_layer.objects.selected) == [one]
+    assert blender.context.view_layer.objects.active == one
+    values = [[key.value for key in item.data.shape_keys.key_blocks] for item in (one, other)]
+    assert values[0] == values[1]
+    assert any(values[0])
+
+
+def test_choices_are_kept(blender, registered, astronaut, tmp_path):
+    scene = blender.context.scene
+    size = scene.render.resolution_x, scene.render.resolution_y
+    world, transform = scene.world, scene.view_settings.view_transform
+    blender.ops.facedetail.reconstruct(
+        filepath=astronaut, output=str(tmp_path), resolution="1024", face=1, use_camera=False, use_light=False
+    )
+    assert (scene.render.resolution_x, scene.render.resolution_y) == size
+    assert (scene.camera, scene.world, scene.view_settings.view_transform) == (None, world, transform)
+    assert tuple(blender.data.images["astronaut texture"].size) == (1024, 1024)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("absent.jpg", None, "is not there"),
+        ("not a photo.jpg", b"hello", "not a photo"),
+        ("landscape.png", "plain", "No face"),
+    ],
+)
+def test_bad_photos_are_errors_with_a_remedy(blender, registered, tmp_path, name, content, expected):
+    from skimage import io
+
+    photo = tmp_path / name
+    if content == "plain":
+        io.imsave(photo, np.full((240, 320, 3), 128, np.uint8), check_contrast=False)
+    elif content is not None:
+        photo.write_bytes(content)
+    before = census(blender)
+    with pytest.raises(RuntimeError, match=expected) as raised:
+        blender.ops.facedetail.reconstruct(filepath=str(photo), output=str(tmp_path / "out"), resolution="512")
+    assert str(raised.value).rstrip().endswith(".")
+    assert census(blender) == before
+    assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
+
+
+def test_wants_object_mode_and_a_free_worker(blender, registered, astronaut, tmp_path):
+    operator = blender.ops.facedetail.reconstruct
+    assert operator.poll()
+    blender.ops.mesh.primitive_cube_add()
+    blender.ops.object.mode_set(mode="EDIT")
+    assert not operator.poll()
+    blender.ops.object.mode_set(mode="OBJECT")
+    worker = blender.types.FACEDETAIL_OT_reconstruct.worker
+    worker.submit(Path(astronaut), tmp_path, resolution=512)
+    assert not operator.poll()
+    with pytest.raises(RuntimeError, match="already"):
+        operator(filepath=astronaut, output=str(tmp_path))
+    worker.cancel()
+    assert operator.poll()
+
+
+def test_switching_off_and_on_ends_the_worker_and_leaves_nothing(blender, registered, astronaut, tmp_path):
+    import facedetail_addon
+
+    worker = blender.types.FACEDETAIL_OT_reconstruct.worker
+    worker.submit(Path(astronaut), tmp_path, resolution=512)
+    assert worker.pid is not None
+    facedetail_addon.unregister()
+    try:
+        assert worker.pid is None
+        assert not hasattr(blender.types, "FACEDETAIL_OT_reconstruct")
+        assert not hasattr(blender.types.Scene, "facedetail")
+        assert not hasattr(blender.types.WindowManager, "facedetail_state")
+    finally:
+        facedetail_addon.register()
+    assert blender.ops.facedetail.reconstruct.poll()

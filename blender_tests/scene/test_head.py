@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The head in Blender is the head of the model: places, expressions, parts that follow, materials."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXPRESSION = {"jawOpen": 0.6, "mouthSmileLeft": 0.8, "eyeBlinkRight": 0.4, "jawLeft": 0.3}
+
+
+def objects_by_part(collection) -> dict:
+    return {item.name.removeprefix("made up "): item for item in collection.objects}
+
+
+def evaluated_mm(bpy, item) -> np.ndarray:
+    """(N, 3) mm in the head frame, with shape keys and drivers, without subdivision."""
+    for modifier in item.modifiers:
+        modifier.show_viewport = False
+    bpy.context.view_layer.update()
+    graph = bpy.context.evaluated_depsgraph_get()
+    evaluated = item.evaluated_get(graph)
+    points = np.empty(3 * len(evaluated.data.vertices))
+    evaluated.data.vertices.foreach_get("co", points)
+    matrix = np.array(evaluated.matrix_world)
+    world = points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+    # Blender (x, y, z) metres are the head's (x, z, -y) millimetres.
+    return np.stack([world[:, 0], world[:, 2], -world[:, 1]], axis=1) * 1000
+
+
+@pytest.fixture
+def built(blender, model, reconstruction_of):
+    from facedetail_addon.scene.build import build_scene
+
+    reconstruction = reconstruction_of(model, expression=EXPRESSION)
+    return reconstruction, build_scene(reconstruction, model)
+
+
+def assert_parts_are_at(bpy, model, collection, vertices_mm):
+    parts = objects_by_part(collection)
+    for part in model.parts:
+        found = evaluated_mm(bpy, parts[part.name])
+        distance = np.linalg.norm(found - vertices_mm[part.start : part.stop], axis=1)
+        # What no shape key carries is below the threshold of each mode.
+        assert distance.max() < 0.1, part.name
+
+
+def test_expression_of_the_photo(blender, model, built):
+    reconstruction, collection = built
+    assert_parts_are_at(blender, model, collection, reconstruction.vertices)
+
+
+def test_keys_at_zero_are_the_neutral_face(blender, model, built):
+    reconstruction, collection = built
+    for key in objects_by_part(collection)["skin"].data.shape_keys.key_blocks[1:]:
+        key.value = 0
+    assert_parts_are_at(blender, model, collection, reconstruction.vertices_neutral)
+
+
+def test_teeth_follow_the_skin_after_reload_without_scripts(blender, model, built, tmp_path):
+    """One slider moves all parts, also in a file opened with automatic scripts switched off."""
+    reconstruction, _ = built
+    path = tmp_path / "head.blend"
+    blender.ops.wm.save_as_mainfile(filepath=str(path))
+    blender.ops.wm.open_mainfile(filepath=str(path), use_scripts=False)
+    collection = blender.data.collections["FaceDetail made up"]
+    keys = objects_by_part(collection)["skin"].data.shape_keys.key_blocks
+    keys["jawOpen"].value = 1.0
+    beta = reconstruction.beta.copy()
+    beta[model.expression_names.index("jawOpen")] = 1.0
+    expected = reconstruction.vertices_neutral + np.tensordot(beta, model.expression_basis, axes=1)
+    assert_parts_are_at(blender, model, collection, expected)
+
+
+def test_keys_have_arkit_names_and_range(model, built):
+    _, collection = built
+    keys = objects_by_part(collection)["skin"].data.shape_keys.key_blocks
+    assert [key.name for key in keys] == ["Basis", *model.expression_names]
+    assert len(keys) == 54
+    assert all((key.slider_min, key.slider_max) == (0.0, 1.0) for key in keys[1:])
+
+
+def test_quads_uv_and_materials(model, built):
+    _, collection = built
+    parts = objects_by_part(collection)
+    for part in model.parts:
+        mesh = parts[part.name].data
+        assert len(mesh.polygons) == len(part.faces)
+        assert not mesh.validate(), "Blender had to repair the mesh"
+        assert [slot.material is not None for slot in parts[part.name].material_slots] == [True] * len(part.materials)
+        uv = np.empty(2 * len(mesh.loops), np.float32)
+        mesh.uv_layers[0].data.foreach_get("uv", uv)
+        assert np.array_equal(uv.reshape(-1, 2), part.uv[part.face_uv[part.faces >= 0]])
+        assert all(polygon.use_smooth for polygon in mesh.polygons)
+        (subdivision,) = parts[part.name].modifiers
+        assert (subdivision.levels, subdivision.render_levels) == (1, 2)
+
+
+def test_skin_texture_is_in_its_material_and_packed(blender, built):
+    reconstruction, collection = built
+    material = objects_by_part(collection)["skin"].material_slots[0].material
+    (node,) = [node for node in material.node_tree.nodes if node.type == "TEX_IMAGE"]
+    assert node.image.packed_file is not None
+    pixels = np.empty(256 * 256 * 4, np.float32)
+    node.image.pixels.foreach_get(pixels)
+    assert np.abs(pixels.reshape(256, 256, 4)[::-1, :, :3] * 255 - reconstruction.texture).max() < 0.51
+
+
+def test_real_size_and_one_parent(blender, model, built):
+    _, collection = built
+    roots = [item for item in collection.objects if item.parent is None]
+    assert len(roots) == 1
+    assert roots[0].type == "EMPTY"
+    blender.context.view_layer.update()
+    skin = objects_by_part(collection)["skin"]
+    assert 0.15 < skin.dimensions.x < 0.5
+    places = np.array([vertex.co for vertex in skin.data.vertices])
+    nose = model.landmarks68.vertices[30, 0]
+    assert places[nose, 1] < places[:, 1].mean() - 0.05, "the face looks along -Y"
+    assert places[:, 2].max() - places[nose, 2] > 0.05, "the crown is above the nose"
+
+
+def test_images_from_files(blender, model, reconstruction_of, tmp_path):
+    from skimage import io
+
+    from facedetail_addon.scene.build import build_scene
+
+    reconstruction = reconstruction_of(model, (64, 48))
+    texture, photo = tmp_path / "a texture.png", tmp_path / "b photo.jpg"
+    io.imsave(texture, reconstruction.texture, check_contrast=False)
+    io.imsave(photo, reconstruction.photo, check_contrast=False)
+    build_scene(reconstruction, model, texture, photo)
+    Path(texture).unlink()
+    image = blender.data.images["made up texture"]
+    assert tuple(image.size) == (256, 256)
+    assert image.packed_file is not None
+
+
+def test_pupils_lie_in_front_and_only_there(blender, model, built):
+    """The iris place counts arcs from the pupil: it is small in front, and nowhere at the back of the eye."""
+    from facedetail_addon.scene.material import IRIS_ATTRIBUTE
+
+    _, collection = built
+    for side in ("eye_left", "eye_right"):
+        mesh = objects_by_part(collection)[side].data
+        place = np.empty(3 * len(mesh.vertices), np.float32)
+        mesh.attributes[IRIS_ATTRIBUTE].data.foreach_get("vector", place)
+        radius = np.linalg.norm(place.reshape(-1, 3), axis=1)
+        forward = -np.array([vertex.co.y for vertex in mesh.vertices])
+        assert forward[radius < 1].min() > 0.5 * forward.max()
+        assert radius[forward < 0].min() > 2

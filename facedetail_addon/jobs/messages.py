@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Blender and its worker say to each other: frozen dataclasses, one JSON object per line, parsed strictly."""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass
+
+
+class MessageError(ValueError):
+    """A line is not one of the known messages."""
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Blender asks for one photo.
+
+    Attributes:
+        job: number of the job, repeated in every answer.
+        photo: path of the photo.
+        output: folder in which the result folder is to be made.
+        face_model, landmarker, resolution, face: as in the pipeline's settings; ``face`` None is the largest.
+    """
+
+    job: int
+    photo: str
+    output: str
+    face_model: str = "builtin"
+    landmarker: str = "mesh"
+    resolution: int = 2048
+    face: int | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has started and reads requests."""
+
+    python: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A job has come to ``fraction`` (0 to 1) and now does ``stage``."""
+
+    job: int
+    stage: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job is finished; ``folder`` is its result folder."""
+
+    job: int
+    folder: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job cannot be done: what happened, and what to do about it."""
+
+    job: int
+    code: str
+    message: str
+    remedy: str
+
+
+Request = Reconstruct
+Reply = Ready | Progress | Done | Failed
+Message = Request | Reply
+
+
+def to_line(message: Message) -> str:
+    """One line of JSON with its newline."""
+    fields = {"type": type(message).__name__, **dataclasses.asdict(message)}
+    return json.dumps(fields, allow_nan=False) + "\n"
+
+
+def parse_line(line: str) -> Message:
+    """The message of one line.
+
+    Raises:
+        MessageError: not JSON, an unknown type, a missing, unknown or wrongly typed field.
+    """
+    try:
+        fields = json.loads(line)
+    except ValueError as error:
+        raise MessageError(f"not JSON: {line[:80]!r}") from error
+    if not isinstance(fields, dict):
+        raise MessageError(f"not an object: {line[:80]!r}")
+    name = fields.pop("type", None)
+    kind = next((k for k in typing.get_args(Message) if k.__name__ == name), None)
+    if kind is None:
+        raise MessageError(f"unknown message {name!r}")
+    hints = typing.get_type_hints(kind)
+    if set(fields) != set(hints):
+        raise MessageError(f"{name} has the fields {sorted(fields)}, expected {sorted(hints)}")
+    return kind(**{key: _checked(name, key, fields[key], hint) for key, hint in hints.items()})
+
+
+def _checked(name: str, key: str, value: object, hint: object) -> object:
+    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if type(value) in allowed:
+        return value
+    if float in allowed and type(value) is int:
+        return float(value)
+    raise MessageError(f"{name}.{key} is {value!r}, expected {hint}")

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts the worker process, hands it jobs, collects its answers without ever waiting, and ends it."""
+
+import collections
+import itertools
+import queue
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from ..core.errors import WorkerError
+from ..core.folder import discard_half_written
+from ..core.results import result_folder
+from .messages import Done, Failed, Message, MessageError, Ready, Reconstruct, Reply, parse_line, to_line
+
+_WORKER = Path(__file__).with_name("worker.py")
+_ADDON = Path(__file__).parent.parent
+_LOG_LINES = 40
+BUSY_MESSAGE = "A face is being reconstructed already."
+_REMEDY = "Try again; if it happens again, try a smaller texture or another photo, and report it."
+
+
+def site_directories(paths: list[str]) -> list[str]:
+    """Those of a Python's search paths that hold installed packages, an extension's own among them."""
+    return [path for path in paths if Path(path).name in ("site-packages", "dist-packages")]
+
+
+class Worker:
+    """A warm child process that does one job at a time.
+
+    Every method returns at once. Nothing starts before the first :meth:`submit`.
+
+    Args:
+        sites: folders with the Python packages that the child needs.
+        python: the interpreter.
+    """
+
+    def __init__(self, sites: list[str], python: str = sys.executable):
+        # Isolated: neither the user's PYTHONPATH nor their own site-packages may mix in.
+        self._command = [python, "-I", "-X", "utf8", str(_WORKER), "--addon", str(_ADDON)]
+        for site in sites:
+            self._command += ["--site", site]
+        self._process: subprocess.Popen | None = None
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
+        self._numbers = itertools.count(1)
+        self._request: Reconstruct | None = None
+
+    @property
+    def busy(self) -> bool:
+        """A job is under way."""
+        return self._request is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while it lives."""
+        return self._process.pid if self._alive() else None
+
+    def log(self) -> str:
+        """The last lines the child wrote to its standard error."""
+        return "\n".join(self._log)
+
+    def submit(self, photo: Path, output: Path, *, resolution: int, face: int | None = None) -> int:
+        """Start a job, and the child where it does not run.
+
+        Args:
+            photo: the photo. output: folder in which the result folder is to be made.
+            resolution: side of the texture in pixels. face: which face, from 0; None is the largest.
+
+        Returns:
+            the job's number, repeated in its answers.
+
+        Raises:
+            WorkerError: a job is under way, or the child cannot be started.
+        """
+        if self.busy:
+            raise WorkerError(BUSY_MESSAGE, "Wait until it is finished, or cancel it with Esc.")
+        if not self._alive():
+            self._start()
+        request = Reconstruct(next(self._numbers), str(photo), str(output), resolution=resolution, face=face)
+        try:
+            self._process.stdin.write(to_line(request).encode("utf-8"))
+            self._process.stdin.flush()
+        except OSError as error:
+            self.close()
+            raise WorkerError(f"The worker process does not answer: {error}.", _REMEDY) from error
+        self._request = request
+        return request.job
+
+    def poll(self) -> list[Reply]:
+        """The answers that came since the last call, for the current job only."""
+        replies: list[Reply] = []
+        while self.busy:
+            try:
+                line = self._lines.get_nowait()
+            except queue.Empty:
+                break
+            job = self._request.job
+            reply = self._ended() if line is None else self._parse(line)
+            if isinstance(reply, Ready) or reply.job != job:
+                continue
+            replies.append(reply)
+            if isinstance(reply, Done | Failed):
+                self._request = None
+        return replies
+
+    def cancel(self) -> None:
+        """Give the current job up: kill the child, remove what it half wrote. The next job starts a new child."""
+        request = self._request
+        self.close()
+        if request is not None:
+            discard_half_written(result_folder(Path(request.output), request.photo))
+
+    def close(self) -> None:
+        """Kill the child, if any. Safe to call twice."""
+        process, self._process, self._request = self._process, None, None
+        self._lines = queue.SimpleQueue()
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        process.stdin.close()
+
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _start(self) -> None:
+        self.close()
+        self._log.clear()
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            raise WorkerError(
+                f"The worker process cannot be started: {error}.", "Install the extension again."
+            ) from error
+        threading.Thread(target=_read_replies, args=(self._process.stdout, self._lines), daemon=True).start()
+        threading.Thread(target=_read_log, args=(self._process.stderr, self._log), daemon=True).start()
+
+    def _parse(self, line: str) -> Message:
+        try:
+            return parse_line(line)
+        except MessageError as error:
+            self._log.append(f"unreadable answer: {error}")
+            self._process.kill()
+            return self._ended()
+
+    def _ended(self) -> Failed:
+        """The child's output closed in the middle of a job."""
+        request, process = self._request, self._process
+        status = process.wait()
+        self.close()
+        discard_half_written(result_folder(Path(request.output), request.photo))
+        last = next((line for line in reversed(self._log) if line.strip()), "no message")
+        return Failed(request.job, WorkerError.code, f"The worker process ended (status {status}): {last}", _REMEDY)
+
+
+def _read_replies(stream: object, lines: "queue.SimpleQueue[str | None]") -> None:
+    with stream:
+        for raw in stream:
+            lines.put(raw.decode("utf-8", "replace"))
+    lines.put(None)
+
+
+def _read_log(stream: object, log: "collections.deque[str]") -> None:
+    with stream:
+        for raw in stream:
+            log.append(raw.decode("utf-8", "replace").rstrip())

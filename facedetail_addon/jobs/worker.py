@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker process: reads requests from standard input, reconstructs, answers on standard output.
+
+Started as a script by ``runner.py`` with the folder of the add-on and the site-packages of the extension as arguments,
+so that it works whatever name Blender gave the add-on's package. It ends when its input closes: it never outlives
+Blender.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import os
+import platform
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import TextIO
+
+PACKAGE = "facedetail_addon"
+
+
+def main() -> int:
+    """Run until standard input closes."""
+    arguments = _arguments()
+    channel = _protect_stdout()
+    for directory in arguments.site:
+        if directory not in sys.path:
+            sys.path.append(directory)
+    _load_package(Path(arguments.addon))
+    messages = importlib.import_module(f"{PACKAGE}.jobs.messages")
+    _send(channel, messages, messages.Ready(platform.python_version()))
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    _serve(channel, messages, requests)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="FaceDetail's worker; Blender starts it.")
+    parser.add_argument("--addon", required=True, help="folder of the add-on's package")
+    parser.add_argument("--site", action="append", default=[], help="folder with Python packages; may be repeated")
+    return parser.parse_args()
+
+
+def _protect_stdout() -> TextIO:
+    """The real standard output; whatever else prints goes to standard error."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return channel
+
+
+def _load_package(directory: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, directory / "__init__.py", submodule_search_locations=[str(directory)]
+    )
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = package
+    spec.loader.exec_module(package)
+    return package
+
+
+def _read_requests(requests: "queue.SimpleQueue[str]") -> None:
+    """Blender's end of the pipe closes when it quits or crashes: then leave at once, even in the middle of a job."""
+    for raw in sys.stdin.buffer:
+        requests.put(raw.decode("utf-8"))
+    os._exit(0)
+
+
+def _send(channel: TextIO, messages: ModuleType, message: object) -> None:
+    channel.write(messages.to_line(message))
+    channel.flush()
+
+
+def _serve(channel: TextIO, messages: ModuleType, requests: "queue.SimpleQueue[str]") -> None:
+    """Answer requests one after the other; the networks stay loaded between them."""
+    warm: dict = {}
+    while True:
+        request = messages.parse_line(requests.get())
+
+        def report(stage: str, fraction: float, job: int = request.job) -> None:
+            _send(channel, messages, messages.Progress(job, stage, float(fraction)))
+
+        _send(channel, messages, _answer(request, messages, warm, report))
+
+
+def _answer(request: object, messages: ModuleType, warm: dict, report: object) -> object:
+    """Done or Failed. Any exception becomes an answer: the worker must survive one bad photo."""
+    errors = importlib.import_module(f"{PACKAGE}.core.errors")
+    try:
+        report("Loading the networks", 0.0)
+        pipeline = importlib.import_module(f"{PACKAGE}.core.pipeline")
+        settings = pipeline.Settings(
+            face_model=request.face_model,
+            landmarker=request.landmarker,
+            resolution=request.resolution,
+            face=request.face,
+        )
+        key = (settings.face_model, settings.landmarker)
+        if key not in warm:
+            warm.clear()
+            warm[key] = pipeline.Core.load(settings)
+        reconstruction = pipeline.reconstruct(Path(request.photo), warm[key], settings, report)
+        report("Saving", 1.0)
+        return messages.Done(request.job, str(reconstruction.save(Path(request.output), warm[key].model)))
+    except errors.FaceDetailError as error:
+        return messages.Failed(request.job, error.code, error.message, error.remedy)
+    except ImportError as error:
+        return messages.Failed(
+            request.job,
+            "packages",
+            f"A Python package cannot be loaded: {error}.",
+            "Install FaceDetail from its zip through Preferences > Get Extensions > Install from Disk.",
+        )
+    except MemoryError:
+        return messages.Failed(
+            request.job, "memory", "There is not enough memory.", "Choose a smaller texture, or close other programs."
+        )
+    except Exception as error:  # noqa: BLE001  the artist gets a report, the trace goes to the log
+        traceback.print_exc()
+        return messages.Failed(
+            request.job,
+            "internal",
+            f"FaceDetail failed on {request.photo}: {type(error).__name__}: {error}",
+            "Please report this with the text of the system console.",
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

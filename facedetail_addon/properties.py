@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the scene remembers of the artist's choices, and what the window manager knows of the work under way."""
+
+import bpy
+
+from .names import DEFAULT_RESOLUTION, RESOLUTIONS, SETTINGS_PROPERTY, STATE_PROPERTY
+
+
+def resolution_property() -> object:
+    """The side of the texture, as the panel and the operator offer it."""
+    return bpy.props.EnumProperty(
+        name="Texture",
+        description="Side of the texture in pixels",
+        items=[(str(side), f"{side} px", f"{side} × {side} pixels") for side in RESOLUTIONS],
+        default=str(DEFAULT_RESOLUTION),
+    )
+
+
+def face_property() -> object:
+    """Which face, as the command line counts them."""
+    return bpy.props.IntProperty(
+        name="Face",
+        description="Which face of the photo: 1 is the largest, 2 the next; 0 takes the largest",
+        default=0,
+        min=0,
+        soft_max=10,
+    )
+
+
+def use_camera_property() -> object:
+    """Whether the photo's view becomes the scene's."""
+    return bpy.props.BoolProperty(
+        name="Photo's Camera",
+        description="Make the photo's camera the scene's, and the photo's size the size of renders",
+        default=True,
+    )
+
+
+def use_light_property() -> object:
+    """Whether the scene gets even light."""
+    return bpy.props.BoolProperty(
+        name="Neutral Light",
+        description="Give the scene an even white world and plain colours, so that renders show the photo's colours",
+        default=True,
+    )
+
+
+class FaceDetailSettings(bpy.types.PropertyGroup):
+    """The artist's choices, saved with the scene."""
+
+    photo: bpy.props.StringProperty(name="Photo", description="Photo with a face", subtype="FILE_PATH")
+    resolution: resolution_property()
+    face: face_property()
+    use_camera: use_camera_property()
+    use_light: use_light_property()
+
+
+class FaceDetailState(bpy.types.PropertyGroup):
+    """The work under way, for the panel. Never saved."""
+
+    running: bpy.props.BoolProperty(options={"SKIP_SAVE"})
+    stage: bpy.props.StringProperty(options={"SKIP_SAVE"})
+    fraction: bpy.props.FloatProperty(options={"SKIP_SAVE"}, min=0, max=1)
+
+
+def attach() -> None:
+    """Add the properties to Blender's scene and window manager; their classes are registered."""
+    setattr(bpy.types.Scene, SETTINGS_PROPERTY, bpy.props.PointerProperty(type=FaceDetailSettings))
+    setattr(bpy.types.WindowManager, STATE_PROPERTY, bpy.props.PointerProperty(type=FaceDetailState))
+
+
+def detach() -> None:
+    """Take them away again."""
+    delattr(bpy.types.WindowManager, STATE_PROPERTY)
+    delattr(bpy.types.Scene, SETTINGS_PROPERTY)

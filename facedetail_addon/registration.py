@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Blender gets to know, in order; taken back in the opposite order."""
+
+import bpy
+
+from . import properties
+from .names import COMMAND
+from .operators.reconstruct import FACEDETAIL_OT_reconstruct, attach_worker, detach_worker
+from .preferences import FaceDetailPreferences
+from .properties import FaceDetailSettings, FaceDetailState
+from .ui.panel import FACEDETAIL_PT_reconstruct, draw_import_entry
+
+_CLASSES = (
+    FaceDetailPreferences,
+    FaceDetailSettings,
+    FaceDetailState,
+    FACEDETAIL_OT_reconstruct,
+    FACEDETAIL_PT_reconstruct,
+)
+
+
+class _Command:
+    """``blender --command facedetail``; Blender wants its handle back to take it away."""
+
+    handle: object = None
+
+
+def register() -> None:
+    """Called by Blender when the add-on is switched on."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    properties.attach()
+    attach_worker()
+    bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
+    _Command.handle = bpy.utils.register_cli_command(COMMAND, _run_command)
+
+
+def unregister() -> None:
+    """Called by Blender when the add-on is switched off or Blender quits."""
+    bpy.utils.unregister_cli_command(_Command.handle)
+    bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
+    detach_worker()
+    properties.detach()
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)
+
+
+def _run_command(argv: list[str]) -> int:
+    from .cli import command
+
+    return command(argv)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A reconstruction becomes objects: one collection with head, camera and photo."""
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..core.errors import OutputError
+from ..core.face_model.model import FaceModel
+from ..core.results import Reconstruction
+from ..names import CAMERA_SUFFIX, COLLECTION_PREFIX, HEAD_SUFFIX
+from .camera import look_through, make_camera, show_photo
+from .head import make_head
+from .images import loaded_image, packed_image
+from .rollback import undone_on_failure
+from .world import use_neutral_light
+
+_ROOT_SIZE_M = 0.05
+
+
+def build_scene(
+    reconstruction: Reconstruction,
+    model: FaceModel,
+    texture_path: Path | None = None,
+    photo_path: Path | None = None,
+    *,
+    scene: bpy.types.Scene | None = None,
+    use_camera: bool = True,
+    use_light: bool = True,
+) -> bpy.types.Collection:
+    """Build the head in real size (metres), the photo's camera and the materials, in a collection of their own.
+
+    An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
+    head and keeps it on the photo. The skin's shape keys hold the photo's expression; all at zero is the neutral face.
+    The texture of this version still holds the photo's light, so the skin has little gloss of its own and the light
+    is white and even; a plain render then shows the photo's colours.
+
+    Args:
+        reconstruction: from the pipeline or a result folder.
+        model: the face model it was made with.
+        texture_path, photo_path: image files to pack instead of the reconstruction's arrays; the photo must be upright.
+        scene: the scene to build in, the current one by default.
+        use_camera: make the photo's camera the scene's, and the photo's size the render's.
+        use_light: give the scene a white world and the view transform Standard.
+
+    Returns:
+        the new collection, linked to the scene.
+
+    Raises:
+        OutputError: the reconstruction does not belong to the model, or an image cannot be read. Whatever goes
+            wrong, everything made so far is removed and the scene's settings are given back.
+    """
+    scene = scene or bpy.context.scene
+    _check(reconstruction, model)
+    with undone_on_failure(scene):
+        return _build(reconstruction, model, texture_path, photo_path, scene, use_camera, use_light)
+
+
+def select_head(collection: bpy.types.Collection, view_layer: bpy.types.ViewLayer) -> None:
+    """Select the head's skin only and make it active, so that its shape keys are at hand."""
+    for item in view_layer.objects.selected:
+        item.select_set(False, view_layer=view_layer)
+    skin = next(item for item in collection.objects if item.type == "MESH")
+    skin.select_set(True, view_layer=view_layer)
+    view_layer.objects.active = skin
+
+
+def _build(
+    reconstruction: Reconstruction,
+    model: FaceModel,
+    texture_path: Path | None,
+    photo_path: Path | None,
+    scene: bpy.types.Scene,
+    use_camera: bool,
+    use_light: bool,
+) -> bpy.types.Collection:
+    stem = Path(reconstruction.photo_name).stem
+    collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
+    texture = _image(f"{stem} texture", texture_path, reconstruction.texture)
+    photo = _image(f"{stem} photo", photo_path, reconstruction.photo)
+    root = bpy.data.objects.new(f"{stem} {HEAD_SUFFIX}", None)
+    root.empty_display_size = _ROOT_SIZE_M
+    camera = make_camera(f"{stem} {CAMERA_SUFFIX}", reconstruction.perspective)
+    show_photo(camera, photo)
+    parts = make_head(stem, model, reconstruction.vertices_neutral, reconstruction.beta, texture)
+    collection.objects.link(root)
+    for made in (*parts, camera):
+        made.parent = root
+        collection.objects.link(made)
+    scene.collection.children.link(collection)
+    if use_camera:
+        look_through(scene, camera, reconstruction.perspective.image_size)
+    if use_light:
+        use_neutral_light(scene)
+    return collection
+
+
+def _image(name: str, path: Path | None, pixels: np.ndarray) -> bpy.types.Image:
+    if path is None:
+        return packed_image(name, pixels)
+    try:
+        return loaded_image(name, path)
+    except RuntimeError as error:
+        raise OutputError(f"The image {path} cannot be read: {error}.", "Reconstruct the photo again.") from error
+
+
+def _check(reconstruction: Reconstruction, model: FaceModel) -> None:
+    same = (
+        reconstruction.expression_names == model.expression_names
+        and reconstruction.vertices_neutral.shape == model.mean.shape
+        and reconstruction.beta.shape == (len(model.expression_names),)
+    )
+    if not same:
+        raise OutputError(
+            f"{reconstruction.photo_name} was reconstructed with another face model than {model.name}.",
+            "Reconstruct the photo again with this version.",
+        )

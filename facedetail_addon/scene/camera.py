@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The photo's camera, and the photo behind the head."""
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..core.camera import PerspectiveCamera
+from ..core.errors import OutputError
+from .space import HEAD_TO_BLENDER, to_blender
+
+SENSOR_MM = 36.0
+"""Full frame along the photo's longer side."""
+CLIP_START_M = 0.01
+_CLIP_END_M = 100.0
+_MIN_LENS_MM, _MAX_LENS_MM = 1.0, 5000.0
+
+
+def make_camera(name: str, camera: PerspectiveCamera) -> bpy.types.Object:
+    """A Blender camera that sees what the photo's camera saw; rendered at the photo's size, pixels match.
+
+    Args:
+        name: of the object and of its data.
+        camera: head frame mm to photo px.
+
+    Raises:
+        OutputError: the focal length is beyond what Blender's cameras can have.
+    """
+    width, height = camera.image_size
+    longer = max(width, height)
+    lens = camera.focal_px * SENSOR_MM / longer
+    if not _MIN_LENS_MM <= lens <= _MAX_LENS_MM:
+        raise OutputError(f"A lens of {lens:g} mm is beyond Blender's cameras.", "Use a photo with less perspective.")
+    data = bpy.data.cameras.new(name)
+    data.type = "PERSP"
+    data.lens_unit = "MILLIMETERS"
+    # Sensor size and shifts all refer to the fitted side, so tell Blender which it is instead of letting it guess.
+    data.sensor_fit = "HORIZONTAL" if width >= height else "VERTICAL"
+    data.sensor_width = data.sensor_height = SENSOR_MM
+    data.lens = lens
+    data.shift_x = (width / 2 - camera.center_px[0]) / longer
+    data.shift_y = (camera.center_px[1] - height / 2) / longer
+    data.clip_start = CLIP_START_M
+    data.clip_end = max(_CLIP_END_M, 10 * float(np.linalg.norm(to_blender(camera.position()))))
+    made = bpy.data.objects.new(name, data)
+    made.matrix_world = _pose(camera)
+    return made
+
+
+def show_photo(camera: bpy.types.Object, photo: bpy.types.Image) -> None:
+    """The photo as the camera's background image, filling its frame."""
+    camera.data.show_background_images = True
+    background = camera.data.background_images.new()
+    background.image = photo
+    background.frame_method = "STRETCH"
+    background.display_depth = "BACK"
+    background.alpha = 1.0
+
+
+def look_through(scene: bpy.types.Scene, camera: bpy.types.Object, image_size: tuple[int, int]) -> None:
+    """Make it the scene's camera and the photo's size the size of renders."""
+    scene.camera = camera
+    render = scene.render
+    render.resolution_x, render.resolution_y = image_size
+    render.resolution_percentage = 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+
+
+def _pose(camera: PerspectiveCamera) -> Matrix:
+    """Camera to world. Blender's cameras look along -Z with +Y up; OpenCV's along +Z with +Y down."""
+    axes = HEAD_TO_BLENDER @ camera.rotation.T @ np.diag([1.0, -1.0, -1.0])
+    pose = np.eye(4)
+    pose[:3, :3] = axes
+    pose[:3, 3] = to_blender(camera.position())
+    return Matrix(pose.tolist())

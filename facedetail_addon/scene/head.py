@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The head's objects: one mesh per part, with shape keys that follow the skin's."""
+
+import bpy
+import numpy as np
+
+from ..core.face_model.model import FaceModel, MeshPart
+from .eyes import fit_eyeball, iris_coordinates
+from .material import IRIS_ATTRIBUTE, SOCKET_ATTRIBUTE, make_material
+from .space import to_blender
+
+UV_NAME = "UVMap"
+SOCKET_REGION = "socket"
+MOVED_MM = 0.05
+"""An expression that moves no vertex of a part by this much gets no shape key there."""
+_SUBDIVISION_VIEWPORT, _SUBDIVISION_RENDER = 1, 2
+
+
+def make_head(
+    stem: str, model: FaceModel, neutral_mm: np.ndarray, beta: np.ndarray, texture: bpy.types.Image
+) -> list[bpy.types.Object]:
+    """One object per part of the model, the skin first.
+
+    Every part that an expression moves has a shape key of that name; those of the other parts follow the skin's by
+    drivers, so one slider moves lips, teeth and eyes together.
+
+    Args:
+        stem: the names' beginning.
+        neutral_mm: (V, 3) mm, all parts, without expression.
+        beta: (E,) expression weights in [0, 1].
+        texture: the skin's colour in canonical UV.
+    """
+    skin = _make_part(stem, model, model.skin, neutral_mm, texture)
+    _add_shape_keys(skin, model, model.skin, all_expressions=True)
+    for name, weight in zip(model.expression_names, beta, strict=True):
+        skin.data.shape_keys.key_blocks[name].value = float(weight)
+    _add_regions(skin, model)
+    others = []
+    for part in model.parts[1:]:
+        made = _make_part(stem, model, part, neutral_mm, texture)
+        _add_shape_keys(made, model, part, all_expressions=False)
+        _follow(made, skin)
+        others.append(made)
+    return [skin, *others]
+
+
+def _make_part(
+    stem: str, model: FaceModel, part: MeshPart, neutral_mm: np.ndarray, texture: bpy.types.Image
+) -> bpy.types.Object:
+    vertices = neutral_mm[part.start : part.stop]
+    is_eye = part.name.startswith("eye")
+    eye = fit_eyeball(part, vertices) if is_eye else None
+    # An eye turns around its own centre, so that is its origin; the rest shares the head's.
+    origin = eye.center if is_eye else np.zeros(3)
+    name = f"{stem} {part.name}"
+    mesh = _make_mesh(name, part, to_blender(vertices - origin))
+    for kind in part.materials:
+        mesh.materials.append(make_material(f"{stem} {part.name} {kind}", kind, texture))
+    if is_eye:
+        place = mesh.attributes.new(IRIS_ATTRIBUTE, "FLOAT_VECTOR", "POINT")
+        place.data.foreach_set("vector", iris_coordinates(eye, vertices).ravel())
+    made = bpy.data.objects.new(name, mesh)
+    made.location = to_blender(origin)
+    subdivision = made.modifiers.new("Subdivision", "SUBSURF")
+    subdivision.levels, subdivision.render_levels = _SUBDIVISION_VIEWPORT, _SUBDIVISION_RENDER
+    return made
+
+
+def _make_mesh(name: str, part: MeshPart, positions: np.ndarray) -> bpy.types.Mesh:
+    present = part.faces >= 0
+    sizes = present.sum(axis=1)
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(positions))
+    mesh.vertices.foreach_set("co", positions.astype(np.float32).ravel())
+    mesh.loops.add(int(sizes.sum()))
+    mesh.loops.foreach_set("vertex_index", part.faces[present].astype(np.int32))
+    mesh.polygons.add(len(sizes))
+    mesh.polygons.foreach_set("loop_start", np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32))
+    mesh.polygons.foreach_set("material_index", part.face_material.astype(np.int32))
+    mesh.update(calc_edges=True)
+    uv = mesh.uv_layers.new(name=UV_NAME)
+    uv.data.foreach_set("uv", part.uv[part.face_uv[present]].astype(np.float32).ravel())
+    mesh.shade_smooth()
+    return mesh
+
+
+def _add_shape_keys(made: bpy.types.Object, model: FaceModel, part: MeshPart, all_expressions: bool) -> None:
+    offsets = model.expression_basis[:, part.start : part.stop]
+    moved = np.linalg.norm(offsets, axis=2).max(axis=1) > MOVED_MM
+    if not (all_expressions or moved.any()):
+        return
+    made.shape_key_add(name="Basis", from_mix=False)
+    basis = np.empty(3 * (part.stop - part.start), np.float32)
+    made.data.vertices.foreach_get("co", basis)
+    for name, offset, moves in zip(model.expression_names, offsets, moved, strict=True):
+        if all_expressions or moves:
+            key = made.shape_key_add(name=name, from_mix=False)
+            key.slider_min, key.slider_max = 0.0, 1.0
+            key.data.foreach_set("co", basis + to_blender(offset).astype(np.float32).ravel())
+
+
+def _follow(made: bpy.types.Object, skin: bpy.types.Object) -> None:
+    """Drive every shape key by the skin's of the same name. No Python expression: works with scripts switched off."""
+    if made.data.shape_keys is None:
+        return
+    for key in list(made.data.shape_keys.key_blocks)[1:]:
+        driver = key.driver_add("value").driver
+        driver.type = "SUM"
+        variable = driver.variables.new()
+        variable.type = "SINGLE_PROP"
+        target = variable.targets[0]
+        target.id_type = "KEY"
+        target.id = skin.data.shape_keys
+        target.data_path = f'key_blocks["{key.name}"].value'
+
+
+def _add_regions(skin: bpy.types.Object, model: FaceModel) -> None:
+    """A vertex group per region, and the attribute that tells the material where no photo looks."""
+    for index, name in enumerate(model.region_names):
+        group = skin.vertex_groups.new(name=name)
+        group.add(np.flatnonzero(model.region == index).tolist(), 1.0, "REPLACE")
+    inside = np.zeros(len(model.region), np.float32)
+    if SOCKET_REGION in model.region_names:
+        inside[model.region == model.region_names.index(SOCKET_REGION)] = 1.0
+    attribute = skin.data.attributes.new(SOCKET_ATTRIBUTE, "FLOAT", "POINT")
+    attribute.data.foreach_set("value", inside)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of the head through the photo's camera."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+
+from ..core.errors import OutputError
+
+DEFAULT_SAMPLES = 32
+
+
+def head_camera(collection: bpy.types.Collection) -> bpy.types.Object:
+    """The photo's camera of a collection made by ``build_scene``.
+
+    Raises:
+        OutputError: the collection holds no camera.
+    """
+    for item in collection.objects:
+        if item.type == "CAMERA":
+            return item
+    raise OutputError(f"The collection {collection.name} holds no camera.", "Reconstruct the photo again.")
+
+
+def render_scene(
+    path: Path,
+    collection: bpy.types.Collection,
+    *,
+    scene: bpy.types.Scene | None = None,
+    camera: bpy.types.Object | None = None,
+    samples: int = DEFAULT_SAMPLES,
+    percentage: int = 100,
+) -> Path:
+    """Render the scene with Cycles on the CPU to an RGBA PNG, transparent where nothing is.
+
+    The scene's render settings are given back afterwards.
+
+    Args:
+        path: the PNG to write; its folder must exist.
+        collection: of ``build_scene``; its photo camera is used unless ``camera`` is given.
+        samples: per pixel; the result is denoised.
+        percentage: of the scene's render size, which ``build_scene`` sets to the photo's size.
+
+    Raises:
+        OutputError: the picture cannot be written.
+    """
+    scene = scene or bpy.context.scene
+    render, cycles = scene.render, scene.cycles
+    wanted = (
+        (scene, "camera", camera or head_camera(collection)),
+        (render, "engine", "CYCLES"),
+        (render, "filepath", str(path)),
+        (render, "use_file_extension", False),
+        (render, "film_transparent", True),
+        (render, "resolution_percentage", percentage),
+        (render, "use_border", False),
+        (render.image_settings, "file_format", "PNG"),
+        (render.image_settings, "color_mode", "RGBA"),
+        (render.image_settings, "color_depth", "8"),
+        (cycles, "device", "CPU"),
+        (cycles, "samples", samples),
+        (cycles, "seed", 0),
+        (cycles, "use_denoising", True),
+    )
+    with _temporarily(wanted):
+        try:
+            bpy.ops.render.render(write_still=True, scene=scene.name)
+        except RuntimeError as error:
+            raise OutputError(f"The picture {path} cannot be rendered: {error}.", "Choose another folder.") from error
+    if not path.is_file():
+        raise OutputError(f"The picture {path} cannot be written.", "Choose a folder that you may write to.")
+    return path
+
+
+@contextmanager
+def _temporarily(wanted: tuple[tuple[object, str, object], ...]) -> Iterator[None]:
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in wanted]
+    try:
+        for owner, name, value in wanted:
+            setattr(owner, name, value)
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)

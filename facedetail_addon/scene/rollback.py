@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Failure leaves the scene as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+
+# Shape keys go with their meshes. Users come before what they use.
+_KINDS = (
+    "objects",
+    "collections",
+    "meshes",
+    "cameras",
+    "materials",
+    "worlds",
+    "node_groups",
+    "images",
+    "actions",
+    "texts",
+)
+_SCENE = ("camera", "world")
+_RENDER = ("resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y")
+_VIEW = ("view_transform", "look", "exposure", "gamma")
+
+
+@contextmanager
+def undone_on_failure(scene: bpy.types.Scene) -> Iterator[None]:
+    """When the block raises, remove every datablock made in it and give the scene its camera, world and size back."""
+    before = {_key(item) for item in _all_data()}
+    owners = ((scene, _SCENE), (scene.render, _RENDER), (scene.view_settings, _VIEW))
+    settings = [(owner, name, getattr(owner, name)) for owner, names in owners for name in names]
+    try:
+        yield
+    except BaseException:
+        for owner, name, value in settings:
+            setattr(owner, name, value)
+        bpy.data.batch_remove([item for item in _all_data() if _key(item) not in before])
+        raise
+
+
+def _all_data() -> Iterator[bpy.types.ID]:
+    for kind in _KINDS:
+        yield from getattr(bpy.data, kind)
+
+
+def _key(item: bpy.types.ID) -> tuple[str, str]:
+    return type(item).__name__, item.name_full

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The panel in the 3D view's sidebar, and the entry in File > Import."""
+
+import bpy
+
+from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
+
+_CHOICES = ("resolution", "face", "use_camera", "use_light")
+
+
+class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
+    """Photo, choices, button, progress."""
+
+    bl_label = LABEL
+    bl_category = PANEL_CATEGORY
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = getattr(context.scene, SETTINGS_PROPERTY)
+        state = getattr(context.window_manager, STATE_PROPERTY)
+        choices = layout.column()
+        choices.enabled = not state.running
+        choices.prop(settings, "photo")
+        for name in _CHOICES:
+            choices.prop(settings, name)
+        if state.running:
+            layout.progress(factor=state.fraction, text=state.stage)
+            layout.label(text="Esc: cancel")
+            return
+        # With no photo chosen the operator asks for one.
+        button = layout.operator(OP_RECONSTRUCT, icon="USER")
+        button.filepath = settings.photo
+        for name in _CHOICES:
+            setattr(button, name, getattr(settings, name))
+
+
+def draw_import_entry(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    """File > Import."""
+    self.layout.operator(OP_RECONSTRUCT, text=IMPORT_LABEL)
