@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ruler itself: scan-to-mesh distances of surfaces whose distance is known."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from facedetail_addon.core.assets import find_weights
+from facedetail_addon.core.face_model.model import load_face_model
+from facedetail_addon.core.render import vertex_normals
+from scripts.benchmark.now import (
+    SEVEN_OF_68,
+    closest_on_triangles,
+    crop_scan,
+    make_surface,
+    scan_to_mesh,
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_face_model(find_weights("face_model.npz"))
+
+
+@pytest.fixture(scope="module")
+def skin(model):
+    """Vertices, triangles and seven landmarks of the mean head's visible skin."""
+    triangles = model.skin.triangles()
+    socket = model.region == model.region_names.index("socket")
+    vertices = model.mean[: model.skin.stop].astype(np.float64)
+    return vertices, triangles[~socket[triangles].any(1)], model.landmarks68.points(model.mean)[list(SEVEN_OF_68)]
+
+
+def test_closest_points_beat_any_sampled_point():
+    rng = np.random.default_rng(1)
+    corners, points = rng.normal(size=(200, 3, 3)), rng.normal(size=(200, 3)) * 2
+    found = np.linalg.norm(closest_on_triangles(points, corners) - points, axis=1)
+    weights = rng.dirichlet([0.5, 0.5, 0.5], 4000)
+    sampled = np.einsum("sk,tkc->tsc", weights, corners)
+    best = np.linalg.norm(sampled - points[:, None], axis=2).min(1)
+    assert (found <= best + 1e-9).all()
+    assert (best - found).max() < 0.1
+
+
+def test_long_triangles_are_searched_fully():
+    surface = make_surface(np.array([[0.0, 0, 0], [300, 0, 0], [0, 300, 0]]), np.array([[0, 1, 2]]))
+    points = np.array([[1.0, 1.0, 5.0], [290.0, 5.0, -3.0]])
+    assert np.linalg.norm(surface.closest(points) - points, axis=1) == pytest.approx([5, 3])
+
+
+def test_a_moved_scaled_copy_has_no_distance(skin):
+    vertices, triangles, seven = skin
+    rotation = Rotation.random(random_state=2).as_matrix()
+
+    def move(points):
+        return 0.03 * points @ rotation.T + [4, 5, 6]
+
+    scan = vertices[np.unique(triangles)]
+    distance = scan_to_mesh(scan, seven, move(vertices), triangles, move(seven))
+    assert distance.max() < 0.02
+
+
+def test_known_bumps_are_measured_in_millimetres(skin):
+    vertices, triangles, seven = skin
+    # Ripples of ±1 mm along the normal, too short for a similarity to follow: the mean of |sin| is 2/π.
+    height = np.sin(vertices[:, 1] * 0.8)
+    scan = vertices + vertex_normals(vertices, triangles) * height[:, None]
+    distance = scan_to_mesh(scan[np.unique(triangles)], seven, vertices, triangles, seven)
+    assert distance.mean() == pytest.approx(2 / np.pi, abs=0.08)
+
+
+def test_crop_follows_the_protocol():
+    seven = np.array([[-45.0, 30, 0], [-18, 30, 0], [18, 30, 0], [45, 30, 0], [0, -15, 0], [-25, -40, 0], [25, -40, 0]])
+    radius, center = 1.4 * (90 + 45) / 2, np.array([0.0, -15 + 0.3 * 45, 0])
+    points = center + np.array([[radius - 0.1, 0, 0], [radius + 0.1, 0, 0]])
+    assert crop_scan(points, seven).tolist() == [True, False]

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small quadratic problems with bounds on each unknown."""
+
+import numpy as np
+
+
+def minimise_in_box(
+    quadratic: np.ndarray, linear: np.ndarray, lower: np.ndarray, upper: np.ndarray, rounds: int = 200
+) -> np.ndarray:
+    """argmin ½ xᵀ H x − gᵀ x with lower ≤ x ≤ upper, by an active set with projected steps.
+
+    Each round solves for the free unknowns, walks until the first bounds are met and fixes those; when no bound is met,
+    unknowns whose gradient points inwards are freed. H must be positive definite.
+
+    Args:
+        quadratic: (N, N) H. linear: (N,) g. lower, upper: (N,).
+
+    Returns:
+        (N,) float64.
+    """
+    x = np.clip(np.zeros(len(linear)), lower, upper)
+    free = (x > lower) & (x < upper)
+    for _ in range(rounds):
+        gradient = quadratic @ x - linear
+        if free.any():
+            step = -np.linalg.solve(quadratic[np.ix_(free, free)], gradient[free])
+            room = np.where(step > 0, upper[free] - x[free], lower[free] - x[free])
+            share = np.divide(room, step, out=np.full(len(step), np.inf), where=np.abs(step) > 1e-14)
+            length = min(1.0, float(share.min(initial=np.inf)))
+            x[free] += length * step
+            if length < 1.0:
+                hit = np.flatnonzero(free)[share <= length + 1e-12]
+                x[hit] = np.where(step[share <= length + 1e-12] > 0, upper[hit], lower[hit])
+                free[hit] = False
+                continue
+            gradient = quadratic @ x - linear
+        inwards = ~free & (((x <= lower) & (gradient < -1e-9)) | ((x >= upper) & (gradient > 1e-9)))
+        inwards &= lower < upper
+        if not inwards.any():
+            return x
+        # The most promising one only: freeing many at once can cycle.
+        free[np.flatnonzero(inwards)[np.abs(gradient[inwards]).argmax()]] = True
+    return x

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fit the face model to one face's landmarks: who it is, what it does, and where the camera stands.
+
+After Chen et al. (ICCV 2019, section 3.1) and the iterative linear method of eos: from α = 0, an affine camera by the
+Gold Standard algorithm and regularised linear least squares for the coefficients take turns. Two kinds of equations go
+into the latter: what the calibration has measured landmarks to say about α and β (with their full covariance), and the
+plain distance in the picture, so that the posed head lies on the photo.
+"""
+
+import numpy as np
+
+from ..camera import AffineCamera, PerspectiveCamera
+from ..errors import FaceDetailError
+from ..face_model.calibration import LandmarkCalibration
+from ..face_model.model import FaceModel
+from ..landmarks.types import FaceLandmarks
+from .affine import closest_scaled_orthography, gold_standard_affine
+from .bounded import minimise_in_box
+from .equations import FitSettings, measurement_equations, picture_equations, prior_equations
+from .normalise import normalise_landmarks
+from .perspective import initial_perspective, refine_perspective, usual_focal_px
+from .points import embedded_paths, embedded_points, with_silhouette
+from .types import ProxyFit
+
+DEFAULT_SETTINGS = FitSettings()
+_MIN_SIZE_PX = 8.0
+
+
+def fit_proxy(
+    landmarks: FaceLandmarks,
+    image_size: tuple[int, int],
+    model: FaceModel,
+    calibration: LandmarkCalibration,
+    *,
+    beta: np.ndarray | None = None,
+    focal_px: float | None = None,
+    settings: FitSettings = DEFAULT_SETTINGS,
+) -> ProxyFit:
+    """Fit identity, expression and cameras to one face.
+
+    Args:
+        landmarks: of the face. image_size: (width, height) of the photo in px.
+        model: the face model ``calibration`` was measured for.
+        beta: (E,) known expression in [0, 1]; solved for where None.
+        focal_px: focal length in px of the photo's pixels (from EXIF); a usual one where None.
+        settings: weights.
+
+    Raises:
+        FaceDetailError: landmarks are not finite or fall in one place. AssetError: another model's calibration.
+    """
+    calibration.require_model(model)
+    mesh_px = _checked(landmarks.mesh_px)
+    view = normalise_landmarks(mesh_px, calibration.mean, calibration.mean_spread)
+    measured = measurement_equations(calibration, view)
+    measured += prior_equations(model.expression_names, len(model.identity_basis), settings)
+    limits = _limits(model, beta, settings)
+    points = embedded_points(model, calibration)
+    paths = embedded_paths(model, calibration)
+    weights = view.weights / calibration.spread.astype(np.float64) ** 2
+    focal_px = focal_px or usual_focal_px(image_size, view.scale)
+
+    identities = len(model.identity_basis)
+    unknowns = minimise_in_box(measured.quadratic, measured.linear, *limits)
+    limits = _one_way_gaze(model, limits, unknowns)
+    unknowns = np.clip(unknowns, *limits)
+    camera: PerspectiveCamera | None = None
+    for turn in range(settings.rounds):
+        alpha, current_beta = unknowns[:identities], unknowns[identities:]
+        seen = with_silhouette(points, paths, calibration.contour, alpha, current_beta, view.rotation)
+        posed = seen.posed(alpha, current_beta)
+        affine = gold_standard_affine(posed, mesh_px[:, :2], weights)
+        camera = camera or _first_perspective(affine, posed, image_size, focal_px)
+        camera = refine_perspective(camera, posed, mesh_px[:, :2], weights)
+        if turn + 1 < settings.rounds:
+            picture = picture_equations(seen, posed, camera, mesh_px[:, :2], view, unknowns, weights, settings)
+            both = measured + picture
+            unknowns = minimise_in_box(both.quadratic, both.linear, *limits)
+    alpha, solved_beta = (part.astype(np.float32) for part in (unknowns[:identities], unknowns[identities:]))
+    distance = np.linalg.norm(camera.project(posed) - mesh_px[:, :2], axis=1)
+    return ProxyFit(
+        alpha=alpha,
+        beta=solved_beta,
+        affine=affine,
+        perspective=camera,
+        vertices=model.vertices(alpha, solved_beta),
+        vertices_neutral=model.vertices(alpha),
+        residual_px=float(np.median(distance)),
+    )
+
+
+def _checked(mesh_px: np.ndarray) -> np.ndarray:
+    mesh_px = np.asarray(mesh_px, np.float64)
+    usable = mesh_px.shape == (478, 3) and np.isfinite(mesh_px).all()
+    if not usable or np.ptp(mesh_px[:, :2], axis=0).min() < _MIN_SIZE_PX:
+        raise FaceDetailError(
+            "The landmarks of this face are not usable: they are not finite or lie in one place.",
+            "Use a larger picture of the face, or another photo.",
+        )
+    return mesh_px
+
+
+def _limits(model: FaceModel, beta: np.ndarray | None, settings: FitSettings) -> tuple[np.ndarray, np.ndarray]:
+    identities, expressions = len(model.identity_basis), len(model.expression_basis)
+    reach = np.full(identities, settings.alpha_limit)
+    if beta is None:
+        return np.append(-reach, np.zeros(expressions)), np.append(reach, np.ones(expressions))
+    known = np.asarray(beta, np.float64)
+    if known.shape != (expressions,) or not np.isfinite(known).all():
+        raise FaceDetailError(
+            f"The expression has {known.size} weights, the face model “{model.name}” has {expressions}.",
+            "Give one finite weight per expression of the face model.",
+        )
+    known = known.clip(0, 1)
+    return np.append(-reach, known), np.append(reach, known)
+
+
+def _one_way_gaze(
+    model: FaceModel, limits: tuple[np.ndarray, np.ndarray], unknowns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Limits with the weaker of two opposite directions of gaze held down: an eye cannot look both ways."""
+    lower, upper = limits[0], limits[1].copy()
+    names, start = model.expression_names, len(model.identity_basis)
+    for side in ("Left", "Right"):
+        for pair in (("In", "Out"), ("Up", "Down")):
+            places = [start + names.index(f"eyeLook{way}{side}") for way in pair if f"eyeLook{way}{side}" in names]
+            if len(places) == 2:
+                weaker = min(places, key=lambda place: unknowns[place])
+                upper[weaker] = lower[weaker]
+    return lower, upper
+
+
+def _first_perspective(
+    affine: AffineCamera, posed: np.ndarray, image_size: tuple[int, int], focal_px: float
+) -> PerspectiveCamera:
+    scale, rotation, translation = closest_scaled_orthography(affine)
+    return initial_perspective(scale, rotation, translation, posed.mean(0), image_size, focal_px)

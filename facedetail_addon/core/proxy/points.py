@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model seen through its landmark points, and the outline's points where the silhouette runs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..face_model.calibration import LandmarkCalibration
+from ..face_model.model import FaceModel, PointEmbedding
+from .contour import silhouette_choice
+
+
+@dataclass(frozen=True)
+class LandmarkPoints:
+    """A model restricted to N points; float64 mm.
+
+    Attributes:
+        base: (N, 3) on the mean head. identity: (K, N, 3). expression: (E, N, 3). offset: (N, 3) added to the points.
+    """
+
+    base: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+    offset: np.ndarray
+
+    def posed(self, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
+        """(N, 3) float64 mm."""
+        return self.base + self.offset + np.tensordot(alpha, self.identity, 1) + np.tensordot(beta, self.expression, 1)
+
+
+def embedded_points(model: FaceModel, calibration: LandmarkCalibration) -> LandmarkPoints:
+    """The 478 landmarks with their systematic offsets."""
+    return _restricted(model, calibration.embedding, calibration.offset.astype(np.float64))
+
+
+def embedded_paths(model: FaceModel, calibration: LandmarkCalibration) -> LandmarkPoints:
+    """The C·M points of the contour's paths, without offsets."""
+    place = calibration.contour_paths
+    return _restricted(model, place, np.zeros((len(place.vertices), 3)))
+
+
+def with_silhouette(
+    points: LandmarkPoints,
+    paths: LandmarkPoints,
+    contour: np.ndarray,
+    alpha: np.ndarray,
+    beta: np.ndarray,
+    rotation: np.ndarray,
+) -> LandmarkPoints:
+    """The landmark points with hidden contour points replaced by the silhouette's.
+
+    Args:
+        points, paths: of :func:`embedded_points` and :func:`embedded_paths`.
+        contour: (C,) landmarks the paths belong to.
+        alpha, beta: current coefficients. rotation: (3, 3) head frame to camera axes.
+    """
+    count = len(contour)
+    posed = paths.posed(alpha, beta)
+    flat = posed @ rotation[:2].T
+    center = points.posed(alpha, beta).mean(0) @ rotation[:2].T
+    choice = silhouette_choice(flat.reshape(count, -1, 2), center)
+    moved = np.flatnonzero(choice > 0)
+    place = moved * (len(posed) // count) + choice[moved]
+    at = contour[moved]
+    out = LandmarkPoints(points.base.copy(), points.identity.copy(), points.expression.copy(), points.offset.copy())
+    out.base[at], out.offset[at] = paths.base[place], 0
+    out.identity[:, at], out.expression[:, at] = paths.identity[:, place], paths.expression[:, place]
+    return out
+
+
+def _restricted(model: FaceModel, place: PointEmbedding, offset: np.ndarray) -> LandmarkPoints:
+    bases = (model.mean, model.identity_basis, model.expression_basis)
+    return LandmarkPoints(*(place.points(basis).astype(np.float64) for basis in bases), offset)

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How near the proxy head comes to the true one: synthetic photos of heads with known shape, NoW protocol.
+
+    FACEDETAIL_DATA=… python scripts/benchmark/geometry.py [--quick] [--heads 50]
+
+Prints a Markdown table and, as the last line, one JSON object.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+from scipy.spatial import Delaunay
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts" / "training"), str(Path(__file__).resolve().parent)]
+
+from now import SEVEN_OF_68, scan_to_mesh, similarity  # noqa: E402
+from reference_heads import load_reference_heads  # noqa: E402
+from synthetic_heads import HeadSample, Painter, make_painter, render_head, sample_head  # noqa: E402
+
+from facedetail_addon.core.assets import find_weights  # noqa: E402
+from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration  # noqa: E402
+from facedetail_addon.core.face_model.gaze import with_gaze_motion  # noqa: E402
+from facedetail_addon.core.face_model.model import FaceModel, load_face_model  # noqa: E402
+from facedetail_addon.core.landmarks.ibug import IBUG_FROM_MESH  # noqa: E402
+from facedetail_addon.core.landmarks.landmarker import MeshLandmarker  # noqa: E402
+from facedetail_addon.core.landmarks.types import FaceLandmarks  # noqa: E402
+from facedetail_addon.core.proxy.fit import fit_proxy  # noqa: E402
+
+# Seeds of the calibration start with another number: these heads were never measured.
+SEED = 99
+SIZE = 512
+MESH_POINTS = 468
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One held-out head: truth neutral and posed (V, 3) mm, its photo's landmarks."""
+
+    sample: HeadSample
+    neutral: np.ndarray
+    posed: np.ndarray
+    landmarks: FaceLandmarks
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Everything loaded once."""
+
+    reference: FaceModel
+    painter: Painter
+    model: FaceModel
+    calibration: LandmarkCalibration
+    landmarker: MeshLandmarker
+
+
+def main() -> None:
+    options = _arguments()
+    data = os.environ.get("FACEDETAIL_DATA")
+    if not data:
+        sys.exit("error: FACEDETAIL_DATA is not set\ntry: set it to the folder that holds models/ict_facekit.npz")
+    tools, stages = _load(Path(data), options.calibration)
+    yaws = (0, 25) if options.quick else (0, 25, 45)
+    heads = min(options.heads, 3) if options.quick else options.heads
+    figures: dict[str, object] = {"stages": stages}
+    lines = ["| yaw | head | median mm | mean mm | std mm |", "|---|---|---|---|---|"]
+    for yaw in yaws:
+        errors, seconds = _measure(tools, yaw, heads)
+        print(f"yaw {yaw}° done", file=sys.stderr)
+        figures[f"yaw{yaw}"] = {name: _summary(values) for name, values in errors.items() if name != "posed"}
+        figures[f"yaw{yaw}"]["posed expression"] = {"mean": round(float(np.mean(errors["posed"])), 3)}
+        figures[f"yaw{yaw}"]["seconds"] = seconds
+        for name, values in figures[f"yaw{yaw}"].items():
+            if "median" in values:
+                lines.append(f"| {yaw}° | {name} | {values['median']} | {values['mean']} | {values['std']} |")
+        posed = figures[f"yaw{yaw}"]["posed expression"]["mean"]
+        lines.append(f"| {yaw}° | our fit, posed, 68 landmarks to their own | | {posed} | |")
+    figures["peak_memory_mb"], figures["heads"] = peak_memory_mb(), heads
+    lines += ["", "| stage (on a 512 px photo) | seconds | peak memory so far, MB |", "|---|---|---|"]
+    lines += [f"| {name} | {stage['seconds']} | {stage['peak_mb']} |" for name, stage in stages.items()]
+    lines += ["", f"{heads} heads per view; peak memory of the benchmark itself {peak_memory_mb()} MB."]
+    print("\n".join([*lines, json.dumps(figures)]))
+
+
+def _load(data: Path, calibration_path: Path | None) -> tuple[Tools, dict[str, dict[str, float]]]:
+    """Load everything; time and peak memory of the stages before the large ground truth is loaded."""
+    stages: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def stage(name: str):
+        began = time.perf_counter()
+        yield
+        stages[name] = {"seconds": round(time.perf_counter() - began, 3), "peak_mb": peak_memory_mb()}
+
+    with stage("load face model and calibration"):
+        model = with_gaze_motion(load_face_model(find_weights("face_model.npz")))
+        calibration = load_calibration(calibration_path)
+    with stage("load landmarker"):
+        landmarker = MeshLandmarker.load()
+    photo = skimage.data.astronaut()
+    landmarker.find(photo)
+    with stage("find landmarks"):
+        (face, *_) = landmarker.find(photo)
+    with stage("fit"):
+        fit_proxy(face, photo.shape[1::-1], model, calibration)
+    reference = with_gaze_motion(load_reference_heads(data))
+    return Tools(reference, make_painter(reference), model, calibration, landmarker), stages
+
+
+def peak_memory_mb() -> int:
+    """Largest resident memory of this process so far."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _measure(tools: Tools, yaw: int, heads: int) -> tuple[dict[str, list], dict[str, float]]:
+    """Distances per head by name of method, and median seconds of landmarks and fit."""
+    model, reference = tools.model, tools.reference
+    seven = list(SEVEN_OF_68)
+    # The whole skin: nostrils count as sockets in the built-in model, but not in the truth.
+    model_skin, mean_seven = model.skin.triangles(), model.landmarks68.points(model.mean)[seven]
+    scan_vertices = np.unique(_visible(reference))
+    frontal = tools.calibration.mean[:MESH_POINTS, :2]
+    mesh_triangles = _face_forward(Delaunay(frontal).simplices, frontal)
+    errors: dict[str, list] = {"mean face": [], "landmarks as surface": [], "our fit": [], "posed": []}
+    landmark_seconds, fit_seconds = [], []
+    for subject, seconds in _subjects(tools, yaw, heads):
+        landmark_seconds.append(seconds)
+        scan = subject.neutral[scan_vertices]
+        scan_seven = reference.landmarks68.points(subject.neutral)[seven]
+        began = time.perf_counter()
+        fit = fit_proxy(subject.landmarks, (SIZE, SIZE), model, tools.calibration)
+        fit_seconds.append(time.perf_counter() - began)
+        raw = subject.landmarks.mesh_px[:MESH_POINTS].astype(np.float64) * [1, -1, -1]
+        raw_seven = raw[np.array(IBUG_FROM_MESH)[seven]]
+        fit_seven = model.landmarks68.points(fit.vertices_neutral)[seven]
+        skin = model.skin.stop
+        for name, vertices, triangles, own_seven in (
+            ("mean face", model.mean[:skin], model_skin, mean_seven),
+            ("landmarks as surface", raw, mesh_triangles, raw_seven),
+            ("our fit", fit.vertices_neutral[:skin], model_skin, fit_seven),
+        ):
+            errors[name].append(scan_to_mesh(scan, scan_seven, vertices, triangles, own_seven))
+        errors["posed"].append(_posed_error(reference, model, subject, fit.vertices))
+    timing = {"find landmarks": np.median(landmark_seconds), "fit": np.median(fit_seconds)}
+    return errors, {name: round(float(value), 3) for name, value in timing.items()}
+
+
+def _subjects(tools: Tools, yaw: int, heads: int):
+    """Held-out heads of one view with the seconds their landmarks took."""
+    for number in range(heads):
+        rng = np.random.default_rng((SEED, yaw, number))
+        sample = sample_head(rng, tools.reference, size=SIZE, yaw_deg=float(yaw))
+        posed = tools.reference.vertices(sample.alpha, sample.beta)
+        picture, _ = render_head(tools.painter, posed, sample.camera, rng)
+        began = time.perf_counter()
+        faces = tools.landmarker.find(picture)
+        seconds = time.perf_counter() - began
+        if not faces:
+            sys.exit(f"error: no face in synthetic head {number} at {yaw}°\ntry: look at what synthetic_heads.py draws")
+        yield Subject(sample, tools.reference.vertices(sample.alpha), posed, faces[0]), seconds
+
+
+def _posed_error(reference: FaceModel, model: FaceModel, subject: Subject, vertices: np.ndarray) -> float:
+    """Mean distance in mm of the 68 landmarks on the posed heads, after a similarity over them."""
+    truth = reference.landmarks68.points(subject.posed).astype(np.float64)
+    found = model.landmarks68.points(vertices).astype(np.float64)
+    scale, rotation, translation = similarity(found, truth)
+    return float(np.linalg.norm(scale * found @ rotation.T + translation - truth, axis=1).mean())
+
+
+def _visible(model: FaceModel) -> np.ndarray:
+    """(T, 3) skin triangles outside mouth bag and eye sockets."""
+    triangles = model.skin.triangles()
+    socket = model.region == model.region_names.index("socket")
+    return triangles[~socket[triangles].any(1)]
+
+
+def _face_forward(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
+    a, b, c = (points[triangles[:, i]] for i in range(3))
+    turned = np.cross(b - a, c - a) < 0
+    return np.where(turned[:, None], triangles[:, ::-1], triangles)
+
+
+def _summary(per_head: list[np.ndarray]) -> dict[str, float]:
+    joined = np.concatenate(per_head)
+    values = {"median": np.median(joined), "mean": joined.mean(), "std": joined.std()}
+    return {name: round(float(value), 3) for name, value in values.items()}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="three heads, two views: under a minute")
+    parser.add_argument("--heads", type=int, default=50, help="heads per view")
+    parser.add_argument("--calibration", type=Path, help="another landmark_calibration.npz than the shipped one")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
