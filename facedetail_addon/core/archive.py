@@ -7,17 +7,29 @@ from pathlib import Path
 
 import numpy as np
 
+# What reading a damaged or hostile npz raises; RuntimeError is an encrypted or unknown kind of entry.
+_BROKEN = (
+    OSError, EOFError, AttributeError, TypeError, KeyError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error,
+    MemoryError,
+)  # fmt: skip
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+
+def read_arrays(path: Path, max_bytes: int = 1 << 30) -> dict[str, np.ndarray]:
     """Every array of an npz file; pickled objects are refused.
 
+    Args:
+        max_bytes: refuse files that declare more than so much data, before reading it.
+
     Raises:
-        ValueError: the file is missing, is no npz, is cut short or damaged, or holds pickles; the message says which.
+        ValueError: the file is missing, is no npz, is cut short or damaged, too large, or holds pickles.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > max_bytes:
+                raise ValueError("it is too large")
         with np.load(path, allow_pickle=False) as data:
             return {key: data[key] for key in data.files}
     except FileNotFoundError as error:
         raise ValueError("there is no such file") from error
-    except (OSError, EOFError, AttributeError, TypeError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except _BROKEN as error:
         raise ValueError(f"it is no npz file, or a damaged one ({error})") from error

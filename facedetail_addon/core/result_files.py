@@ -5,14 +5,13 @@
 """
 
 import json
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from .archive import read_arrays
 from .camera import AffineCamera, PerspectiveCamera
 from .errors import OutputError
 from .face_model.library import load_named_model
@@ -45,10 +44,6 @@ _MAX_RECORD_BYTES = 4_000_000
 _MAX_IMAGE_SIDE = 16384
 _MAX_VERTICES = 1_000_000
 _MAX_ENTRIES = 4096
-_BROKEN_ARCHIVE = (
-    OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error, MemoryError,
-)  # fmt: skip
-"""What reading a damaged or hostile npz raises; RuntimeError is an encrypted or unknown kind of entry."""
 _REMEDY = "Reconstruct the photo again, or choose a folder that FaceDetail wrote."
 
 
@@ -203,12 +198,9 @@ def _perspective(record: dict, photo: np.ndarray) -> PerspectiveCamera:
 
 def _read_vertices(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > 2 * 12 * _MAX_VERTICES + 4096:
-                raise ValueError("too large")
-        with np.load(path, allow_pickle=False) as data:
-            posed, neutral = data["posed"], data["neutral"]
-    except _BROKEN_ARCHIVE as error:
+        arrays = read_arrays(path, max_bytes=2 * 12 * _MAX_VERTICES + 4096)
+        posed, neutral = arrays["posed"], arrays["neutral"]
+    except (ValueError, KeyError) as error:
         raise OutputError(f"{path} cannot be read: {error}.", _REMEDY) from error
     for array in (posed, neutral):
         fits = array.dtype == np.float32 and array.ndim == 2 and array.shape[1] == 3 and array.shape == posed.shape

@@ -102,7 +102,7 @@ def _load(data: Path, calibration_path: Path | None) -> tuple[Tools, dict[str, d
         stages[name] = {"seconds": round(time.perf_counter() - began, 3), "peak_mb": peak_memory_mb()}
 
     with stage("load face model and calibration"):
-        model = with_gaze_motion(load_face_model(find_weights("face_model.npz")))
+        model = load_face_model(find_weights("face_model.npz"))
         calibration = load_calibration(calibration_path)
     with stage("load landmarker"):
         landmarker = MeshLandmarker.load()

@@ -25,7 +25,8 @@ FACE_END, HEAD_END = 9409, 11248
 
 
 def load_reference_heads(data_dir: Path) -> FaceModel:
-    """The kit as a model in mm with 100 identity modes; regions are only ``face``, ``head`` and ``socket``.
+    """The kit as a model in mm with 100 identity modes; regions are only ``face``, ``head`` and ``socket``; its eyes'
+    UV has the pupil at (0.5, 0.5).
 
     Args:
         data_dir: the folder FACEDETAIL_DATA names.
@@ -42,9 +43,12 @@ def load_reference_heads(data_dir: Path) -> FaceModel:
         valid = np.where(faces >= 0, faces, faces[:, :1])
         own = faces[(valid.min(1) >= low) & (valid.max(1) < high)]
         own = np.where(own >= 0, own - low, -1).astype(np.int32)
-        empty_uv = np.zeros((high - low, 2), np.float32)
+        uv = np.zeros((high - low, 2), np.float32)
+        if name.startswith("eye_"):
+            moved = np.linalg.norm(expression[names.index(f"PupilDilate_{name[4].upper()}")], axis=1) > 0.1
+            uv = 0.5 + (neutral[low:high, :2] - neutral[moved, :2].mean(axis=0)) / 100
         material = np.zeros(len(own), np.uint8)
-        parts.append(MeshPart(name, start, start + high - low, own, empty_uv, own, material, (name.split("_")[0],)))
+        parts.append(MeshPart(name, start, start + high - low, own, uv, own, material, (name.split("_")[0],)))
         order.append(np.arange(low, high))
         start += high - low
     order = np.concatenate(order)

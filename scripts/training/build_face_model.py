@@ -35,7 +35,7 @@ from facedetail_addon.core.face_model.model import (  # noqa: E402
     save_face_model,
 )
 
-HALF_FACES, SEEDS = 6300, range(1)
+HALF_FACES, SEEDS = 6304, range(1)
 MODES = 50
 
 

@@ -33,7 +33,6 @@ from facedetail_addon.core.face_model.calibration import (  # noqa: E402
     pose_terms,
     save_calibration,
 )
-from facedetail_addon.core.face_model.gaze import with_gaze_motion  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding, load_face_model  # noqa: E402
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker, Plan  # noqa: E402
 from facedetail_addon.core.proxy.normalise import normalise_landmarks  # noqa: E402
@@ -57,7 +56,7 @@ class Measured:
 def main() -> None:
     options = _arguments()
     model_path = find_weights("face_model.npz")
-    model = with_gaze_motion(load_face_model(model_path))
+    model = load_face_model(model_path)
     cache = options.cache / _fingerprint(model)
     cache.mkdir(parents=True, exist_ok=True)
     chunks = -(-options.count // CHUNK)
@@ -67,7 +66,7 @@ def main() -> None:
         for done, found in enumerate(pool.map(measure_chunk, [(index, str(cache)) for index in missing]), 1):
             print(f"{done}/{len(missing)} chunks, {found} faces found, {time.perf_counter() - began:.0f} s", flush=True)
     measured = _load(cache, chunks)
-    calibration = calibrate(model, sha256(model_path), measured)
+    calibration = calibrate(model, measured)
     path = options.output / FILE_NAME
     save_calibration(path, calibration)
     register_weights(path)
@@ -82,7 +81,7 @@ def main() -> None:
 def measure_chunk(job: tuple[int, str]) -> int:
     """Draw CHUNK heads, find their landmarks and write them to the cache; returns how many faces were found."""
     index, cache = job
-    model = with_gaze_motion(load_face_model(find_weights("face_model.npz")))
+    model = load_face_model(find_weights("face_model.npz"))
     painter, landmarker = make_painter(model), MeshLandmarker.load(Plan(search=False))
     rows: dict[str, list] = {
         name: [] for name in ("alpha", "beta", "landmarks", "rotation", "translation", "focal", "size")
@@ -104,7 +103,7 @@ def measure_chunk(job: tuple[int, str]) -> int:
     return len(rows["alpha"])
 
 
-def calibrate(model: FaceModel, model_sha256: str, measured: Measured) -> LandmarkCalibration:
+def calibrate(model: FaceModel, measured: Measured) -> LandmarkCalibration:
     """All the statistics of :class:`LandmarkCalibration` from measured heads."""
     embedding = embed_landmarks(model, measured)
     offset, spread = _offsets(model, embedding, measured)
@@ -125,7 +124,7 @@ def calibrate(model: FaceModel, model_sha256: str, measured: Measured) -> Landma
     contour, paths = contour_paths(model, embedding)
     return LandmarkCalibration(
         model_name=model.name,
-        model_sha256=model_sha256,
+        model_fingerprint=model.fingerprint(),
         samples=len(flat),
         embedding=embedding,
         offset=offset.astype(np.float32),

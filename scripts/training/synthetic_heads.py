@@ -13,7 +13,7 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
 from facedetail_addon.core.camera import PerspectiveCamera
-from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.face_model.model import FaceModel, MeshPart
 from facedetail_addon.core.rays import Hits, RayScene
 from facedetail_addon.core.render import camera_rays, interpolate, vertex_normals
 
@@ -62,7 +62,7 @@ class Painter:
         rest: (V, 3) float32 mean head, mm. ambient: (V, 1) float32 share of the sky each vertex of the mean head sees.
         lips, lips_inner, brows, lids: (H, W) float32 distance in mm on a frontal grid over the mean head, negative
             inside the closed curves; see :func:`_look_up`.
-        eye_centers: (2, 3) mm.
+        eye_centers: (2, 3) mm. pupils: (2, 3) mm, where the irises are painted.
         brow_height, nose_base, mouth_height, front: heights (y) and the depth (z) of the nose bridge, mm.
     """
 
@@ -75,6 +75,7 @@ class Painter:
     brows: np.ndarray
     lids: np.ndarray
     eye_centers: np.ndarray
+    pupils: np.ndarray
     brow_height: float
     nose_base: float
     mouth_height: float
@@ -95,7 +96,8 @@ def make_painter(model: FaceModel) -> Painter:
         part.append(kinds)
     triangles, part = np.concatenate(triangles), np.concatenate(part)
     marks = model.landmarks68.points(model.mean)
-    eyes = [model.mean[p.start : p.stop] for p in model.parts if p.name.startswith("eye_")]
+    eye_parts = [piece for piece in model.parts if piece.name.startswith("eye_")]
+    eyes = [model.mean[piece.start : piece.stop] for piece in eye_parts]
     return Painter(
         triangles=triangles,
         part=part,
@@ -106,11 +108,20 @@ def make_painter(model: FaceModel) -> Painter:
         brows=np.minimum(*(_line_distance(_curve(marks[i : i + 5, :2])) for i in (17, 22))),
         lids=np.minimum(*(_signed_distance(_curve(marks[i : i + 6, :2], closed=True)) for i in (36, 42))),
         eye_centers=np.array([(eye.min(0) + eye.max(0)) / 2 for eye in eyes]),
+        pupils=np.array([_pupil(piece, eye) for piece, eye in zip(eye_parts, eyes, strict=True)]),
         brow_height=float(marks[17:27, 1].mean()),
         nose_base=float(marks[33, 1]),
         mouth_height=float(marks[60:68, 1].mean()),
         front=float(marks[27, 2]),
     )
+
+
+def _pupil(part: MeshPart, eye: np.ndarray) -> np.ndarray:
+    """(3,) the front point whose UV is (0.5, 0.5), as every eye part has it."""
+    corners = part.faces[:, :3].ravel()
+    front = eye[corners, 2] > eye[:, 2].mean()
+    distance = np.linalg.norm(part.uv[part.face_uv[:, :3].ravel()] - 0.5, axis=1)
+    return eye[corners[np.where(front, distance, np.inf).argmin()]]
 
 
 def sample_head(
@@ -318,8 +329,8 @@ def _albedo(painter: Painter, rest: np.ndarray, part: np.ndarray, rng: np.random
 def _eye_albedo(painter: Painter, rest: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     iris = np.array([[0.02, 0.01, 0.006], [0.1, 0.045, 0.02], [0.08, 0.14, 0.22], [0.09, 0.12, 0.06]])[rng.integers(4)]
     nearest = np.linalg.norm(rest[:, None] - painter.eye_centers, axis=2).argmin(1)
-    offset = rest - painter.eye_centers[nearest]
-    radius = np.linalg.norm(offset[:, :2], axis=1) + 100 * (offset[:, 2] < 0)
+    behind = rest[:, 2] < painter.eye_centers[nearest, 2]
+    radius = np.linalg.norm((rest - painter.pupils[nearest])[:, :2], axis=1) + 100 * behind
     white = np.full((len(rest), 3), 0.6) * [1, 0.93, 0.9] * rng.uniform(0.7, 1.1)
     out = white + (iris * rng.uniform(0.6, 1.4) - white) * _soft(radius - IRIS_RADIUS_MM, 0.6)
     out = out * (1 - 0.5 * np.exp(-((radius[:, None] - IRIS_RADIUS_MM) ** 2)))

@@ -11,12 +11,12 @@ landmarks brought into the head frame (:func:`..proxy.normalise.normalise_landma
 so α and β follow from regularised linear least squares. A, B, C are the *measured* responses, not the model's bases.
 """
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from ..archive import read_arrays
 from ..assets import find_weights
 from ..errors import AssetError
 from .model import FaceModel, PointEmbedding
@@ -35,7 +35,7 @@ class LandmarkCalibration:
 
     Attributes:
         model_name: the face model it belongs to.
-        model_sha256: SHA-256 of that model's file.
+        model_fingerprint: that model's :meth:`~.model.FaceModel.fingerprint`.
         samples: how many synthetic heads were measured.
         embedding: where the 478 points lie on the model (skin; the ten iris points on the eyeballs).
         offset: (478, 3) float32, mean of landmark minus embedded point of the true posed head.
@@ -52,7 +52,7 @@ class LandmarkCalibration:
     """
 
     model_name: str
-    model_sha256: str
+    model_fingerprint: str
     samples: int
     embedding: PointEmbedding
     offset: np.ndarray
@@ -74,7 +74,7 @@ class LandmarkCalibration:
             self.model_name == model.name
             and self.alpha_response.shape[1] == len(model.identity_basis)
             and self.beta_response.shape[1] == len(model.expression_basis)
-            and max(self.embedding.vertices.max(), self.contour_paths.vertices.max()) < len(model.mean)
+            and self.model_fingerprint == model.fingerprint()
         )
         if not fits:
             raise AssetError(
@@ -112,12 +112,11 @@ def load_calibration(path: Path | None = None) -> LandmarkCalibration:
     """
     path = path or find_weights(FILE_NAME)
     try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {key: data[key] for key in data.files}
+        arrays = read_arrays(path)
         if int(arrays["format_version"]) != FORMAT_VERSION:
             raise ValueError(f"format {int(arrays['format_version'])}, expected {FORMAT_VERSION}")
         calibration = _decode(arrays)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError) as error:
         raise AssetError(f"The landmark calibration {path} cannot be read: {error}.", _REMEDY) from error
     _check(calibration, path)
     return calibration

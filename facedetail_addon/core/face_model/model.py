@@ -5,6 +5,7 @@ The file is an npz of plain arrays (never pickled). A part whose every mode is a
 millimetre (an eyeball, a jaw's teeth) stores a 4×3 matrix per mode; all others store integers of a fixed step in mm.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +105,13 @@ class FaceModel:
             if part.name == name:
                 return part
         raise KeyError(name)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over mean and a sample of the modes: tells whether something measured on a model belongs to it."""
+        digest = hashlib.sha256(self.name.encode())
+        for array in (self.mean, self.identity_basis[:, ::97], self.expression_basis[:, ::97]):
+            digest.update(np.ascontiguousarray(array, np.float32))
+        return digest.hexdigest()
 
     def vertices(self, alpha: np.ndarray | None = None, beta: np.ndarray | None = None) -> np.ndarray:
         """(V, 3) float32 mm; ``alpha`` may be shorter than K, ``beta`` must have E entries."""

@@ -17,6 +17,7 @@ from ..landmarks.types import FaceLandmarks
 from .affine import closest_scaled_orthography, gold_standard_affine
 from .bounded import minimise_in_box
 from .equations import FitSettings, measurement_equations, picture_equations, prior_equations
+from .eyes import aim_eyes
 from .normalise import normalise_landmarks
 from .perspective import initial_perspective, refine_perspective, usual_focal_px
 from .points import embedded_paths, embedded_points, with_silhouette
@@ -76,6 +77,8 @@ def fit_proxy(
             both = measured + picture
             unknowns = minimise_in_box(both.quadratic, both.linear, *limits)
     alpha, solved_beta = (part.astype(np.float32) for part in (unknowns[:identities], unknowns[identities:]))
+    if beta is None:
+        solved_beta = aim_eyes(model, alpha, solved_beta, camera, mesh_px)
     distance = np.linalg.norm(camera.project(posed) - mesh_px[:, :2], axis=1)
     return ProxyFit(
         alpha=alpha,

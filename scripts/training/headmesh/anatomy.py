@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 from facedetail_addon.core.face_model.model import PointEmbedding, split_quads
 from facedetail_addon.core.render import vertex_normals
 
-from .assemble import EYE_CENTRE, MOUTH_CENTRE
+from .assemble import EAR_CENTRE, EYE_CENTRE, MOUTH_CENTRE
 from .source import SKIN_STOP, SourceHead
 from .surface import Surface, closest_on_surface
 
@@ -29,7 +29,7 @@ def label_regions(points: np.ndarray, socket: np.ndarray) -> np.ndarray:
     put("eyes", ((x - EYE_CENTRE[0]) / 20) ** 2 + ((y - EYE_CENTRE[1]) / 14) ** 2 < 1)
     put("neck", y < -86 + (85 - z) * 0.53)
     put("scalp", 0.8 * y - 0.75 * z > 9)
-    put("ears", (x > 71 + np.clip(y - 20, 0, 60) * 0.16) & (z > -26) & (z < 22) & (y > -31) & (y < 46))
+    put("ears", (((z - EAR_CENTRE[0]) / 23) ** 2 + ((y - EAR_CENTRE[1]) / 31) ** 2 < 1) & (x > 60))
     put("socket", socket)
     return label
 

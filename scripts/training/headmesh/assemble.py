@@ -4,16 +4,21 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix, identity, vstack
+from scipy.sparse import csr_matrix, diags, identity, vstack
 from scipy.spatial import cKDTree
 
-from .remesh import HalfMesh
-from .rings import Opening, RingPatch, build_patch, inward_chains
+from .remesh import HalfMesh, corner_quality
+from .rings import Opening, RingPatch, build_lobe, build_patch, inward_chains
 from .source import FACE_STOP, SKIN_STOP, SourceHead, closed_edge_loops, refine_skin
-from .surface import Surface, boundary_loops
+from .surface import Surface, boundary_loops, neighbours, taubin_smoothing
 
 EYE_CENTRE, EYE_RADII = (32.0, 35.5), (20.0, 15.5)
 MOUTH_CENTRE, MOUTH_RADII = (0.0, -35.0), (34.0, 17.0)
+EAR_CENTRE, EAR_RADII = (2.0, 7.5), (27.0, 36.0)  # (z, y): seen from the side
+SIDE_X = 45.0
+BAND_WIDTH, BAND_ROUNDS = 3, 4
+UNFOLD_ROUNDS, UNFOLD_BELOW = 40, 0.05
+EAR_SPACING_MM, EAR_GRID_SHARE = 2.3, 0.3
 NECK_LEVEL, NECK_SLOPE = -106.4, 0.19
 FRONT_Z = 60.0
 
@@ -62,7 +67,7 @@ class Ground:
         surface: the refined skin; its weights refer to the kit's vertices.
         quads: (F, 4) the same faces as quads.
         label: (R,) as in :class:`RefinedSkin`.
-        eye, mouth, neck: (R,) fields, kept where not negative.
+        eye, mouth, ear, neck: (R,) fields, kept where not negative.
         lid, lip, rim: loops of surface vertices: edges of the left eyelids, lips and left nostril.
         orbit, pit: surface vertices inside the left eyelids, inside the left nostril.
         kit_mirror: (SKIN_STOP,) the same for the kit's vertices.
@@ -73,6 +78,7 @@ class Ground:
     label: np.ndarray
     eye: np.ndarray
     mouth: np.ndarray
+    ear: np.ndarray
     neck: np.ndarray
     lid: list[int]
     lip: list[int]
@@ -94,6 +100,7 @@ def prepare_ground(source: SourceHead) -> Ground:
         in_eye & (points[:, 0] > 0), -3, np.where(front & ~in_mouth, _ellipse(points, EYE_CENTRE, EYE_RADII), 1)
     )
     mouth = np.where(in_mouth, -3, np.where(front & ~in_eye, _ellipse(points, MOUTH_CENTRE, MOUTH_RADII), 1))
+    ear = np.where(points[:, 0] > SIDE_X, _ellipse(points[:, [2, 1]], EAR_CENTRE, EAR_RADII), 1)
     neck = points[:, 1] + NECK_SLOPE * points[:, 2] - NECK_LEVEL
     loops = boundary_loops(source.skin_faces[source.skin_faces.max(axis=1) < FACE_STOP])
     lip = next(loop for loop in loops if abs(kit[loop, 0].mean()) < 1 and np.ptp(kit[loop, 0]) < 60)
@@ -109,7 +116,7 @@ def prepare_ground(source: SourceHead) -> Ground:
     pit = _flood(refined.faces, rim, rims[-1][0])
     orbit = _flood(refined.faces, lid, int(np.flatnonzero(in_eye & (points[:, 0] > 0))[0]))
     return Ground(
-        Surface(points, triangles, refined.weights), refined.faces, label, eye, mouth, neck,
+        Surface(points, triangles, refined.weights), refined.faces, label, eye, mouth, ear, neck,
         lid, refined.refine_loop(lip), rim, orbit, pit, mirror_map(kit),
     )  # fmt: skip
 
@@ -129,11 +136,11 @@ def _flood(faces: np.ndarray, wall: list[int], seed: int) -> np.ndarray:
 
 
 def half_surface(ground: Ground) -> Surface:
-    """The left half without neck, eye, mouth and nostril: what is remeshed."""
+    """The left half without neck, eye, mouth, nostril and ear: what is remeshed."""
     whole = ground.surface
     left = (whole.points[whole.triangles][:, :, 0] >= -1e-6).all(axis=1)
     left &= ~np.isin(whole.triangles, ground.pit).any(axis=1)
-    fields = np.stack([ground.eye, ground.mouth, ground.neck], axis=1)
+    fields = np.stack([ground.eye, ground.mouth, ground.ear, ground.neck], axis=1)
     surface = Surface(whole.points, whole.triangles, identity(len(whole.points), format="csr")).keep(
         whole.triangles[left]
     )
@@ -151,15 +158,16 @@ def build_skin(ground: Ground, half: HalfMesh, kit: np.ndarray) -> SkinMesh:
     mirror = ground.kit_mirror
     eye = _eye_patch(ground, half, kit)
     nostril = _nostril_patch(ground, half, kit)
-    left_weights = [half.weights, eye.weights, nostril.weights]
+    ear = _ear_patch(ground, half, kit)
+    left_weights = [half.weights, eye.weights, nostril.weights, ear.weights]
     left_faces = [half.faces]
     start = len(half.points)
     socket = [np.zeros(len(half.points), bool)]
     lid = start + (eye.margin_row - 1) * len(half.eye) + np.arange(len(half.eye))
-    for patch, border in ((eye, half.eye), (nostril, half.nostril)):
+    for patch, border in ((eye, half.eye), (nostril, half.nostril), (ear, half.ear)):
         ids = np.concatenate([border, start + np.arange(patch.weights.shape[0])])
         left_faces.append(ids[patch.faces])
-        socket.append(np.arange(patch.weights.shape[0]) >= patch.margin_row * len(border))
+        socket.append(_in_socket(patch, len(border)))
         start += patch.weights.shape[0]
     left = vstack(left_weights).tocsr()
     faces, socket = np.concatenate(left_faces), np.concatenate(socket)
@@ -183,9 +191,35 @@ def build_skin(ground: Ground, half: HalfMesh, kit: np.ndarray) -> SkinMesh:
     mouth = _mouth_patch(ground, weights[lips], kit, len(half.mouth))
     ids = np.concatenate([lips, weights.shape[0] + np.arange(mouth.weights.shape[0])])
     faces = np.concatenate([faces, ids[mouth.faces]])
-    socket = np.concatenate([socket, np.arange(mouth.weights.shape[0]) >= mouth.margin_row * len(lips)])
+    socket = np.concatenate([socket, _in_socket(mouth, len(lips))])
     weights = vstack([weights, mouth.weights]).tocsr()
-    return SkinMesh(weights, orient(faces, weights @ kit), socket, (lid.tolist(), right_id[lid].tolist()))
+    faces = orient(faces, weights @ kit)
+    weights = _fair(weights, faces, [*half.eye, *right_id[half.eye], *lips], kit)
+    return SkinMesh(weights, faces, socket, (lid.tolist(), right_id[lid].tolist()))
+
+
+def _in_socket(patch: RingPatch, columns: int) -> np.ndarray:
+    index = np.arange(patch.weights.shape[0])
+    return index >= (len(index) if patch.margin_row is None else patch.margin_row * columns)
+
+
+def _fair(weights: csr_matrix, faces: np.ndarray, borders: list[int], kit: np.ndarray) -> csr_matrix:
+    """Smooth the bands where rings meet the remeshed quads, and what is folded at the corners of the mouth."""
+    adjacency = neighbours(faces, weights.shape[0])
+    band = np.zeros(weights.shape[0], bool)
+    band[borders] = True
+    for _ in range(BAND_WIDTH):
+        band = band | (adjacency @ band > 0)
+    weights = taubin_smoothing(faces, band, BAND_ROUNDS) @ weights
+    mean = diags(1 / np.asarray(adjacency.sum(axis=1)).ravel()) @ adjacency
+    for _ in range(UNFOLD_ROUNDS):
+        folded = corner_quality(weights @ kit, faces) < UNFOLD_BELOW
+        if not folded.any():
+            break
+        moving = np.zeros(weights.shape[0], bool)
+        moving[faces[folded]] = True
+        weights = weights + diags(0.3 * moving) @ (mean @ weights - weights)
+    return weights.tocsr()
 
 
 def _cap(surface: Surface, inside: np.ndarray, chains: list[list[int]], level: int) -> Surface:
@@ -230,12 +264,22 @@ def _nostril_patch(ground: Ground, half: HalfMesh, kit: np.ndarray) -> RingPatch
     )
 
 
+def _ear_patch(ground: Ground, half: HalfMesh, kit: np.ndarray) -> RingPatch:
+    border = half.weights[half.ear]
+    across = _angle(EAR_CENTRE, EAR_RADII)
+    patch = _labelled(ground).clip(-ground.ear)
+    return build_lobe(
+        patch, border, kit, lambda points: across(points[:, [2, 1]]), EAR_SPACING_MM, EAR_GRID_SHARE,
+        ground.surface.weights,
+    )  # fmt: skip
+
+
 def _mouth_patch(ground: Ground, border: csr_matrix, kit: np.ndarray, half_count: int) -> RingPatch:
     angle = _angle(MOUTH_CENTRE, MOUTH_RADII)
     inside = ground.label == 2
     chains = inward_chains(ground.quads, _along(ground.surface, ground.lip, border @ kit, angle), inside)
     deepest = len(chains) - 1
-    levels = [2, 4, 6, *np.linspace(10, deepest, 8).astype(int).tolist()]
+    levels = [2, 4, 6, *np.linspace(10, deepest, 7).astype(int).tolist()]
     cap = _cap(ground.surface, inside, chains, levels[-1])
     patch = _labelled(ground).clip(-ground.mouth)
     built = build_patch(

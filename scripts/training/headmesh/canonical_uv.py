@@ -6,9 +6,11 @@ room, and a sphere inversion in front of the face, which magnifies the face with
 """
 
 import numpy as np
-from scipy.sparse import coo_matrix, diags
+from scipy.sparse import diags
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
+
+from .surface import neighbours
 
 INVERSION_CENTRE = np.array([0.0, 10.0, 460.0])
 MARGIN = 0.012
@@ -19,9 +21,7 @@ SEAM_TOP_Z = -20.0
 def membranes(points: np.ndarray, faces: np.ndarray, socket: np.ndarray) -> np.ndarray:
     """Socket vertices moved onto the soap film (uniform Laplacian) that their margins span."""
     count = len(points)
-    edges = np.concatenate([faces[:, [i, (i + 1) % 4]] for i in range(4)])
-    adjacency = coo_matrix((np.ones(len(edges)), edges.T), (count, count)).tocsr()
-    adjacency = ((adjacency + adjacency.T) > 0).astype(float)
+    adjacency = neighbours(faces, count)
     laplacian = (diags(np.asarray(adjacency.sum(axis=1)).ravel()) - adjacency).tocsr()
     rim = np.zeros(count, bool)
     rim[adjacency @ (~socket) > 0] = True

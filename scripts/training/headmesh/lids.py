@@ -2,9 +2,11 @@
 """Closing the eyelids: the kit's blink leaves a slit where its lids are meant to overlap."""
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse import diags
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
+
+from .surface import neighbours
 
 REACH_MM = 7.0
 LOWER_SHARE = 0.55
@@ -57,9 +59,7 @@ def _curve(chain: np.ndarray, stations: np.ndarray) -> np.ndarray:
 def _fade(points: np.ndarray, faces: np.ndarray, loop: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """Spread the loop's shift smoothly (squared Laplacian) to its surroundings, zero beyond ``REACH_MM``."""
     count = len(points)
-    edges = np.concatenate([faces[:, [i, (i + 1) % 4]] for i in range(4)])
-    adjacency = csr_matrix(coo_matrix((np.ones(len(edges)), edges.T), (count, count)))
-    adjacency = ((adjacency + adjacency.T) > 0).astype(float)
+    adjacency = neighbours(faces, count)
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
     laplacian = diags(np.ones(count)) - diags(1 / degree) @ adjacency
     system = (laplacian @ laplacian).tocsr()

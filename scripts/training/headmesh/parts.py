@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from facedetail_addon.core.face_model.model import fit_affine_modes
 
@@ -43,6 +44,8 @@ def eyeball(source: SourceHead, name: str) -> PartShape:
     outer = source.neutral[np.unique(shell[shell >= 0])].astype(float)
     centre = _sphere_centre(outer)
     unit, faces, face_material, angles, turns = _globe()
+    gaze = source.pupils[name] - centre
+    unit = Rotation.align_vectors(gaze[None], [[0.0, 0.0, 1.0]])[0].apply(unit)
     bulge = CORNEA_BULGE_MM * np.clip(1 - (angles / IRIS_ANGLE) ** 2, 0, 1) ** 1.5
     mean = centre + unit * (SCLERA_RADIUS_MM + bulge)[:, None]
     radius = np.where(

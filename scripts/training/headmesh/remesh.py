@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Quads for the half head outside the rings: Blender's QuadriFlow in a space where the face is large.
 
-The surface is warped first (a sphere inversion beside the face, which is conformal, and two lenses around nose and
-ear), so that uniform quads become fine on the face and coarse on the back of the head; results are read back as points
+The surface is warped first (a sphere inversion beside the face, which is conformal, and a lens around the nose),
+so that uniform quads become fine on the face and coarse on the back of the head; results are read back as points
 on the surface.
 """
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
-from .surface import Surface, boundary_loops, closest_on_surface
+from .surface import Surface, boundary_loops, closest_on_surface, neighbours
 
-INVERSION_CENTRE = np.array([240.0, 0.0, 275.0])
+INVERSION_CENTRE = np.array([220.0, 0.0, 300.0])
 INVERSION_RADIUS = 300.0
+EVEN_OUT_ROUNDS = 150
 UNTANGLE_ROUNDS, UNTANGLE_BELOW, UNTANGLE_REACH = 80, 0.25, 4
-LENSES = ((np.array([0.0, -3.0, 114.0]), 2.0, 9.0, 30.0), (np.array([80.0, 10.0, 2.0]), 1.3, 30.0, 60.0))
+LENSES = ((np.array([0.0, -3.0, 114.0]), 2.0, 9.0, 30.0),)
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class HalfMesh:
         weights: (V, N) sparse weights of source vertices. points: (V, 3) mm.
         faces: (F, 4).
         corners: four border vertices: top and bottom of the mouth's opening, front and back of the neck.
-        mouth: border vertices from the mouth's top to its bottom. eye, nostril: their border loops.
+        mouth: border vertices from the mouth's top to its bottom. eye, nostril, ear: their border loops.
     """
 
     weights: csr_matrix
@@ -37,6 +38,7 @@ class HalfMesh:
     mouth: list[int]
     eye: list[int]
     nostril: list[int]
+    ear: list[int]
 
 
 def invert(points: np.ndarray) -> np.ndarray:
@@ -67,7 +69,7 @@ def _lens(points: np.ndarray, centre: np.ndarray, gain: float, inner: float, out
 
 
 def remesh_half(surface: Surface, faces: int, seed: int) -> HalfMesh | None:
-    """Remesh the half head whose borders are the outline (midline, mouth, neck), the eye and the nostril.
+    """Remesh the half head whose borders are the outline (midline, mouth, neck), eye, nostril and ear.
 
     Returns:
         The quads, or None where this seed lost a border, has other than four corners or an odd border loop.
@@ -79,7 +81,7 @@ def remesh_half(surface: Surface, faces: int, seed: int) -> HalfMesh | None:
     loops = boundary_loops(quads)
     valence = np.bincount(quads.ravel(), minlength=len(vertices))
     corners = np.flatnonzero(valence == 1)
-    if len(loops) != 3 or any(len(loop) % 2 for loop in loops[1:]) or len(corners) != 4:
+    if len(loops) != 4 or any(len(loop) % 2 for loop in loops[1:]) or len(corners) != 4:
         return None
     source_loops = boundary_loops(surface.triangles)
     goals = outline_corners(surface.points, source_loops[0])
@@ -88,14 +90,13 @@ def remesh_half(surface: Surface, faces: int, seed: int) -> HalfMesh | None:
     if len(set(match)) != 4 or not set(match) <= set(loops[0]):
         return None
     pins = _pin_outline(warped, vertices, loops[0], source_loops[0], dict(zip(match, goals, strict=True)))
-    by_height = sorted(loops[1:], key=lambda loop: -vertices[loop][:, 1].mean())
-    source_by_height = sorted(source_loops[1:], key=lambda loop: -warped.points[loop][:, 1].mean())
-    for loop, source in zip(by_height, source_by_height, strict=True):
-        pins |= _pin_closed(warped, vertices, loop, source)
-    barycentric = _relax(warped, vertices, quads, pins)
+    named = [_name_openings(loops[1:], vertices), _name_openings(source_loops[1:], warped.points)]
+    for loop, origin in zip(*named, strict=True):
+        pins |= pin_closed(warped, vertices, loop, origin)
+    barycentric = relax(warped, vertices, quads, pins)
     weights = barycentric @ surface.weights
     mouth = _between(loops[0], match[0], match[1], avoid=match[2])
-    return HalfMesh(weights, barycentric @ surface.points, quads, match, mouth, *by_height)
+    return HalfMesh(weights, barycentric @ surface.points, quads, match, mouth, *named[0])
 
 
 def outline_corners(points: np.ndarray, outline: list[int]) -> list[int]:
@@ -106,6 +107,14 @@ def outline_corners(points: np.ndarray, outline: list[int]) -> list[int]:
     ]
     by_height = sorted(ends, key=lambda v: -points[v, 1])
     return by_height[:2] + sorted(by_height[2:], key=lambda v: -points[v, 2])
+
+
+def _name_openings(loops: list[list[int]], warped_points: np.ndarray) -> list[list[int]]:
+    """Loops around eye, nostril and ear, in this order, told apart by where they lie."""
+    middles = invert(np.array([warped_points[loop].mean(axis=0) for loop in loops]) * [1, 1, -1] + INVERSION_CENTRE)
+    middles = middles * [1, 1, -1] + INVERSION_CENTRE
+    by_depth = [loops[i] for i in np.argsort(middles[:, 2])]
+    return [by_depth[1], by_depth[2], by_depth[0]]
 
 
 def _between(loop: list[int], start: int, end: int, avoid: int) -> list[int]:
@@ -138,19 +147,19 @@ def _pin_path(
     along, length = _arc_positions(warped.points[line], vertices[path])
     along[0], along[-1] = 0.0, length
     along = np.maximum.accumulate(along)
-    for _ in range(20):
+    for _ in range(EVEN_OUT_ROUNDS):
         along[1:-1] = 0.5 * along[1:-1] + 0.25 * (along[:-2] + along[2:])
     return _on_line(warped, path, line, along)
 
 
-def _pin_closed(
+def pin_closed(
     warped: Surface, vertices: np.ndarray, loop: list[int], source: list[int]
 ) -> dict[int, tuple[int, int, float]]:
     line = [*source, source[0]]
     along, length = _arc_positions(warped.points[line], vertices[loop])
     along = along[0] + np.mod(along - along[0] + 1e-6, length)
     along = np.maximum.accumulate(along)
-    for _ in range(20):
+    for _ in range(EVEN_OUT_ROUNDS):
         wrapped = np.concatenate([[along[-1] - length], along, [along[0] + length]])
         along = 0.5 * along + 0.25 * (wrapped[:-2] + wrapped[2:])
     return _on_line(warped, loop, line, np.mod(along, length))
@@ -177,8 +186,8 @@ def _on_line(warped: Surface, path: list[int], line: list[int], along: np.ndarra
     return {v: (line[e], line[e + 1], float(np.clip(s, 0, 1))) for v, e, s in zip(path, edge, t, strict=True)}
 
 
-def _relax(
-    warped: Surface, vertices: np.ndarray, quads: np.ndarray, pins: dict[int, tuple[int, int, float]], rounds: int = 8
+def relax(
+    warped: Surface, vertices: np.ndarray, quads: np.ndarray, pins: dict[int, tuple[int, int, float]], rounds: int = 40
 ) -> csr_matrix:
     """Even out the quads on the surface with the borders pinned.
 
@@ -186,9 +195,7 @@ def _relax(
         (V, surface vertices) sparse barycentric weights.
     """
     count = len(vertices)
-    edges = np.concatenate([quads[:, [i, (i + 1) % 4]] for i in range(4)])
-    adjacency = coo_matrix((np.ones(len(edges)), edges.T), (count, count)).tocsr()
-    adjacency = ((adjacency + adjacency.T) > 0).astype(float)
+    adjacency = neighbours(quads, count)
     degree = np.asarray(adjacency.sum(axis=1))
     pinned = np.array(list(pins))
     free = np.setdiff1d(np.arange(count), pinned)

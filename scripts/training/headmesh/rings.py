@@ -15,9 +15,10 @@ from scipy.spatial import cKDTree
 
 from facedetail_addon.core.rays import RayScene
 
-from .surface import Surface, boundary_loops, closest_on_surface, flatten_disk
+from .surface import Surface, boundary_loops, closest_on_surface, flatten_disk, taubin_smoothing
 
 SAMPLES = 200
+LOBE_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class RingPatch:
     Attributes:
         weights: (V, source) sparse weights of the patch's new vertices: rows 1.. in order, then the grid's interior.
         faces: (F, 4): 0..columns−1 are the border's vertices, the new vertices follow.
-        margin_row: which row is the margin.
+        margin_row: which row is the margin, beyond which the socket begins; None for a patch without socket.
     """
 
     weights: csr_matrix
     faces: np.ndarray
-    margin_row: int
+    margin_row: int | None
 
 
 def inward_chains(faces: np.ndarray, margin: list[int], inside: np.ndarray) -> list[list[int]]:
@@ -200,6 +201,54 @@ def _outer_rows(
     return parameters, rows
 
 
+def build_lobe(
+    patch: Surface, border: csr_matrix, kit: np.ndarray, angle: Callable[[np.ndarray], np.ndarray], spacing: float,
+    inner_share: float, ground: csr_matrix,
+) -> RingPatch:  # fmt: skip
+    """A disk without a hole (the ear): rings from the border inwards, closed by a grid.
+
+    Args:
+        patch: the disk, weights refer to the ground's vertices. border: (M, kit) weights of the border's vertices.
+        angle: as in :class:`Opening`. spacing: distance of rings, mm.
+        inner_share: radius of the closing grid in the flattened disk, border = 1.
+        ground: (ground, kit) weights of the ground's vertices.
+    """
+    columns = border.shape[0]
+    loop = boundary_loops(patch.triangles)[0]
+    turn = angle(patch.points[loop])
+    plane = flatten_disk(patch, loop, 100 * np.stack([np.cos(turn), np.sin(turn)], axis=1))
+    border_points = border @ kit
+    turn = angle(border_points)
+    outer = 99.9 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    inner = outer * inner_share
+    s = np.linspace(0, 1, SAMPLES)[None, :, None]
+    path = (outer[:, None] * (1 - s) + inner[:, None] * s).reshape(-1, 2)
+    triangle, barycentric = _locate(plane, patch.triangles, path)
+    points = np.einsum("nk,nkc->nc", barycentric, patch.points[patch.triangles[triangle]]).reshape(columns, SAMPLES, 3)
+    steps = np.linalg.norm(np.diff(points, axis=1), axis=2)
+    along = np.concatenate([np.zeros((columns, 1)), np.cumsum(steps, axis=1)], axis=1)
+    count = int(round(along[:, -1].mean() / spacing))
+    fractions = np.arange(1, count + 1) / count
+    at = np.stack([np.interp(fractions * a[-1], a, np.linspace(0, 1, SAMPLES)) for a in along]).T[..., None]
+    rings = outer[None] * (1 - at) + inner[None] * at
+    index, grid = _grid(rings[-1], columns // 4)
+    inside = grid[1:-1, 1:-1].reshape(-1, 2)
+    faces = []
+    around = np.arange(columns)
+    for row in range(count):
+        a, b = row * columns + around, row * columns + np.roll(around, -1)
+        faces.append(np.stack([a, b, b + columns, a + columns], axis=1))
+    ids = count * columns + index
+    ids[1:-1, 1:-1] = (count + 1) * columns + np.arange(len(inside)).reshape(np.array(index.shape) - 2)
+    faces.append(np.stack([ids[:-1, :-1], ids[1:, :-1], ids[1:, 1:], ids[:-1, 1:]], axis=-1).reshape(-1, 4))
+    faces = np.concatenate(faces)
+    triangle, barycentric = _locate(plane, patch.triangles, np.concatenate([rings.reshape(-1, 2), inside]))
+    weights = vstack([border, patch.at(triangle, barycentric) @ ground]).tocsr()
+    moving = np.arange(weights.shape[0]) >= columns
+    # Rings cross the ear's rim at an angle and would leave it ragged.
+    return RingPatch((taubin_smoothing(faces, moving, LOBE_ROUNDS) @ weights)[columns:], faces, None)
+
+
 def _local_ids(piece: Surface, ground_ids: list[int]) -> np.ndarray:
     """Indices in a piece (whose weights refer to the ground) of vertices of the ground."""
     single = np.flatnonzero(np.diff(piece.weights.indptr) == 1)
@@ -229,13 +278,31 @@ def _grid_fill(
     The row's vertex 0 sits in the middle of the first side, so a symmetric row gets a symmetric grid.
     """
     count = len(parameters)
-    height = count // 2 - width
     tree = cKDTree(cap.points)
     border = tree.query(ground.points[loop])[1].tolist()
     angle = 2 * np.pi * np.arange(len(loop)) / len(loop)
     plane = flatten_disk(cap, border, 100 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
     around = 2 * np.pi * parameters / len(loop)
-    ring = 100 * np.stack([np.cos(around), np.sin(around)], axis=1)
+    index, grid = _grid(100 * np.stack([np.cos(around), np.sin(around)], axis=1), width)
+    inner = grid[1:-1, 1:-1].reshape(-1, 2)
+    weights = cap.at(*_locate(plane, cap.triangles, inner))
+    ids = last_row + index
+    ids[1:-1, 1:-1] = last_row + count + np.arange(len(inner)).reshape(np.array(index.shape) - 2)
+    quads = np.stack([ids[:-1, :-1], ids[1:, :-1], ids[1:, 1:], ids[:-1, 1:]], axis=-1).reshape(-1, 4)
+    return weights, quads
+
+
+def _grid(ring: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """A grid that fills a closed ring of plane points (transfinite interpolation, Gordon and Hall 1973).
+
+    Args:
+        ring: (M, 2), M even; its vertex 0 becomes the middle of the first side. width: columns along that side.
+
+    Returns:
+        (width + 1, height + 1) which ring vertex lies at the grid's border, and (width + 1, height + 1, 2) positions.
+    """
+    count = len(ring)
+    height = count // 2 - width
     first = -(width // 2)
     index = np.zeros((width + 1, height + 1), int)
     index[:, 0] = first + np.arange(width + 1)
@@ -248,9 +315,4 @@ def _grid_fill(
     low, high, left, right = ring[index[:, :1]], ring[index[:, -1:]], ring[index[:1]], ring[index[-1:]]
     corners = (1 - u) * ((1 - v) * left[:, :1] + v * left[:, -1:]) + u * ((1 - v) * right[:, :1] + v * right[:, -1:])
     grid = (1 - v) * low + v * high + (1 - u) * left + u * right - corners
-    inner = grid[1:-1, 1:-1].reshape(-1, 2)
-    weights = cap.at(*_locate(plane, cap.triangles, inner))
-    ids = last_row + index
-    ids[1:-1, 1:-1] = last_row + count + np.arange(len(inner)).reshape(width - 1, height - 1)
-    quads = np.stack([ids[:-1, :-1], ids[1:, :-1], ids[1:, 1:], ids[:-1, 1:]], axis=-1).reshape(-1, 4)
-    return weights, quads
+    return index, grid

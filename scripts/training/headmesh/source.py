@@ -28,6 +28,7 @@ class SourceHead:
     Attributes:
         neutral: (N, 3). identity: (100, N, 3) per σ. expression: (53, N, 3) at weight 1, ARKit names.
         faces: (F, 4), −1 pads triangles. landmarks68: (68,) vertex indices, iBUG order.
+        pupils: part name to (3,) centre of the pupil, mm.
     """
 
     neutral: np.ndarray
@@ -40,6 +41,7 @@ class SourceHead:
     material: np.ndarray
     material_names: tuple[str, ...]
     landmarks68: np.ndarray
+    pupils: dict[str, np.ndarray]
 
     @cached_property
     def skin_faces(self) -> np.ndarray:
@@ -65,7 +67,16 @@ def load_source(folder: Path) -> SourceHead:
         material=arrays["material"],
         material_names=tuple(arrays["material_names"].tolist()),
         landmarks68=np.array(index["idx_to_landmark_verts"]),
+        pupils={
+            f"eye_{side}": _pupil(arrays, names.index(f"PupilDilate_{side[0].upper()}")) for side in ("left", "right")
+        },
     )
+
+
+def _pupil(arrays: dict[str, np.ndarray], mode: int) -> np.ndarray:
+    """Where the iris lies: the middle of what a pupil's dilation moves."""
+    moved = np.linalg.norm(arrays["expression"][mode], axis=1) * MM_PER_UNIT > 0.1
+    return arrays["neutral"][moved].mean(axis=0).astype(float) * MM_PER_UNIT
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix, vstack
+from scipy.sparse import coo_matrix, csr_matrix, diags, identity, vstack
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
@@ -94,6 +94,26 @@ def boundary_loops(faces: np.ndarray) -> list[list[int]]:
             ahead = onward.pop(ahead)
         loops.append(loop)
     return sorted(loops, key=len, reverse=True)
+
+
+def neighbours(faces: np.ndarray, count: int) -> csr_matrix:
+    """(V, V) 1 where two vertices share an edge."""
+    edges = np.concatenate([faces[:, [i, (i + 1) % faces.shape[1]]] for i in range(faces.shape[1])])
+    adjacency = csr_matrix((np.ones(len(edges)), edges.T), shape=(count, count))
+    return ((adjacency + adjacency.T) > 0).astype(float).tocsr()
+
+
+def taubin_smoothing(faces: np.ndarray, moving: np.ndarray, rounds: int) -> csr_matrix:
+    """(V, V) smoothing without shrinking (Taubin 1995) of some vertices, as a matrix to multiply weights with."""
+    count = len(moving)
+    adjacency = neighbours(faces, count)
+    mean = diags(1 / np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)) @ adjacency
+    unit = identity(count, format="csr")
+    step = diags(moving.astype(float)) @ (mean - unit)
+    result = unit
+    for _ in range(rounds):
+        result = (unit - 0.58 * step) @ ((unit + 0.6 * step) @ result)
+    return result.tocsr()
 
 
 def closest_on_surface(
