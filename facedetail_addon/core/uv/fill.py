@@ -15,6 +15,7 @@ _PULL_FAR_MM = 1e3  # for fields without a prior of their own
 _SIDE_MM = 50.0  # the skin's colour may change from side to side over twice this width
 _FLESH = np.float32([0.55, 0.24, 0.22])  # inside of the mouth relative to the skin's colour
 _DEEP_MM = (7.0, 18.0)  # so far inside the flesh's colour begins and is full; lips and lids reach in until there
+_LEAST_EVIDENCE = 1e-3
 _PAD_TEXELS = 16  # exact copies of the border this far out, softer beyond
 
 
@@ -133,8 +134,8 @@ def pad_islands(colour: np.ndarray, covered: np.ndarray) -> None:
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray, fallback: np.ndarray) -> np.ndarray:
-    """(C,) median of (N, C) values by (N,) weights; the fallback where all weights are 0."""
-    if weights.sum() <= 0:
+    """(C,) median of (N, C) values by (N,) weights; the fallback where they add up to nothing."""
+    if weights.sum() < _LEAST_EVIDENCE:
         return np.asarray(fallback, np.float32)
     out = np.empty(values.shape[1], np.float32)
     for channel in range(values.shape[1]):

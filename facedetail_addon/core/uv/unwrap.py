@@ -136,8 +136,8 @@ def _fields(
     small = cv2.resize(photo[y0:y1, x0:x1], view.trust.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
     soft, known = _trusted_colours(small, view)
     own, other = direct.confidence(view), mirrored.confidence(view)
-    own_colour = sample(soft, view.grid(direct.values[:, :2]), cv2.INTER_LINEAR)
-    other_colour = sample(soft, view.grid(mirrored.values[:, :2]), cv2.INTER_LINEAR)
+    own_colour = sample(soft, view.grid(direct.values[:, :2]), cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+    other_colour = sample(soft, view.grid(mirrored.values[:, :2]), cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
 
     rest = fit.vertices_neutral[: model.skin.stop]
     laplacian, areas = mesh_laplacian(rest, model.skin.triangles()), vertex_areas(rest, model.skin.triangles())
@@ -164,6 +164,7 @@ def _trusted_colours(small: np.ndarray, view: SkinView) -> tuple[np.ndarray, np.
         blur = max(blur_mm / view.pixel_mm, 0.5)
         weight = cv2.GaussianBlur(view.trust, (0, 0), blur)[..., None]
         soft = cv2.GaussianBlur(small * view.trust[..., None], (0, 0), blur) / np.maximum(weight, 1e-4)
+        soft = np.where(weight > 1e-4, soft, small)  # never a colour made of no trust at all
         sure = smoothstep(weight, 0.02, 0.2)
         out = soft if out is None else out * (1 - sure) + soft * sure
         known = sure[..., 0] if known is None else known
