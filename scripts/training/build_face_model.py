@@ -35,7 +35,7 @@ from facedetail_addon.core.face_model.model import (  # noqa: E402
     save_face_model,
 )
 
-HALF_FACES, SEEDS = 6304, range(1)
+HALF_FACES, SEED = 6304, 0
 MODES = 50
 
 
@@ -51,7 +51,9 @@ def main() -> None:
     source = load_source(Path(arguments.data) / "models")
     kit = source.neutral[:SKIN_STOP].astype(float)
     ground = prepare_ground(source)
-    half = next(h for h in (remesh_half(half_surface(ground), HALF_FACES, seed) for seed in SEEDS) if h is not None)
+    half = remesh_half(half_surface(ground), HALF_FACES, SEED)
+    if half is None:
+        sys.exit("error: QuadriFlow lost a border or made an odd one.\ntry: another HALF_FACES, a few more or less.")
     skin = build_skin(ground, half, kit)
     model, kept = learn(source, skin)
     save_face_model(arguments.output, model)

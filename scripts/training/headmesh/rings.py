@@ -18,6 +18,7 @@ from facedetail_addon.core.rays import RayScene
 from .surface import Surface, boundary_loops, closest_on_surface, flatten_disk, taubin_smoothing
 
 SAMPLES = 200
+INSIDE = 0.999  # plane points this far inside the flattened border are safe to locate
 LOBE_ROUNDS = 6
 
 
@@ -159,14 +160,11 @@ def build_patch(
         rows.append(on_loop(ground, margin, parameters))
         margin_row = len(rows)
     rows += [on_loop(ground, opening.chains[level], parameters) for level in opening.levels]
-    faces = []
-    around = np.arange(columns)
-    for row in range(len(rows)):
-        a, b = row * columns + around, row * columns + np.roll(around, -1)
-        faces.append(np.stack([a, b, b + columns, a + columns], axis=1))
     last = opening.chains[opening.levels[-1]]
     interior, cap_faces = _grid_fill(ground, opening.cap, last, parameters, len(rows) * columns, grid_width)
-    return RingPatch(vstack([*rows, interior]).tocsr(), np.concatenate([*faces, cap_faces]), margin_row)
+    return RingPatch(
+        vstack([*rows, interior]).tocsr(), np.concatenate([_ring_faces(len(rows), columns), cap_faces]), margin_row
+    )
 
 
 def _outer_rows(
@@ -175,22 +173,14 @@ def _outer_rows(
     """Where each column meets the margin, and the rows between border and margin."""
     patch = opening.patch
     loop = boundary_loops(patch.triangles)[0]
-    angle = opening.angle(patch.points[loop])
-    plane = flatten_disk(patch, loop, 100 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
-    border_angle = opening.angle(border_points)
-    outer = 99.9 * np.stack([np.cos(border_angle), np.sin(border_angle)], axis=1)
+    plane = flatten_disk(patch, loop, _circle(opening.angle(patch.points[loop])))
+    outer = INSIDE * _circle(opening.angle(border_points))
     ids = _local_ids(patch, opening.chains[0])
     parameters = margin_targets(outer, plane[ids], patch.points[ids], angle_share)
     index = np.floor(parameters).astype(int)
     fraction = (parameters - index)[:, None]
     inner = plane[ids[index % len(ids)]] * (1 - fraction) + plane[ids[(index + 1) % len(ids)]] * fraction
-    s = np.linspace(0, 1, SAMPLES)[None, :, None]
-    path = outer[:, None] * (1 - s) + inner[:, None] * s
-    triangle, barycentric = _locate(plane, patch.triangles, path.reshape(-1, 2))
-    points = np.einsum("nk,nkc->nc", barycentric, patch.points[patch.triangles[triangle]]).reshape(*path.shape[:2], 3)
-    points[:, 0] = border_points
-    steps = np.linalg.norm(np.diff(points, axis=1), axis=2)
-    along = np.concatenate([np.zeros((len(points), 1)), np.cumsum(steps, axis=1)], axis=1)
+    along = _lengths(patch, plane, outer, inner, border_points)
     count = max(4, int(round(along[:, -1].mean() / np.sqrt(spacing[0] * spacing[1]))))
     ratio = (spacing[1] / spacing[0]) ** (1 / (count - 1))
     fractions = (1 - ratio ** np.arange(1, count)) / (1 - ratio**count)
@@ -215,38 +205,58 @@ def build_lobe(
     """
     columns = border.shape[0]
     loop = boundary_loops(patch.triangles)[0]
-    turn = angle(patch.points[loop])
-    plane = flatten_disk(patch, loop, 100 * np.stack([np.cos(turn), np.sin(turn)], axis=1))
-    border_points = border @ kit
-    turn = angle(border_points)
-    outer = 99.9 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    plane = flatten_disk(patch, loop, _circle(angle(patch.points[loop])))
+    outer = INSIDE * _circle(angle(border @ kit))
     inner = outer * inner_share
-    s = np.linspace(0, 1, SAMPLES)[None, :, None]
-    path = (outer[:, None] * (1 - s) + inner[:, None] * s).reshape(-1, 2)
-    triangle, barycentric = _locate(plane, patch.triangles, path)
-    points = np.einsum("nk,nkc->nc", barycentric, patch.points[patch.triangles[triangle]]).reshape(columns, SAMPLES, 3)
-    steps = np.linalg.norm(np.diff(points, axis=1), axis=2)
-    along = np.concatenate([np.zeros((columns, 1)), np.cumsum(steps, axis=1)], axis=1)
+    along = _lengths(patch, plane, outer, inner)
     count = int(round(along[:, -1].mean() / spacing))
     fractions = np.arange(1, count + 1) / count
     at = np.stack([np.interp(fractions * a[-1], a, np.linspace(0, 1, SAMPLES)) for a in along]).T[..., None]
     rings = outer[None] * (1 - at) + inner[None] * at
     index, grid = _grid(rings[-1], columns // 4)
     inside = grid[1:-1, 1:-1].reshape(-1, 2)
-    faces = []
-    around = np.arange(columns)
-    for row in range(count):
-        a, b = row * columns + around, row * columns + np.roll(around, -1)
-        faces.append(np.stack([a, b, b + columns, a + columns], axis=1))
-    ids = count * columns + index
-    ids[1:-1, 1:-1] = (count + 1) * columns + np.arange(len(inside)).reshape(np.array(index.shape) - 2)
-    faces.append(np.stack([ids[:-1, :-1], ids[1:, :-1], ids[1:, 1:], ids[:-1, 1:]], axis=-1).reshape(-1, 4))
-    faces = np.concatenate(faces)
+    faces = np.concatenate([_ring_faces(count, columns), _grid_faces(index, count * columns, columns)])
     triangle, barycentric = _locate(plane, patch.triangles, np.concatenate([rings.reshape(-1, 2), inside]))
     weights = vstack([border, patch.at(triangle, barycentric) @ ground]).tocsr()
     moving = np.arange(weights.shape[0]) >= columns
     # Rings cross the ear's rim at an angle and would leave it ragged.
     return RingPatch((taubin_smoothing(faces, moving, LOBE_ROUNDS) @ weights)[columns:], faces, None)
+
+
+def _circle(angle: np.ndarray) -> np.ndarray:
+    return 100 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _lengths(
+    patch: Surface, plane: np.ndarray, outer: np.ndarray, inner: np.ndarray, start: np.ndarray | None = None
+) -> np.ndarray:
+    """(M, SAMPLES) mm along the surface from each outer to its inner plane point, in even steps in the plane.
+
+    ``start``, (M, 3), are the outer points themselves where the flattened ones are not exact enough.
+    """
+    s = np.linspace(0, 1, SAMPLES)[None, :, None]
+    path = outer[:, None] * (1 - s) + inner[:, None] * s
+    triangle, barycentric = _locate(plane, patch.triangles, path.reshape(-1, 2))
+    points = np.einsum("nk,nkc->nc", barycentric, patch.points[patch.triangles[triangle]]).reshape(*path.shape[:2], 3)
+    if start is not None:
+        points[:, 0] = start
+    steps = np.linalg.norm(np.diff(points, axis=1), axis=2)
+    return np.concatenate([np.zeros((len(points), 1)), np.cumsum(steps, axis=1)], axis=1)
+
+
+def _ring_faces(rows: int, columns: int) -> np.ndarray:
+    """(rows · columns, 4) quads between ``rows`` + 1 closed rows of vertices."""
+    here = np.arange(rows * columns)
+    ahead = (here // columns) * columns + (here + 1) % columns
+    return np.stack([here, ahead, ahead + columns, here + columns], axis=1)
+
+
+def _grid_faces(index: np.ndarray, last_row: int, count: int) -> np.ndarray:
+    """Quads of the closing grid: border from the last row of ``count`` vertices, inner vertices behind it."""
+    ids = last_row + index
+    inner = np.array(index.shape) - 2
+    ids[1:-1, 1:-1] = last_row + count + np.arange(inner.prod()).reshape(inner)
+    return np.stack([ids[:-1, :-1], ids[1:, :-1], ids[1:, 1:], ids[:-1, 1:]], axis=-1).reshape(-1, 4)
 
 
 def _local_ids(piece: Surface, ground_ids: list[int]) -> np.ndarray:
@@ -281,15 +291,12 @@ def _grid_fill(
     tree = cKDTree(cap.points)
     border = tree.query(ground.points[loop])[1].tolist()
     angle = 2 * np.pi * np.arange(len(loop)) / len(loop)
-    plane = flatten_disk(cap, border, 100 * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    plane = flatten_disk(cap, border, _circle(angle))
     around = 2 * np.pi * parameters / len(loop)
-    index, grid = _grid(100 * np.stack([np.cos(around), np.sin(around)], axis=1), width)
+    index, grid = _grid(_circle(around), width)
     inner = grid[1:-1, 1:-1].reshape(-1, 2)
     weights = cap.at(*_locate(plane, cap.triangles, inner))
-    ids = last_row + index
-    ids[1:-1, 1:-1] = last_row + count + np.arange(len(inner)).reshape(np.array(index.shape) - 2)
-    quads = np.stack([ids[:-1, :-1], ids[1:, :-1], ids[1:, 1:], ids[:-1, 1:]], axis=-1).reshape(-1, 4)
-    return weights, quads
+    return weights, _grid_faces(index, last_row, count)
 
 
 def _grid(ring: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -178,7 +178,6 @@ def flatten_disk(surface: Surface, border: list[int], border_plane: np.ndarray) 
         (V, 2) positions.
     """
     count = len(surface.points)
-    tangents = np.zeros((len(surface.triangles), 3))
     corners = surface.points[surface.triangles]
     rows, columns, values = [], [], []
     for i in range(3):
@@ -186,11 +185,11 @@ def flatten_disk(surface: Surface, border: list[int], border_plane: np.ndarray) 
         to_q, to_r = q - p, r - p
         cross = np.linalg.norm(np.cross(to_q, to_r), axis=1)
         angle = np.arctan2(cross, (to_q * to_r).sum(axis=1))
-        tangents = np.tan(angle / 2)
+        half_tangent = np.tan(angle / 2)
         for other, vector in ((1, to_q), (2, to_r)):
             rows.append(surface.triangles[:, i])
             columns.append(surface.triangles[:, (i + other) % 3])
-            values.append(tangents / np.maximum(np.linalg.norm(vector, axis=1), 1e-9))
+            values.append(half_tangent / np.maximum(np.linalg.norm(vector, axis=1), 1e-9))
     matrix = coo_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (count, count)
     ).tocsr()
