@@ -19,7 +19,7 @@ from facedetail_addon.core.face_model.model import FaceModel, load_face_model
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.landmarks.types import FaceLandmarks
 from facedetail_addon.core.proxy.eyes import IRIS_LANDMARKS, MOST_BLINK
-from facedetail_addon.core.proxy.fit import DEFAULT_SETTINGS, fit_proxy
+from facedetail_addon.core.proxy.fit import DEFAULT_SETTINGS, fit_proxy, notices
 from facedetail_addon.core.proxy.normalise import similarity
 from scripts.benchmark.now import SEVEN_OF_68, crop_scan
 from scripts.training.synthetic_heads import HeadSample, make_painter, render_head, sample_head
@@ -237,3 +237,15 @@ def test_pupils_lie_on_the_irises(model, calibration, drawn):
             pupil = fit.vertices[model.part(f"eye_{side.lower()}").start]
             seen = fit.perspective.project(pupil[None].astype(np.float64))[0]
             assert np.linalg.norm(seen - head.landmarks.mesh_px[landmark, :2]) / scale < 1.5
+
+
+def test_a_rough_fit_is_told(model, calibration, drawn):
+    rng = np.random.default_rng(0)
+    for head in drawn[:4]:
+        good = fit_proxy(head.landmarks, (SIZE, SIZE), model, calibration)
+        assert notices(good, head.landmarks) == ()
+        height = np.ptp(head.landmarks.mesh_px[:, 1])
+        noise = rng.normal(0, 0.04 * height, head.landmarks.mesh_px.shape)
+        torn = replace(head.landmarks, mesh_px=(head.landmarks.mesh_px + noise).astype(np.float32))
+        told = notices(fit_proxy(torn, (SIZE, SIZE), model, calibration), torn)
+        assert [notice.code for notice in told] == ["rough_fit"]

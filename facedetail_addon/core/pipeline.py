@@ -15,6 +15,7 @@ from .landmarks.landmarker import MeshLandmarker, notices
 from .landmarks.types import FaceLandmarks
 from .photo import Photo, read_photo
 from .proxy.fit import fit_proxy
+from .proxy.fit import notices as fit_notices
 from .results import Notice, Reconstruction
 from .uv.unwrap import unwrap
 
@@ -120,7 +121,10 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         texture=texture.color,
         confidence=texture.confidence,
         stage_seconds=seconds,
-        notices=picture.notices + _several_faces(faces, settings.face) + notices(landmarks, (width, height)),
+        notices=picture.notices
+        + _several_faces(faces, settings.face)
+        + notices(landmarks, (width, height))
+        + fit_notices(fit, landmarks),
     )
 
 

@@ -14,6 +14,7 @@ from ..errors import FaceDetailError
 from ..face_model.calibration import LandmarkCalibration
 from ..face_model.model import FaceModel
 from ..landmarks.types import FaceLandmarks
+from ..results import Notice
 from .affine import closest_scaled_orthography, gold_standard_affine
 from .bounded import minimise_in_box
 from .equations import FitSettings, measurement_equations, picture_equations, prior_equations
@@ -25,6 +26,8 @@ from .types import ProxyFit
 
 DEFAULT_SETTINGS = FitSettings()
 _MIN_SIZE_PX = 8.0
+# Median landmark distance over face height; one in a hundred photos in the wild is above it.
+ROUGH_FIT = 0.015
 
 
 def fit_proxy(
@@ -88,6 +91,20 @@ def fit_proxy(
         vertices=model.vertices(alpha, solved_beta),
         vertices_neutral=model.vertices(alpha),
         residual_px=float(np.median(distance)),
+    )
+
+
+def notices(fit: ProxyFit, landmarks: FaceLandmarks) -> tuple[Notice, ...]:
+    """A notice with code ``rough_fit`` where the head lies unusually far from the landmarks."""
+    height = float(np.ptp(landmarks.mesh_px[:, 1]))
+    if fit.residual_px <= ROUGH_FIT * height:
+        return ()
+    return (
+        Notice(
+            "rough_fit",
+            "The head lies only roughly on this face: something covers it, or its expression is unusual. Look at the "
+            "preview, and try another photo of the person.",
+        ),
     )
 
 
