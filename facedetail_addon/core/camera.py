@@ -20,14 +20,6 @@ class AffineCamera:
         """(N, 3) mm to (N, 2) px."""
         return points_mm @ self.matrix[:, :3].T + self.matrix[:, 3]
 
-    def view_direction(self) -> np.ndarray:
-        """(3,) unit vector in the head frame from the head *towards the camera*: kernel of the matrix's left 2×3 block.
-
-        Image y points down, so row0 × row1 points into the picture; its negative faces the camera.
-        """
-        forward = np.cross(self.matrix[0, :3], self.matrix[1, :3])
-        return -forward / np.linalg.norm(forward)
-
 
 @dataclass(frozen=True)
 class PerspectiveCamera:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.face_model.gaze import pupil_vertex
 from ..core.face_model.model import MeshPart
 
 IRIS_RADIUS_MM = 5.9
 """Half of the visible iris diameter of adults, 11.8 mm, which hardly varies between people."""
-_PUPIL_UV = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ def fit_eyeball(part: MeshPart, vertices: np.ndarray) -> Eyeball:
     solution = np.linalg.lstsq(system, (vertices.astype(np.float64) ** 2).sum(1), rcond=None)[0]
     center = solution[:3]
     radius = float(np.sqrt(solution[3] + center @ center))
-    distance = np.linalg.norm(part.uv[part.face_uv[:, :3]] - _PUPIL_UV, axis=-1)
-    pupil = vertices[part.faces[:, :3].ravel()[distance.argmin()]] - center
+    pupil = vertices[pupil_vertex(part, vertices)] - center
     return Eyeball(center, radius, pupil / np.linalg.norm(pupil))
 
 

@@ -23,7 +23,7 @@ from scipy.spatial import Delaunay
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts" / "training"), str(Path(__file__).resolve().parent)]
 
-from now import SEVEN_OF_68, scan_to_mesh, similarity  # noqa: E402
+from now import SEVEN_OF_68, scan_to_mesh  # noqa: E402
 from reference_heads import load_reference_heads  # noqa: E402
 from synthetic_heads import HeadSample, Painter, make_painter, render_head, sample_head  # noqa: E402
 
@@ -35,6 +35,7 @@ from facedetail_addon.core.landmarks.ibug import IBUG_FROM_MESH  # noqa: E402
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker  # noqa: E402
 from facedetail_addon.core.landmarks.types import FaceLandmarks  # noqa: E402
 from facedetail_addon.core.proxy.fit import fit_proxy  # noqa: E402
+from facedetail_addon.core.proxy.normalise import similarity  # noqa: E402
 
 # Seeds of the calibration start with another number: these heads were never measured.
 SEED = 99

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from facedetail_addon.core.nearest import closest_weights
+from facedetail_addon.core.proxy.normalise import similarity
+
 SEVEN_OF_68 = (36, 39, 42, 45, 33, 48, 54)
 CROP_FACTOR = 1.4
 CANDIDATES = 8
@@ -27,7 +30,9 @@ class Surface:
     def closest(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) closest surface points of (N, 3) points, over the triangles with the nearest centroids."""
         _, near = self.tree.query(points, k=CANDIDATES)
-        candidates = closest_on_triangles(points[:, None], self.corners[near])
+        corners = self.corners[near].reshape(-1, 3, 3)
+        weights = closest_weights(np.repeat(points, CANDIDATES, axis=0), corners)
+        candidates = np.einsum("nk,nkc->nc", weights, corners).reshape(len(points), CANDIDATES, 3)
         distance = ((candidates - points[:, None]) ** 2).sum(-1)
         return candidates[np.arange(len(points)), distance.argmin(1)]
 
@@ -44,44 +49,6 @@ def make_surface(vertices: np.ndarray, triangles: np.ndarray) -> Surface:
         ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
         pieces = [np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
         corners = np.concatenate([corners[~long], *pieces])
-
-
-def closest_on_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Closest points of (..., 3) points on (..., 3, 3) triangles: in the plane where inside, else on an edge."""
-    points = np.broadcast_to(points, corners.shape[:-2] + (3,))
-    a, b, c = (corners[..., i, :] for i in range(3))
-    ab, ac, ap = b - a, c - a, points - a
-    d00, d01, d11 = (ab * ab).sum(-1), (ab * ac).sum(-1), (ac * ac).sum(-1)
-    d20, d21 = (ap * ab).sum(-1), (ap * ac).sum(-1)
-    determinant = np.maximum(d00 * d11 - d01 * d01, 1e-12)
-    v, w = (d11 * d20 - d01 * d21) / determinant, (d00 * d21 - d01 * d20) / determinant
-    inside = (v >= 0) & (w >= 0) & (v + w <= 1)
-    best = a + v[..., None] * ab + w[..., None] * ac
-    best_distance = np.where(inside, ((best - points) ** 2).sum(-1), np.inf)
-    for start, end in ((a, b), (b, c), (c, a)):
-        edge = end - start
-        along = ((points - start) * edge).sum(-1) / np.maximum((edge * edge).sum(-1), 1e-12)
-        on_edge = start + along.clip(0, 1)[..., None] * edge
-        distance = ((on_edge - points) ** 2).sum(-1)
-        closer = distance < best_distance
-        best = np.where(closer[..., None], on_edge, best)
-        best_distance = np.where(closer, distance, best_distance)
-    return best
-
-
-def similarity(
-    source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Scale, rotation (3, 3), translation (3,) that map (N, 3) source to target in least squares (Umeyama 1991)."""
-    weights = np.ones(len(source)) if weights is None else weights
-    weights = weights / weights.sum()
-    source_mean, target_mean = weights @ source, weights @ target
-    centred_source, centred_target = source - source_mean, target - target_mean
-    u, singular, vt = np.linalg.svd((centred_target * weights[:, None]).T @ centred_source)
-    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = (u * flip) @ vt
-    scale = (singular * flip).sum() / (weights @ (centred_source**2).sum(1))
-    return float(scale), rotation, target_mean - scale * rotation @ source_mean
 
 
 def crop_scan(points: np.ndarray, seven: np.ndarray) -> np.ndarray:

@@ -184,8 +184,7 @@ def _fingerprint(model: FaceModel) -> str:
     """Names the cache by all that decides what is measured: the model, the drawing and the landmarker."""
     digest = hashlib.sha256(sha256(find_weights("face_mesh.safetensors")).encode())
     digest.update((Path(__file__).parent / "synthetic_heads.py").read_bytes())
-    for array in (model.mean, model.identity_basis, model.expression_basis):
-        digest.update(array.tobytes())
+    digest.update(model.fingerprint().encode())
     return digest.hexdigest()[:12]
 
 

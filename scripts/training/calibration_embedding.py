@@ -8,6 +8,7 @@ from scipy.spatial import ConvexHull, cKDTree
 from synthetic_heads import make_painter
 
 from facedetail_addon.core.camera import PerspectiveCamera
+from facedetail_addon.core.face_model.gaze import eye_centre
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.proxy.normalise import head_angles
 from facedetail_addon.core.rays import RayScene
@@ -87,8 +88,7 @@ def closest_embedding(points: np.ndarray, vertices: np.ndarray, triangles: np.nd
 
 
 def _gap(model: FaceModel, part, points: np.ndarray) -> float:
-    eye = model.mean[part.start : part.stop]
-    return float(np.linalg.norm((eye.min(0) + eye.max(0)) / 2 - points.mean(0)))
+    return float(np.linalg.norm(eye_centre(model.mean[part.start : part.stop]) - points.mean(0)))
 
 
 def _ray_positions(model: FaceModel, measured: MeasuredHeads) -> np.ndarray:

@@ -13,7 +13,8 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
 from facedetail_addon.core.camera import PerspectiveCamera
-from facedetail_addon.core.face_model.model import FaceModel, MeshPart
+from facedetail_addon.core.face_model.gaze import eye_centre, pupil_vertex
+from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.rays import Hits, RayScene
 from facedetail_addon.core.render import camera_rays, interpolate, vertex_normals
 
@@ -107,21 +108,13 @@ def make_painter(model: FaceModel) -> Painter:
         lips_inner=_signed_distance(_curve(marks[60:68, :2], closed=True)),
         brows=np.minimum(*(_line_distance(_curve(marks[i : i + 5, :2])) for i in (17, 22))),
         lids=np.minimum(*(_signed_distance(_curve(marks[i : i + 6, :2], closed=True)) for i in (36, 42))),
-        eye_centers=np.array([(eye.min(0) + eye.max(0)) / 2 for eye in eyes]),
-        pupils=np.array([_pupil(piece, eye) for piece, eye in zip(eye_parts, eyes, strict=True)]),
+        eye_centers=np.array([eye_centre(eye) for eye in eyes]),
+        pupils=np.array([eye[pupil_vertex(piece, eye)] for piece, eye in zip(eye_parts, eyes, strict=True)]),
         brow_height=float(marks[17:27, 1].mean()),
         nose_base=float(marks[33, 1]),
         mouth_height=float(marks[60:68, 1].mean()),
         front=float(marks[27, 2]),
     )
-
-
-def _pupil(part: MeshPart, eye: np.ndarray) -> np.ndarray:
-    """(3,) the front point whose UV is (0.5, 0.5), as every eye part has it."""
-    corners = part.faces[:, :3].ravel()
-    front = eye[corners, 2] > eye[:, 2].mean()
-    distance = np.linalg.norm(part.uv[part.face_uv[:, :3].ravel()] - 0.5, axis=1)
-    return eye[corners[np.where(front, distance, np.inf).argmin()]]
 
 
 def sample_head(

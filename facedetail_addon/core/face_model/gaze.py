@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from .model import FaceModel
+from .model import FaceModel, MeshPart
 
 # How far an eye turns at weight 1 of an eyeLook expression.
 FULL_GAZE_DEG = 30.0
@@ -24,6 +24,23 @@ def gaze_axes(side: str) -> dict[str, np.ndarray]:
     }
 
 
+def eye_centre(eye: np.ndarray) -> np.ndarray:
+    """(3,) about which an eyeball of (N, 3) vertices turns."""
+    return (eye.min(0) + eye.max(0)) / 2
+
+
+def pupil_vertex(part: MeshPart, eye: np.ndarray) -> int:
+    """The vertex in the middle of the pupil: in front, with UV (0.5, 0.5).
+
+    Args:
+        part: an eye. eye: (N, 3) its vertices, facing +Z more than back.
+    """
+    corners = part.faces[:, :3].ravel()
+    distance = np.linalg.norm(part.uv[part.face_uv[:, :3].ravel()] - 0.5, axis=1)
+    front = eye[corners, 2] > eye[:, 2].mean()
+    return int(corners[np.where(front, distance, np.inf).argmin()])
+
+
 def with_gaze_motion(model: FaceModel) -> FaceModel:
     """The model with eyeballs that turn by :data:`FULL_GAZE_DEG` at weight 1 of each eyeLook expression.
 
@@ -37,7 +54,7 @@ def with_gaze_motion(model: FaceModel) -> FaceModel:
             continue
         part = model.part(f"eye_{side.lower()}")
         eye = model.mean[part.start : part.stop].astype(np.float64)
-        center = (eye.min(0) + eye.max(0)) / 2
+        center = eye_centre(eye)
         for name, axis in gaze_axes(side).items():
             if name not in model.expression_names:
                 continue

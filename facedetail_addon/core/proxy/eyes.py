@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Aim the eyes: each pupil is turned to where the photo shows the iris.
 
-The calibration's painted irises are seen a millimetre too low under the upper lid; iris landmarks of photos are not. So
-the gaze is taken from the picture itself: a ray through the iris meets the eyeball where the pupil belongs.
+The calibration's painted irises are seen too low under the upper lid; iris landmarks of photos are not. So the gaze is
+taken from the picture itself: a ray through the iris meets the eyeball where the pupil belongs.
 """
 
 import numpy as np
 
 from ..camera import PerspectiveCamera
-from ..face_model.gaze import FULL_GAZE_DEG
+from ..face_model.gaze import FULL_GAZE_DEG, eye_centre, pupil_vertex
 from ..face_model.model import FaceModel, MeshPart
 
 # Landmark in the middle of the iris, by the subject's side.
@@ -57,9 +57,8 @@ def _turn_deg(
 ) -> tuple[float, float]:
     """Degrees to turn an eye towards the subject's left and upwards, so that its pupil is seen at ``iris_px``."""
     eye = vertices[part.start : part.stop]
-    center = (eye.min(0) + eye.max(0)) / 2
-    corner = np.linalg.norm(part.uv[part.face_uv[:, :3].ravel()] - 0.5, axis=1).argmin()
-    pupil = eye[part.faces[:, :3].ravel()[corner]] - center
+    center = eye_centre(eye)
+    pupil = eye[pupil_vertex(part, eye)] - center
     ray = np.append((iris_px - camera.center_px) / camera.focal_px, 1.0) @ camera.rotation
     ray /= np.linalg.norm(ray)
     start = camera.position() - center

@@ -26,7 +26,7 @@ from .types import ProxyFit
 
 DEFAULT_SETTINGS = FitSettings()
 _MIN_SIZE_PX = 8.0
-# Median landmark distance over face height; one in a hundred photos in the wild is above it.
+# Median landmark distance over face height, well above what clear photos give.
 ROUGH_FIT = 0.015
 
 

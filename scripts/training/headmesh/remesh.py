@@ -27,14 +27,12 @@ class HalfMesh:
     Attributes:
         weights: (V, N) sparse weights of source vertices. points: (V, 3) mm.
         faces: (F, 4).
-        corners: four border vertices: top and bottom of the mouth's opening, front and back of the neck.
         mouth: border vertices from the mouth's top to its bottom. eye, nostril, ear: their border loops.
     """
 
     weights: csr_matrix
     points: np.ndarray
     faces: np.ndarray
-    corners: list[int]
     mouth: list[int]
     eye: list[int]
     nostril: list[int]
@@ -96,7 +94,7 @@ def remesh_half(surface: Surface, faces: int, seed: int) -> HalfMesh | None:
     barycentric = relax(warped, vertices, quads, pins)
     weights = barycentric @ surface.weights
     mouth = _between(loops[0], match[0], match[1], avoid=match[2])
-    return HalfMesh(weights, barycentric @ surface.points, quads, match, mouth, *named[0])
+    return HalfMesh(weights, barycentric @ surface.points, quads, mouth, *named[0])
 
 
 def outline_corners(points: np.ndarray, outline: list[int]) -> list[int]:

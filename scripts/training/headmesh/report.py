@@ -11,7 +11,7 @@ from facedetail_addon.core.render import vertex_normals
 
 from .assemble import NECK_LEVEL, NECK_SLOPE, SkinMesh
 from .remesh import corner_quality
-from .source import HEAD_STOP, SKIN_STOP, SourceHead
+from .source import HEAD_STOP, SKIN_STOP, SourceHead, refine_skin
 from .surface import Surface, boundary_loops, closest_on_surface
 
 HEADS, SEED = 50, 7
@@ -68,8 +68,8 @@ def mesh_figures(model: FaceModel, skin: SkinMesh) -> dict[str, float]:
 def geometric_floor(source: SourceHead, skin: SkinMesh, model: FaceModel) -> dict[str, float]:
     """Mean distance of the kit's skin vertices to our surface on random heads with random expressions, mm.
 
-    ``floor_remesh_mm``: our topology carrying the kit's full shape. ``floor_model_mm``: the written model with its own
-    best coefficients for the same head.
+    ``refined_mm``: the refined kit at the kit's own vertices. ``floor_remesh_mm``: our topology carrying the kit's full
+    shape. ``floor_model_mm``: the written model with its own best coefficients for the same head.
     """
     generator = np.random.default_rng(SEED)
     triangles = split_quads(skin.faces)
@@ -94,7 +94,12 @@ def geometric_floor(source: SourceHead, skin: SkinMesh, model: FaceModel) -> dic
         for shape, out in ((ours, remesh), (best.astype(float), written)):
             surface = Surface(shape, triangles, skin.weights)
             out.append(closest_on_surface(surface, kit[kept], facing=normals)[2].mean())
-    return {"floor_remesh_mm": round(float(np.mean(remesh)), 3), "floor_model_mm": round(float(np.mean(written)), 3)}
+    refined = (refine_skin(source).weights[:SKIN_STOP] @ neutral) - neutral
+    return {
+        "refined_mm": round(float(np.linalg.norm(refined, axis=1).mean()), 3),
+        "floor_remesh_mm": round(float(np.mean(remesh)), 3),
+        "floor_model_mm": round(float(np.mean(written)), 3),
+    }
 
 
 def render_sheets(model: FaceModel, folder: Path) -> None:

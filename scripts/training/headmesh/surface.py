@@ -13,6 +13,8 @@ from scipy.sparse import coo_matrix, csr_matrix, diags, identity, vstack
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
+from facedetail_addon.core.nearest import closest_weights
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -135,37 +137,13 @@ def closest_on_surface(
     barycentric = np.zeros((len(queries), 3))
     for column in near.T:
         corners = surface.points[surface.triangles[column]]
-        weights = _closest_barycentric(queries, corners)
+        weights = closest_weights(queries, corners)
         distance = np.linalg.norm(np.einsum("nk,nkc->nc", weights, corners) - queries, axis=1)
         if facing is not None:
             distance = distance + np.where((surface.normals[column] * facing).sum(axis=1) > 0.1, 0, 1e3)
         better = distance < best
         best[better], triangle[better], barycentric[better] = distance[better], column[better], weights[better]
     return triangle, barycentric, best
-
-
-def _closest_barycentric(p: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-
-    def dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return (x * y).sum(axis=1)
-
-    ab, ac, ap = b - a, c - a, p - a
-    d00, d01, d11, d20, d21 = dot(ab, ab), dot(ab, ac), dot(ac, ac), dot(ap, ab), dot(ap, ac)
-    scale = np.maximum(d00 * d11 - d01 * d01, 1e-30)
-    v, w = (d11 * d20 - d01 * d21) / scale, (d00 * d21 - d01 * d20) / scale
-    inside = np.stack([1 - v - w, v, w], axis=1)
-    on_edges, distances = [], []
-    for i in range(3):
-        start, end = corners[:, i], corners[:, (i + 1) % 3]
-        edge = end - start
-        t = np.clip(dot(p - start, edge) / np.maximum(dot(edge, edge), 1e-30), 0, 1)
-        weights = np.zeros_like(inside)
-        weights[:, i], weights[:, (i + 1) % 3] = 1 - t, t
-        on_edges.append(weights)
-        distances.append(((start + edge * t[:, None] - p) ** 2).sum(axis=1))
-    edge_weights = np.stack(on_edges, axis=1)[np.arange(len(p)), np.argmin(distances, axis=0)]
-    return np.where((inside < 0).any(axis=1)[:, None], edge_weights, inside)
 
 
 def flatten_disk(surface: Surface, border: list[int], border_plane: np.ndarray) -> np.ndarray:
