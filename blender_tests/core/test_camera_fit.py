@@ -8,10 +8,10 @@ from scipy.spatial.transform import Rotation
 
 from facedetail_addon.core.camera import AffineCamera, PerspectiveCamera
 from facedetail_addon.core.errors import FaceDetailError
+from facedetail_addon.core.face_model.normalise import head_angles, normalise_landmarks, similarity
 from facedetail_addon.core.proxy.affine import closest_scaled_orthography, gold_standard_affine
 from facedetail_addon.core.proxy.bounded import minimise_in_box
 from facedetail_addon.core.proxy.contour import silhouette_choice
-from facedetail_addon.core.proxy.normalise import head_angles, normalise_landmarks, similarity
 from facedetail_addon.core.proxy.perspective import (
     FARTHEST_MM,
     NEAREST_MM,

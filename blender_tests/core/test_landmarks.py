@@ -19,7 +19,7 @@ from facedetail_addon.core.errors import AssetError, PhotoError
 from facedetail_addon.core.landmarks import landmarker as landmarker_module
 from facedetail_addon.core.landmarks.ibug import IBUG_FROM_MESH
 from facedetail_addon.core.landmarks.landmarker import MEDIAPIPE, MeshLandmarker, notices
-from facedetail_addon.core.landmarks.regions import Region
+from facedetail_addon.core.region import Region
 from facedetail_addon.core.render import interpolate, trace_image, vertex_normals
 
 REFERENCE = Path(__file__).parent / "data" / "astronaut_mediapipe_mesh.npz"

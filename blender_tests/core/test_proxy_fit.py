@@ -16,11 +16,11 @@ from facedetail_addon.core.face_model.calibration import (
 )
 from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG, with_gaze_motion
 from facedetail_addon.core.face_model.model import FaceModel, load_face_model
+from facedetail_addon.core.face_model.normalise import similarity
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.landmarks.types import FaceLandmarks
 from facedetail_addon.core.proxy.eyes import IRIS_LANDMARKS, MOST_BLINK
 from facedetail_addon.core.proxy.fit import DEFAULT_SETTINGS, fit_proxy, notices
-from facedetail_addon.core.proxy.normalise import similarity
 from scripts.benchmark.now import SEVEN_OF_68, crop_scan
 from scripts.training.synthetic_heads import HeadSample, make_painter, render_head, sample_head
 

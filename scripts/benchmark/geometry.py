@@ -31,11 +31,11 @@ from facedetail_addon.core.assets import find_weights  # noqa: E402
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration  # noqa: E402
 from facedetail_addon.core.face_model.gaze import with_gaze_motion  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel, load_face_model  # noqa: E402
+from facedetail_addon.core.face_model.normalise import similarity  # noqa: E402
 from facedetail_addon.core.landmarks.ibug import IBUG_FROM_MESH  # noqa: E402
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker  # noqa: E402
 from facedetail_addon.core.landmarks.types import FaceLandmarks  # noqa: E402
 from facedetail_addon.core.proxy.fit import fit_proxy  # noqa: E402
-from facedetail_addon.core.proxy.normalise import similarity  # noqa: E402
 
 # Seeds of the calibration start with another number: these heads were never measured.
 SEED = 99

@@ -34,8 +34,8 @@ from facedetail_addon.core.face_model.calibration import (  # noqa: E402
     save_calibration,
 )
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding, load_face_model  # noqa: E402
+from facedetail_addon.core.face_model.normalise import normalise_landmarks  # noqa: E402
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker, Plan  # noqa: E402
-from facedetail_addon.core.proxy.normalise import normalise_landmarks  # noqa: E402
 
 CHUNK = 100
 SEED = 20

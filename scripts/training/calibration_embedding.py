@@ -10,7 +10,7 @@ from synthetic_heads import make_painter
 from facedetail_addon.core.camera import PerspectiveCamera
 from facedetail_addon.core.face_model.gaze import eye_centre
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
-from facedetail_addon.core.proxy.normalise import head_angles
+from facedetail_addon.core.face_model.normalise import head_angles
 from facedetail_addon.core.rays import RayScene
 from facedetail_addon.core.render import interpolate
 

@@ -3,7 +3,7 @@
 
 A landmarker does not mark points of our model: it has habits of its own, pulls every face towards its own mean and
 errs in many points at once. All of this is measured on synthetic photos of heads with known coefficients. With q the
-landmarks brought into the head frame (:func:`..proxy.normalise.normalise_landmarks`) the calibration says
+landmarks brought into the head frame (:func:`.normalise.normalise_landmarks`) the calibration says
 
     z = directionsᵀ (q − mean)                                 the Q coordinates in which landmarks vary at all
     whitener · (z − A α − B β − C φ(yaw, pitch)) ~ N(0, I)

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import torch
 
+from ..region import Region, shrink
 from .networks import DETECTOR_INPUT, FaceDetector
-from .regions import Region, shrink
 
 MIN_SCORE = 0.5
 _OVERLAP = 0.3  # boxes with a larger intersection over union are the same face

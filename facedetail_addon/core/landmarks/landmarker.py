@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 
 from ..assets import find_weights
 from ..errors import AssetError, PhotoError
+from ..region import Region
 from ..results import Notice
 from . import mesh_points as mp
 from .detection import Detection, look, search
 from .ibug import IBUG_FROM_MESH
 from .networks import MESH_INPUT, FaceDetector, FaceMesh
-from .regions import Region
 from .types import FaceLandmarks
 
 DETECTOR_WEIGHTS = "face_detector.safetensors"
@@ -114,6 +114,23 @@ class MeshLandmarker:
             if flag >= self.plan.min_flag
         ]
         return tuple(sorted(faces, key=lambda face: -_size(face)))
+
+    def find_in_square(self, image: np.ndarray) -> tuple[np.ndarray, float]:
+        """The mesh of a face that fills a square picture, found without the detector.
+
+        Args:
+            image: (S, S, 3) uint8 RGB.
+
+        Returns:
+            (478, 3) float32 px and how sure the network is that there is a face, 0 to 1.
+        """
+        side = image.shape[0]
+        with _one_thread():
+            regions = [Region(np.array([side, side]) / 2, 1.1 * side)]
+            for _ in range(self.plan.passes):
+                regions = self._recentred(image, regions)
+            points, flags = self._mesh_in(image, regions)
+        return points[0].astype(np.float32), float(flags[0])
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
         if self.plan.search:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..camera import PerspectiveCamera
 from ..face_model.calibration import LandmarkCalibration, pose_terms
-from .normalise import NormalisedLandmarks
+from ..face_model.normalise import NormalisedLandmarks
 from .perspective import point_jacobian
 from .points import LandmarkPoints
 

@@ -13,13 +13,13 @@ from ..camera import AffineCamera, PerspectiveCamera
 from ..errors import FaceDetailError
 from ..face_model.calibration import LandmarkCalibration
 from ..face_model.model import FaceModel
+from ..face_model.normalise import normalise_landmarks
 from ..landmarks.types import FaceLandmarks
 from ..results import Notice
 from .affine import closest_scaled_orthography, gold_standard_affine
 from .bounded import minimise_in_box
 from .equations import FitSettings, measurement_equations, picture_equations, prior_equations
 from .eyes import aim_eyes
-from .normalise import normalise_landmarks
 from .perspective import initial_perspective, refine_perspective, usual_focal_px
 from .points import embedded_paths, embedded_points, with_silhouette
 from .types import ProxyFit
