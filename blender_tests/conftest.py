@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from facedetail_addon.core.camera import AffineCamera, PerspectiveCamera
+from facedetail_addon.core.expression.types import EMOTIONS, PRIOR_AND_LANDMARKS, Emotion
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.results import Reconstruction
@@ -77,6 +78,8 @@ def make_reconstruction(
         expression_names=model.expression_names,
         alpha=alpha,
         beta=beta,
+        expression_source=PRIOR_AND_LANDMARKS,
+        emotion=_surprise(),
         affine=AffineCamera(np.array([[1.0, 0, 0, image_size[0] / 2], [0, -1.0, 0, image_size[1] / 2]])),
         perspective=camera,
         landmarks68_px=camera.project(landmarks_mm).astype(np.float32),
@@ -88,6 +91,10 @@ def make_reconstruction(
         stage_seconds={"photo": 0.1},
         notices=(),
     )
+
+
+def _surprise() -> Emotion:
+    return Emotion(np.array([0.75 if name == "surprise" else 0.25 / 6 for name in EMOTIONS], np.float32))
 
 
 def _gradient(height: int, width: int) -> np.ndarray:

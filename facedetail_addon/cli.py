@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .core.errors import FaceDetailError, OutputError
+from .core.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
 from .core.results import Reconstruction, result_folder, same_folder_key
 from .terminal import ProgressLine, interrupt_kept, stdout_kept_clean, write_line
 
@@ -81,6 +82,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--landmarker", default="mesh", choices=("mesh", "fan"), help="landmarks (this version: mesh only)")
     add("--resolution", default=2048, type=int, choices=_RESOLUTIONS, help="side of the texture (default 2048)")
     add("--face", default=None, type=_face, metavar="largest|N", help="which face, 1 being the largest (default)")
+    text = f"what the expression is taken from (default {DEFAULT_EXPRESSION_SOURCE})"
+    add("--expression", default=DEFAULT_EXPRESSION_SOURCE, choices=EXPRESSION_SOURCES, help=text)
     add("--quiet", action="store_true", help="no progress and no warnings")
     add("--debug", action="store_true", help="show where an error comes from, and what libraries say")
 
@@ -103,7 +106,9 @@ def _reconstruct_photos(arguments: argparse.Namespace, tell: Callable[[Path], No
 
     from .core.pipeline import Core, Settings  # brings torch, so only after the arguments are known to be right
 
-    settings = Settings(arguments.model, arguments.landmarker, arguments.resolution, arguments.face)
+    settings = Settings(
+        arguments.model, arguments.landmarker, arguments.resolution, arguments.face, arguments.expression
+    )
     core = Core.load(settings)
     failures = 0
     first_photo_of: dict[str, Path] = {}

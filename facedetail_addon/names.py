@@ -18,6 +18,11 @@ COLLECTION_PREFIX = "FaceDetail"
 HEAD_SUFFIX = "head"
 CAMERA_SUFFIX = "camera"
 
+EMOTION_PROPERTY = "facedetail_emotion"
+"""On a head's empty: the emotion of the photo's face, a word."""
+EMOTION_PROBABILITY_PROPERTY = "facedetail_emotion_probability"
+"""On a head's empty: its probability, 0 to 1."""
+
 PHOTO_FILTER = "*.jpg;*.jpeg;*.png;*.tif;*.tiff;*.webp;*.avif;*.jp2;*.bmp;*.tga;*.psd;*.ppm;*.gif"
 RESOLUTIONS = (512, 1024, 2048, 4096)
 DEFAULT_RESOLUTION = 2048

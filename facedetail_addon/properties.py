@@ -3,7 +3,26 @@
 
 import bpy
 
+from .core.expression.types import DEFAULT_EXPRESSION_SOURCE, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from .names import DEFAULT_RESOLUTION, RESOLUTIONS, SETTINGS_PROPERTY, STATE_PROPERTY
+
+
+def expression_property() -> object:
+    """What the expression is taken from, named as on the command line."""
+    return bpy.props.EnumProperty(
+        name="Expression",
+        description="What the head's expression is taken from",
+        items=[
+            (
+                PRIOR_AND_LANDMARKS,
+                "Photo and Landmarks",
+                "The look of the whole face, refined by its landmarks: cheeks and folds, lips, lids and brows",
+            ),
+            (PRIOR, "Photo", "The look of the whole face alone: the expression of the known faces most like it"),
+            (LANDMARKS, "Landmarks", "The landmarks alone: lips, lids and brows; cheeks and folds only follow them"),
+        ],
+        default=DEFAULT_EXPRESSION_SOURCE,
+    )
 
 
 def resolution_property() -> object:
@@ -49,6 +68,7 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
     """The artist's choices, saved with the scene."""
 
     photo: bpy.props.StringProperty(name="Photo", description="Photo with a face", subtype="FILE_PATH")
+    expression: expression_property()
     resolution: resolution_property()
     face: face_property()
     use_camera: use_camera_property()

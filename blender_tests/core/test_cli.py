@@ -16,6 +16,7 @@ from PIL import Image
 
 import facedetail_addon
 from facedetail_addon import cli
+from facedetail_addon.core.expression.types import DEFAULT_EXPRESSION_SOURCE, PRIOR
 from facedetail_addon.core.results import Reconstruction
 from facedetail_addon.terminal import ProgressLine, write_line
 
@@ -44,6 +45,7 @@ WRONG = {
     "odd resolution": ["reconstruct", "a.jpg", "--output", "out", "--resolution", "1000"],
     "face 0": ["reconstruct", "a.jpg", "--output", "out", "--face", "0"],
     "face by name": ["reconstruct", "a.jpg", "--output", "out", "--face", "smallest"],
+    "unknown expression source": ["reconstruct", "a.jpg", "--output", "out", "--expression", "mood"],
     "unknown landmarker": ["reconstruct", "a.jpg", "--output", "out", "--landmarker", "dlib"],
     "render without scene": ["reconstruct", "a.jpg", "--output", "out", "--render"],
 }
@@ -104,6 +106,15 @@ def test_quiet_says_nothing_but_the_folder(tmp_path):
     assert (status, out, err) == (0, f"{tmp_path / 'astronaut'}\n", "")
 
 
+@pytest.mark.parametrize(("options", "source"), [([], DEFAULT_EXPRESSION_SOURCE), (["--expression", PRIOR], PRIOR)])
+def test_expression_is_taken_from_what_is_asked_for(tmp_path, capfd, options, source):
+    arguments = ["reconstruct", str(ASTRONAUT), "--output", str(tmp_path), "--resolution", "512", "--quiet", *options]
+    assert cli.main(arguments) == 0, capfd.readouterr().err
+    saved = Reconstruction.load(tmp_path / "astronaut")
+    assert saved.expression_source == source
+    assert saved.emotion.name == "happy"
+
+
 def test_debug_shows_where_an_error_comes_from(tmp_path):
     status, _, err = run("reconstruct", tmp_path / "missing.jpg", "--output", tmp_path, "--debug")
     assert status == 3 and "Traceback" in err and "read_photo" in err and "\nerror: " in err and "\ntry: " in err
@@ -126,13 +137,14 @@ def test_scene_writes_a_blender_file_and_a_render(tmp_path):
         assert len(inside.images) >= 2
 
 
-def test_missing_weights(tmp_path):
+@pytest.mark.parametrize("name", ["face_mesh.safetensors", "emotion_net.safetensors", "expression_dictionary.npz"])
+def test_missing_weights(tmp_path, name):
     """A package without its weights says which file is missing, and what to do."""
     package = tmp_path / PACKAGE.name
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "face_mesh.safetensors"))
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", name))
     status, out, err = run("reconstruct", ASTRONAUT, "--output", tmp_path / "out", home=tmp_path)
     assert status == 3 and out == "" and not (tmp_path / "out").exists()
-    assert "error: " in err and "face_mesh.safetensors" in err and "try: " in err and "Traceback" not in err
+    assert "error: " in err and name in err and "try: " in err and "Traceback" not in err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")

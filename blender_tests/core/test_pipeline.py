@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a photo to a reconstruction, with the real networks on a real photo."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from skimage import data
 
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
+from facedetail_addon.core.expression.types import EXPRESSION_SOURCES, PRIOR
 from facedetail_addon.core.pipeline import Core, Settings, reconstruct
 from facedetail_addon.core.results import Reconstruction
 
@@ -71,7 +73,7 @@ def test_arrays_are_as_documented(result, core, astronaut):
         assert array.shape == shape and array.dtype == (np.uint8 if name in ("photo", "texture") else np.float32), name
         assert np.isfinite(array).all(), name
     np.testing.assert_array_equal(result.photo, astronaut)
-    assert set(result.stage_seconds) == {"photo", "landmarks", "proxy", "unwrap"}
+    assert set(result.stage_seconds) == {"photo", "landmarks", "expression", "proxy", "unwrap"}
     assert all(seconds > 0 for seconds in result.stage_seconds.values())
     assert {notice.code for notice in result.notices} <= {"small_face"}
 
@@ -80,6 +82,42 @@ def test_same_photo_gives_the_same_result(result, core, astronaut_file):
     again = reconstruct(astronaut_file, core, SMALL, silent)
     for name in ("alpha", "beta", "vertices", "texture", "confidence"):
         np.testing.assert_array_equal(getattr(again, name), getattr(result, name), err_msg=name)
+
+
+def test_emotion_of_a_smile(result):
+    assert result.emotion.name == "happy" and result.emotion.probability > 0.5
+    assert result.emotion.probabilities.sum() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def by_source(core, astronaut_file) -> dict[str, Reconstruction]:
+    settings = [Settings(resolution=512, expression=source) for source in EXPRESSION_SOURCES]
+    return {chosen.expression: reconstruct(astronaut_file, core, chosen, silent) for chosen in settings}
+
+
+def test_each_source_gives_its_own_expression(by_source):
+    """Three finite heads that differ, with one and the same emotion, since that is of the photo."""
+    betas = {source: found.beta for source, found in by_source.items()}
+    for source, found in by_source.items():
+        assert found.expression_source == source
+        assert np.isfinite(found.vertices).all() and found.beta.min() >= 0 and found.beta.max() <= 1
+        np.testing.assert_array_equal(found.emotion.probabilities, by_source[PRIOR].emotion.probabilities)
+    for one, other in itertools.combinations(EXPRESSION_SOURCES, 2):
+        assert np.abs(betas[one] - betas[other]).max() > 0.01, (one, other)
+
+
+def test_every_source_sees_the_smile(by_source):
+    for source, found in by_source.items():
+        named = dict(zip(found.expression_names, found.beta, strict=True))
+        assert named["mouthSmileLeft"] + named["mouthSmileRight"] > 0.3, source
+
+
+def test_prior_is_the_reading_itself(by_source, core, astronaut):
+    """As in the paper: the expression is fixed to the dictionary's, only the gaze is aimed."""
+    landmarks = core.landmarker.find(astronaut)[0]
+    reading = core.expression_reader.read(astronaut, landmarks)
+    still = [not name.startswith("eyeLook") for name in core.model.expression_names]
+    np.testing.assert_allclose(by_source[PRIOR].beta[still], reading.beta_prior[still], atol=1e-6)
 
 
 def test_progress_rises_to_one(core, astronaut_file):
@@ -185,7 +223,7 @@ def test_unreadable_photo(core, tmp_path):
         reconstruct(tmp_path / "broken.jpg", core, SMALL, silent)
 
 
-@pytest.mark.parametrize("wrong", [{"resolution": 1000}, {"resolution": 0}, {"face": -1}])
+@pytest.mark.parametrize("wrong", [{"resolution": 1000}, {"resolution": 0}, {"face": -1}, {"expression": "mood"}])
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Settings(**wrong)
@@ -205,3 +243,5 @@ def test_saved_result_comes_back(result, core, tmp_path):
     np.testing.assert_array_equal(back.vertices, result.vertices)
     np.testing.assert_array_equal(back.texture, result.texture)
     assert back.stage_seconds == result.stage_seconds
+    assert back.expression_source == result.expression_source
+    np.testing.assert_array_equal(back.emotion.probabilities, result.emotion.probabilities)

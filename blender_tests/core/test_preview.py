@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_colours
+from facedetail_addon.core.expression.types import EMOTIONS, LANDMARKS, Emotion
 from facedetail_addon.core.preview import head_box, render_preview, render_turned
 from facedetail_addon.core.results import Reconstruction
 from facedetail_addon.core.uv.unwrap import unwrap
@@ -21,7 +22,8 @@ def reconstruction(model) -> Reconstruction:
     texture = unwrap(photo, fit, model, 512)
     landmarks = model.landmarks68.points(fit.vertices).astype(np.float32)
     return Reconstruction(
-        "known.png", photo, model.name, model.expression_names, fit.alpha, fit.beta, fit.affine, fit.perspective,
+        "known.png", photo, model.name, model.expression_names, fit.alpha, fit.beta, LANDMARKS,
+        Emotion(np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)), fit.affine, fit.perspective,
         fit.perspective.project(landmarks).astype(np.float32), landmarks, fit.vertices, fit.vertices_neutral,
         texture.color, texture.confidence, {}, (),
     )  # fmt: skip

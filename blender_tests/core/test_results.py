@@ -13,6 +13,7 @@ import pytest
 
 from blender_tests.conftest import make_reconstruction
 from facedetail_addon.core.errors import OutputError
+from facedetail_addon.core.expression.types import EMOTIONS, EXPRESSION_SOURCES, PRIOR, Emotion
 from facedetail_addon.core.folder import discard_half_written, whole_folder
 from facedetail_addon.core.result_files import RESULT_FILES, SCENE_FILE, read_png, write_png
 from facedetail_addon.core.results import Notice, Reconstruction, result_folder, same_folder_key
@@ -25,6 +26,8 @@ def made(model) -> Reconstruction:
     return dataclasses.replace(
         plain,
         confidence=rng.random((256, 256)).astype(np.float32),
+        expression_source=PRIOR,
+        emotion=Emotion(np.float32([0.05, 0.01, 0.02, 0.7, 0.1, 0.02, 0.1])),
         stage_seconds={"photo": 0.25, "proxy": 0.125},
         notices=(Notice("yaw", "The head is turned by 50°."),),
     )
@@ -46,7 +49,7 @@ def test_everything_comes_back(made, saved):
         wanted, got = getattr(made, field.name), getattr(back, field.name)
         if field.name == "confidence":
             np.testing.assert_allclose(got, wanted, atol=1 / 65535)
-        elif field.name in ("affine", "perspective"):
+        elif field.name in ("affine", "perspective", "emotion"):
             for part in dataclasses.fields(wanted):
                 np.testing.assert_array_equal(getattr(got, part.name), getattr(wanted, part.name))
         elif isinstance(wanted, np.ndarray):
@@ -68,11 +71,22 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
         raise AssertionError(name)
 
     record = json.loads((saved / "reconstruction.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    assert record["format_version"] == 1 and record["face_model"] == made.face_model
+    assert record["format_version"] == 2 and record["face_model"] == made.face_model
     assert np.array(record["camera"]["affine"]).shape == (2, 4)
     assert np.array(record["landmarks68_px"]).shape == (68, 2) and np.array(record["landmarks68_mm"]).shape == (68, 3)
     assert record["warnings"] == [{"code": "yaw", "message": "The head is turned by 50°."}]
     assert record["stage_seconds"] == {"photo": 0.25, "proxy": 0.125}
+    expression = record["expression"]
+    assert (expression["source"], expression["emotion"]) == ("prior", "happy")
+    assert expression["probability"] == pytest.approx(0.7)
+    assert list(expression["probabilities"]) == list(EMOTIONS)
+    assert list(expression["probabilities"].values()) == pytest.approx([0.05, 0.01, 0.02, 0.7, 0.1, 0.02, 0.1])
+
+
+@pytest.mark.parametrize("source", EXPRESSION_SOURCES)
+def test_every_expression_source_comes_back(made, copy, source):
+    edit(copy, lambda record: record["expression"].update(source=source))
+    assert Reconstruction.load(copy).expression_source == source
 
 
 def read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, list[list[tuple[int, int]]], list[str]]:
@@ -221,6 +235,8 @@ HOSTILE_RECORDS = {
     "warnings of numbers": lambda r: r.update(warnings=[1]),
     "seconds as a list": lambda r: r.update(stage_seconds=[1]),
     "huge list": lambda r: r.update(alpha=[0] * 10000),
+    "a result of version 1": lambda r: (r.update(format_version=1), r.pop("expression")),
+    "expression as a list": lambda r: r.update(expression=[1]),
 }
 
 
@@ -228,6 +244,40 @@ HOSTILE_RECORDS = {
 def test_hostile_record(copy, case):
     edit(copy, HOSTILE_RECORDS[case])
     with pytest.raises(OutputError) as caught:
+        Reconstruction.load(copy)
+    assert str(copy) in caught.value.message and caught.value.remedy
+
+
+def probable(**changes):
+    return lambda record: record["expression"]["probabilities"].update(changes)
+
+
+HOSTILE_EXPRESSIONS = {
+    "no expression": (lambda r: r.pop("expression"), "expression is missing"),
+    "no source": (lambda r: r["expression"].pop("source"), "source is missing"),
+    "unknown source": (lambda r: r["expression"].update(source="guess"), "'guess' is no source"),
+    "a number for the source": (lambda r: r["expression"].update(source=1), "1 is not a text"),
+    "an emotion missing": (lambda r: r["expression"]["probabilities"].pop("sad"), "one entry for each emotion"),
+    "an emotion too many": (probable(bored=0.0), "one entry for each emotion"),
+    "probabilities as a list": (lambda r: r["expression"].update(probabilities=[0.1]), "one entry for each emotion"),
+    "not finite": (probable(happy=float("inf")), "cannot be read: Infinity is not JSON"),
+    "text for a probability": (probable(happy="0.7"), "'0.7' is not a number"),
+    "true for a probability": (probable(happy=True), "True is not a number"),
+    "a negative probability": (probable(sad=-0.02, surprise=0.14), "leave 0 to 1"),
+    "a probability above 1": (probable(happy=1.7), "leave 0 to 1"),
+    "sum above 1": (probable(sad=0.12), "their sum is not 1"),
+    "sum below 1": (probable(neutral=0.0), "their sum is not 1"),
+    "another emotion": (lambda r: r["expression"].update(emotion="sad"), "not the likeliest"),
+    "unknown emotion": (lambda r: r["expression"].update(emotion="bored"), "not the likeliest"),
+    "another probability": (lambda r: r["expression"].update(probability=0.9), "not the likeliest"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE_EXPRESSIONS)
+def test_hostile_expression(copy, case):
+    change, reason = HOSTILE_EXPRESSIONS[case]
+    edit(copy, change)
+    with pytest.raises(OutputError, match=reason) as caught:
         Reconstruction.load(copy)
     assert str(copy) in caught.value.message and caught.value.remedy
 

@@ -34,6 +34,7 @@ def main(archive: str, photo: str, output: str) -> dict:
     facts["heads"] = [item.name for item in bpy.data.collections if item.name.startswith("FaceDetail")]
     skin = next(item for item in bpy.data.objects if item.name.endswith("skin"))
     facts["keys"] = len(skin.data.shape_keys.key_blocks)
+    facts["emotion"] = skin.parent[importlib.import_module(NAME + ".names").EMOTION_PROPERTY]
     facts["camera"] = bpy.context.scene.camera.name
     return facts
 

@@ -106,6 +106,7 @@ def test_artist_installs_and_reconstructs(archive, bare_blender, user_folder, tm
     assert not facts["torch_in_blender"], "torch stays in the worker"
     assert len(facts["heads"]) == 2
     assert facts["keys"] == 54
+    assert facts["emotion"] == "happy"
     assert facts["camera"].startswith("astronaut")
     assert (output / "astronaut" / "reconstruction.json").is_file()
     assert not is_alive(facts["first_pid"]), "the worker ends with Blender"

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Blender and the worker say to each other comes back as it was said, and nothing else is believed."""
 
+import dataclasses
 import json
 
 import pytest
 
+from facedetail_addon.core.pipeline import Settings
 from facedetail_addon.jobs.messages import Done, Failed, MessageError, Progress, Ready, Reconstruct, parse_line, to_line
 
 MESSAGES = [
     Reconstruct(1, "/photos/Zoë 猫 “x”.jpg", "out", face=2),
-    Reconstruct(2, "a\nb.jpg", "out", resolution=512),
+    Reconstruct(2, "a\nb.jpg", "out", resolution=512, expression="prior"),
     Ready("3.11.7"),
     Progress(3, "Finding the face", 0.25),
     Done(4, "/results/Zoë"),
@@ -23,6 +25,21 @@ def test_round_trip_on_one_line(message):
     assert line.count("\n") == 1
     assert line.endswith("\n")
     assert parse_line(line) == message
+
+
+def test_defaults_are_those_of_the_pipeline():
+    """They are written out in the messages, which must load without the packages that the pipeline needs."""
+    asked = Reconstruct(1, "photo.jpg", "out")
+    settings = Settings()
+    for field in dataclasses.fields(Settings):
+        assert getattr(asked, field.name) == getattr(settings, field.name), field.name
+
+
+def test_a_request_without_a_known_expression_is_refused():
+    fields = json.loads(to_line(Reconstruct(1, "photo.jpg", "out")))
+    for broken in ({**fields, "expression": None}, {key: fields[key] for key in fields if key != "expression"}):
+        with pytest.raises(MessageError, match="expression"):
+            parse_line(json.dumps(broken))
 
 
 def altered(**changes) -> str:

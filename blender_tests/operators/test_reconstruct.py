@@ -84,6 +84,37 @@ def test_choices_are_kept(blender, registered, astronaut, tmp_path):
     assert tuple(blender.data.images["astronaut texture"].size) == (1024, 1024)
 
 
+@pytest.mark.parametrize("source", ["prior+landmarks", "prior", "landmarks"])
+def test_expression_source_goes_to_the_worker_and_the_emotion_comes_to_the_panel(
+    blender, registered, astronaut, tmp_path, source
+):
+    from facedetail_addon.core.results import Reconstruction
+    from facedetail_addon.ui.found import found_expression
+
+    operator = blender.ops.facedetail.reconstruct
+    operator(filepath=astronaut, output=str(tmp_path), resolution="512", expression=source)
+    result = Reconstruction.load(tmp_path / "astronaut")
+    assert result.expression_source == source
+    text = f"Expression: {result.emotion.name} ({100 * result.emotion.probability:.0f} %)"
+    assert found_expression(blender.context.active_object) == text
+
+
+def test_choices_of_the_panel_are_those_of_the_operator(blender, registered):
+    """The panel hands each of them over by name."""
+    from facedetail_addon.core.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
+    from facedetail_addon.ui import panel
+
+    settings = blender.context.scene.facedetail.bl_rna.properties
+    asked = blender.ops.facedetail.reconstruct.get_rna_type().properties
+    for name in panel._CHOICES:
+        assert settings[name].type == asked[name].type
+        assert settings[name].default == asked[name].default
+    assert tuple(settings["expression"].enum_items.keys()) == EXPRESSION_SOURCES
+    assert settings["expression"].default == DEFAULT_EXPRESSION_SOURCE
+    with pytest.raises(TypeError, match="mood"):
+        blender.context.scene.facedetail.expression = "mood"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [

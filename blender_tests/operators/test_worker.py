@@ -68,6 +68,13 @@ def test_reconstructs_and_stays_warm(worker, astronaut, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["astronaut"]
 
 
+def test_expression_source_goes_to_the_pipeline(worker, astronaut, tmp_path):
+    job = Job(worker, astronaut, tmp_path, resolution=512, face=None, expression="prior")
+    assert job.run(lambda *told: None).reconstruction.expression_source == "prior"
+    with pytest.raises(FaceDetailError, match="expression must be one of"):
+        Job(worker, astronaut, tmp_path, resolution=512, face=None, expression="mood").run(lambda *told: None)
+
+
 def test_steps_never_wait(worker, astronaut, tmp_path):
     """Blender's window must stay alive while a job starts, runs and is given up."""
     slowest = 0.0

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import AssetError, NoFaceError
+from .expression.reader import ExpressionReader
+from .expression.reader import notices as expression_notices
+from .expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
 from .face_model.calibration import LandmarkCalibration, load_calibration
 from .face_model.library import BUILTIN, load_named_model
 from .face_model.model import FaceModel
@@ -32,18 +35,22 @@ class Settings:
         landmarker: ``"mesh"``.
         resolution: side of the texture in texels, one of 512, 1024, 2048, 4096.
         face: which face, counted from 0 by size; None: the largest.
+        expression: what the expression is taken from, one of ``EXPRESSION_SOURCES``.
     """
 
     face_model: str = BUILTIN
     landmarker: str = MESH_LANDMARKER
     resolution: int = 2048
     face: int | None = None
+    expression: str = DEFAULT_EXPRESSION_SOURCE
 
     def __post_init__(self):
         if self.resolution not in RESOLUTIONS:
             raise ValueError(f"resolution must be one of {RESOLUTIONS}, not {self.resolution!r}")
         if self.face is not None and self.face < 0:
             raise ValueError(f"face counts from 0, not {self.face!r}")
+        if self.expression not in EXPRESSION_SOURCES:
+            raise ValueError(f"expression must be one of {EXPRESSION_SOURCES}, not {self.expression!r}")
 
 
 @dataclass(frozen=True)
@@ -53,13 +60,15 @@ class Core:
     landmarker: MeshLandmarker
     model: FaceModel
     calibration: LandmarkCalibration
+    expression_reader: ExpressionReader
 
     @classmethod
     def load(cls, settings: Settings) -> "Core":
         """Load what the settings ask for.
 
         Raises:
-            AssetError: a weight file is missing or damaged, or the landmarker is not known in this version.
+            AssetError: a weight file is missing, damaged or made for another face model, or the landmarker is not
+                known in this version.
             FaceModelError: the face model is not known or not what it should be.
         """
         if settings.landmarker != MESH_LANDMARKER:
@@ -68,7 +77,8 @@ class Core:
                 f'Choose the landmarker "{MESH_LANDMARKER}".',
             )
         model = load_named_model(settings.face_model)
-        return cls(MeshLandmarker.load(), model, load_calibration())
+        calibration = load_calibration()
+        return cls(MeshLandmarker.load(), model, calibration, ExpressionReader.load(model, calibration))
 
 
 def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[[str, float], None]) -> Reconstruction:
@@ -77,7 +87,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
     Args:
         photo: an image file.
         core: what :meth:`Core.load` gave for the same settings.
-        settings: which face, how large a texture.
+        settings: which face, how large a texture, what the expression is taken from.
         progress: called with a short text and the fraction done (0 to 1, never falling) before each stage and at
             the end; an exception it raises stops the work, so it can cancel.
 
@@ -96,9 +106,22 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         faces = core.landmarker.find(picture.pixels)
     landmarks = _choose_face(faces, picture, settings.face)
 
-    progress("Fitting the head", 0.3)
+    # The emotion is told whatever the expression is taken from.
+    progress("Reading the expression", 0.3)
+    with _timed(seconds, "expression"):
+        reading = core.expression_reader.read(picture.pixels, landmarks)
+
+    progress("Fitting the head", 0.35)
     with _timed(seconds, "proxy"):
-        fit = fit_proxy(landmarks, (width, height), core.model, core.calibration, focal_px=picture.focal_px)
+        fit = fit_proxy(
+            landmarks,
+            (width, height),
+            core.model,
+            core.calibration,
+            reading=reading,
+            expression=settings.expression,
+            focal_px=picture.focal_px,
+        )
 
     progress("Unwrapping the photo", 0.5)
     with _timed(seconds, "unwrap"):
@@ -112,6 +135,8 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         expression_names=core.model.expression_names,
         alpha=fit.alpha,
         beta=fit.beta,
+        expression_source=settings.expression,
+        emotion=reading.emotion,
         affine=fit.affine,
         perspective=fit.perspective,
         landmarks68_px=landmarks.sparse_px,
@@ -124,6 +149,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         notices=picture.notices
         + _several_faces(faces, settings.face)
         + notices(landmarks, (width, height))
+        + expression_notices(reading, settings.expression)
         + fit_notices(fit, landmarks),
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 from .archive import read_arrays
 from .camera import AffineCamera, PerspectiveCamera
 from .errors import OutputError
+from .expression.types import EMOTIONS, EXPRESSION_SOURCES, Emotion
 from .face_model.library import load_named_model
 from .face_model.model import FaceModel
 from .folder import whole_folder
@@ -22,7 +23,7 @@ from .preview import render_preview
 from .results import Notice, Reconstruction, result_folder
 
 FORMAT = "facedetail-result"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RECORD_FILE = "reconstruction.json"
 TEXTURE_FILE = "texture.png"
 CONFIDENCE_FILE = "confidence.png"
@@ -44,6 +45,7 @@ _MAX_RECORD_BYTES = 4_000_000
 _MAX_IMAGE_SIDE = 16384
 _MAX_VERTICES = 1_000_000
 _MAX_ENTRIES = 4096
+_PROBABILITY_TOLERANCE = 1e-3
 _REMEDY = "Reconstruct the photo again, or choose a folder that FaceDetail wrote."
 
 
@@ -124,6 +126,7 @@ def _record(result: Reconstruction) -> dict:
         "expression_names": list(result.expression_names),
         "alpha": result.alpha.tolist(),
         "beta": result.beta.tolist(),
+        "expression": _expression_record(result),
         "camera": {
             "affine": result.affine.matrix.tolist(),
             "perspective": {
@@ -138,6 +141,16 @@ def _record(result: Reconstruction) -> dict:
         "landmarks68_mm": result.landmarks68_mm.tolist(),
         "stage_seconds": result.stage_seconds,
         "warnings": [{"code": notice.code, "message": notice.message} for notice in result.notices],
+    }
+
+
+def _expression_record(result: Reconstruction) -> dict:
+    emotion = result.emotion
+    return {
+        "source": result.expression_source,
+        "emotion": emotion.name,
+        "probability": emotion.probability,
+        "probabilities": dict(zip(EMOTIONS, emotion.probabilities.tolist(), strict=True)),
     }
 
 
@@ -168,6 +181,8 @@ def _reconstruction(record: dict, folder: Path) -> Reconstruction:
         expression_names=names,
         alpha=_array(record, "alpha", (None,)),
         beta=beta,
+        expression_source=_source(record["expression"]),
+        emotion=_emotion(record["expression"]),
         affine=AffineCamera(_array(record["camera"], "affine", (2, 4), np.float64)),
         perspective=_perspective(record["camera"]["perspective"], photo),
         landmarks68_px=_array(record, "landmarks68_px", (68, 2)),
@@ -179,6 +194,28 @@ def _reconstruction(record: dict, folder: Path) -> Reconstruction:
         stage_seconds={_text(key): _number(value) for key, value in seconds.items()},
         notices=tuple(Notice(_text(item["code"]), _text(item["message"])) for item in record["warnings"]),
     )
+
+
+def _source(record: dict) -> str:
+    source = _text(record["source"])
+    if source not in EXPRESSION_SOURCES:
+        raise ValueError(f"{source!r:.60} is no source of an expression")
+    return source
+
+
+def _emotion(record: dict) -> Emotion:
+    named = record["probabilities"]
+    if not isinstance(named, dict) or set(named) != set(EMOTIONS):
+        raise ValueError("probabilities does not have one entry for each emotion")
+    probabilities = np.array([_number(named[name]) for name in EMOTIONS])
+    outside = probabilities.min() < 0 or probabilities.max() > 1
+    if outside or abs(probabilities.sum() - 1) > _PROBABILITY_TOLERANCE:
+        raise ValueError("probabilities leave 0 to 1, or their sum is not 1")
+    emotion = Emotion(probabilities.astype(np.float32))
+    differs = abs(emotion.probability - _number(record["probability"])) > _PROBABILITY_TOLERANCE
+    if emotion.name != _text(record["emotion"]) or differs:
+        raise ValueError("the emotion is not the likeliest of the probabilities")
+    return emotion
 
 
 def _perspective(record: dict, photo: np.ndarray) -> PerspectiveCamera:

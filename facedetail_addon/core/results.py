@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .camera import AffineCamera, PerspectiveCamera
+from .expression.types import Emotion
 from .face_model.model import FaceModel
 
 
@@ -31,6 +32,8 @@ class Reconstruction:
         expression_names: E names in the order of ``beta``.
         alpha: (K,) float32 identity in σ units.
         beta: (E,) float32 expression weights in [0, 1].
+        expression_source: what ``beta`` was taken from, one of ``EXPRESSION_SOURCES``.
+        emotion: of the face in the photo, whatever ``expression_source`` is.
         affine, perspective: cameras, head frame mm to photo px.
         landmarks68_px: (68, 2) float32 found in the photo.
         landmarks68_mm: (68, 3) float32 the same points on the reconstructed posed mesh, head frame.
@@ -47,6 +50,8 @@ class Reconstruction:
     expression_names: tuple[str, ...]
     alpha: np.ndarray
     beta: np.ndarray
+    expression_source: str
+    emotion: Emotion
     affine: AffineCamera
     perspective: PerspectiveCamera
     landmarks68_px: np.ndarray

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import FaceDetailError, WorkerError
+from ..core.expression.types import DEFAULT_EXPRESSION_SOURCE
 from ..core.face_model.library import load_named_model
 from ..core.face_model.model import FaceModel
 from ..core.results import Reconstruction
@@ -40,19 +41,28 @@ class Job:
 
     Args:
         worker: not busy.
-        photo, output, resolution, face: as :meth:`Worker.submit` takes them.
+        photo, output, resolution, face, expression: as :meth:`Worker.submit` takes them.
 
     Attributes:
         stage: what is being done, for people.
         fraction: 0 to 1, never falling.
     """
 
-    def __init__(self, worker: Worker, photo: Path, output: Path, *, resolution: int, face: int | None):
+    def __init__(
+        self,
+        worker: Worker,
+        photo: Path,
+        output: Path,
+        *,
+        resolution: int,
+        face: int | None,
+        expression: str = DEFAULT_EXPRESSION_SOURCE,
+    ):
         self.stage = "Starting"
         self.fraction = 0.0
         self._worker = worker
         self._loading: _Loading | None = None
-        worker.submit(photo, output, resolution=resolution, face=face)
+        worker.submit(photo, output, resolution=resolution, face=face, expression=expression)
 
     def step(self) -> Loaded | None:
         """Look what has come; the result once it is there. Returns at once.

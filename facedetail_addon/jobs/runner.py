@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from ..core.errors import WorkerError
+from ..core.expression.types import DEFAULT_EXPRESSION_SOURCE
 from ..core.folder import discard_half_written
 from ..core.results import result_folder
 from .messages import Done, Failed, Message, MessageError, Ready, Reconstruct, Reply, parse_line, to_line
@@ -61,12 +62,21 @@ class Worker:
         """The last lines the child wrote to its standard error."""
         return "\n".join(self._log)
 
-    def submit(self, photo: Path, output: Path, *, resolution: int, face: int | None = None) -> int:
+    def submit(
+        self,
+        photo: Path,
+        output: Path,
+        *,
+        resolution: int,
+        face: int | None = None,
+        expression: str = DEFAULT_EXPRESSION_SOURCE,
+    ) -> int:
         """Start a job, and the child where it does not run.
 
         Args:
             photo: the photo. output: folder in which the result folder is to be made.
             resolution: side of the texture in pixels. face: which face, from 0; None is the largest.
+            expression: what the expression is taken from, one of ``EXPRESSION_SOURCES``.
 
         Returns:
             the job's number, repeated in its answers.
@@ -78,7 +88,8 @@ class Worker:
             raise WorkerError(BUSY_MESSAGE, "Wait until it is finished, or cancel it with Esc.")
         if not self._alive():
             self._start()
-        request = Reconstruct(next(self._numbers), str(photo), str(output), resolution=resolution, face=face)
+        number, files = next(self._numbers), (str(photo), str(output))
+        request = Reconstruct(number, *files, resolution=resolution, face=face, expression=expression)
         try:
             self._process.stdin.write(to_line(request).encode("utf-8"))
             self._process.stdin.flush()

@@ -98,6 +98,7 @@ def _answer(request: object, messages: ModuleType, warm: dict, report: object) -
             landmarker=request.landmarker,
             resolution=request.resolution,
             face=request.face,
+            expression=request.expression,
         )
         key = (settings.face_model, settings.landmarker)
         if key not in warm:

@@ -12,7 +12,13 @@ from ..jobs.job import Job, Loaded
 from ..jobs.runner import BUSY_MESSAGE, Worker, site_directories
 from ..names import LABEL, OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, STATE_PROPERTY
 from ..preferences import chosen_results_directory
-from ..properties import face_property, resolution_property, use_camera_property, use_light_property
+from ..properties import (
+    expression_property,
+    face_property,
+    resolution_property,
+    use_camera_property,
+    use_light_property,
+)
 from ..scene.build import build_scene, select_head
 
 _TIMER_S = 0.1
@@ -35,6 +41,7 @@ class FACEDETAIL_OT_reconstruct(bpy.types.Operator):
         subtype="DIR_PATH",
         options={"SKIP_SAVE", "HIDDEN"},
     )
+    expression: expression_property()
     resolution: resolution_property()
     face: face_property()
     use_camera: use_camera_property()
@@ -110,7 +117,8 @@ class FACEDETAIL_OT_reconstruct(bpy.types.Operator):
             raise PhotoError(f"The photo {photo} is not there.", "Choose an image file with a face.")
         output = Path(bpy.path.abspath(self.output)) if self.output else chosen_results_directory(context)
         face = self.face - 1 if self.face else None
-        return Job(type(self).worker, photo, output, resolution=int(self.resolution), face=face)
+        worker, resolution = type(self).worker, int(self.resolution)
+        return Job(worker, photo, output, resolution=resolution, face=face, expression=self.expression)
 
     def _build(self, context: bpy.types.Context, loaded: Loaded) -> set[str]:
         collection = build_scene(

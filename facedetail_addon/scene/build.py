@@ -9,7 +9,13 @@ import numpy as np
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
 from ..core.results import Reconstruction
-from ..names import CAMERA_SUFFIX, COLLECTION_PREFIX, HEAD_SUFFIX
+from ..names import (
+    CAMERA_SUFFIX,
+    COLLECTION_PREFIX,
+    EMOTION_PROBABILITY_PROPERTY,
+    EMOTION_PROPERTY,
+    HEAD_SUFFIX,
+)
 from .camera import look_through, make_camera, show_photo
 from .head import make_head
 from .images import loaded_image, packed_image
@@ -32,9 +38,9 @@ def build_scene(
     """Build the head in real size (metres), the photo's camera and the materials, in a collection of their own.
 
     An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
-    head and keeps it on the photo. The skin's shape keys hold the photo's expression; all at zero is the neutral face.
-    The texture of this version still holds the photo's light, so the skin has little gloss of its own and the light
-    is white and even; a plain render then shows the photo's colours.
+    head and keeps it on the photo. It carries the photo's emotion as custom properties. The skin's shape keys hold the
+    photo's expression; all at zero is the neutral face. The texture of this version still holds the photo's light, so
+    the skin has little gloss of its own and the light is white and even; a plain render then shows the photo's colours.
 
     Args:
         reconstruction: from the pipeline or a result folder.
@@ -81,6 +87,8 @@ def _build(
     photo = _image(f"{stem} photo", photo_path, reconstruction.photo)
     root = bpy.data.objects.new(f"{stem} {HEAD_SUFFIX}", None)
     root.empty_display_size = _ROOT_SIZE_M
+    root[EMOTION_PROPERTY] = reconstruction.emotion.name
+    root[EMOTION_PROBABILITY_PROPERTY] = reconstruction.emotion.probability
     camera = make_camera(f"{stem} {CAMERA_SUFFIX}", reconstruction.perspective)
     show_photo(camera, photo)
     parts = make_head(stem, model, reconstruction.vertices_neutral, reconstruction.beta, texture)

@@ -4,12 +4,13 @@
 import bpy
 
 from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
+from .found import found_expression
 
-_CHOICES = ("resolution", "face", "use_camera", "use_light")
+_CHOICES = ("expression", "resolution", "face", "use_camera", "use_light")
 
 
 class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
-    """Photo, choices, button, progress."""
+    """Photo, choices, button, progress, and what was found in the head at hand."""
 
     bl_label = LABEL
     bl_category = PANEL_CATEGORY
@@ -36,6 +37,9 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         button.filepath = settings.photo
         for name in _CHOICES:
             setattr(button, name, getattr(settings, name))
+        found = found_expression(context.active_object)
+        if found:
+            layout.label(text=found)
 
 
 def draw_import_entry(self: bpy.types.Menu, context: bpy.types.Context) -> None:

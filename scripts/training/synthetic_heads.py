@@ -215,7 +215,7 @@ def render_head(
     rest, normal, ambient = values[:, :3], values[:, 3:6], values[:, 6:]
     normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
     part = painter.part[front.triangle]
-    albedo = _albedo(painter, rest, part, rng)
+    albedo = random_albedo(painter, rest, part, rng)
     points = origins[seen] + directions[seen] * front.distance[:, None]
     light = _light(scene, points, normal, ambient, directions[seen], camera, part, rng)
     color = np.zeros((height * width, 3), np.float32)
@@ -281,8 +281,8 @@ def _ambient(vertices: np.ndarray, triangles: np.ndarray, count: int = 48) -> np
     return (open_share / count)[:, None].astype(np.float32)
 
 
-def _albedo(painter: Painter, rest: np.ndarray, part: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(N, 3) linear albedo at rest positions, one random look."""
+def random_albedo(painter: Painter, rest: np.ndarray, part: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(N, 3) linear albedo, one random look, at (N, 3) rest positions on the parts (N,) of :class:`Painter`."""
     tone = rng.random()
     skin = (1 - tone) * np.array([0.66, 0.43, 0.32]) + tone * np.array([0.13, 0.065, 0.04])
     skin = skin * (1 + rng.normal(size=3) * 0.05)

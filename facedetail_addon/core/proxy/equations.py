@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..camera import PerspectiveCamera
+from ..expression.types import ExpressionReading
 from ..face_model.calibration import LandmarkCalibration, pose_terms
 from ..face_model.normalise import NormalisedLandmarks
 from .perspective import point_jacobian
@@ -28,6 +29,9 @@ class FitSettings:
         gaze_price: per unit of the eyeLook expressions, instead of the sparsity's price.
         gaze_agreement: how strongly both eyes look the same way, per squared unit of their difference.
         sides_agreement: the same for the left and right of all other expressions; faces are mostly symmetric.
+        reading_weight: of an expression reading's precision; it was measured with the landmarks' geometry among the
+            features, so reading and landmarks are not independent.
+        reading_sparsity: what takes the place of the sparsity's price where there is a reading.
         picture_weight: of the distances in the picture, each in units of its landmark's spread. Errors of neighbouring
             landmarks go together, so 478 of them count as far fewer.
         alpha_limit: bound of |α|.
@@ -40,6 +44,8 @@ class FitSettings:
     gaze_price: float = 1.0
     gaze_agreement: float = 40.0
     sides_agreement: float = 15.0
+    reading_weight: float = 0.5
+    reading_sparsity: float = 2.0
     picture_weight: float = 0.03
     alpha_limit: float = 3.5
 
@@ -80,12 +86,15 @@ def _robust_coordinates(calibration: LandmarkCalibration, view: NormalisedLandma
     return coordinates
 
 
-def prior_equations(expression_names: tuple[str, ...], identities: int, settings: FitSettings) -> NormalEquations:
-    """Ridge of α and β, the price of expressions, and both sides of the face doing much the same."""
+def prior_equations(
+    expression_names: tuple[str, ...], identities: int, settings: FitSettings, reading: ExpressionReading | None
+) -> NormalEquations:
+    """Ridge of α and β, the price of expressions, both sides of the face doing much the same, and what was read."""
     expressions = len(expression_names)
     gaze = np.array([name.startswith("eyeLook") for name in expression_names])
     ridge = np.append(np.full(identities, settings.identity_weight), np.full(expressions, settings.expression_ridge))
-    price = np.where(gaze, settings.gaze_price, settings.expression_sparsity)
+    sparsity = settings.expression_sparsity if reading is None else settings.reading_sparsity
+    price = np.where(gaze, settings.gaze_price, sparsity)
     quadratic = np.diag(ridge)
     pairs = [({"eyeLookOutLeft": 1, "eyeLookInLeft": -1, "eyeLookInRight": -1, "eyeLookOutRight": 1}, True)]
     pairs.append(({"eyeLookUpLeft": 1, "eyeLookDownLeft": -1, "eyeLookUpRight": -1, "eyeLookDownRight": 1}, True))
@@ -97,7 +106,12 @@ def prior_equations(expression_names: tuple[str, ...], identities: int, settings
         difference = np.append(np.zeros(identities), [signs.get(name, 0) for name in expression_names])
         weight = settings.gaze_agreement if both_eyes else settings.sides_agreement
         quadratic += weight * np.outer(difference, difference)
-    return NormalEquations(quadratic, np.append(np.zeros(identities), -price))
+    linear = np.append(np.zeros(identities), -price)
+    if reading is not None:
+        precision = settings.reading_weight * reading.precision
+        quadratic[identities:, identities:] += precision
+        linear[identities:] += precision @ reading.beta_prior
+    return NormalEquations(quadratic, linear)
 
 
 def picture_equations(

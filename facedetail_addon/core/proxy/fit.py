@@ -11,6 +11,7 @@ import numpy as np
 
 from ..camera import AffineCamera, PerspectiveCamera
 from ..errors import FaceDetailError
+from ..expression.types import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionReading
 from ..face_model.calibration import LandmarkCalibration
 from ..face_model.model import FaceModel
 from ..face_model.normalise import normalise_landmarks
@@ -37,6 +38,8 @@ def fit_proxy(
     calibration: LandmarkCalibration,
     *,
     beta: np.ndarray | None = None,
+    reading: ExpressionReading | None = None,
+    expression: str = LANDMARKS,
     focal_px: float | None = None,
     settings: FitSettings = DEFAULT_SETTINGS,
 ) -> ProxyFit:
@@ -46,18 +49,26 @@ def fit_proxy(
         landmarks: of the face. image_size: (width, height) of the photo in px.
         model: the face model ``calibration`` was measured for.
         beta: (E,) known expression in [0, 1]; solved for where None.
+        reading: the expression read from the whole face, for the sources that need one.
+        expression: what β comes from. ``landmarks``; ``prior``: β stays at the reading's, as in Chen et al. (section
+            3.2), but for the gaze; ``prior+landmarks``: the reading is the prior of β, and landmarks refine it.
         focal_px: focal length in px of the photo's pixels (from EXIF); a usual one where None.
         settings: weights.
 
     Raises:
+        ValueError: the source is not known, or needs a reading and there is none.
         FaceDetailError: landmarks are not finite or fall in one place. AssetError: another model's calibration.
     """
+    if expression not in EXPRESSION_SOURCES or (expression != LANDMARKS and reading is None):
+        raise ValueError(f"no expression from {expression!r}")
     calibration.require_model(model)
+    fixed = reading.beta_prior if expression == PRIOR and beta is None else beta
+    prior = reading if expression == PRIOR_AND_LANDMARKS else None
     mesh_px = _checked(landmarks.mesh_px)
     view = normalise_landmarks(mesh_px, calibration.mean, calibration.mean_spread)
     measured = measurement_equations(calibration, view)
-    measured += prior_equations(model.expression_names, len(model.identity_basis), settings)
-    limits = _limits(model, beta, settings)
+    measured += prior_equations(model.expression_names, len(model.identity_basis), settings, prior)
+    limits = _limits(model, fixed, settings)
     points = embedded_points(model, calibration)
     paths = embedded_paths(model, calibration)
     weights = view.weights / calibration.spread.astype(np.float64) ** 2

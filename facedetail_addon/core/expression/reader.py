@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the expression of a face from its whole look: Emotion-Net, appearance, dictionary."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..face_model.calibration import LandmarkCalibration
+from ..face_model.model import FaceModel
+from ..face_model.normalise import normalise_landmarks
+from ..landmarks.types import FaceLandmarks
+from ..results import Notice
+from .appearance import CROP
+from .dictionary import ExpressionDictionary, load_dictionary
+from .emotion_net import EmotionNet, load_emotion_net
+from .face_crop import crop_face
+from .features import FaceFeatures, describe_faces
+from .types import LANDMARKS, PRIOR, Emotion, ExpressionReading
+
+# Beyond so many usual distances from the dictionary a face is called unlike all of it.
+UNLIKE = 2.5
+
+
+@dataclass(frozen=True)
+class ExpressionReader:
+    """Network, dictionary and landmark reference, loaded once for many photos."""
+
+    network: EmotionNet
+    dictionary: ExpressionDictionary
+    calibration: LandmarkCalibration
+
+    @classmethod
+    def load(cls, model: FaceModel, calibration: LandmarkCalibration) -> "ExpressionReader":
+        """The shipped network and dictionary, for a face model.
+
+        Raises:
+            AssetError: a file is missing or damaged, or the dictionary is another model's.
+        """
+        dictionary = load_dictionary()
+        dictionary.require_model(model)
+        calibration.require_model(model)
+        return cls(load_emotion_net(), dictionary, calibration)
+
+    def describe(self, picture: np.ndarray, landmarks: FaceLandmarks) -> FaceFeatures:
+        """Features (one row) of a face in an (H, W, 3) uint8 RGB picture."""
+        mesh_px = landmarks.mesh_px
+        view = normalise_landmarks(mesh_px, self.calibration.mean, self.calibration.mean_spread)
+        return describe_faces(self.network, crop_face(picture, mesh_px, CROP)[None], view.points[None])
+
+    def read(self, picture: np.ndarray, landmarks: FaceLandmarks) -> ExpressionReading:
+        """Emotion and expression prior of a face.
+
+        The farther a face is from all of the dictionary (covered, blurred, no face at all), the less certain the prior.
+
+        Args:
+            picture: (H, W, 3) uint8 RGB. landmarks: of the face.
+        """
+        features = self.describe(picture, landmarks)
+        beta, distance = self.dictionary.look_up(self.dictionary.metric.coordinates(features.rows)[0])
+        excess = max(distance / self.dictionary.usual_distance, 1.0)
+        return ExpressionReading(
+            emotion=Emotion(features.emotions[0]),
+            beta_prior=beta,
+            precision=self.dictionary.precision.astype(np.float64) / excess**2,
+            distance=distance / self.dictionary.usual_distance,
+        )
+
+
+def notices(reading: ExpressionReading, source: str) -> tuple[Notice, ...]:
+    """A notice with code ``unlike_dictionary`` where the expression prior is not to be relied on.
+
+    Args:
+        source: what β was taken from; the landmarks alone do not need the prior.
+    """
+    if reading.distance <= UNLIKE or source == LANDMARKS:
+        return ()
+    also = "Take the expression from the landmarks too, and check" if source == PRIOR else "Check"
+    return (
+        Notice(
+            "unlike_dictionary",
+            "This face looks unlike all faces the expression dictionary knows: something may cover it, or it is "
+            f"blurred. Its expression is uncertain. {also} the preview.",
+        ),
+    )

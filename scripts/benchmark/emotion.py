@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure Emotion-Net: FER2013's test split, and neutral and smiling portraits of people by age, gender and ethnicity.
+
+    FACEDETAIL_DATA=… python scripts/benchmark/emotion.py [--quick] [--cache FOLDER]
+
+Some pictures of FER2013's test split are in its training split too; the accuracy without them is given beside the
+usual one. The set says nothing about who is shown, so the groups come from the London set: how often its neutral
+portraits are read as neutral and its smiling ones as happy (many smile only a little), and whether the smiling one of a
+person's two is the happier. Groups of a few people say little; the interval (Wilson,
+95 %) tells how little. The crops of the test split are those of ``scripts/training/train_emotion_net.py``, from its
+cache where they are there already. ``--quick`` takes every fourth face. The last line is JSON.
+"""
+
+import argparse
+import csv
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from facedetail_addon.core.expression.emotion_net import INPUT, EmotionNet, load_emotion_net, read_emotions  # noqa: E402
+from facedetail_addon.core.expression.face_crop import crop_face  # noqa: E402
+from facedetail_addon.core.expression.types import EMOTIONS  # noqa: E402
+from facedetail_addon.core.landmarks.landmarker import MeshLandmarker  # noqa: E402
+from facedetail_addon.core.photo import read_photo  # noqa: E402
+from scripts.training.train_emotion_net import (  # noqa: E402
+    DEFAULT_CACHE,
+    Split,
+    confusion_table,
+    list_pictures,
+    load_split,
+    predicted,
+)
+
+EXPECTED = {"neutral": "neutral", "smiling": "happy"}
+QUICK_STEP = 4
+AGES = (("under 25", 0, 25), ("25 to 34", 25, 35), ("35 and over", 35, 200))
+# Smaller groups are left out: they say nothing, and point at persons.
+SMALLEST_GROUP = 5
+INTERVAL = 1.96
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person of the London set: groups, and probabilities (7,) by folder."""
+
+    groups: tuple[str, ...]
+    emotions: dict[str, np.ndarray]
+
+    def facts(self) -> tuple[bool, bool, bool]:
+        """Neutral read as neutral, smiling read as happy, smiling happier than neutral."""
+        read = [EMOTIONS[int(self.emotions[folder].argmax())] == name for folder, name in EXPECTED.items()]
+        happy = EMOTIONS.index("happy")
+        return *read, bool(self.emotions["smiling"][happy] > self.emotions["neutral"][happy])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="every fourth face only")
+    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="of the training script")
+    options = parser.parse_args()
+    if "FACEDETAIL_DATA" not in os.environ:
+        parser.error("set FACEDETAIL_DATA")
+    data, step = Path(os.environ["FACEDETAIL_DATA"]), QUICK_STEP if options.quick else 1
+    network = load_emotion_net()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    archive = data / "emotion" / "fer2013.zip"
+    whole = load_split(archive, "test", options.cache, jobs=1)
+    split = Split(whole.crops[::step], whole.emotion[::step], whole.aligned[::step])
+    figures = {"fer2013": fer2013_figures(network, split, seen_in_training(archive)[::step])}
+    figures["london"] = london_figures(london_people(network, data / "london", step))
+    print(json.dumps(figures))
+
+
+def seen_in_training(archive: Path) -> np.ndarray:
+    """(N,) bool of the test split: the very same file (size and checksum) is in the training split."""
+    known = {(entry.file_size, entry.CRC) for entry in list_pictures(archive, "train")}
+    return np.array([(entry.file_size, entry.CRC) in known for entry in list_pictures(archive, "test")])
+
+
+def fer2013_figures(network: EmotionNet, split: Split, seen: np.ndarray) -> dict[str, object]:
+    """Print the confusion matrix; accuracy of all faces, of those that are new, and of those that landmarks align."""
+    named = predicted(network, split)
+    right = named == split.emotion
+    confusion = confusion_table(split.emotion, named)
+    new = right[~seen]
+    print(f"\nFER2013, test split: {right.mean():.1%} of {len(right)} right, {new.mean():.1%} of {len(new)} new ones.")
+    return {
+        "faces": len(right),
+        "accuracy": round(float(right.mean()), 4),
+        "new_faces": len(new),
+        "accuracy_new": round(float(new.mean()), 4),
+        "accuracy_aligned": round(float(right[split.aligned].mean()), 4),
+        "mean_recall": round(float(np.mean(confusion.diagonal() / np.maximum(confusion.sum(1), 1))), 4),
+        "confusion": confusion.tolist(),
+    }
+
+
+def london_people(network: EmotionNet, directory: Path, step: int) -> list[Person]:
+    """What Emotion-Net says of each person's two portraits."""
+    landmarker, found = MeshLandmarker.load(), []
+    with open(directory / "info.csv", encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows[::step]:
+        emotions = {}
+        for folder in EXPECTED:
+            picture = read_photo(directory / folder / f"{row['face_id']}.jpg").pixels
+            crop = crop_face(picture, landmarker.find(picture)[0].mesh_px, INPUT)
+            emotions[folder] = read_emotions(network, crop[None])[0][0]
+        found.append(Person(groups_of(row), emotions))
+    return found
+
+
+def groups_of(person: dict[str, str]) -> tuple[str, ...]:
+    """The groups of a row of ``info.csv``; a person without a known age is in no group of age."""
+    age = person["face_age"]
+    ages = [f"age {name}" for name, low, high in AGES if age.isdecimal() and low <= int(age) < high]
+    return ("all", person["face_gender"], person["face_eth"].replace("_", " "), *ages)
+
+
+def london_figures(people: list[Person]) -> dict[str, list[int]]:
+    """Print a row per group; by group how many people, and of how many each of :meth:`Person.facts` holds."""
+    print("\n| group | people | neutral read as neutral | smiling read as happy | smiling happier than neutral |")
+    print("|---|---|---|---|---|")
+    figures = {}
+    for name in sorted({group for person in people for group in person.groups}):
+        facts = np.array([person.facts() for person in people if name in person.groups])
+        if len(facts) >= SMALLEST_GROUP:
+            figures[name] = [len(facts), *facts.sum(0).tolist()]
+            print(f"| {name} | {len(facts)} | " + " | ".join(_share(held, len(facts)) for held in facts.sum(0)) + " |")
+    return figures
+
+
+def _share(right: int, total: int) -> str:
+    """Per cent with the Wilson interval (1927)."""
+    share, spread = right / total, INTERVAL**2 / total
+    middle = (share + spread / 2) / (1 + spread)
+    half = INTERVAL * np.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
+    return f"{share:.0%} ({max(middle - half, 0):.0%}–{min(middle + half, 1):.0%})"
+
+
+if __name__ == "__main__":
+    main()
