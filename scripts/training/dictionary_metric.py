@@ -29,7 +29,8 @@ BETA_SHARE = 0.02
 NEIGHBOURS, BANDWIDTH = 100, 0.3
 # Regions whose motion counts.
 FACE_REGIONS = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
-KEPT_VARIANCE = 0.999
+BALANCE = 0.7
+KEPT_VARIANCE = 0.9999
 # Of β about the look-up; keeps the precision finite where an expression cannot be told at all or always.
 LEAST_DEVIATION = 0.01
 
@@ -67,7 +68,7 @@ def learn_dictionary(
     Args:
         rendered: of ``model``. pairs: of ``model``, for the step to photos.
     """
-    motion = motion_metric(model)
+    motion = motion_metric(model, rendered.beta)
     plain = _standardisation(rendered.rows[:-HELD_OUT])
     values = _in_parts(plain.standardised, rendered.rows)
     differences = plain.standardised(pairs.photos) - plain.standardised(pairs.renders)
@@ -82,18 +83,32 @@ def learn_dictionary(
     return dictionary, figures(dictionary, measured)
 
 
-def motion_metric(model: FaceModel) -> np.ndarray:
-    """(E, E) float64: S with ‖S β‖ = root mean square motion in mm of the face's vertices under β."""
-    face = face_motion(model)
-    gram = np.einsum("evc,fvc->ef", face, face) / face.shape[1]
+def motion_metric(model: FaceModel, beta: np.ndarray) -> np.ndarray:
+    """(E, E) float64: S with ‖S β‖ the root mean square motion in mm of the face's vertices, regions balanced.
+
+    Jaw and lips move several times as far as brows, lids and cheeks; a region's square is weighted by its usual size to
+    the power of −``BALANCE``.
+
+    Args:
+        beta: (N, E) usual expressions.
+    """
+    usual = beta.T.astype(np.float64) @ beta / len(beta)
+    grams = [np.einsum("evc,fvc->ef", part, part) / part.shape[1] for part in _region_motions(model)]
+    sizes = np.array([np.trace(gram @ usual) for gram in grams])
+    shares = (sizes.mean() / sizes) ** BALANCE
+    gram = sum(share * part for share, part in zip(shares / shares.sum(), grams, strict=True))
     values, vectors = np.linalg.eigh(gram)
     return (vectors * np.sqrt(values.clip(1e-6 * values.max()))) @ vectors.T
 
 
+def _region_motions(model: FaceModel) -> list[np.ndarray]:
+    skin = model.expression_basis[:, : model.skin.stop].astype(np.float64)
+    return [skin[:, model.region == model.region_names.index(name)] for name in FACE_REGIONS]
+
+
 def face_motion(model: FaceModel) -> np.ndarray:
     """(E, N, 3) float64 mm, what each expression does to the vertices of the face's regions."""
-    wanted = [model.region_names.index(name) for name in FACE_REGIONS]
-    return model.expression_basis[:, : model.skin.stop][:, np.isin(model.region, wanted)].astype(np.float64)
+    return np.concatenate(_region_motions(model), axis=1)
 
 
 def _standardisation(rows: np.ndarray) -> FeatureMetric:

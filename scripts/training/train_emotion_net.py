@@ -84,7 +84,9 @@ def main() -> None:
         return
     network = train(splits["train"], splits["validation"], options)
     path = options.output / WEIGHTS
-    save_file({name: value.half().contiguous() for name, value in network.state_dict().items() if value.is_floating_point()}, path)
+    state = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+    save_file({name: value.half().contiguous() for name, value in state.items()}, path)
+    path.chmod(0o644)
     register_weights(path)
     report(load_emotion_net(options.output), splits)
 

@@ -29,9 +29,9 @@ class FitSettings:
         gaze_price: per unit of the eyeLook expressions, instead of the sparsity's price.
         gaze_agreement: how strongly both eyes look the same way, per squared unit of their difference.
         sides_agreement: the same for the left and right of all other expressions; faces are mostly symmetric.
-        reading_weight: of an expression reading's precision; it was measured with the landmarks' geometry among the
-            features, so reading and landmarks are not independent.
-        reading_sparsity: what takes the place of the sparsity's price where there is a reading.
+        reading_weight: of an expression reading's precision. Chosen on drawn heads: the precision was measured
+            with all that photos add, and the landmarks err together with what is read.
+        reading_sparsity: what takes the place of the sparsity's price where there is a reading; the ridge is none then.
         picture_weight: of the distances in the picture, each in units of its landmark's spread. Errors of neighbouring
             landmarks go together, so 478 of them count as far fewer.
         alpha_limit: bound of |α|.
@@ -44,7 +44,7 @@ class FitSettings:
     gaze_price: float = 1.0
     gaze_agreement: float = 40.0
     sides_agreement: float = 15.0
-    reading_weight: float = 0.5
+    reading_weight: float = 2.5
     reading_sparsity: float = 2.0
     picture_weight: float = 0.03
     alpha_limit: float = 3.5
@@ -92,8 +92,12 @@ def prior_equations(
     """Ridge of α and β, the price of expressions, both sides of the face doing much the same, and what was read."""
     expressions = len(expression_names)
     gaze = np.array([name.startswith("eyeLook") for name in expression_names])
-    ridge = np.append(np.full(identities, settings.identity_weight), np.full(expressions, settings.expression_ridge))
-    sparsity = settings.expression_sparsity if reading is None else settings.reading_sparsity
+    sparsity, least = (
+        (settings.expression_sparsity, settings.expression_ridge)
+        if reading is None
+        else (settings.reading_sparsity, 0.0)
+    )
+    ridge = np.append(np.full(identities, settings.identity_weight), np.full(expressions, least))
     price = np.where(gaze, settings.gaze_price, sparsity)
     quadratic = np.diag(ridge)
     pairs = [({"eyeLookOutLeft": 1, "eyeLookInLeft": -1, "eyeLookInRight": -1, "eyeLookOutRight": 1}, True)]
