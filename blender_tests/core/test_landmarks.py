@@ -280,3 +280,16 @@ def test_wild_and_studio_photos(landmarker, data_dir):
     for path in photos:
         found = landmarker.find(cv2.imread(str(path))[:, :, ::-1])
         assert len(found) == 1 and found[0].rotation == 0, path
+
+
+def test_face_that_fills_a_square(landmarker):
+    """Found without the detector, as in pictures that are all face."""
+    picture = astronaut()
+    face = landmarker.find(picture)[0].mesh_px
+    x, y = (face[:, :2].min(0) - 12).astype(int)
+    side = int(np.ptp(face[:, :2], axis=0).max()) + 24
+    mesh_px, flag = landmarker.find_in_square(np.ascontiguousarray(picture[y : y + side, x : x + side]))
+    assert flag > 0.99
+    assert np.abs(mesh_px[:, :2] + [x, y] - face[:, :2]).max() < 0.04 * side
+    _, nothing = landmarker.find_in_square(np.full((96, 96, 3), 128, np.uint8))
+    assert nothing < 0.5

@@ -17,6 +17,10 @@ class FaceDetailError(Exception):
         self.message = message
         self.remedy = remedy
 
+    def __reduce__(self):
+        """So that an error survives the way from another process."""
+        return type(self), (self.message, self.remedy)
+
 
 class PhotoError(FaceDetailError):
     """A photo cannot be read or is not usable."""

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from ..assets import WEIGHTS_DIR, find_weights
-from ..errors import AssetError
+from ..networks import load_network, one_thread
 from .types import EMOTIONS
 
 INPUT = 48
@@ -66,16 +64,7 @@ def load_emotion_net(directory: Path = WEIGHTS_DIR) -> EmotionNet:
     Raises:
         AssetError: the weight file is missing or damaged.
     """
-    path = find_weights(WEIGHTS, directory)
-    network = EmotionNet()
-    try:
-        network.load_state_dict({key: value.float() for key, value in load_file(path).items()})
-    except (SafetensorError, RuntimeError) as error:
-        raise AssetError(
-            f"The weight file {path} does not fit this version of FaceDetail.",
-            "Install the FaceDetail extension again.",
-        ) from error
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return load_network(EmotionNet(), find_weights(WEIGHTS, directory))
 
 
 def read_emotions(network: EmotionNet, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +72,7 @@ def read_emotions(network: EmotionNet, crops: np.ndarray) -> tuple[np.ndarray, n
 
     Each is the mean of the crop and its mirror image, so that left and right do not matter.
     """
-    with torch.inference_mode():
+    with one_thread():
         faces = standardise(torch.from_numpy(np.ascontiguousarray(crops)))
         logits, features = network(torch.cat([faces, faces.flip(3)]).to(memory_format=torch.channels_last))
         both = logits.softmax(1).view(2, len(crops), -1).mean(0), features.view(2, len(crops), -1).mean(0)

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faces and their landmarks in a photo, offline: detector, face mesh with attention, iBUG 68."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from ..assets import find_weights
-from ..errors import AssetError, PhotoError
+from ..errors import PhotoError
+from ..networks import load_network, one_thread
 from ..region import Region
 from ..results import Notice
 from . import mesh_points as mp
@@ -55,18 +52,6 @@ class Plan:
 MEDIAPIPE = Plan(search=False, passes=1, half_pixel=False, min_flag=0.5)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run torch on one thread (fastest for networks this small) and give the caller's setting back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
 class MeshLandmarker:
     """Finds faces with MediaPipe's networks. ``load()`` once, ``find()`` per photo; safe to keep."""
 
@@ -80,7 +65,8 @@ class MeshLandmarker:
         Raises:
             AssetError: a weight file is missing or damaged.
         """
-        return cls(_load_network(FaceDetector(), DETECTOR_WEIGHTS), _load_network(FaceMesh(), MESH_WEIGHTS), plan)
+        detector = load_network(FaceDetector(), find_weights(DETECTOR_WEIGHTS))
+        return cls(detector, load_network(FaceMesh(), find_weights(MESH_WEIGHTS)), plan)
 
     def find(self, image: np.ndarray) -> tuple[FaceLandmarks, ...]:
         """All faces of a photo.
@@ -100,7 +86,7 @@ class MeshLandmarker:
                 "Open the photo with an image editor and save it as an 8-bit RGB PNG or JPEG.",
             )
         image = np.ascontiguousarray(image)
-        with _one_thread():
+        with one_thread():
             detections = self._detect(image)[:_MAX_FACES]
             if not detections:
                 return ()
@@ -125,7 +111,7 @@ class MeshLandmarker:
             (478, 3) float32 px and how sure the network is that there is a face, 0 to 1.
         """
         side = image.shape[0]
-        with _one_thread():
+        with one_thread():
             regions = [Region(np.array([side, side]) / 2, 1.1 * side)]
             for _ in range(self.plan.passes):
                 regions = self._recentred(image, regions)
@@ -156,18 +142,6 @@ class MeshLandmarker:
             face[:, :2] = region.to_photo(face[:, :2])
             face[:, 2] *= region.side
         return points, 1 / (1 + np.exp(-output["face_flag"]))
-
-
-def _load_network(network: torch.nn.Module, name: str) -> torch.nn.Module:
-    path = find_weights(name)
-    try:
-        network.load_state_dict({key: value.float() for key, value in load_file(path).items()})
-    except (SafetensorError, RuntimeError) as error:
-        raise AssetError(
-            f"The weight file {path} does not fit this version of FaceDetail.",
-            "Install the FaceDetail extension again.",
-        ) from error
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def refine(output: dict[str, np.ndarray]) -> np.ndarray:

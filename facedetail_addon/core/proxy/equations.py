@@ -45,7 +45,7 @@ class FitSettings:
     gaze_agreement: float = 40.0
     sides_agreement: float = 15.0
     reading_weight: float = 2.5
-    reading_sparsity: float = 2.0
+    reading_sparsity: float = 1.0
     picture_weight: float = 0.03
     alpha_limit: float = 3.5
 
