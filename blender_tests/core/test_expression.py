@@ -27,7 +27,6 @@ from facedetail_addon.core.expression.types import (
     ExpressionReading,
 )
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.landmarks.types import FaceLandmarks
 from facedetail_addon.core.proxy.fit import fit_proxy
@@ -37,11 +36,6 @@ SIZE = 320
 HEADS = 16
 ENTRIES = 90_000
 MAX_BYTES = 15_000_000
-
-
-@pytest.fixture(scope="module")
-def model():
-    return load_named_model(BUILTIN)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import pytest
 from facedetail_addon.core.camera import PerspectiveCamera
 from facedetail_addon.core.expression.face_crop import face_region
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration
-from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.normalise import normalise_landmarks
 from facedetail_addon.core.render import interpolate, trace_image, vertex_normals
@@ -20,11 +19,6 @@ from scripts.training.synthetic_heads import head_rotation
 
 SIZE = 96
 TEETH, REST = 0.9, 0.2
-
-
-@pytest.fixture(scope="module")
-def model() -> FaceModel:
-    return load_named_model(BUILTIN)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,12 @@ _BROKEN = (
 )  # fmt: skip
 
 
+def require_format(arrays: dict[str, np.ndarray], expected: int) -> None:
+    """Raises ValueError where an npz file's ``format_version`` is another, KeyError where it has none."""
+    if int(arrays["format_version"]) != expected:
+        raise ValueError(f"format {int(arrays['format_version'])}, expected {expected}")
+
+
 def read_arrays(path: Path, max_bytes: int = 1 << 30) -> dict[str, np.ndarray]:
     """Every array of an npz file; pickled objects are refused.
 

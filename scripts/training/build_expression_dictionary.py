@@ -160,14 +160,7 @@ def _version(model: FaceModel) -> str:
     digest = hashlib.sha256(model.fingerprint().encode())
     digest.update(sha256(find_weights("landmark_calibration.npz")).encode())
     here = Path(__file__).parent
-    for name in (
-        "expression_samples",
-        "fast_heads",
-        "fast_scenes",
-        "fast_surface",
-        "portrait_looks",
-        "synthetic_heads",
-    ):
+    for name in DRAWING:
         digest.update((here / f"{name}.py").read_bytes())
     return digest.hexdigest()[:12]
 

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facedetail_addon.core.expression.appearance import CROP
 from facedetail_addon.core.expression.emotion_net import EmotionNet
-from facedetail_addon.core.expression.face_crop import crop_face
 from facedetail_addon.core.expression.features import describe_faces
+from facedetail_addon.core.expression.reader import describe_photo
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.face_model.normalise import normalise_landmarks
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.photo import read_photo
 from facedetail_addon.core.proxy.fit import fit_proxy
@@ -31,12 +29,10 @@ class PhotoPairs:
 
     Attributes:
         photos: (P, SIZE) float32 features. renders: (P, SIZE) float32, mean over some scenes.
-        beta: (P, E) float32 of the landmark fits.
     """
 
     photos: np.ndarray
     renders: np.ndarray
-    beta: np.ndarray
 
 
 def training_photos(data: Path) -> list[Path]:
@@ -57,20 +53,17 @@ def photo_pairs(
 ) -> PhotoPairs:
     """Features of photos, and of renders of the heads fitted to them; photos without a face are left out."""
     landmarker, rng = MeshLandmarker.load(), np.random.default_rng(SEED)
-    seen, drawn, betas = [], [], []
+    seen, drawn = [], []
     for path in photos:
         picture = read_photo(path).pixels
         faces = landmarker.find(picture)
         if not faces:
             continue
-        view = normalise_landmarks(faces[0].mesh_px, calibration.mean, calibration.mean_spread)
-        crop = crop_face(picture, faces[0].mesh_px, CROP)
         fit = fit_proxy(faces[0], picture.shape[1::-1], model, calibration)
-        seen.append(describe_faces(network, crop[None], view.points[None]).rows[0])
+        seen.append(describe_photo(network, calibration, picture, faces[0]).rows[0])
         alpha, beta = (np.repeat(part[None], SCENES, 0) for part in (fit.alpha, fit.beta))
         scenes = sample_scenes(rng, SCENES, len(renderer.looks))
         points = simulate_landmarks(calibration, alpha, beta, scenes.yaw_deg, scenes.pitch_deg, None)
         crops = render_faces(renderer, alpha, beta, scenes, points)
         drawn.append(describe_faces(network, crops, points).rows.mean(0))
-        betas.append(fit.beta)
-    return PhotoPairs(np.stack(seen), np.stack(drawn), np.stack(betas))
+    return PhotoPairs(np.stack(seen), np.stack(drawn))

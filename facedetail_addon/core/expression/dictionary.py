@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..archive import read_arrays
+from ..archive import read_arrays, require_format
 from ..assets import find_weights
 from ..errors import AssetError
 from ..face_model.model import FaceModel
@@ -115,8 +115,7 @@ def load_dictionary(path: Path | None = None) -> ExpressionDictionary:
     path = path or find_weights(FILE_NAME)
     try:
         arrays = read_arrays(path)
-        if int(arrays["format_version"]) != FORMAT_VERSION:
-            raise ValueError(f"format {int(arrays['format_version'])}, expected {FORMAT_VERSION}")
+        require_format(arrays, FORMAT_VERSION)
         dictionary = _decode(arrays)
     except (ValueError, TypeError, KeyError) as error:
         raise AssetError(f"The expression dictionary {path} cannot be read: {error}.", _REMEDY) from error

@@ -43,9 +43,7 @@ class ExpressionReader:
 
     def describe(self, picture: np.ndarray, landmarks: FaceLandmarks) -> FaceFeatures:
         """Features (one row) of a face in an (H, W, 3) uint8 RGB picture."""
-        mesh_px = landmarks.mesh_px
-        view = normalise_landmarks(mesh_px, self.calibration.mean, self.calibration.mean_spread)
-        return describe_faces(self.network, crop_face(picture, mesh_px, CROP)[None], view.points[None])
+        return describe_photo(self.network, self.calibration, picture, landmarks)
 
     def read(self, picture: np.ndarray, landmarks: FaceLandmarks) -> ExpressionReading:
         """Emotion and expression prior of a face.
@@ -57,13 +55,21 @@ class ExpressionReader:
         """
         features = self.describe(picture, landmarks)
         beta, distance = self.dictionary.look_up(self.dictionary.metric.coordinates(features.rows)[0])
-        excess = max(distance / self.dictionary.usual_distance, 1.0)
+        distance /= self.dictionary.usual_distance
         return ExpressionReading(
             emotion=Emotion(features.emotions[0]),
             beta_prior=beta,
-            precision=self.dictionary.precision.astype(np.float64) / excess**2,
-            distance=distance / self.dictionary.usual_distance,
+            precision=self.dictionary.precision.astype(np.float64) / max(distance, 1.0) ** 2,
+            distance=distance,
         )
+
+
+def describe_photo(
+    network: EmotionNet, calibration: LandmarkCalibration, picture: np.ndarray, landmarks: FaceLandmarks
+) -> FaceFeatures:
+    """Features (one row) of a face in an (H, W, 3) uint8 RGB picture."""
+    view = normalise_landmarks(landmarks.mesh_px, calibration.mean, calibration.mean_spread)
+    return describe_faces(network, crop_face(picture, landmarks.mesh_px, CROP)[None], view.points[None])
 
 
 def notices(reading: ExpressionReading, source: str) -> tuple[Notice, ...]:

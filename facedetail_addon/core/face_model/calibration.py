@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..archive import read_arrays
+from ..archive import read_arrays, require_format
 from ..assets import find_weights
 from ..errors import AssetError
 from .model import FaceModel, PointEmbedding
@@ -113,8 +113,7 @@ def load_calibration(path: Path | None = None) -> LandmarkCalibration:
     path = path or find_weights(FILE_NAME)
     try:
         arrays = read_arrays(path)
-        if int(arrays["format_version"]) != FORMAT_VERSION:
-            raise ValueError(f"format {int(arrays['format_version'])}, expected {FORMAT_VERSION}")
+        require_format(arrays, FORMAT_VERSION)
         calibration = _decode(arrays)
     except (ValueError, KeyError) as error:
         raise AssetError(f"The landmark calibration {path} cannot be read: {error}.", _REMEDY) from error

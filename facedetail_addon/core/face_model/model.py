@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..archive import read_arrays
+from ..archive import read_arrays, require_format
 from ..errors import FaceModelError
 
 FORMAT_VERSION = 1
@@ -202,8 +202,7 @@ def _quantise(basis: np.ndarray, step_mm: float) -> np.ndarray:
 
 
 def _decode(arrays: dict[str, np.ndarray]) -> FaceModel:
-    if int(arrays["format_version"]) != FORMAT_VERSION:
-        raise ValueError(f"format {int(arrays['format_version'])}, expected {FORMAT_VERSION}")
+    require_format(arrays, FORMAT_VERSION)
     mean = arrays["mean"].astype(np.float32)
     ranges = arrays["part_ranges"]
     parts = []
