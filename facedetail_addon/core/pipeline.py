@@ -7,23 +7,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from .albedo.basis import load_basis
+from .albedo.gloss import skin_gloss
+from .albedo.texture import make_skin_maps
+from .albedo.types import AlbedoBasis, SkinGloss
 from .errors import AssetError, NoFaceError
 from .expression.reader import ExpressionReader
 from .expression.reader import notices as expression_notices
 from .expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
 from .face_model.calibration import LandmarkCalibration, load_calibration
 from .face_model.library import BUILTIN, load_named_model
-from .face_model.model import FaceModel
+from .face_model.model import FaceModel, split_quads
 from .landmarks.landmarker import MeshLandmarker, notices
 from .landmarks.types import FaceLandmarks
+from .lighting.estimate import estimate_light
+from .lighting.estimate import notices as light_notices
+from .lighting.transport import light_transfer
+from .lighting.types import LightEstimate
 from .photo import Photo, read_photo
 from .proxy.fit import fit_proxy
 from .proxy.fit import notices as fit_notices
+from .proxy.types import ProxyFit
 from .results import Notice, Reconstruction
+from .uv.atlas import make_atlas
+from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
 RESOLUTIONS = (512, 1024, 2048, 4096)
 MESH_LANDMARKER = "mesh"
+MOST_BANDS = 9
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,7 @@ class Settings:
         resolution: side of the texture in texels, one of 512, 1024, 2048, 4096.
         face: which face, counted from 0 by size; None: the largest.
         expression: what the expression is taken from, one of ``EXPRESSION_SOURCES``.
+        light_bands: bands of spherical harmonics of the light, 3 (as in the paper) to 9.
     """
 
     face_model: str = BUILTIN
@@ -43,6 +58,7 @@ class Settings:
     resolution: int = 2048
     face: int | None = None
     expression: str = DEFAULT_EXPRESSION_SOURCE
+    light_bands: int = 3
 
     def __post_init__(self):
         if self.resolution not in RESOLUTIONS:
@@ -51,6 +67,8 @@ class Settings:
             raise ValueError(f"face counts from 0, not {self.face!r}")
         if self.expression not in EXPRESSION_SOURCES:
             raise ValueError(f"expression must be one of {EXPRESSION_SOURCES}, not {self.expression!r}")
+        if not 3 <= self.light_bands <= MOST_BANDS:
+            raise ValueError(f"light_bands must be 3 to {MOST_BANDS}, not {self.light_bands!r}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,9 @@ class Core:
     model: FaceModel
     calibration: LandmarkCalibration
     expression_reader: ExpressionReader
+    atlas: Atlas
+    basis: AlbedoBasis
+    gloss: SkinGloss
 
     @classmethod
     def load(cls, settings: Settings) -> "Core":
@@ -78,7 +99,15 @@ class Core:
             )
         model = load_named_model(settings.face_model)
         calibration = load_calibration()
-        return cls(MeshLandmarker.load(), model, calibration, ExpressionReader.load(model, calibration))
+        return cls(
+            landmarker=MeshLandmarker.load(),
+            model=model,
+            calibration=calibration,
+            expression_reader=ExpressionReader.load(model, calibration),
+            atlas=make_atlas(model, settings.resolution),
+            basis=load_basis(model),
+            gloss=skin_gloss(model),
+        )
 
 
 def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[[str, float], None]) -> Reconstruction:
@@ -87,7 +116,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
     Args:
         photo: an image file.
         core: what :meth:`Core.load` gave for the same settings.
-        settings: which face, how large a texture, what the expression is taken from.
+        settings: which face, how large a texture, what the expression is taken from, how fine the light.
         progress: called with a short text and the fraction done (0 to 1, never falling) before each stage and at
             the end; an exception it raises stops the work, so it can cancel.
 
@@ -125,7 +154,15 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
 
     progress("Unwrapping the photo", 0.5)
     with _timed(seconds, "unwrap"):
-        texture = unwrap(picture.pixels, fit, core.model, settings.resolution)
+        unwrapped = unwrap(picture.pixels, fit, core.model, core.atlas)
+
+    progress("Separating light from skin", 0.6)
+    with _timed(seconds, "light"):
+        light = _light(unwrapped, fit, core, settings)
+
+    progress("Painting the skin", 0.8)
+    with _timed(seconds, "albedo"):
+        maps = make_skin_maps(unwrapped, light, core.basis, core.gloss, core.model, core.atlas)
 
     progress("Reconstructed", 1.0)
     return Reconstruction(
@@ -143,15 +180,33 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         landmarks68_mm=core.model.landmarks68.points(fit.vertices),
         vertices=fit.vertices,
         vertices_neutral=fit.vertices_neutral,
-        texture=texture.color,
-        confidence=texture.confidence,
+        gamma=light.gamma,
+        sh_radiance=light.radiance,
+        albedo=maps.albedo,
+        roughness=maps.roughness,
+        specular=maps.specular,
+        confidence=maps.confidence,
         stage_seconds=seconds,
         notices=picture.notices
         + _several_faces(faces, settings.face)
         + notices(landmarks, (width, height))
         + expression_notices(reading, settings.expression)
-        + fit_notices(fit, landmarks),
+        + fit_notices(fit, landmarks)
+        + light_notices(light, unwrapped),
     )
+
+
+def _light(unwrapped: UnwrappedPhoto, fit: ProxyFit, core: Core, settings: Settings) -> LightEstimate:
+    parts = core.model.parts
+    transfer = light_transfer(
+        fit.vertices,
+        np.concatenate([split_quads(part.faces) + part.start for part in parts]),
+        core.model.skin.stop,
+        fit.perspective.position(),
+        core.gloss,
+        settings.light_bands,
+    )
+    return estimate_light(unwrapped, transfer, core.basis, core.atlas)
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def _answer(request: object, messages: ModuleType, warm: dict, report: object) -
             face=request.face,
             expression=request.expression,
         )
-        key = (settings.face_model, settings.landmarker)
+        key = (settings.face_model, settings.landmarker, settings.resolution)
         if key not in warm:
             warm.clear()
             warm[key] = pipeline.Core.load(settings)

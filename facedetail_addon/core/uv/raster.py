@@ -1,52 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which triangle of a mesh lies under each texel of its UV layout."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from ..face_model.model import MeshPart
+from .types import UVRaster
 
 _SHIFT = 8  # OpenCV draws with this many fractional bits
 _MAX_STEPS = 16  # how many triangles a texel may walk from the one that was drawn on it
 _CHUNK = 1 << 15  # texels weighed at a time, to stay in the processor's cache
 _TOLERANCE = 1e-4  # weights this little below zero count as inside
-
-
-@dataclass(frozen=True)
-class UVRaster:
-    """The triangles of one part, drawn into its UV layout.
-
-    Attributes:
-        triangle: (R, R) int32 index into ``MeshPart.triangles()``, −1 outside every island; row 0 is the top (v = 1).
-        barycentric: (N, 3) float32 weights of the triangle's corners for the N covered texels in row-major order;
-            non-negative, each row sums to 1. Texels that an island only touches get the nearest point of its border.
-    """
-
-    triangle: np.ndarray
-    barycentric: np.ndarray
-
-    @property
-    def resolution(self) -> int:
-        return self.triangle.shape[0]
-
-    def interpolation(self, triangles: np.ndarray, vertex_count: int, rows: slice = slice(None)) -> csr_matrix:
-        """The covered texels of some rows as weighted vertices.
-
-        Args:
-            triangles: (T, 3) int, ``MeshPart.triangles()``. vertex_count: V of the part. rows: rows of the texture.
-
-        Returns:
-            (N, V) float32 matrix; multiplied with (V, C) values of the vertices it gives (N, C) values of the texels.
-        """
-        covered = self.triangle[rows]
-        first = int(np.count_nonzero(self.triangle[: rows.start or 0] >= 0))
-        corners = triangles[covered[covered >= 0]]
-        weights = self.barycentric[first : first + len(corners)]
-        pointer = np.arange(0, 3 * len(corners) + 1, 3, dtype=np.int32)
-        return csr_matrix((weights.ravel(), corners.ravel(), pointer), shape=(len(corners), vertex_count))
 
 
 def rasterise_uv(model_part: MeshPart, resolution: int) -> UVRaster:

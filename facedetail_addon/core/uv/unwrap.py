@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A photo into the canonical UV of the head that was fitted to it."""
+"""What a photo shows of the head that was fitted to it, in the canonical UV."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,21 @@ import cv2
 import numpy as np
 
 from ..camera import PerspectiveCamera
+from ..colour import to_linear
 from ..face_model.model import FaceModel
 from ..proxy.types import ProxyFit
 from ..render import vertex_normals
-from .fill import colour_prior, mesh_laplacian, pad_islands, spread, vertex_areas
-from .mirror import mirror_embedding
-from .raster import UVRaster, rasterise_uv
-from .types import UnwrappedTexture
+from .types import Atlas, UnwrappedPhoto
 from .view import SkinView, sample, smoothstep, view_skin
 
 _BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
-_FULL = 0.3  # confidence from which on a texel shows the photo alone
-_MAX_LOG_GAIN = 0.6
-_GAIN_DETAIL_MM, _DETAIL_MM = 4.0, 0.8  # smoothness of the match between the sides, and of the continuation
-_BLUR_MM = (4.0, 1.2)  # the photo is softened this much before its colours are spread over the mesh, coarse to fine
+_BLUR_MM = (4.0, 1.2)  # a vertex's colour is averaged over so much, coarse where the fine one finds no skin
+_CLIPPED = 253  # 8-bit values from here on may have been brighter
 
 
 @dataclass(frozen=True)
 class _Look:
-    """Where each skin vertex would be seen in the photo.
+    """Where points of the skin would be seen in the photo.
 
     Attributes:
         values: (V, 5) float32: x and y px, depth mm, facing cosine, 1 = skin 0 = socket.
@@ -33,10 +29,17 @@ class _Look:
 
     values: np.ndarray
 
-    def confidence(self, view: SkinView, values: np.ndarray | None = None) -> np.ndarray:
-        values = self.values if values is None else values
-        seen = view.confidence(values[:, :2], values[:, 2], values[:, 3])
-        return seen * smoothstep(values[:, 4], 0.5, 1.0)
+    @property
+    def px(self) -> np.ndarray:
+        return self.values[:, :2]
+
+    def confidence(self, view: SkinView) -> np.ndarray:
+        """(V,) float32; places that face away are not looked up."""
+        out = np.zeros(len(self.values), np.float32)
+        rows = np.flatnonzero((self.values[:, 3] > 0) & (self.values[:, 4] > 0.5))
+        px, depth, facing, skin = np.split(self.values[rows], [2, 3, 4], axis=1)
+        out[rows] = view.confidence(px, depth[:, 0], facing[:, 0]) * smoothstep(skin[:, 0], 0.5, 1.0)
+        return out
 
 
 @dataclass(frozen=True)
@@ -52,63 +55,58 @@ class _Photo:
     scale: np.ndarray
 
     def colours(self, points_px: np.ndarray) -> np.ndarray:
-        """(N, 2) photo px to (N, 3) float32 colours, 0..255."""
+        """(N, 2) photo px to (N, 3) uint8 colours."""
         at = (points_px - self.origin) * self.scale - np.float32(0.5)
         return sample(self.pixels, at, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
 
 
-def unwrap(photo: np.ndarray, fit: ProxyFit, model: FaceModel, resolution: int = 2048) -> UnwrappedTexture:
-    """The photo's colours in canonical UV, complete.
+def unwrap(photo: np.ndarray, fit: ProxyFit, model: FaceModel, atlas: Atlas) -> UnwrappedPhoto:
+    """Look up every texel and every vertex of the skin in the photo, and its mirrored place on the other side.
 
-    Each texel takes, in this order and softly blended: the photo where it truly shows that point of the skin; the
-    mirrored point of the face where the photo shows that one, matched in brightness and colour; else a smooth
-    continuation over the mesh. Confidence is 1 where the photo shows the point straight on, 0 where it does not.
-    Blends are made in sRGB.
+    Confidence is 1 where the photo shows a place straight on, and 0 where it does not show it or where something
+    else than skin lies over it. Nothing is filled in.
 
     Args:
-        photo: (H, W, 3) uint8 sRGB. fit: the posed head and its camera. model: of the fit.
-        resolution: R, texels per side.
+        photo: (H, W, 3) uint8 sRGB. fit: the posed head and its camera. model: of the fit. atlas: of the model.
     """
-    skin = model.skin
-    triangles = skin.triangles()
-    posed = fit.vertices[: skin.stop]
-    normals = vertex_normals(posed, triangles)
+    posed = fit.vertices[: model.skin.stop]
+    normals = vertex_normals(posed, atlas.triangles)
     is_skin = _is_skin(model)
-    mirror = mirror_embedding(model)
+    mirror = atlas.mirror
     direct = _look(posed, normals, is_skin, fit.perspective)
     mirrored = _look(mirror.points(posed), mirror.points(normals), mirror.points(is_skin), fit.perspective)
     view = view_skin(photo, fit.vertices, fit.perspective, model)
-    fields = _fields(photo, view, direct, mirrored, fit, model)
-    raster = rasterise_uv(skin, resolution)
-    source = _photo_for(photo, view, direct, raster, model)
+    source = _photo_for(photo, view, direct, atlas, model)
 
-    colour = np.zeros((resolution, resolution, 3), np.uint8)
-    confidence = np.zeros((resolution, resolution), np.float32)
-    vertex_values = np.concatenate([direct.values, mirrored.values, fields], axis=1)
-    for start in range(0, resolution, _BAND_ROWS):
-        rows = slice(start, min(start + _BAND_ROWS, resolution))
-        covered = raster.triangle[rows] >= 0
-        values = raster.interpolation(triangles, skin.stop, rows) @ vertex_values
-        colour[rows][covered], confidence[rows][covered] = _compose(values, source, view, direct)
-    pad_islands(colour, raster.triangle >= 0)
-    return UnwrappedTexture(colour, confidence)
+    side = atlas.resolution
+    covered = atlas.covered
+    colours = [np.zeros((side, side, 3), np.uint8) for _ in range(2)]
+    confidences = [np.zeros((side, side), np.float32) for _ in range(2)]
+    for start in range(0, side, _BAND_ROWS):
+        rows = slice(start, min(start + _BAND_ROWS, side))
+        values = atlas.texels(np.concatenate([direct.values, mirrored.values], axis=1), rows)
+        for look, colour, confidence in zip((values[:, :5], values[:, 5:]), colours, confidences, strict=True):
+            texels = _texels(_Look(look), source, view)
+            colour[rows][covered[rows]], confidence[rows][covered[rows]] = texels
+    vertex_color, vertex_confidence, vertex_clipped = _at_vertices(photo, view, direct)
+    return UnwrappedPhoto(
+        color=colours[0],
+        confidence=confidences[0],
+        mirrored_color=colours[1],
+        mirrored_confidence=confidences[1],
+        vertex_color=vertex_color,
+        vertex_confidence=vertex_confidence,
+        vertex_clipped=vertex_clipped,
+    )
 
 
-def _compose(values: np.ndarray, source: _Photo, view: SkinView, look: _Look) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 16) interpolated looks and fields to (N, 3) uint8 colours and (N,) confidence."""
-    out = values[:, 13:16].copy()  # the continuation
-    confidence = np.zeros(len(values), np.float32)
-    facing = np.flatnonzero(values[:, 3] > 0)
-    confidence[facing] = look.confidence(view, values[facing, :5])
-    own = np.minimum(confidence * np.float32(1 / _FULL), 1)
-    rows = np.flatnonzero((own < 1) & (values[:, 8] > 0))
-    other = np.minimum(look.confidence(view, values[rows, 5:10]) * np.float32(1 / _FULL), 1)
-    rows, other = rows[other > 0], other[other > 0, None]
-    matched = source.colours(values[rows, 5:7]) * np.exp(values[rows, 10:13])
-    out[rows] += other * (matched - out[rows])
-    rows = np.flatnonzero(own > 0)
-    out[rows] += own[rows, None] * (source.colours(values[rows, :2]) - out[rows])
-    return np.clip(out + np.float32(0.5), 0, 255).astype(np.uint8), confidence
+def _texels(look: _Look, source: _Photo, view: SkinView) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) uint8 colours where the photo shows the skin, and (N,) confidence."""
+    confidence = look.confidence(view)
+    colour = np.zeros((len(confidence), 3), np.uint8)
+    seen = np.flatnonzero(confidence > 0)
+    colour[seen] = source.colours(look.px[seen])
+    return colour, confidence
 
 
 def _is_skin(model: FaceModel) -> np.ndarray:
@@ -128,37 +126,23 @@ def _look(points: np.ndarray, normals: np.ndarray, is_skin: np.ndarray, camera: 
     return _Look(np.column_stack([px.clip(-1e5, 1e5), depth, facing, is_skin]).astype(np.float32))
 
 
-def _fields(
-    photo: np.ndarray, view: SkinView, direct: _Look, mirrored: _Look, fit: ProxyFit, model: FaceModel
-) -> np.ndarray:
-    """(V, 6) float32 per skin vertex: log gain that matches the mirrored side, and the colour of the continuation."""
+def _at_vertices(photo: np.ndarray, view: SkinView, look: _Look) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(V, 3) linear colours, (V,) confidence and (V,) share of clipped pixels; see UnwrappedPhoto."""
     x0, y0, x1, y1 = view.box_px
-    small = cv2.resize(photo[y0:y1, x0:x1], view.trust.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
-    soft, known = _trusted_colours(small, view)
-    own, other = direct.confidence(view), mirrored.confidence(view)
-    own_colour = sample(soft, view.grid(direct.values[:, :2]), cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-    other_colour = sample(soft, view.grid(mirrored.values[:, :2]), cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-
-    rest = fit.vertices_neutral[: model.skin.stop]
-    laplacian, areas = mesh_laplacian(rest, model.skin.triangles()), vertex_areas(rest, model.skin.triangles())
-    ratio = (np.log(own_colour + 4) - np.log(other_colour + 4)).clip(-_MAX_LOG_GAIN, _MAX_LOG_GAIN)
-    both = np.minimum(np.minimum(own, other) / _FULL, 1)
-    gain = spread(laplacian, areas, ratio, both, _GAIN_DETAIL_MM)
-
-    rim = view.beside(direct.values[:, :2], direct.values[:, 2], direct.values[:, 3])
-    rim *= sample(known, view.grid(direct.values[:, :2]), cv2.INTER_LINEAR)
-    own_share = np.maximum(np.minimum(own / _FULL, 1), rim)
-    other_share = np.minimum(other / _FULL, 1) * (1 - own_share)
-    share = np.maximum(own_share + other_share, 1e-6)
-    matched = other_colour * np.exp(gain)
-    colour = (own_share[:, None] * own_colour + other_share[:, None] * matched) / share[:, None]
-    seen = own_share + other_share
-    prior, reach = colour_prior(model, rest, colour, seen, np.median(small.reshape(-1, 3), axis=0))
-    return np.concatenate([gain, spread(laplacian, areas, colour, seen, _DETAIL_MM, prior, reach).clip(0, 255)], axis=1)
+    part = photo[y0:y1, x0:x1]
+    size = view.trust.shape[::-1]
+    small = cv2.resize(to_linear(part), size, interpolation=cv2.INTER_AREA)
+    clipped = cv2.resize((part.max(axis=2) >= _CLIPPED).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    soft, known = _trusted_mean(np.dstack([small, clipped]), view)
+    at = view.grid(look.px)
+    values = sample(soft, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+    rim = view.beside(look.px, look.values[:, 2], look.values[:, 3]) * sample(known, at, cv2.INTER_LINEAR)
+    rim *= look.values[:, 4]
+    return values[:, :3].clip(0, 1), np.maximum(look.confidence(view), rim), values[:, 3].clip(0, 1)
 
 
-def _trusted_colours(small: np.ndarray, view: SkinView) -> tuple[np.ndarray, np.ndarray]:
-    """The photo softened over its trusted pixels only, (h, w, 3) float32, and where it is known by them, (h, w)."""
+def _trusted_mean(small: np.ndarray, view: SkinView) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w, C) float32 averaged over trusted pixels only, and where it is known by them, (h, w)."""
     out = known = None
     for blur_mm in _BLUR_MM:
         blur = max(blur_mm / view.pixel_mm, 0.5)
@@ -168,18 +152,18 @@ def _trusted_colours(small: np.ndarray, view: SkinView) -> tuple[np.ndarray, np.
         sure = smoothstep(weight, 0.02, 0.2)
         out = soft if out is None else out * (1 - sure) + soft * sure
         known = sure[..., 0] if known is None else known
-    return out, known
+    return out.astype(np.float32), known
 
 
-def _photo_for(photo: np.ndarray, view: SkinView, direct: _Look, raster: UVRaster, model: FaceModel) -> _Photo:
+def _photo_for(photo: np.ndarray, view: SkinView, direct: _Look, atlas: Atlas, model: FaceModel) -> _Photo:
     """The photo around the head, averaged down where it is finer than the texture, so that nothing aliases."""
     x0, y0, x1, y1 = view.box_px
-    triangles, uv_triangles = model.skin.triangles(), model.skin.uv_triangles()
-    facing = direct.values[triangles, 3].min(axis=1) > 0.5
+    uv_triangles = model.skin.uv_triangles()
+    facing = direct.values[atlas.triangles, 3].min(axis=1) > 0.5
     ratio = 1.0
     if facing.any():
-        area_px = _areas(direct.values[triangles[facing], :2])
-        area_texels = _areas(model.skin.uv[uv_triangles[facing]]) * raster.resolution**2
+        area_px = _areas(direct.px[atlas.triangles[facing]])
+        area_texels = _areas(model.skin.uv[uv_triangles[facing]]) * atlas.resolution**2
         ratio = float(np.median(np.sqrt(area_px / np.maximum(area_texels, 1e-9))))
     size = np.array([x1 - x0, y1 - y0])
     pixels = photo[y0:y1, x0:x1]

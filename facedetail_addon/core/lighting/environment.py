@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of the light around a head: equirectangular, linear, positive everywhere.
+
+A few spherical harmonics leave open what the light really looks like. Of all positive lights with the same
+coefficients the one of greatest entropy is taken: the exponential of a sum of harmonics (Jaynes 1957), found by
+Newton's method on the convex dual. Where no positive light has the coefficients, their higher bands are damped by
+Sloan's window (2008) just as far as needed, so that nothing is ever cut off at black.
+
+Pictures have the orientation of Blender's Environment Texture for the head as the scene builds it: head +X is Blender's
++X, head +Y is +Z, head +Z is −Y.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..colour import LUMINANCE
+from .harmonics import _evaluate, bands_of, evaluate, fibonacci_sphere, window
+
+_SAMPLES = 3000
+_PEAK = 40.0  # brightest over mean; a sharper light than this is none that three bands can tell
+_ROUNDS = 60
+_TOLERANCE = 1e-6
+_WINDOWS = np.concatenate([[0.0], np.geomspace(1e-4, 3.0, 24)])
+_LEAST = 1e-5  # radiance is nowhere less
+_SUN_SHARES = np.linspace(1.0, 0.1, 10)
+_SUN_ANGLE_DEG = 2.0
+_STUDIO = (  # azimuth to the subject's left, elevation, half width and half height in degrees, radiance
+    (-42.0, 32.0, 26.0, 30.0, 5.2),
+    (58.0, 8.0, 30.0, 38.0, 1.1),
+    (148.0, 35.0, 16.0, 34.0, 5.0),
+    (-150.0, 25.0, 12.0, 34.0, 2.5),
+)
+_STUDIO_ROOM, _STUDIO_FLOOR = 0.16, 0.07
+_STUDIO_EDGE_DEG = 7.0
+
+
+@dataclass(frozen=True)
+class Sun:
+    """A light so far away that all of it comes from one direction.
+
+    Attributes:
+        direction: (3,) unit vector towards it, head frame.
+        irradiance: (3,) on a surface that faces it, linear Rec. 709; a white diffuse one shows irradiance / π.
+        angle_deg: how large its disc looks.
+    """
+
+    direction: np.ndarray
+    irradiance: np.ndarray
+    angle_deg: float
+
+
+def realisable(radiance: np.ndarray) -> np.ndarray:
+    """The coefficients that :func:`environment_image` stands for: the given ones where a positive light has them.
+
+    Args:
+        radiance: (B², 3) head frame.
+
+    Returns:
+        (B², 3) float32.
+    """
+    radiance = _checked(radiance)
+    damped, _ = _solve(radiance)
+    return damped.astype(np.float32)
+
+
+def environment_image(radiance: np.ndarray, height: int = 128) -> np.ndarray:
+    """The light as a picture.
+
+    Args:
+        radiance: (B², 3) spherical harmonics of the radiance, head frame, linear Rec. 709.
+
+    Returns:
+        (height, 2·height, 3) float32, positive, row 0 at the top.
+    """
+    radiance = _checked(radiance)
+    _, exponents = _solve(radiance)
+    harmonics = _evaluate(image_directions(height), bands_of(radiance))
+    return np.maximum(np.exp((harmonics @ exponents).clip(-30, 30)), _LEAST).astype(np.float32)
+
+
+def image_directions(height: int) -> np.ndarray:
+    """(height, 2·height, 3) float64 where each pixel's light comes from, head frame."""
+    theta = np.pi * (np.arange(height) + 0.5) / height
+    phi = np.pi * (1 - (np.arange(2 * height) + 0.5) / height)
+    theta, phi = np.meshgrid(theta, phi, indexing="ij")
+    # Blender's x, y, z are the head's x, −z, y.
+    return np.stack([np.sin(theta) * np.cos(phi), np.cos(theta), -np.sin(theta) * np.sin(phi)], axis=-1)
+
+
+def image_solid_angles(height: int) -> np.ndarray:
+    """(height, 2·height) float64 steradians of the pixels; they add up to 4π."""
+    edges = np.cos(np.pi * np.arange(height + 1) / height)
+    return np.repeat((edges[:-1] - edges[1:])[:, None] * np.pi / height, 2 * height, axis=1)
+
+
+def split_sun(radiance: np.ndarray) -> tuple[Sun, np.ndarray]:
+    """The dominant light as a sun, and the rest.
+
+    The direction is that of the second band (Sloan 2008, section on extracting conventional lights); the strength is
+    the least-squares one per channel, or the largest share of it that leaves a positive light.
+
+    Args:
+        radiance: (B², 3), realisable.
+
+    Returns:
+        the sun, and (B², 3) float32 of the light without it.
+    """
+    radiance = _checked(radiance)
+    linear = radiance[1:4] @ LUMINANCE
+    length = float(np.linalg.norm(linear))
+    if length < 1e-6 * max(float(radiance[0] @ LUMINANCE), 1e-6):
+        return Sun(np.array([0.0, 1.0, 0.0]), np.zeros(3), _SUN_ANGLE_DEG), radiance.astype(np.float32)
+    direction = linear[[2, 0, 1]] / length
+    pattern = evaluate(direction, bands_of(radiance)).astype(np.float64)
+    strength = (pattern[1:] @ radiance[1:] / (pattern[1:] @ pattern[1:])).clip(0)
+    for share in _SUN_SHARES:
+        rest = radiance - pattern[:, None] * strength * share
+        damped, _ = _solve(rest)
+        if rest[0].min() > 0 and np.allclose(damped, rest, atol=1e-3 * float(radiance[0].max())):
+            return Sun(direction, strength * share, _SUN_ANGLE_DEG), rest.astype(np.float32)
+    return Sun(direction, np.zeros(3), _SUN_ANGLE_DEG), radiance.astype(np.float32)
+
+
+def studio_image(height: int = 128) -> np.ndarray:
+    """A neutral studio: key, fill and two rim softboxes around a dim room, white; for a camera before the face.
+
+    Returns:
+        (height, 2·height, 3) float32; a white surface that faces the camera shows about 1.
+    """
+    x, y, z = np.moveaxis(image_directions(height), -1, 0)
+    azimuth, elevation = np.degrees(np.arctan2(x, z)), np.degrees(np.arcsin(y.clip(-1, 1)))
+    light = _STUDIO_FLOOR + (_STUDIO_ROOM - _STUDIO_FLOOR) * _smooth((elevation + 30) / 60)
+    for at, high, half_width, half_height, radiance in _STUDIO:
+        across = np.abs((azimuth - at + 180) % 360 - 180) * np.cos(np.radians(high))
+        inside = _smooth((half_width - across) / _STUDIO_EDGE_DEG) * _smooth(
+            (half_height - np.abs(elevation - high)) / _STUDIO_EDGE_DEG
+        )
+        light = light + radiance * inside
+    return np.repeat(light[..., None], 3, axis=-1).astype(np.float32)
+
+
+def _smooth(t: np.ndarray) -> np.ndarray:
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _checked(radiance: np.ndarray) -> np.ndarray:
+    radiance = np.asarray(radiance, np.float64)
+    bands_of(radiance)
+    if radiance.ndim != 2 or radiance.shape[1] != 3 or not np.isfinite(radiance).all():
+        raise ValueError("radiance must be finite (B², 3) coefficients")
+    return radiance
+
+
+def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (B², 3) damped as little as possible, and the exponents (B², 3) of the light that has them."""
+    bands = bands_of(radiance)
+    harmonics = _evaluate(fibonacci_sphere(_SAMPLES), bands)
+    least = _LEAST * np.sqrt(4 * np.pi)
+    for strength in _WINDOWS:
+        damped = radiance * window(bands, strength)[:, None]
+        found = [_greatest_entropy(damped[:, channel], harmonics, least) for channel in range(3)]
+        if all(exponents is not None for exponents in found):
+            dark = radiance[0] <= least
+            damped[:, dark] = 0
+            damped[0, dark] = least
+            return damped, np.stack(found, axis=1)
+    flat = np.zeros_like(radiance)
+    flat[0] = np.maximum(radiance[0], least)
+    return flat, _even(flat[0], len(radiance))
+
+
+def _even(first: np.ndarray, count: int) -> np.ndarray:
+    """(count, C) exponents of even light with these first coefficients (C,)."""
+    out = np.zeros((count, len(first)))
+    out[0] = np.log(first / np.sqrt(4 * np.pi)) * np.sqrt(4 * np.pi)
+    return out
+
+
+def _greatest_entropy(moments: np.ndarray, harmonics: np.ndarray, least: float) -> np.ndarray | None:
+    """(B²,) exponents c of the light exp(Σ c Y) with these moments; None where there is none, or none so smooth."""
+    if moments[0] <= least:
+        return _even(np.array([least]), len(moments))[:, 0]
+    relative = moments / moments[0]
+    exponents = _even(np.array([1.0]), len(moments))[:, 0]
+    area = 4 * np.pi / len(harmonics)
+
+    def dual(c: np.ndarray) -> tuple[float, np.ndarray]:
+        light = np.exp((harmonics @ c).clip(-60, 60))
+        return area * float(light.sum()) - float(c @ relative), light
+
+    value, light = dual(exponents)
+    for _ in range(_ROUNDS):
+        gradient = area * (harmonics.T @ light) - relative
+        if np.abs(gradient).max() < _TOLERANCE:
+            break
+        hessian = area * (harmonics * light[:, None]).T @ harmonics
+        step = np.linalg.solve(hessian + 1e-10 * np.eye(len(moments)), gradient)
+        length = 1.0
+        while length > 1e-3:
+            tried, tried_light = dual(exponents - length * step)
+            if tried <= value - 1e-4 * length * float(gradient @ step):
+                break
+            length /= 2
+        else:
+            return None
+        exponents, value, light = exponents - length * step, tried, tried_light
+        if light.max() > 4 * _PEAK * light.mean():
+            return None
+    if np.abs(gradient).max() > 1e-4 or light.max() > _PEAK * light.mean():
+        return None
+    exponents = exponents.copy()
+    exponents[0] += np.log(moments[0]) * np.sqrt(4 * np.pi)
+    return exponents

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real spherical harmonics: values, projection, rotation, windows, and the Lambertian convolution.
+
+Orthonormal over the sphere, index l² + l + m, polar axis z, without the Condon–Shortley phase: the second band is
+√(3/4π) · (y, z, x), as in Ramamoorthi and Hanrahan (2001). B bands have B² coefficients.
+"""
+
+import numpy as np
+
+
+def evaluate(directions: np.ndarray, bands: int) -> np.ndarray:
+    """Values of the first B² harmonics.
+
+    Args:
+        directions: (..., 3) unit vectors. bands: B ≥ 1.
+
+    Returns:
+        (..., B²) float32.
+    """
+    return _evaluate(np.asarray(directions, np.float64), bands).astype(np.float32)
+
+
+def bands_of(coefficients: np.ndarray) -> int:
+    """B of (B², …) coefficients. ValueError where the count is no square."""
+    bands = round(len(coefficients) ** 0.5)
+    if bands < 1 or bands**2 != len(coefficients):
+        raise ValueError(f"{len(coefficients)} coefficients are no whole number of bands")
+    return bands
+
+
+def band_index(bands: int) -> np.ndarray:
+    """(B²,) int: the band l of each coefficient."""
+    return np.repeat(np.arange(bands), 2 * np.arange(bands) + 1)
+
+
+def lambert(bands: int) -> np.ndarray:
+    """(B²,) float64 factors A_l / π from radiance to what a white diffuse surface shows (irradiance / π).
+
+    1, 2/3, 1/4, 0, −1/24, …: Ramamoorthi and Hanrahan (2001), equation 19 (there A_l itself).
+    """
+    factors = np.zeros(bands)
+    for band in range(bands):
+        if band == 1:
+            factors[band] = 2 / 3
+        elif band % 2 == 0:
+            half = band // 2
+            central = np.prod([(2 * k - 1) / (2 * k) for k in range(1, half + 1)])  # (2h)! / (2ʰ h!)²
+            factors[band] = 2 * (-1) ** (half - 1) / ((band + 2) * (band - 1)) * central if band else 1.0
+    return factors[band_index(bands)]
+
+
+def window(bands: int, strength: float) -> np.ndarray:
+    """(B²,) float64 factors that damp higher bands: 1 / (1 + λ l² (l + 1)²), Sloan (2008), section on windowing.
+
+    Args:
+        strength: λ ≥ 0; 0 changes nothing.
+    """
+    squared = (np.arange(bands) * (np.arange(bands) + 1.0)) ** 2
+    return (1 / (1 + strength * squared))[band_index(bands)]
+
+
+def rotation(matrix: np.ndarray, bands: int) -> np.ndarray:
+    """How coefficients change when what they describe is turned.
+
+    The turned function has at ``matrix @ ω`` the value of the old one at ω. Recurrence of Ivanic and Ruedenberg (1996)
+    with the corrections of 1998: each band follows from the one before it and the 3×3 matrix of the second.
+
+    Args:
+        matrix: (3, 3) rotation.
+
+    Returns:
+        (B², B²) float64, one block per band; ``rotation(R, B) @ coefficients`` are those of the turned function.
+    """
+    out = np.zeros((bands**2, bands**2))
+    out[0, 0] = 1
+    if bands == 1:
+        return out
+    axes = [1, 2, 0]  # m = −1, 0, 1 are y, z, x
+    first = np.asarray(matrix, np.float64)[np.ix_(axes, axes)]
+    out[1:4, 1:4] = first
+    block = first
+    for band in range(2, bands):
+        block = _next_block(first, block, band)
+        out[band**2 : (band + 1) ** 2, band**2 : (band + 1) ** 2] = block
+    return out
+
+
+def project(image: np.ndarray, directions: np.ndarray, solid_angles: np.ndarray, bands: int) -> np.ndarray:
+    """Coefficients of a sampled function.
+
+    Args:
+        image: (..., C) values. directions: (..., 3) unit vectors of the samples. solid_angles: (...) steradians.
+
+    Returns:
+        (B², C) float64.
+    """
+    values = np.asarray(image, np.float64).reshape(-1, image.shape[-1]) * np.ravel(solid_angles)[:, None]
+    return _evaluate(np.asarray(directions, np.float64).reshape(-1, 3), bands).T @ values
+
+
+def fibonacci_sphere(count: int) -> np.ndarray:
+    """(count, 3) float64 well spread unit vectors, each standing for 4π / count of the sphere."""
+    step = np.arange(count) + 0.5
+    z = 1 - 2 * step / count
+    angle = np.pi * (1 + np.sqrt(5)) * step
+    radius = np.sqrt(1 - z**2)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
+
+
+def _evaluate(directions: np.ndarray, bands: int) -> np.ndarray:
+    x, y, z = np.moveaxis(directions, -1, 0)
+    out = np.empty((*x.shape, bands**2))
+    around = np.ones_like(x) + 0j  # (x + iy)^m, which carries sinᵐθ as well
+    start = np.full_like(x, np.sqrt(1 / (4 * np.pi)))
+    for m in range(bands):
+        if m:
+            around = around * (x + 1j * y)
+            start = start * np.sqrt((2 * m + 1) / (2 * m))
+        before, now = np.zeros_like(x), start
+        for band in range(m, bands):
+            if band > m:
+                rise = np.sqrt((4 * band**2 - 1) / (band**2 - m**2))
+                fall = np.sqrt(((band - 1) ** 2 - m**2) / (4 * (band - 1) ** 2 - 1))
+                before, now = now, rise * (z * now - fall * before)
+            centre = band**2 + band
+            if m == 0:
+                out[..., centre] = now
+            else:
+                out[..., centre + m] = np.sqrt(2) * now * around.real
+                out[..., centre - m] = np.sqrt(2) * now * around.imag
+    return out
+
+
+def _next_block(first: np.ndarray, last: np.ndarray, band: int) -> np.ndarray:
+    """(2l+1, 2l+1) block of band l from that of l − 1; the letters U, V, W, P are those of the paper."""
+
+    def p(i: int, a: int, b: int) -> float:
+        row = last[a + band - 1]
+        if abs(b) < band:
+            return first[i + 1, 1] * row[b + band - 1]
+        if b == band:
+            return first[i + 1, 2] * row[2 * band - 2] - first[i + 1, 0] * row[0]
+        return first[i + 1, 2] * row[0] + first[i + 1, 0] * row[2 * band - 2]
+
+    def v_term(m: int, n: int) -> float:
+        if m == 0:
+            return p(1, 1, n) + p(-1, -1, n)
+        if m > 0:
+            return p(1, m - 1, n) * np.sqrt(1 + (m == 1)) - (p(-1, 1 - m, n) if m != 1 else 0.0)
+        return (p(1, m + 1, n) if m != -1 else 0.0) + p(-1, -m - 1, n) * np.sqrt(1 + (m == -1))
+
+    def w_term(m: int, n: int) -> float:
+        if m > 0:
+            return p(1, m + 1, n) + p(-1, -m - 1, n)
+        return p(1, m - 1, n) - p(-1, 1 - m, n)
+
+    out = np.zeros((2 * band + 1, 2 * band + 1))
+    for m in range(-band, band + 1):
+        size = abs(m)
+        for n in range(-band, band + 1):
+            below = (band + n) * (band - n) if abs(n) < band else 2 * band * (2 * band - 1)
+            u = np.sqrt((band + m) * (band - m) / below)
+            v = 0.5 * np.sqrt((1 + (m == 0)) * (band + size - 1) * (band + size) / below) * (1 - 2 * (m == 0))
+            w = -0.5 * np.sqrt((band - size - 1) * (band - size) / below) * (m != 0)
+            value = u * p(0, m, n) if u else 0.0
+            value += v * v_term(m, n)
+            value += w * w_term(m, n) if w else 0.0
+            out[m + band, n + band] = value
+    return out

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How light from far away reaches a head's skin: precomputed radiance transfer (Sloan, Kautz and Snyder 2002).
+
+Diffuse transfer is the cosine times visibility, projected to spherical harmonics (Green 2003), with an analytic part
+that is exact where nothing is in the way. What the surface itself reflects follows the split-sum approximation: the
+light around the mirror direction, blurred by the lobe of GGX, times the lobe's directional albedo (Karis 2013).
+"""
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from ..albedo.types import SkinGloss
+from ..rays import RayScene
+from ..render import vertex_normals
+from .harmonics import band_index, evaluate, fibonacci_sphere, lambert
+from .types import Transfer
+
+SKIN_IOR = 1.4
+"""Index of refraction of skin, as in the scene's material."""
+
+_DIRECTIONS = 384
+_OFFSET_MM = 0.3  # rays start so far above the surface
+_NEAR_MM = 1.2  # hits nearer than this are the coarse mesh around the vertex itself
+
+
+def light_transfer(
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    skin_stop: int,
+    camera_position: np.ndarray,
+    gloss: SkinGloss,
+    bands: int,
+    directions: int = _DIRECTIONS,
+) -> Transfer:
+    """Transfer of the skin's vertices (about a second).
+
+    Light that comes to skin from other skin is kept apart (``bounce``); eyes, teeth and gums only shadow.
+
+    Args:
+        vertices: (V, 3) mm, all parts of the posed head. triangles: (T, 3) int of all parts.
+        skin_stop: the skin's vertices are the first so many. camera_position: (3,) mm.
+        gloss: of the skin's vertices. bands: B.
+        directions: how many over the sphere are tried for shadows.
+    """
+    normals = vertex_normals(vertices[:skin_stop], triangles[(triangles < skin_stop).all(axis=1)])
+    diffuse = evaluate(normals, bands).astype(np.float64) * lambert(bands)
+    occluded, bounce, free = _shadows(vertices, triangles, skin_stop, normals, bands, directions)
+    glossy, transmission = _surface(vertices[:skin_stop], normals, camera_position, gloss, free, bands)
+    return Transfer((diffuse - occluded).astype(np.float32), bounce, glossy, transmission)
+
+
+def _shadows(
+    vertices: np.ndarray, triangles: np.ndarray, skin_stop: int, normals: np.ndarray, bands: int, directions: int
+) -> tuple[np.ndarray, csr_matrix, np.ndarray]:
+    """(V, B²) transfer that the head takes away, (V, V) light it sends instead, (V,) share of the sky that is free."""
+    scene = RayScene(vertices, triangles)
+    tried = fibonacci_sphere(directions).astype(np.float32)
+    harmonics = evaluate(tried, bands)
+    cosines = normals @ tried.T
+    origins = vertices[:skin_stop] + normals * np.float32(_OFFSET_MM)
+    share = np.float32(4 / directions)  # 4π / count, over the π of irradiance / π
+    blocked = np.zeros((skin_stop, directions), np.float32)
+    parts = []
+    for number, direction in enumerate(tried):
+        above = np.flatnonzero(cosines[:, number] > 0)
+        hits = scene.cast(origins[above], np.broadcast_to(direction, (len(above), 3)))
+        hit = np.flatnonzero((hits.triangle >= 0) & (hits.distance > _NEAR_MM))
+        rows = above[hit]
+        weight = cosines[rows, number] * share
+        blocked[rows, number] = weight
+        corners = triangles[hits.triangle[hit]]
+        skin = corners.max(axis=1) < skin_stop
+        parts.append((np.repeat(rows[skin], 3), corners[skin].ravel(),
+                      (hits.barycentric[hit][skin] * weight[skin, None]).ravel()))  # fmt: skip
+    rows, columns, weights = (np.concatenate(values) for values in zip(*parts, strict=True))
+    bounce = csr_matrix((weights.astype(np.float32), (rows, columns)), shape=(skin_stop, skin_stop))
+    return blocked @ harmonics, bounce, (1 - blocked.sum(axis=1)).clip(0, 1)
+
+
+def _surface(
+    points: np.ndarray, normals: np.ndarray, camera_position: np.ndarray, gloss: SkinGloss, free: np.ndarray, bands: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(V, B²) reflection to the camera and (V,) share of the diffuse light that it leaves."""
+    view = camera_position - points
+    view /= np.linalg.norm(view, axis=1, keepdims=True)
+    cosine = (normals * view).sum(axis=1)
+    facing = cosine.clip(0.02, 1).astype(np.float32)
+    mirror = 2 * cosine[:, None] * normals - view
+    mirror /= np.maximum(np.linalg.norm(mirror, axis=1, keepdims=True), 1e-9)
+    albedo = directional_albedo(facing, gloss.roughness, gloss.specular)
+    lobe = lobe_factors(gloss.roughness, bands)
+    seen = np.where(cosine > 0, specular_occlusion(facing, free, gloss.roughness), 0)
+    glossy = evaluate(mirror, bands) * lobe * (albedo * seen)[:, None]
+    return glossy.astype(np.float32), (1 - albedo).astype(np.float32)
+
+
+def directional_albedo(cosine: np.ndarray, roughness: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Share of even light that a dielectric surface reflects: fit of Lazarov (2013) as given by Karis (2014).
+
+    Args:
+        cosine: between normal and view. roughness: GGX with α = roughness². level: Blender's Specular IOR Level.
+    """
+    normal_incidence = ((SKIN_IOR - 1) / (SKIN_IOR + 1)) ** 2 * 2 * level
+    r = np.stack([1 - roughness, 0.0425 - 0.0275 * roughness, 1.04 - 0.572 * roughness, -0.04 + 0.022 * roughness])
+    a = np.minimum(r[0] ** 2, np.exp2(-9.28 * cosine)) * r[0] + r[1]
+    scale, bias = -1.04 * a + r[2], 1.04 * a + r[3]
+    # Reflection at grazing angles goes with the level, too: 50 × F0 is the usual limit for what has nearly none.
+    return (normal_incidence * scale + np.minimum(50 * normal_incidence, 1) * bias.clip(0)).clip(0, 1)
+
+
+def lobe_factors(roughness: np.ndarray, bands: int) -> np.ndarray:
+    """(V, B²) how far the lobe of GGX, α = roughness², blurs each band of light around the mirror direction.
+
+    exp(−(α l)²) follows Ramamoorthi and Hanrahan (2002) for microfacet lobes, where the lobe of reflected directions is
+    a Gaussian twice as wide as that of the facets.
+    """
+    band = band_index(bands)
+    return np.exp(-((np.square(roughness)[:, None] * band) ** 2)).astype(np.float32)
+
+
+def specular_occlusion(cosine: np.ndarray, free: np.ndarray, roughness: np.ndarray) -> np.ndarray:
+    """(V,) share of the reflected light that the head itself does not hide: Lagarde and de Rousiers (2014), 4.10.2."""
+    return ((cosine + free) ** np.exp2(-16 * roughness - 1) - 1 + free).clip(0, 1)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Portraits of one studio, fitted and unwrapped, and the light of that studio.
+
+All portraits were taken in the same light, of which three things are known: it is white (the background and the
+shirts are), it stays where it is while heads turn, and it shows a white shirt as ``SHIRT`` (linear, median of the
+portraits). The last one gives the absolute scale that photos of faces alone never have.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facedetail_addon.core.albedo.types import SkinGloss
+from facedetail_addon.core.colour import LUMINANCE
+from facedetail_addon.core.expression.reader import ExpressionReader
+from facedetail_addon.core.expression.types import PRIOR_AND_LANDMARKS
+from facedetail_addon.core.face_model.calibration import load_calibration
+from facedetail_addon.core.face_model.model import FaceModel, split_quads
+from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.lighting.harmonics import evaluate, lambert, rotation
+from facedetail_addon.core.lighting.transport import light_transfer
+from facedetail_addon.core.lighting.types import Transfer
+from facedetail_addon.core.photo import read_photo
+from facedetail_addon.core.proxy.fit import fit_proxy
+from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
+from facedetail_addon.core.uv.unwrap import unwrap
+
+BANDS = 3
+SHIRT = 0.85
+SHIRT_REFLECTANCE = 0.82  # white cotton; a guess between 0.75 and 0.9
+PLAIN = ("forehead", "cheeks", "nose", "chin")  # regions where skin is mostly of one colour
+_ROUNDS = 10
+_TOLERANCE = 0.08  # relative differences from the common light beyond which a vertex counts less
+_STEADY = 1e-3  # ridge on the light's bands above the first
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One photo of one person.
+
+    Attributes:
+        person: who. group: what the person said of their ethnicity. smiling: which of the two photos.
+        unwrapped: what it shows. transfer: of the posed head. to_room: (3, 3) turns head axes to the camera's.
+    """
+
+    person: str
+    group: str
+    smiling: bool
+    unwrapped: UnwrappedPhoto
+    transfer: Transfer
+    to_room: np.ndarray
+
+
+def read_portraits(folder: Path, model: FaceModel, atlas: Atlas, gloss: SkinGloss) -> list[Portrait]:
+    """Fit and unwrap every portrait of the London set (three seconds each).
+
+    Args:
+        folder: with ``neutral/``, ``smiling/`` and ``info.csv``.
+    """
+    with open(folder / "info.csv", newline="", encoding="utf-8") as stream:
+        groups = {row["face_id"]: row["face_eth"] for row in csv.DictReader(stream)}
+    landmarker, calibration = MeshLandmarker.load(), load_calibration()
+    reader = ExpressionReader.load(model, calibration)
+    triangles = np.concatenate([split_quads(part.faces) + part.start for part in model.parts])
+    portraits = []
+    for kind in ("neutral", "smiling"):
+        for path in sorted((folder / kind).glob("*.jpg")):
+            photo = read_photo(path)
+            found = landmarker.find(photo.pixels)[0]
+            size = photo.pixels.shape[1::-1]
+            reading = reader.read(photo.pixels, found)
+            fit = fit_proxy(
+                found, size, model, calibration,
+                reading=reading, expression=PRIOR_AND_LANDMARKS, focal_px=photo.focal_px,
+            )  # fmt: skip
+            transfer = light_transfer(
+                fit.vertices, triangles, model.skin.stop, fit.perspective.position(), gloss, BANDS
+            )
+            unwrapped = unwrap(photo.pixels, fit, model, atlas)
+            portraits.append(
+                Portrait(path.stem[:3], groups[path.stem[:3]], kind == "smiling", unwrapped, transfer, fit.perspective.rotation)
+            )  # fmt: skip
+    return portraits
+
+
+def studio_light(portraits: list[Portrait], model: FaceModel) -> np.ndarray:
+    """(9,) spherical harmonics of the white light of the room, in the camera's axes.
+
+    Every portrait's plain skin is taken to be of one brightness, so that all that changes with the normals is light
+    (what lies lower or higher on the face is not otherwise told from light from above). Scaled by the shirts.
+    """
+    plain = np.isin(model.region, [model.region_names.index(name) for name in PLAIN])
+    shades = [portrait.unwrapped.vertex_color @ LUMINANCE for portrait in portraits]
+    turns = [rotation(portrait.to_room.T, BANDS) for portrait in portraits]  # room to head
+    trust = [plain * p.unwrapped.vertex_confidence * (p.unwrapped.vertex_clipped < 0.05) for p in portraits]
+    tones = [float(np.median(shade[weight > 0.5])) for shade, weight in zip(shades, trust, strict=True)]
+    chest = lambert(BANDS) * evaluate(np.float32([0, 0, -1]), BANDS)  # faces the camera
+    light = np.zeros(BANDS**2)
+    light[0] = np.sqrt(4 * np.pi) * SHIRT / SHIRT_REFLECTANCE
+    for _ in range(_ROUNDS):
+        normal, right = np.diag([0.0] + [_STEADY] * 8) * 1e4, np.zeros(9)
+        for number, portrait in enumerate(portraits):
+            rows = np.flatnonzero(trust[number] > 0.3)
+            transfer = portrait.transfer
+            gloss = transfer.gloss[rows] @ turns[number]
+            skin = (transfer.transmission[rows, None] * transfer.diffuse[rows]) @ turns[number]
+            # Tone: what makes this portrait's median agree with the light; its gloss has no tone.
+            tones[number] = float(np.median((shades[number][rows] - gloss @ light) / np.maximum(skin @ light, 0.05)))
+            terms = skin * tones[number] + gloss
+            off = (shades[number][rows] - terms @ light) / (tones[number] + 0.02)
+            weight = trust[number][rows] / (tones[number] + 0.02) ** 2 / (1 + (off / _TOLERANCE) ** 2) ** 2
+            normal += (terms * weight[:, None]).T @ terms
+            right += (terms * weight[:, None]).T @ shades[number][rows]
+        light = np.linalg.solve(normal, right)
+        light *= SHIRT / SHIRT_REFLECTANCE / float(chest @ light)
+    return light
