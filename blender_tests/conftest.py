@@ -86,7 +86,11 @@ def make_reconstruction(
         landmarks68_mm=landmarks_mm,
         vertices=vertices,
         vertices_neutral=neutral,
-        texture=_checker(256),
+        gamma=rng.normal(0, 0.5, 60).astype(np.float32),
+        sh_radiance=_soft_light(),
+        albedo=_checker(256),
+        roughness=np.full((256, 256), 128, np.uint8),
+        specular=np.full((256, 256), 128, np.uint8),
         confidence=np.ones((256, 256), np.float32),
         stage_seconds={"photo": 0.1},
         notices=(),
@@ -95,6 +99,14 @@ def make_reconstruction(
 
 def _surprise() -> Emotion:
     return Emotion(np.array([0.75 if name == "surprise" else 0.25 / 6 for name in EMOTIONS], np.float32))
+
+
+def _soft_light() -> np.ndarray:
+    """(9, 3) a bit more light from above, from the subject's left and from the front."""
+    light = np.zeros((9, 3), np.float32)
+    light[0] = 3.2, 3.1, 3.0
+    light[1:4] = np.float32([[0.5], [0.8], [0.3]])
+    return light
 
 
 def _gradient(height: int, width: int) -> np.ndarray:

@@ -8,10 +8,10 @@ import numpy as np
 
 from .camera import PerspectiveCamera
 from .face_model.model import FaceModel
+from .image import sample
 from .rays import RayScene
 from .render import ambient_occlusion, camera_rays, vertex_normals
 from .results import Reconstruction
-from .uv.view import sample
 
 _SUPERSAMPLING = 2
 _MARGIN = 0.10  # of the head's size, around it

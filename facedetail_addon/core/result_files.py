@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of a result folder: written once, checked when read, because anyone may have touched them since.
-
-``texture.png`` is the photo's colour as it is, light included; it is not an albedo.
-"""
+"""The files of a result folder: written once, checked when read, because anyone may have touched them since."""
 
 import json
 from collections.abc import Callable
@@ -18,14 +15,18 @@ from .expression.types import EMOTIONS, EXPRESSION_SOURCES, Emotion
 from .face_model.library import load_named_model
 from .face_model.model import FaceModel
 from .folder import whole_folder
+from .lighting.environment import environment_image
 from .obj import write_mtl, write_obj
 from .preview import render_preview
 from .results import Notice, Reconstruction, result_folder
 
 FORMAT = "facedetail-result"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 RECORD_FILE = "reconstruction.json"
-TEXTURE_FILE = "texture.png"
+ALBEDO_FILE = "albedo.png"
+ROUGHNESS_FILE = "roughness.png"
+SPECULAR_FILE = "specular.png"
+ENVIRONMENT_FILE = "environment.hdr"
 CONFIDENCE_FILE = "confidence.png"
 PHOTO_FILE = "photo.png"
 PREVIEW_FILE = "preview.png"
@@ -36,11 +37,13 @@ MATERIAL_FILE = "head.mtl"
 SCENE_FILE = "scene.blend"
 RENDER_FILE = "render.png"
 RESULT_FILES = frozenset(
-    (RECORD_FILE, TEXTURE_FILE, CONFIDENCE_FILE, PHOTO_FILE, PREVIEW_FILE, VERTICES_FILE, HEAD_FILE, NEUTRAL_FILE)
-    + (MATERIAL_FILE, SCENE_FILE, RENDER_FILE)
+    (RECORD_FILE, ALBEDO_FILE, ROUGHNESS_FILE, SPECULAR_FILE, CONFIDENCE_FILE, PHOTO_FILE, PREVIEW_FILE, VERTICES_FILE)
+    + (HEAD_FILE, NEUTRAL_FILE, MATERIAL_FILE, ENVIRONMENT_FILE, SCENE_FILE, RENDER_FILE)
 )
 
 _PNG_COMPRESSION = 2
+_ENVIRONMENT_HEIGHT = 256
+_MAX_BANDS = 9
 _MAX_RECORD_BYTES = 4_000_000
 _MAX_IMAGE_SIDE = 16384
 _MAX_VERTICES = 1_000_000
@@ -58,12 +61,15 @@ def write_result(
     record = json.dumps(_record(reconstruction), indent=1, allow_nan=False)
     with whole_folder(target, RESULT_FILES, marker=RECORD_FILE) as folder:
         write_png(folder / PHOTO_FILE, reconstruction.photo)
-        write_png(folder / TEXTURE_FILE, reconstruction.texture)
+        write_png(folder / ALBEDO_FILE, reconstruction.albedo)
+        write_png(folder / ROUGHNESS_FILE, reconstruction.roughness)
+        write_png(folder / SPECULAR_FILE, reconstruction.specular)
         write_png(folder / CONFIDENCE_FILE, np.round(reconstruction.confidence.clip(0, 1) * 65535).astype(np.uint16))
         write_png(folder / PREVIEW_FILE, render_preview(reconstruction, model))
         write_obj(folder / HEAD_FILE, model, reconstruction.vertices, MATERIAL_FILE)
         write_obj(folder / NEUTRAL_FILE, model, reconstruction.vertices_neutral, MATERIAL_FILE)
-        write_mtl(folder / MATERIAL_FILE, model, TEXTURE_FILE)
+        write_mtl(folder / MATERIAL_FILE, model, ALBEDO_FILE)
+        write_hdr(folder / ENVIRONMENT_FILE, environment_image(reconstruction.sh_radiance, _ENVIRONMENT_HEIGHT))
         np.savez(folder / VERTICES_FILE, posed=reconstruction.vertices, neutral=reconstruction.vertices_neutral)
         (folder / RECORD_FILE).write_text(record + "\n", encoding="utf-8")
         if also is not None:
@@ -96,6 +102,14 @@ def write_png(path: Path, image: np.ndarray) -> None:
     path.write_bytes(data)  # OpenCV's own writer fails on names outside the code page on Windows
 
 
+def write_hdr(path: Path, image: np.ndarray) -> None:
+    """Write (H, W, 3) float32 linear RGB as Radiance HDR. OSError when it cannot be written."""
+    done, data = cv2.imencode(".hdr", np.ascontiguousarray(image[..., ::-1], np.float32))
+    if not done:
+        raise OSError(f"{path.name} cannot be encoded")
+    path.write_bytes(data)
+
+
 def read_png(path: Path) -> np.ndarray:
     """(H, W, 3) RGB uint8, or (H, W) uint8 or uint16.
 
@@ -126,6 +140,8 @@ def _record(result: Reconstruction) -> dict:
         "expression_names": list(result.expression_names),
         "alpha": result.alpha.tolist(),
         "beta": result.beta.tolist(),
+        "gamma": result.gamma.tolist(),
+        "sh_radiance": result.sh_radiance.tolist(),
         "expression": _expression_record(result),
         "camera": {
             "affine": result.affine.matrix.tolist(),
@@ -159,13 +175,14 @@ def _reconstruction(record: dict, folder: Path) -> Reconstruction:
         raise ValueError("it is not a result of FaceDetail")
     if record["format_version"] != FORMAT_VERSION:
         raise ValueError(f"format version {record['format_version']!r}, this version reads {FORMAT_VERSION}")
-    photo, texture, confidence = (read_png(folder / name) for name in (PHOTO_FILE, TEXTURE_FILE, CONFIDENCE_FILE))
-    if photo.ndim != 3 or photo.dtype != np.uint8 or texture.ndim != 3 or texture.dtype != np.uint8:
-        raise ValueError("the photo or the texture is not 8-bit RGB")
-    if confidence.ndim != 2 or confidence.dtype != np.uint16 or confidence.shape != texture.shape[:2]:
-        raise ValueError("the confidence map does not belong to the texture")
-    if texture.shape[0] != texture.shape[1]:
-        raise ValueError("the texture is not square")
+    photo, albedo, confidence = (read_png(folder / name) for name in (PHOTO_FILE, ALBEDO_FILE, CONFIDENCE_FILE))
+    if photo.ndim != 3 or photo.dtype != np.uint8 or albedo.ndim != 3 or albedo.dtype != np.uint8:
+        raise ValueError("the photo or the albedo is not 8-bit RGB")
+    if albedo.shape[0] != albedo.shape[1]:
+        raise ValueError("the albedo is not square")
+    if confidence.ndim != 2 or confidence.dtype != np.uint16 or confidence.shape != albedo.shape[:2]:
+        raise ValueError("the confidence map does not belong to the albedo")
+    roughness, specular = (_grey_map(folder / name, albedo.shape[:2]) for name in (ROUGHNESS_FILE, SPECULAR_FILE))
     names = _names(record["expression_names"])
     vertices, neutral = _read_vertices(folder / VERTICES_FILE)
     beta = _array(record, "beta", (len(names),))
@@ -189,11 +206,29 @@ def _reconstruction(record: dict, folder: Path) -> Reconstruction:
         landmarks68_mm=_array(record, "landmarks68_mm", (68, 3)),
         vertices=vertices,
         vertices_neutral=neutral,
-        texture=texture,
+        gamma=_array(record, "gamma", (None,)),
+        sh_radiance=_light(record),
+        albedo=albedo,
+        roughness=roughness,
+        specular=specular,
         confidence=confidence.astype(np.float32) / 65535,
         stage_seconds={_text(key): _number(value) for key, value in seconds.items()},
         notices=tuple(Notice(_text(item["code"]), _text(item["message"])) for item in record["warnings"]),
     )
+
+
+def _grey_map(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    image = read_png(path)
+    if image.dtype != np.uint8 or image.shape != shape:
+        raise ValueError(f"{path.name} is not 8-bit grey of the albedo's size")
+    return image
+
+
+def _light(record: dict) -> np.ndarray:
+    light = _array(record, "sh_radiance", (None, 3))
+    if round(len(light) ** 0.5) ** 2 != len(light) or not 1 <= len(light) <= _MAX_BANDS**2:
+        raise ValueError("sh_radiance is no whole number of bands")
+    return light
 
 
 def _source(record: dict) -> str:

@@ -38,7 +38,11 @@ class Reconstruction:
         landmarks68_px: (68, 2) float32 found in the photo.
         landmarks68_mm: (68, 3) float32 the same points on the reconstructed posed mesh, head frame.
         vertices, vertices_neutral: (V, 3) float32 mm of all the model's parts, with and without expression.
-        texture: (R, R, 3) uint8 sRGB photo colour in canonical UV, complete.
+        gamma: (G,) float32 coefficients of the albedo basis in σ units.
+        sh_radiance: (B², 3) float32 linear Rec. 709, spherical harmonics of the light's radiance, head frame (see
+            ``core/lighting/harmonics.py``); with it the head shows the photo's linear colours.
+        albedo: (R, R, 3) uint8 sRGB, the skin's diffuse colour in canonical UV without the photo's light, complete.
+        roughness, specular: (R, R) uint8, 255 = 1: GGX roughness (its square is α), and Blender's Specular IOR Level.
         confidence: (R, R) float32, 1 seen straight on … 0 filled in.
         stage_seconds: seconds per stage, by stage name.
         notices: warnings.
@@ -58,7 +62,11 @@ class Reconstruction:
     landmarks68_mm: np.ndarray
     vertices: np.ndarray
     vertices_neutral: np.ndarray
-    texture: np.ndarray
+    gamma: np.ndarray
+    sh_radiance: np.ndarray
+    albedo: np.ndarray
+    roughness: np.ndarray
+    specular: np.ndarray
     confidence: np.ndarray
     stage_seconds: dict[str, float]
     notices: tuple[Notice, ...]
@@ -88,7 +96,7 @@ class Reconstruction:
     def load(cls, folder: Path) -> "Reconstruction":
         """Read a result folder back; every value is checked.
 
-        ``texture``, ``photo`` and all numbers come back exactly, ``confidence`` to 1/65535.
+        The maps, ``photo`` and all numbers come back exactly, ``confidence`` to 1/65535.
 
         Raises:
             OutputError: not a result folder, of another version, incomplete, or with values that cannot be.

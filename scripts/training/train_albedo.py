@@ -190,8 +190,8 @@ def _known(skins: list[PortraitSkin], covered: np.ndarray) -> np.ndarray:
     """(S, S) float32: how well people show a texel or its mirror image; 0 where they hardly do."""
     share = np.mean([skin.weight for skin in skins], axis=0)
     share = np.maximum(share, share[:, ::-1]) * covered * covered[:, ::-1]
-    share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5)
-    known = np.clip((share - LEAST_KNOWN) / 0.2, 0, 1) * covered
+    soft = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5)
+    known = np.clip((soft - LEAST_KNOWN) / 0.2, 0, 1) * (share > LEAST_KNOWN / 2)
     return np.minimum(known, known[:, ::-1]).astype(np.float32)
 
 

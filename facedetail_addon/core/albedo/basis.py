@@ -10,6 +10,7 @@ from ..archive import read_arrays, require_format
 from ..assets import find_weights
 from ..errors import AssetError
 from ..face_model.model import FaceModel
+from ..image import sample
 from .types import AlbedoBasis
 
 FORMAT_VERSION = 1
@@ -56,7 +57,7 @@ def save_basis(
         path,
         format_version=np.int32(FORMAT_VERSION),
         fingerprint=np.array(model.fingerprint()),
-        known=np.round(known * 255).astype(np.uint8),
+        known=np.where(stored, np.round(known * 255).clip(1, 255), 0).astype(np.uint8),
         mean=mean[stored].astype(np.float16),
         steps=steps.astype(np.float32),
         modes=np.round(values / steps[:, None, None]).astype(np.int8),
@@ -71,13 +72,8 @@ def at_vertices(image: np.ndarray, model: FaceModel) -> np.ndarray:
     side = image.shape[0]
     at = (np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * side - 0.5).astype(np.float32)
     channels = image.reshape(side, side, -1)
-    row = 8192  # OpenCV's remap takes at most 32767 columns
-    padded = np.zeros((-(-len(at) // row) * row, 2), np.float32)
-    padded[: len(at)] = at
-    places = padded.reshape(-1, row, 2)
-    out = [cv2.remap(channels[..., c], places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).ravel()
-           for c in range(channels.shape[2])]  # fmt: skip
-    return np.stack(out, axis=-1)[: len(at)].reshape(len(at), *image.shape[2:])
+    out = [sample(channels[..., c], at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) for c in range(channels.shape[2])]
+    return np.stack(out, axis=-1).reshape(len(at), *image.shape[2:])
 
 
 def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:

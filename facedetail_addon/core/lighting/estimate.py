@@ -16,7 +16,6 @@ from ..colour import LUMINANCE
 from ..results import Notice
 from ..uv.types import Atlas, UnwrappedPhoto
 from .environment import realisable
-from .harmonics import bands_of
 from .types import LightEstimate, Transfer
 
 _ROUNDS = 12
@@ -103,7 +102,8 @@ def notices(light: LightEstimate, unwrapped: UnwrappedPhoto) -> tuple[Notice, ..
     seen = unwrapped.vertex_confidence > 0.5
     found = []
     if seen.sum() < 500:
-        return (Notice("light_unseen", "Too little skin is seen to tell light from skin; the skin's colour is a guess."),)
+        message = "Too little skin is seen to tell light from skin; the skin's colour is a guess."
+        return (Notice("light_unseen", message),)
     color, shading = unwrapped.vertex_color[seen], light.shading[seen] @ LUMINANCE
     if float(unwrapped.vertex_clipped[seen].mean()) > 0.08:
         found.append(Notice("overexposed", "Parts of the face are overexposed; their skin is filled in from around."))
@@ -118,7 +118,8 @@ def notices(light: LightEstimate, unwrapped: UnwrappedPhoto) -> tuple[Notice, ..
     if low < 0.12 * high:
         found.append(Notice("deep_shadow", "Part of the face lies in deep shadow; its skin is partly filled in."))
     if light.residual > 0.2:
-        found.append(Notice("light_uncertain", "Light and skin explain the photo badly; glasses, hair, a beard or make-up may be why."))  # fmt: skip
+        message = "Light and skin explain the photo badly; glasses, hair, a beard or make-up may be why."
+        found.append(Notice("light_uncertain", message))
     return tuple(found)
 
 
@@ -194,7 +195,8 @@ class _Solver:
         off = (self._data.colour - model) @ LUMINANCE / scale[:, 0]
         cutoff = np.where(off > 0, *_OUTLIER)
         robust = 1 / (1 + (off / cutoff) ** 2)
-        return albedo, lit, gloss, np.sqrt(self._data.weight)[:, None] * robust[:, None] / scale
+        weight = np.sqrt(self._data.weight) * robust / scale[:, 0]
+        return albedo, lit, gloss, np.repeat(weight[:, None], 3, axis=1)
 
     def _step(self, radiance: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One step of Gauss–Newton for all unknowns."""

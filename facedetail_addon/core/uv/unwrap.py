@@ -9,10 +9,11 @@ import numpy as np
 from ..camera import PerspectiveCamera
 from ..colour import to_linear
 from ..face_model.model import FaceModel
+from ..image import sample, smoothstep
 from ..proxy.types import ProxyFit
 from ..render import vertex_normals
 from .types import Atlas, UnwrappedPhoto
-from .view import SkinView, sample, smoothstep, view_skin
+from .view import SkinView, view_skin
 
 _BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
 _BLUR_MM = (4.0, 1.2)  # a vertex's colour is averaged over so much, coarse where the fine one finds no skin

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..camera import PerspectiveCamera
 from ..face_model.model import FaceModel, split_quads
+from ..image import sample, smoothstep
 from ..rays import RayScene
 from ..render import camera_rays
 
@@ -72,23 +73,6 @@ class SkinView:
     @property
     def trust(self) -> np.ndarray:
         return self.seen[..., 0]
-
-
-def sample(image: np.ndarray, at: np.ndarray, interpolation: int, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
-    """(h, w[, C]) image at (N, 2) float32 positions (first pixel's centre at 0); zeros outside by default. Any N."""
-    if len(at) == 0:
-        return np.zeros((0, *image.shape[2:]), image.dtype)
-    row = 8192  # OpenCV's remap takes at most 32767 columns
-    padded = np.full((-(-len(at) // row) * row, 2), -10.0, np.float32)
-    padded[: len(at)] = at
-    out = cv2.remap(image, padded.reshape(-1, row, 2), None, interpolation, borderMode=border)
-    return out.reshape(-1, *image.shape[2:])[: len(at)]
-
-
-def smoothstep(x: np.ndarray, start: float, end: float) -> np.ndarray:
-    """0 below ``start``, 1 above ``end``, smooth between; float32."""
-    t = ((np.asarray(x, np.float32) - np.float32(start)) * np.float32(1 / (end - start))).clip(0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def view_skin(photo: np.ndarray, vertices: np.ndarray, camera: PerspectiveCamera, model: FaceModel) -> SkinView:

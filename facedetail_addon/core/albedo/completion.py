@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Skin that the photo does not show: the other side of the face, the statistical albedo, hair, and flesh.
+
+Seams are solved in the gradient domain, over the mesh and not over the texture, so that UV borders do not matter: what
+is added takes the gradients of its source, and the difference to what was seen, known where both meet, goes on as a
+membrane (Pérez, Gangnet and Blake 2003). Differences are those of logarithms.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..colour import LUMINANCE
+from ..face_model.model import FaceModel
+from ..image import smoothstep
+from ..mesh_fields import FAR_MM, spread
+from ..uv.types import Atlas
+
+_GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
+_REACH_MM = {"skin": 45.0, "hair": 20.0}  # how far beyond what was seen its colour reaches
+_MAX_LOG = 1.2
+_FLOOR = 0.004
+_LEAST_EVIDENCE = 1e-3
+_SIDE_MM = 50.0
+_FLESH = np.float32([0.26, 0.06, 0.05])  # inside of the mouth relative to the skin, linear
+_DEEP_MM = (7.0, 18.0)  # so far inside the flesh's colour begins and is full; lips and lids reach in until there
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Fields over the skin's vertices.
+
+    Attributes:
+        gain: (V, 3) float32, log factors that match the mirrored side to the side it fills.
+        offset: (V, 3) float32, log factors that match the statistical albedo to what was seen.
+        colour: (V, 3) float32 linear, where there is no statistical albedo.
+    """
+
+    gain: np.ndarray
+    offset: np.ndarray
+    colour: np.ndarray
+
+
+def complete(
+    albedo: np.ndarray, trust: np.ndarray, statistical: np.ndarray, known: np.ndarray, model: FaceModel, atlas: Atlas
+) -> Completion:
+    """Solve for what joins seen and unseen skin.
+
+    Args:
+        albedo: (V_skin, 3) float32 linear, seen. trust: (V_skin,) in [0, 1]; 1 = the photo alone counts.
+        statistical: (V_skin, 3) of the albedo basis. known: (V_skin,) where it is skin.
+    """
+    other, other_trust = atlas.mirror.points(albedo), atlas.mirror.points(trust[:, None])[:, 0]
+    both = np.minimum(trust, other_trust)
+    gain = spread(atlas.laplacian, atlas.areas, _log_ratio(albedo, other), both, _GAIN_MM)
+    other_share = other_trust * (1 - trust)
+    share = trust + other_share
+    mixed = trust[:, None] * albedo + other_share[:, None] * other * np.exp(gain)
+    mixed /= np.maximum(share, 1e-6)[:, None]
+    weight = share * known
+    tone = _weighted_median(_log_ratio(mixed, statistical), weight, np.zeros(3))
+    offset = spread(
+        atlas.laplacian, atlas.areas, _log_ratio(mixed, statistical), weight, _FIELD_MM, tone[None], _REACH_MM["skin"]
+    )
+    prior, reach = colour_prior(model, mixed, share, statistical * np.exp(tone), known)
+    colour = spread(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
+    return Completion(gain, offset, colour.clip(_FLOOR, 1))
+
+
+def colour_prior(
+    model: FaceModel, colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What unseen places probably look like: skin, hair colour on the scalp, flesh inside mouth and eye sockets.
+
+    Args:
+        colours: (V, 3) seen ones. weights: (V,) how surely. skin: (V, 3) statistical albedo in this person's tone.
+        known: (V,) where that is skin.
+
+    Returns:
+        (V, 3) float32 colours, and (V,) float32 mm how far other colours reach against them.
+    """
+    rest = model.mean[: model.skin.stop]
+    inside = {name: _region(model, name) for name in ("scalp", "neck", "ears", "socket")}
+    face = ~np.logical_or.reduce(list(inside.values()))
+    usual = np.median(skin[face & (known > 0.5)], axis=0) if (face & (known > 0.5)).any() else np.median(skin, axis=0)
+    tone = _weighted_median(colours[face], weights[face], usual)
+    left = smoothstep(rest[:, 0], -_SIDE_MM, _SIDE_MM)  # what is left of light from one side stays on its side
+    sides = [_weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
+    prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
+    reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
+    if weights[inside["scalp"]].sum() > 3:
+        prior[inside["scalp"]] = _weighted_median(colours[inside["scalp"]], weights[inside["scalp"]], tone)
+        reach[inside["scalp"]] = _REACH_MM["hair"]
+    socket = inside["socket"]
+    if socket.any() and not socket.all():
+        chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), 0.04, 0.35))
+        flesh = _FLESH * chroma + (_FLESH @ LUMINANCE) * (1 - chroma)
+        distance, _ = cKDTree(rest[~socket]).query(rest[socket])
+        prior[socket] = tone * flesh
+        deep = smoothstep(distance, *_DEEP_MM)
+        reach[socket] = deep + (1 - deep) * FAR_MM
+    return prior.astype(np.float32), reach
+
+
+def _region(model: FaceModel, name: str) -> np.ndarray:
+    names = model.region_names
+    return model.region == names.index(name) if name in names else np.zeros(len(model.region), bool)
+
+
+def _log_ratio(values: np.ndarray, to: np.ndarray) -> np.ndarray:
+    return (np.log(values + _FLOOR) - np.log(to + _FLOOR)).clip(-_MAX_LOG, _MAX_LOG)
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray, fallback: np.ndarray) -> np.ndarray:
+    """(C,) median of (N, C) values by (N,) weights; the fallback where they add up to nothing."""
+    if weights.sum() < _LEAST_EVIDENCE:
+        return np.asarray(fallback, np.float32)
+    out = np.empty(values.shape[1], np.float32)
+    for channel in range(values.shape[1]):
+        order = np.argsort(values[:, channel])
+        total = np.cumsum(weights[order])
+        out[channel] = values[order[np.searchsorted(total, total[-1] / 2)], channel]
+    return out

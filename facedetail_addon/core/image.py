@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small helpers for pictures and textures."""
+
+import cv2
+import numpy as np
+
+_PAD_TEXELS = 16  # exact copies of the border this far out, softer beyond
+
+
+def sample(image: np.ndarray, at: np.ndarray, interpolation: int, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
+    """(h, w[, C]) image at (N, 2) float32 positions (first pixel's centre at 0); zeros outside by default. Any N."""
+    if len(at) == 0:
+        return np.zeros((0, *image.shape[2:]), image.dtype)
+    row = 8192  # OpenCV's remap takes at most 32767 columns
+    padded = np.full((-(-len(at) // row) * row, 2), -10.0, np.float32)
+    padded[: len(at)] = at
+    out = cv2.remap(image, padded.reshape(-1, row, 2), None, interpolation, borderMode=border)
+    return out.reshape(-1, *image.shape[2:])[: len(at)]
+
+
+def smoothstep(x: np.ndarray, start: float, end: float) -> np.ndarray:
+    """0 below ``start``, 1 above ``end``, smooth between; float32."""
+    t = ((np.asarray(x, np.float32) - np.float32(start)) * np.float32(1 / (end - start))).clip(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def pad_islands(colour: np.ndarray, covered: np.ndarray) -> None:
+    """Fill the texels outside the islands in place: copies of the nearest border texel, softened further out.
+
+    Args:
+        colour: (R, R, 3) uint8, written where not ``covered``. covered: (R, R) bool.
+    """
+    if covered.all() or not covered.any():
+        return
+    distance, labels = cv2.distanceTransformWithLabels(
+        (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    source = np.zeros(int(labels.max()) + 1, np.int32)
+    inside, outside = np.flatnonzero(covered), np.flatnonzero(~covered)
+    source[labels.ravel()[inside]] = inside
+    flat = colour.reshape(-1, 3)
+    flat[outside] = flat[source[labels.ravel()[outside]]]
+    small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
+    soft = cv2.resize(soft, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    amount = smoothstep(distance, _PAD_TEXELS, 5 * _PAD_TEXELS)
+    colour[:] = cv2.blendLinear(colour, soft, 1 - amount, amount)
