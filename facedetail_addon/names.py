@@ -17,11 +17,22 @@ SETTINGS_PROPERTY = "facedetail"
 COLLECTION_PREFIX = "FaceDetail"
 HEAD_SUFFIX = "head"
 CAMERA_SUFFIX = "camera"
+LIGHT_SUFFIX = "light"
+SUN_SUFFIX = "sun"
 
 EMOTION_PROPERTY = "facedetail_emotion"
 """On a head's empty: the emotion of the photo's face, a word."""
 EMOTION_PROBABILITY_PROPERTY = "facedetail_emotion_probability"
 """On a head's empty: its probability, 0 to 1."""
+
+LIGHT_PROPERTY = "facedetail_light"
+"""On a world: it was made from a photo, and has the nodes below."""
+STUDIO_NODE = "Photo or Studio"
+"""A colour mix: at factor 0 the photo's light, at 1 the studio's."""
+ROTATION_NODE = "Rotation"
+"""A mapping: its third angle turns the light about the vertical axis."""
+STRENGTH_NODE = "Strength"
+"""A background: how strong the light is, 1 as in the photo."""
 
 PHOTO_FILTER = "*.jpg;*.jpeg;*.png;*.tif;*.tiff;*.webp;*.avif;*.jp2;*.bmp;*.tga;*.psd;*.ppm;*.gif"
 RESOLUTIONS = (512, 1024, 2048, 4096)

@@ -56,11 +56,20 @@ def use_camera_property() -> object:
 
 
 def use_light_property() -> object:
-    """Whether the scene gets even light."""
+    """Whether the photo's light becomes the scene's."""
     return bpy.props.BoolProperty(
-        name="Neutral Light",
-        description="Give the scene an even white world and plain colours, so that renders show the photo's colours",
+        name="Photo's Light",
+        description="Make the photo's light the scene's world, and show plain colours, so that renders match the photo",
         default=True,
+    )
+
+
+def use_sun_property() -> object:
+    """Whether the strongest direction of the light is a lamp."""
+    return bpy.props.BoolProperty(
+        name="Sun",
+        description="Make the strongest direction of the photo's light a sun lamp, for crisp shadows",
+        default=False,
     )
 
 
@@ -73,6 +82,7 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
     face: face_property()
     use_camera: use_camera_property()
     use_light: use_light_property()
+    use_sun: use_sun_property()
 
 
 class FaceDetailState(bpy.types.PropertyGroup):

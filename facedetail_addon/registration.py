@@ -8,7 +8,7 @@ from .names import COMMAND
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct, attach_worker, detach_worker
 from .preferences import FaceDetailPreferences
 from .properties import FaceDetailSettings, FaceDetailState
-from .ui.panel import FACEDETAIL_PT_reconstruct, draw_import_entry
+from .ui.panel import FACEDETAIL_PT_light, FACEDETAIL_PT_reconstruct, draw_import_entry
 
 _CLASSES = (
     FaceDetailPreferences,
@@ -16,6 +16,7 @@ _CLASSES = (
     FaceDetailState,
     FACEDETAIL_OT_reconstruct,
     FACEDETAIL_PT_reconstruct,
+    FACEDETAIL_PT_light,
 )
 
 

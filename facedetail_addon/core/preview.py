@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The first picture of a reconstruction: photo, overlay, clay and re-rendered head side by side."""
+"""The first picture of a reconstruction: photo, overlay, clay, the head in the photo's light, and its skin without."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from .albedo.gloss import skin_gloss
 from .camera import PerspectiveCamera
+from .colour import to_linear, to_srgb
 from .face_model.model import FaceModel
 from .image import sample
+from .lighting.estimate import shade
+from .lighting.harmonics import bands_of
+from .lighting.transport import light_transfer
 from .rays import RayScene
 from .render import ambient_occlusion, camera_rays, vertex_normals
 from .results import Reconstruction
@@ -58,7 +63,9 @@ class _Frame:
 
 
 def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int = 768) -> np.ndarray:
-    """Photo | mesh and landmarks over it | clay | textured head, all through the photo's camera, cropped to the head.
+    """Photo | mesh and landmarks | clay | the head in the photo's light | its albedo, cropped to the head.
+
+    All through the photo's camera.
 
     Args:
         reconstruction: of one face. model: the face model it was made with. height: of the picture in px.
@@ -76,6 +83,7 @@ def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int
         photo,
         _overlay(photo, reconstruction, model, frame),
         clay(reconstruction.vertices, reconstruction.perspective, frame, openness),
+        relit(reconstruction, model, reconstruction.perspective, frame),
         textured(reconstruction, model, frame),
     ]
     gap = np.full((height, max(2, height // 192), 3), 255, np.uint8)
@@ -83,7 +91,7 @@ def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int
 
 
 def render_turned(reconstruction: Reconstruction, model: FaceModel, yaw_deg: float, height: int = 768) -> np.ndarray:
-    """The textured head turned about its vertical axis, on a neutral ground.
+    """The head in the photo's light, which turns with it, about its vertical axis on a neutral ground.
 
     Args:
         yaw_deg: 0 faces the camera, positive shows the subject's right cheek (the head turns to its own left).
@@ -102,7 +110,7 @@ def render_turned(reconstruction: Reconstruction, model: FaceModel, yaw_deg: flo
         rotation, np.array([0, 0, distance]) - rotation @ centre, focal, np.full(2, height / 2), (height, height)
     )
     frame = _trace(reconstruction.vertices, model, camera, (height, height), (0, 0, height, height))
-    return textured(reconstruction, model, frame)
+    return relit(reconstruction, model, camera, frame)
 
 
 def head_box(reconstruction: Reconstruction, model: FaceModel) -> tuple[float, float, float, float]:
@@ -212,18 +220,41 @@ def clay(vertices: np.ndarray, camera: PerspectiveCamera, frame: _Frame, opennes
         half /= np.linalg.norm(half, axis=1, keepdims=True)
         highlight = (normals * half).sum(axis=1).clip(0, 1)
         shine += (gloss[:, :1] * highlight[:, None] ** gloss[:, 1:]) * np.float32(colour) * openness
-    return _compose(frame, _to_srgb(_soften(albedo * light + shine)))
+    return _compose(frame, to_srgb(_soften(albedo * light + shine)))
+
+
+def relit(
+    reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveCamera, frame: _Frame
+) -> np.ndarray:
+    """(h, w, 3) uint8: albedo · shading + gloss; eyes, teeth and gums in the photo's pixels that lie on them."""
+    light = reconstruction.sh_radiance
+    albedo = reconstruction.albedo
+    transfer = light_transfer(
+        reconstruction.vertices, frame.triangles, model.skin.stop, camera.position(), skin_gloss(model), bands_of(light)
+    )
+    usual = to_linear(albedo.reshape(-1, 3)[:: max(1, albedo.size // 30_000)]).mean(axis=0)
+    shading, gloss = shade(transfer, light, np.broadcast_to(usual, (model.skin.stop, 3)))
+    lit = np.zeros((len(reconstruction.vertices), 6), np.float32)
+    lit[: model.skin.stop] = np.concatenate([shading, gloss], axis=1)
+    return _painted(reconstruction, model, frame, frame.interpolate(lit))
 
 
 def textured(reconstruction: Reconstruction, model: FaceModel, frame: _Frame) -> np.ndarray:
-    """(h, w, 3) uint8: the head in its texture; eyes, teeth and gums in the photo's pixels that lie on them."""
+    """(h, w, 3) uint8: the albedo as it is; eyes, teeth and gums in the photo's pixels that lie on them."""
+    even = np.repeat(np.float32([[1, 1, 1, 0, 0, 0]]), np.count_nonzero(frame.hit), axis=0)
+    return _painted(reconstruction, model, frame, even)
+
+
+def _painted(reconstruction: Reconstruction, model: FaceModel, frame: _Frame, lit: np.ndarray) -> np.ndarray:
+    """The head under (N, 6) shading and gloss of the pixels that hit something."""
     hit = frame.hit
     triangle, weights = frame.triangle[hit], frame.barycentric[hit]
     skin = frame.part[triangle] == 0
     colour = np.empty((len(triangle), 3), np.float32)
     uv_triangles = model.skin.uv_triangles()
     uv = np.einsum("nkc,nk->nc", model.skin.uv[uv_triangles[triangle[skin]]], weights[skin])
-    colour[skin] = _sample_texture(reconstruction.texture, uv, frame, np.flatnonzero(hit)[skin])
+    albedo = to_linear(_sample_texture(reconstruction.albedo, uv, frame, np.flatnonzero(hit)[skin]))
+    colour[skin] = to_srgb(albedo * lit[skin, :3] + lit[skin, 3:])
     points = np.einsum("nkc,nk->nc", reconstruction.vertices[frame.triangles[triangle[~skin]]], weights[~skin])
     at = (reconstruction.perspective.project(points) - 0.5).astype(np.float32)
     colour[~skin] = sample(reconstruction.photo, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) / np.float32(255)
@@ -299,8 +330,3 @@ def _reduce(fine: np.ndarray) -> np.ndarray:
 def _soften(linear: np.ndarray) -> np.ndarray:
     """Roll bright values off towards 1."""
     return np.where(linear > 0.6, 0.6 + 0.4 * np.tanh((linear - 0.6) / 0.4), linear)
-
-
-def _to_srgb(linear: np.ndarray) -> np.ndarray:
-    linear = linear.clip(0, None)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)

@@ -18,6 +18,7 @@ from ..properties import (
     resolution_property,
     use_camera_property,
     use_light_property,
+    use_sun_property,
 )
 from ..scene.build import build_scene, select_head
 
@@ -46,6 +47,7 @@ class FACEDETAIL_OT_reconstruct(bpy.types.Operator):
     face: face_property()
     use_camera: use_camera_property()
     use_light: use_light_property()
+    use_sun: use_sun_property()
 
     # From register() to unregister(); kept warm between photos.
     worker: Worker | None = None
@@ -127,6 +129,7 @@ class FACEDETAIL_OT_reconstruct(bpy.types.Operator):
             scene=context.scene,
             use_camera=self.use_camera,
             use_light=self.use_light,
+            use_sun=self.use_sun,
         )
         select_head(collection, context.view_layer)
         for notice in loaded.reconstruction.notices:

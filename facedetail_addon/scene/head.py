@@ -5,8 +5,9 @@ import bpy
 import numpy as np
 
 from ..core.face_model.model import FaceModel, MeshPart
+from .eye_material import IRIS_ATTRIBUTE
 from .eyes import fit_eyeball, iris_coordinates
-from .material import IRIS_ATTRIBUTE, SOCKET_ATTRIBUTE, make_material
+from .material import SOCKET_ATTRIBUTE, SkinImages, make_material
 from .space import to_blender
 
 UV_NAME = "UVMap"
@@ -17,7 +18,7 @@ _SUBDIVISION_VIEWPORT, _SUBDIVISION_RENDER = 1, 2
 
 
 def make_head(
-    stem: str, model: FaceModel, neutral_mm: np.ndarray, beta: np.ndarray, texture: bpy.types.Image
+    stem: str, model: FaceModel, neutral_mm: np.ndarray, beta: np.ndarray, images: SkinImages
 ) -> list[bpy.types.Object]:
     """One object per part of the model, the skin first.
 
@@ -28,25 +29,23 @@ def make_head(
         stem: the names' beginning.
         neutral_mm: (V, 3) mm, all parts, without expression.
         beta: (E,) expression weights in [0, 1].
-        texture: the skin's colour in canonical UV.
+        images: the skin's maps.
     """
-    skin = _make_part(stem, model, model.skin, neutral_mm, texture)
+    skin = _make_part(stem, model.skin, neutral_mm, images)
     _add_shape_keys(skin, model, model.skin, all_expressions=True)
     for name, weight in zip(model.expression_names, beta, strict=True):
         skin.data.shape_keys.key_blocks[name].value = float(weight)
     _add_regions(skin, model)
     others = []
     for part in model.parts[1:]:
-        made = _make_part(stem, model, part, neutral_mm, texture)
+        made = _make_part(stem, part, neutral_mm, images)
         _add_shape_keys(made, model, part, all_expressions=False)
         _follow(made, skin)
         others.append(made)
     return [skin, *others]
 
 
-def _make_part(
-    stem: str, model: FaceModel, part: MeshPart, neutral_mm: np.ndarray, texture: bpy.types.Image
-) -> bpy.types.Object:
+def _make_part(stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinImages) -> bpy.types.Object:
     vertices = neutral_mm[part.start : part.stop]
     is_eye = part.name.startswith("eye")
     eye = fit_eyeball(part, vertices) if is_eye else None
@@ -55,7 +54,7 @@ def _make_part(
     name = f"{stem} {part.name}"
     mesh = _make_mesh(name, part, to_blender(vertices - origin))
     for kind in part.materials:
-        mesh.materials.append(make_material(f"{stem} {part.name} {kind}", kind, texture))
+        mesh.materials.append(make_material(f"{stem} {part.name} {kind}", kind, images))
     if is_eye:
         place = mesh.attributes.new(IRIS_ATTRIBUTE, "FLOAT_VECTOR", "POINT")
         place.data.foreach_set("vector", iris_coordinates(eye, vertices).ravel())

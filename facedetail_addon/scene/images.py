@@ -1,35 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures as Blender images, packed into the .blend so that it can move to another machine."""
-
-from pathlib import Path
+"""Arrays as Blender images, packed into the .blend so that it can move to another machine."""
 
 import bpy
 import numpy as np
 
 
-def packed_image(name: str, pixels: np.ndarray) -> bpy.types.Image:
-    """An sRGB image of an array.
+def packed_image(name: str, pixels: np.ndarray, *, is_data: bool = False) -> bpy.types.Image:
+    """An 8-bit image of an array.
 
     Args:
         name: of the image.
-        pixels: (H, W, 3) uint8 sRGB, row 0 at the top.
+        pixels: (H, W, 3) or (H, W) uint8, row 0 at the top; sRGB, or numbers where ``is_data``.
     """
     height, width = pixels.shape[:2]
-    image = bpy.data.images.new(name, width, height, alpha=False)
-    rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = pixels[::-1].astype(np.float32) / 255
-    image.pixels.foreach_set(rgba.ravel())
-    image.pack()
-    return image
+    image = bpy.data.images.new(name, width, height, alpha=False, is_data=is_data)
+    return _filled(image, pixels.reshape(height, width, -1).astype(np.float32) / 255)
 
 
-def loaded_image(name: str, path: Path) -> bpy.types.Image:
-    """An image of a file, packed as the file is (JPEG stays JPEG).
+def packed_light(name: str, radiance: np.ndarray) -> bpy.types.Image:
+    """A float image of linear Rec. 709 radiance.
 
-    Raises:
-        RuntimeError: Blender cannot read the file.
+    Args:
+        name: of the image.
+        radiance: (H, 2·H, 3) float32, row 0 at the top.
     """
-    image = bpy.data.images.load(str(path))
-    image.name = name
+    height, width = radiance.shape[:2]
+    return _filled(bpy.data.images.new(name, width, height, alpha=False, float_buffer=True), radiance)
+
+
+def _filled(image: bpy.types.Image, colors: np.ndarray) -> bpy.types.Image:
+    height, width = colors.shape[:2]
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., :3] = colors[::-1]
+    image.pixels.foreach_set(rgba.ravel())
     image.pack()
     return image

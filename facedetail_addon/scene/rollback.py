@@ -12,6 +12,7 @@ _KINDS = (
     "collections",
     "meshes",
     "cameras",
+    "lights",
     "materials",
     "worlds",
     "node_groups",

@@ -5,8 +5,9 @@ import bpy
 
 from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
 from .found import found_expression
+from .light import NO_LIGHT_TEXT, light_knobs
 
-_CHOICES = ("expression", "resolution", "face", "use_camera", "use_light")
+_CHOICES = ("expression", "resolution", "face", "use_camera", "use_light", "use_sun")
 
 
 class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
@@ -40,6 +41,25 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         found = found_expression(context.active_object)
         if found:
             layout.label(text=found)
+
+
+class FACEDETAIL_PT_light(bpy.types.Panel):
+    """The photo's light or a studio's, its strength and where it comes from: the world's own nodes."""
+
+    bl_label = "Light"
+    bl_category = PANEL_CATEGORY
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_parent_id = "FACEDETAIL_PT_reconstruct"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        knobs = light_knobs(context.scene.world)
+        for knob in knobs:
+            layout.prop(knob.socket, "default_value", index=knob.index, text=knob.text)
+        if not knobs:
+            layout.label(text=NO_LIGHT_TEXT)
 
 
 def draw_import_entry(self: bpy.types.Menu, context: bpy.types.Context) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Learn the albedo basis M_alb(γ) = a + E γ from flat-lit portraits (Chen et al., ICCV 2019, section 4.3).
+"""Learn the albedo basis, log M_alb(γ) = a + E γ, from flat-lit portraits (Chen et al., ICCV 2019, section 4.3).
 
     FACEDETAIL_DATA=… python scripts/training/train_albedo.py [--pictures DIR] [--modes 60]
 
@@ -38,14 +38,15 @@ MODES = 60
 HELD_OUT = 10
 SEED = 5
 ROUNDS = 8
-NOISE = 0.06  # relative standard deviation of a texel of a portrait around the model, while it is being learned
+NOISE = 0.06  # standard deviation of a texel's logarithm of a portrait around the model, while it is being learned
 LEAST_KNOWN = 0.12  # texels that a smaller share of all people shows are not learned
 CONFIDENT = 0.5
+LEAST = 0.004  # albedo; unseen texels hold nothing
 
 
 @dataclass(frozen=True)
 class Learned:
-    """A linear model of N texels.
+    """A linear model of the logarithms of N texels.
 
     Attributes:
         mean: (3N,). modes: (G, 3N) per σ.
@@ -75,7 +76,7 @@ def main() -> None:
     held = _held_out(skins)
     train = [skin for skin in skins if skin.person not in held]
     trial = learn(train, stored, options.modes)
-    figures = evaluate_on([skin for skin in skins if skin.person in held], trial, train, stored)
+    figures = evaluate_on([skin for skin in skins if skin.person in held], trial, stored)
     final = learn(skins, stored, options.modes)
     spread = _left_over(skins, final, stored)
     path = WEIGHTS_DIR / "albedo_basis.npz"
@@ -120,25 +121,22 @@ def learn(skins: list[PortraitSkin], stored: np.ndarray, modes: int) -> Learned:
         # Left vectors to modes: each has the length of one standard deviation.
         basis = (vectors[:, order].T @ centred) / np.sqrt(len(centred))
         learned = Learned(mean, basis.astype(np.float32))
-        precision = weights / (NOISE * mean) ** 2 / _oversampling(weights)
+        precision = weights / NOISE**2 / _oversampling(weights)
         model = np.array([learned.colours(learned.gamma(v, p)) for v, p in zip(values, precision, strict=True)])
         filled = weights * values + (1 - weights) * model
     return learned
 
 
-def evaluate_on(
-    skins: list[PortraitSkin], learned: Learned, train: list[PortraitSkin], stored: np.ndarray
-) -> dict[str, float]:
+def evaluate_on(skins: list[PortraitSkin], learned: Learned, stored: np.ndarray) -> dict[str, float]:
     """ΔE (CIEDE2000) of people who were not learned, where they were seen, against simpler models."""
     mean = learned.mean
-    tones = np.array([_tone(row, mean, weight) for row, weight in zip(*_rows(train, stored), strict=True)])
     scores: dict[str, list[float]] = {"mean": [], "own tone": [], "10 modes": [], "all modes": []}
     for value, weight in list(zip(*_rows(skins, stored), strict=True))[: len(skins)]:
-        precision = weight / (NOISE * mean) ** 2 / _oversampling(weight[None])
+        precision = weight / NOISE**2 / _oversampling(weight[None])
         few = Learned(mean, learned.modes[:10])
         guesses = {
-            "mean": mean * np.median(tones),
-            "own tone": (mean.reshape(-1, 3) * _tint(value, mean, weight)).ravel(),
+            "mean": mean,
+            "own tone": (mean.reshape(-1, 3) + _tint(value, mean, weight)).ravel(),
             "10 modes": few.colours(few.gamma(value, precision)),
             "all modes": learned.colours(learned.gamma(value, precision)),
         }
@@ -148,10 +146,10 @@ def evaluate_on(
 
 
 def _rows(skins: list[PortraitSkin], stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(2P, 3N) values and weights: people, then their mirror images (the canonical UV is symmetric)."""
+    """(2P, 3N) log albedo and weights: people, then their mirror images (the canonical UV is symmetric)."""
     maps = [skin.albedo for skin in skins] + [skin.albedo[:, ::-1] for skin in skins]
     weights = [skin.weight for skin in skins] + [skin.weight[:, ::-1] for skin in skins]
-    values = np.array([image[stored].ravel() for image in maps], np.float32)
+    values = np.log(np.maximum(np.array([image[stored].ravel() for image in maps], np.float32), LEAST))
     return values, np.repeat(np.array([image[stored] for image in weights], np.float32), 3, axis=1)
 
 
@@ -160,19 +158,15 @@ def _first_guess(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     mean = (values * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-3)
     out = np.empty_like(values)
     for row, (value, weight) in enumerate(zip(values, weights, strict=True)):
-        tinted = (mean.reshape(-1, 3) * _tint(value, mean, weight)).ravel()
+        tinted = (mean.reshape(-1, 3) + _tint(value, mean, weight)).ravel()
         out[row] = weight * value + (1 - weight) * tinted
     return out
 
 
 def _tint(value: np.ndarray, mean: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(3,) a person's colour relative to the mean."""
+    """(3,) logarithm of a person's colour relative to the mean."""
     sure = weight.reshape(-1, 3)[:, 0] > CONFIDENT
-    return np.median((value / np.maximum(mean, 1e-4)).reshape(-1, 3)[sure], axis=0)
-
-
-def _tone(value: np.ndarray, mean: np.ndarray, weight: np.ndarray) -> float:
-    return float(_tint(value, mean, weight) @ LUMINANCE)
+    return np.median((value - mean).reshape(-1, 3)[sure], axis=0)
 
 
 def _oversampling(weights: np.ndarray) -> float:
@@ -182,7 +176,7 @@ def _oversampling(weights: np.ndarray) -> float:
 
 def _difference(guess: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
     sure = weight.reshape(-1, 3)[:, 0] > CONFIDENT
-    lab = [rgb2lab(to_srgb(values.reshape(-1, 3)[sure])) for values in (guess, truth)]
+    lab = [rgb2lab(to_srgb(np.exp(values.reshape(-1, 3)[sure]))) for values in (guess, truth)]
     return float(deltaE_ciede2000(*lab).mean())
 
 
@@ -218,9 +212,9 @@ def _left_over(skins: list[PortraitSkin], learned: Learned, stored: np.ndarray) 
     values, weights = _rows(skins, stored)
     squares, total = 0.0, 1e-6
     for value, weight in zip(values, weights, strict=True):
-        precision = weight / (NOISE * learned.mean) ** 2 / _oversampling(weight[None])
+        precision = weight / NOISE**2 / _oversampling(weight[None])
         model = learned.colours(learned.gamma(value, precision))
-        off = (((value - model) / np.maximum(model, 0.01)).reshape(-1, 3) @ LUMINANCE) ** 2
+        off = ((value - model).reshape(-1, 3) @ LUMINANCE) ** 2
         sure = weight.reshape(-1, 3)[:, 0]
         squares, total = squares + sure * off.clip(0, 1), total + sure
     image = np.zeros(stored.shape, np.float32)
@@ -238,15 +232,18 @@ def _as_map(row: np.ndarray, stored: np.ndarray) -> np.ndarray:
 def _pictures(folder: Path, skins: list[PortraitSkin], learned: Learned, stored: np.ndarray) -> None:
     """The mean, the first modes at ±2 σ, and people beside their models."""
     folder.mkdir(parents=True, exist_ok=True)
-    mean = _as_map(learned.mean, stored)
-    modes = [np.concatenate([_as_map(learned.mean + s * mode, stored) for s in (-2, 2)]) for mode in learned.modes[:7]]
+    mean = _as_map(np.exp(learned.mean), stored)
+    modes = [
+        np.concatenate([_as_map(np.exp(learned.mean + s * mode), stored) for s in (-2, 2)])
+        for mode in learned.modes[:7]
+    ]
     sheet = np.concatenate([np.concatenate([mean, mean]), *modes], axis=1)
     cv2.imwrite(str(folder / "modes.png"), to_srgb8(sheet)[..., ::-1])
     columns = []
     for skin in skins[::10]:
         value, weight = (rows[0] for rows in _rows([skin], stored))
-        precision = weight / (NOISE * learned.mean) ** 2 / _oversampling(weight[None])
-        fitted = _as_map(learned.colours(learned.gamma(value, precision)), stored)
+        precision = weight / NOISE**2 / _oversampling(weight[None])
+        fitted = _as_map(np.exp(learned.colours(learned.gamma(value, precision))), stored)
         columns.append(np.concatenate([skin.albedo * (skin.weight[..., None] > 0.1), fitted]))
     cv2.imwrite(str(folder / "people.png"), to_srgb8(np.concatenate(columns, axis=1))[..., ::-1])
 

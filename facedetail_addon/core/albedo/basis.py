@@ -47,7 +47,7 @@ def save_basis(
     """Write a basis, its modes in 8 bits.
 
     Args:
-        known: (S, S) float32 in [0, 1]; texels at 0 are not stored. mean: (S, S, 3) linear. modes: (G, S, S, 3) per σ.
+        known: (S, S) float32 in [0, 1]; texels at 0 are not stored. mean: (S, S, 3) log albedo. modes: (G, S, S, 3) per σ.
         spread: (S, S) relative standard deviation that the modes leave over.
     """
     stored = known > 0

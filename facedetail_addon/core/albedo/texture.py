@@ -104,10 +104,8 @@ def _delit(colour: np.ndarray, shading: np.ndarray, gloss: np.ndarray) -> np.nda
 
 def _statistical(basis: AlbedoBasis, light: LightEstimate) -> tuple[np.ndarray, np.ndarray]:
     """The basis at this γ, per vertex and as a map; grey for a photo without colours."""
-    values, image = basis.albedo(light.gamma), basis.albedo_map(light.gamma)
-    if light.monochrome:
-        values, image = (np.repeat((v @ LUMINANCE)[..., None], 3, axis=-1) for v in (values, image))
-    return values.astype(np.float32), image.astype(np.float32)
+    basis = basis.grey() if light.monochrome else basis
+    return basis.albedo(light.gamma), basis.albedo_map(light.gamma)
 
 
 def _shading_trust(shading: np.ndarray) -> np.ndarray:

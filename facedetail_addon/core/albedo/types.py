@@ -5,16 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..colour import LUMINANCE
+
 
 @dataclass(frozen=True)
 class AlbedoBasis:
-    """Statistical albedo of the skin, M_alb(γ) = a + E γ (Chen et al., ICCV 2019, equation 4 in the words of section 3).
+    """Statistical albedo of the skin: log M_alb(γ) = a + E γ (after Chen et al., ICCV 2019, section 4.3).
 
-    Colours are linear Rec. 709. Per vertex for fitting, per texel for textures; both describe the same skin.
+    The paper has M_alb itself there. In logarithms pigment adds up as it does in skin (Beer and Lambert), no γ gives a
+    negative colour, and dark skin does not get the contrasts of light skin. Colours are linear Rec. 709. Per vertex for
+    fitting, per texel for textures; both describe the same skin.
 
     Attributes:
-        mean: (V_skin, 3) float32. modes: (G, V_skin, 3) float32 per σ.
-        spread: (V_skin,) float32, what the modes leave over: standard deviation relative to the albedo.
+        mean: (V_skin, 3) float32 log albedo. modes: (G, V_skin, 3) float32 per σ.
+        spread: (V_skin,) float32, what the modes leave over: standard deviation of log luminance.
         known: (V_skin,) float32, 1 = skin that the portraits showed, 0 = hair, inside of mouth and sockets.
         mean_map: (S, S, 3) float32 in canonical UV, row 0 at the top, padded beyond the island.
         mode_maps: (G, S, S, 3) float32.
@@ -28,15 +32,29 @@ class AlbedoBasis:
     mode_maps: np.ndarray
 
     def albedo(self, gamma: np.ndarray) -> np.ndarray:
-        """(G,) to (V_skin, 3) float32, never below a very dark skin."""
-        return np.maximum(self.mean + np.tensordot(gamma, self.modes, axes=1), DARKEST)
+        """(G,) to (V_skin, 3) float32 albedo, at most 1."""
+        return _colours(self.mean + np.tensordot(gamma, self.modes, axes=1))
 
     def albedo_map(self, gamma: np.ndarray) -> np.ndarray:
         """(G,) to (S, S, 3) float32."""
-        return np.maximum(self.mean_map + np.tensordot(gamma, self.mode_maps, axes=1), DARKEST)
+        return _colours(self.mean_map + np.tensordot(gamma, self.mode_maps, axes=1))
+
+    def grey(self) -> "AlbedoBasis":
+        """The same people without colours: each mode changes luminance as it does around the mean."""
+        mean, modes = _grey(self.mean, self.modes)
+        mean_map, mode_maps = _grey(self.mean_map, self.mode_maps)
+        return AlbedoBasis(mean, modes, self.spread, self.known, mean_map, mode_maps)
 
 
-DARKEST = np.float32(0.008)
+def _colours(logarithms: np.ndarray) -> np.ndarray:
+    return np.exp(np.minimum(logarithms, 0)).astype(np.float32)
+
+
+def _grey(mean: np.ndarray, modes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    parts = np.exp(mean) * LUMINANCE
+    total = parts.sum(axis=-1, keepdims=True)
+    grey_modes = (modes * (parts / total)).sum(axis=-1, keepdims=True)
+    return np.repeat(np.log(total), 3, axis=-1), np.repeat(grey_modes, 3, axis=-1)
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,14 @@ from .types import LightEstimate, Transfer
 
 _ROUNDS = 12
 _BOUNCES = 2
-_PATCH_MM2 = 60.0  # skin of this area says as much as one independent measurement
+_PATCH_MM2 = 100.0  # skin of this area says as much as one independent measurement
 _PHOTO_NOISE = 0.03  # relative, of fit, camera and shadows, besides what the basis leaves over
 _DARK_FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
 _OUTLIER = (2.0, 3.0)  # standard deviations at which a vertex counts half: brighter than the model, darker
-_LEVEL = 0.9  # an evenly lit white surface in a well exposed photo, linear
-_LEVEL_SPREAD, _TINT_SPREAD = 0.45, 0.12  # standard deviations of the light's level, relative, and of its colour
+_LEVEL = 1.0  # linear; what a white surface in the place of the face shows in a well exposed photo
+_LEVEL_SPREAD, _TINT_SPREAD = 0.25, 0.2  # standard deviations of that, and of the light's colour, relative
 _BAND_SPREAD = (1.0, 1.0, 0.55, 0.3)  # standard deviation of higher bands' coefficients relative to the level
+_ANY = 10.0  # relative; says nothing
 _GREY = 0.02  # a photo whose skin has less chroma than this is monochrome
 _LEAST_WEIGHT = 3.0  # independent measurements; below this there is nothing to estimate from
 
@@ -60,7 +61,7 @@ def estimate_light(
     data = _data(unwrapped, basis, atlas)
     monochrome = _is_monochrome(data)
     if monochrome:
-        basis = _grey(basis)
+        basis = basis.grey()
     count = transfer.diffuse.shape[1]
     solver = _Solver(data, transfer, basis, monochrome)
     if data.weight.sum() < _LEAST_WEIGHT:
@@ -133,7 +134,8 @@ class _Solver:
         self._gloss = transfer.gloss[data.rows].astype(np.float64)
         self._count = transfer.diffuse.shape[1]
         self._tint = 1e-3 if monochrome else _TINT_SPREAD
-        self._level = _LEVEL
+        weights = data.weight / max(float(data.weight.sum()), 1e-9)
+        self._on_face = weights @ (transfer.transmission[:, None] * transfer.diffuse)[data.rows].astype(np.float64)
 
     def prior_light(self, level: float) -> np.ndarray:
         """(B², 3) even white light in which a white surface shows ``level``."""
@@ -144,7 +146,7 @@ class _Solver:
     def solve(self) -> tuple[np.ndarray, np.ndarray]:
         """Light (B², 3) and γ (G,)."""
         gamma = np.zeros(len(self._modes))
-        ratio = self._data.colour @ LUMINANCE / (self._mean @ LUMINANCE)
+        ratio = self._data.colour @ LUMINANCE / (np.exp(self._mean) @ LUMINANCE)
         radiance = self.prior_light(float(np.clip(np.average(ratio, weights=self._data.weight), 0.02, 3.0)))
         for _ in range(_ROUNDS):
             radiance, gamma = self._step(radiance, gamma)
@@ -157,9 +159,9 @@ class _Solver:
         for _ in range(3):
             direct = self._direct(gamma)
             albedo, lit, gloss, weight = self._state(direct, radiance, gamma)
-            jacobian = (lit[None] * self._modes).reshape(len(gamma), -1) * weight.ravel()
-            right = ((self._data.colour - gloss - lit * self._mean) * weight).ravel()
-            gamma = np.linalg.solve(jacobian @ jacobian.T + np.eye(len(gamma)), jacobian @ right)
+            jacobian = ((lit * albedo)[None] * self._modes).reshape(len(gamma), -1) * weight.ravel()
+            off = ((self._data.colour - gloss - lit * albedo) * weight).ravel() + gamma @ jacobian
+            gamma = np.linalg.solve(jacobian @ jacobian.T + np.eye(len(gamma)), jacobian @ off)
         return gamma
 
     def residual(self, shading: np.ndarray, gloss: np.ndarray, gamma: np.ndarray) -> float:
@@ -186,7 +188,7 @@ class _Solver:
         self, direct: np.ndarray, radiance: np.ndarray, gamma: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(N, 3) albedo, shading, gloss and square roots of weights (of residuals in linear units)."""
-        albedo = np.maximum(self._mean + np.tensordot(gamma, self._modes, axes=1), 1e-3)
+        albedo = self._basis.albedo(gamma)[self._data.rows]
         lit = np.einsum("ncb,bc->nc", direct, radiance)
         lit = np.maximum(lit, _smallest(lit))
         gloss = self._gloss @ radiance
@@ -208,32 +210,35 @@ class _Solver:
         for channel in range(3):
             # Residual to first order: colour + M Δγ-part at the present state, unknowns absolute, not steps.
             by_light = (albedo[:, channel, None] * direct[:, channel] + self._gloss) * weight[:, channel, None]
-            by_gamma = (lit[:, channel] * weight[:, channel])[:, None] * self._modes[:, :, channel].T
+            by_gamma = (albedo[:, channel] * lit[:, channel] * weight[:, channel])[:, None] * self._modes[:, :, channel].T
             wanted = self._data.colour[:, channel] - albedo[:, channel] * lit[:, channel] - gloss[:, channel]
             wanted = wanted * weight[:, channel] + by_light @ radiance[:, channel] + by_gamma @ gamma
             jacobian = np.concatenate([by_light, by_gamma], axis=1)
             places = np.concatenate([np.arange(count) * 3 + channel, 3 * count + np.arange(modes)])
             normal[np.ix_(places, places)] += jacobian.T @ jacobian
             right[places] += jacobian.T @ wanted
-        precision, center = self._light_prior(radiance)
+        precision, wanted = self._light_prior(radiance)
         normal[: 3 * count, : 3 * count] += precision
-        right[: 3 * count] += precision @ center.ravel()
+        right[: 3 * count] += wanted
         normal[3 * count :, 3 * count :] += np.eye(modes)
         solved = np.linalg.solve(normal, right)
         return solved[: 3 * count].reshape(count, 3), solved[3 * count :]
 
     def _light_prior(self, radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Precision (3·B², 3·B²) and centre (B², 3) of the light, widths relative to the present level."""
+        """Precision (3·B², 3·B²) of the light and what it pulls to (3·B²,): white, smooth, of the usual brightness.
+
+        How fast higher bands fall off goes with the light's present level; its brightness is that on the seen face.
+        """
         level = float(np.clip(radiance[0] @ LUMINANCE, 0.05, None))
         precision = np.zeros((3 * self._count, 3 * self._count))
         for index in range(self._count):
             band = int(np.sqrt(index))
             spread = _BAND_SPREAD[min(band, 3)] * (1 if band < 4 else 3 / band) * level
-            usual = _LEVEL_SPREAD * _LEVEL * np.sqrt(4 * np.pi)
-            width, tint = usual if band == 0 else spread / np.sqrt(2 * band + 1), self._tint * spread
-            covariance = width**2 * np.ones((3, 3)) + tint**2 * np.eye(3)
+            width = _ANY * level if band == 0 else spread / np.sqrt(2 * band + 1)
+            covariance = width**2 * np.ones((3, 3)) + (self._tint * spread) ** 2 * np.eye(3)
             precision[3 * index : 3 * index + 3, 3 * index : 3 * index + 3] = np.linalg.inv(covariance)
-        return precision, self.prior_light(_LEVEL)
+        brightness = np.outer(self._on_face, LUMINANCE).ravel() / _LEVEL_SPREAD
+        return precision + np.outer(brightness, brightness), brightness * (_LEVEL / _LEVEL_SPREAD)
 
 
 def _data(unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas) -> _Data:
@@ -249,14 +254,6 @@ def _is_monochrome(data: _Data) -> bool:
         return False
     chroma = np.ptp(data.colour, axis=1) / np.maximum(data.colour.max(axis=1), 1e-3)
     return float(np.median(chroma)) < _GREY
-
-
-def _grey(basis: AlbedoBasis) -> AlbedoBasis:
-    """The same people in grey."""
-    shades = (np.repeat((values @ LUMINANCE)[..., None], 3, axis=-1) for values in
-              (basis.mean, basis.modes, basis.mean_map, basis.mode_maps))  # fmt: skip
-    mean, modes, mean_map, mode_maps = shades
-    return AlbedoBasis(mean, modes, basis.spread, basis.known, mean_map, mode_maps)
 
 
 def _smallest(lit: np.ndarray) -> float:

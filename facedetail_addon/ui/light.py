@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The knobs of a photo's light, where the scene's world has them."""
+
+from dataclasses import dataclass
+
+import bpy
+
+from ..names import LIGHT_PROPERTY, ROTATION_NODE, STRENGTH_NODE, STUDIO_NODE
+
+NO_LIGHT_TEXT = "The world is not a photo's light"
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A node's input as the panel draws it.
+
+    Attributes:
+        text: its label. socket: the input. index: which component of its value, −1 for a single number.
+    """
+
+    text: str
+    socket: bpy.types.NodeSocket
+    index: int = -1
+
+
+def light_knobs(world: bpy.types.World | None) -> tuple[Knob, ...]:
+    """What can be turned of a world that was made from a photo: studio, strength, rotation.
+
+    Empty for other worlds; a knob whose node the artist has removed is left out.
+    """
+    if world is None or LIGHT_PROPERTY not in world or world.node_tree is None:
+        return ()
+    nodes = world.node_tree.nodes
+    wanted = (
+        ("Studio Light", STUDIO_NODE, "Factor", -1),
+        ("Strength", STRENGTH_NODE, "Strength", -1),
+        ("Rotation", ROTATION_NODE, "Rotation", 2),
+    )
+    found = ((text, nodes.get(node), socket, index) for text, node, socket, index in wanted)
+    return tuple(
+        Knob(text, node.inputs[socket], index) for text, node, socket, index in found if node and socket in node.inputs
+    )
