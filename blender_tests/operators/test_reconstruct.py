@@ -81,7 +81,7 @@ def test_choices_are_kept(blender, registered, astronaut, tmp_path):
     )
     assert (scene.render.resolution_x, scene.render.resolution_y) == size
     assert (scene.camera, scene.world, scene.view_settings.view_transform) == (None, world, transform)
-    assert tuple(blender.data.images["astronaut texture"].size) == (1024, 1024)
+    assert tuple(blender.data.images["astronaut albedo"].size) == (1024, 1024)
 
 
 @pytest.mark.parametrize("source", ["prior+landmarks", "prior", "landmarks"])

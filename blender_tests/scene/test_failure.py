@@ -19,7 +19,8 @@ def scene_settings(scene) -> tuple:
     render, view = scene.render, scene.view_settings
     return (
         scene.camera, scene.world, render.resolution_x, render.resolution_y, render.resolution_percentage,
-        view.view_transform, view.look, view.exposure,
+        view.view_transform, view.look, view.exposure, scene.world.use_fake_user,
+        [(item.name, item.hide_render, item.hide_viewport) for item in scene.objects if item.type == "LIGHT"],
     )  # fmt: skip
 
 
@@ -50,27 +51,32 @@ def test_failure_in_the_middle(blender, furnished, model, reconstruction_of):
     assert scene_settings(furnished) == settings
 
 
-def test_failure_after_the_scene_is_set_up(blender, furnished, model, reconstruction_of):
+def test_failure_gives_an_older_head_its_sun_back(blender, furnished, model, reconstruction_of):
     from facedetail_addon.scene.build import build_scene
     from facedetail_addon.scene.rollback import undone_on_failure
 
+    build_scene(reconstruction_of(model), model, use_sun=True)
     before, settings = census(blender), scene_settings(furnished)
     with pytest.raises(KeyboardInterrupt), undone_on_failure(furnished):
-        build_scene(reconstruction_of(model), model)
+        build_scene(reconstruction_of(model), model, use_sun=True)
         assert scene_settings(furnished) != settings
         raise KeyboardInterrupt
     assert census(blender) == before
     assert scene_settings(furnished) == settings
 
 
-def test_missing_texture_file(blender, furnished, model, reconstruction_of, tmp_path):
-    from facedetail_addon.core.errors import OutputError
+def test_failure_after_the_scene_is_set_up(blender, furnished, model, reconstruction_of):
     from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.rollback import undone_on_failure
 
-    before = census(blender)
-    with pytest.raises(OutputError, match="nowhere.png"):
-        build_scene(reconstruction_of(model), model, tmp_path / "nowhere.png")
+    build_scene(reconstruction_of(model), model, scene=furnished, use_light=False)
+    before, settings = census(blender), scene_settings(furnished)
+    with pytest.raises(KeyboardInterrupt), undone_on_failure(furnished):
+        build_scene(reconstruction_of(model), model, use_sun=True)
+        assert scene_settings(furnished) != settings
+        raise KeyboardInterrupt
     assert census(blender) == before
+    assert scene_settings(furnished) == settings
 
 
 def test_reconstruction_of_another_model(blender, model, reconstruction_of):

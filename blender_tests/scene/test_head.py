@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The head in Blender is the head of the model: places, expressions, parts that follow, materials."""
 
-from pathlib import Path
+import dataclasses
 
 import numpy as np
 import pytest
@@ -96,14 +96,35 @@ def test_quads_uv_and_materials(model, built):
         assert (subdivision.levels, subdivision.render_levels) == (1, 2)
 
 
-def test_skin_texture_is_in_its_material_and_packed(blender, built):
-    reconstruction, collection = built
-    material = objects_by_part(collection)["skin"].material_slots[0].material
-    (node,) = [node for node in material.node_tree.nodes if node.type == "TEX_IMAGE"]
-    assert node.image.packed_file is not None
+def images_behind(socket) -> list:
+    """Images that reach a shader's input, through whatever lies between."""
+    nodes = [link.from_node for link in socket.links]
+    found = [node.image for node in nodes if node.type == "TEX_IMAGE"]
+    return found + [image for node in nodes for input_ in node.inputs for image in images_behind(input_)]
+
+
+@pytest.mark.parametrize(
+    ("field", "socket", "space"),
+    [
+        ("albedo", "Base Color", "sRGB"),
+        ("roughness", "Roughness", "Non-Color"),
+        ("specular", "Specular IOR Level", "Non-Color"),
+    ],
+)
+def test_skin_maps_are_in_its_material_and_packed(blender, model, reconstruction_of, field, socket, space):
+    from facedetail_addon.scene.build import build_scene
+
+    maps = np.random.default_rng(1).integers(0, 256, (2, 256, 256), np.uint8)
+    reconstruction = dataclasses.replace(reconstruction_of(model), roughness=maps[0], specular=maps[1])
+    collection = build_scene(reconstruction, model)
+    shader = objects_by_part(collection)["skin"].material_slots[0].material.node_tree.nodes["Principled BSDF"]
+    (image,) = images_behind(shader.inputs[socket])
+    assert image.packed_file is not None
+    assert image.colorspace_settings.name == space
     pixels = np.empty(256 * 256 * 4, np.float32)
-    node.image.pixels.foreach_get(pixels)
-    assert np.abs(pixels.reshape(256, 256, 4)[::-1, :, :3] * 255 - reconstruction.texture).max() < 0.51
+    image.pixels.foreach_get(pixels)
+    expected = getattr(reconstruction, field).reshape(256, 256, -1)
+    assert np.abs(pixels.reshape(256, 256, 4)[::-1, :, :3] * 255 - expected).max() < 0.51
 
 
 def test_real_size_and_one_parent(blender, model, built):
@@ -120,25 +141,9 @@ def test_real_size_and_one_parent(blender, model, built):
     assert places[:, 2].max() - places[nose, 2] > 0.05, "the crown is above the nose"
 
 
-def test_images_from_files(blender, model, reconstruction_of, tmp_path):
-    from skimage import io
-
-    from facedetail_addon.scene.build import build_scene
-
-    reconstruction = reconstruction_of(model, (64, 48))
-    texture, photo = tmp_path / "a texture.png", tmp_path / "b photo.jpg"
-    io.imsave(texture, reconstruction.texture, check_contrast=False)
-    io.imsave(photo, reconstruction.photo, check_contrast=False)
-    build_scene(reconstruction, model, texture, photo)
-    Path(texture).unlink()
-    image = blender.data.images["made up texture"]
-    assert tuple(image.size) == (256, 256)
-    assert image.packed_file is not None
-
-
 def test_pupils_lie_in_front_and_only_there(blender, model, built):
     """The iris place counts arcs from the pupil: it is small in front, and nowhere at the back of the eye."""
-    from facedetail_addon.scene.material import IRIS_ATTRIBUTE
+    from facedetail_addon.scene.eye_material import IRIS_ATTRIBUTE
 
     _, collection = built
     for side in ("eye_left", "eye_right"):

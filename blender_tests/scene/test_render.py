@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A render through the photo's camera lies on the photo and shows the texture's colours."""
+"""A render through the photo's camera lies on the photo and, in even light, shows the albedo's colours."""
 
 import dataclasses
 
@@ -19,7 +19,10 @@ def rendered(blender, model, reconstruction_of, tmp_path):
 
     flat = np.broadcast_to(SKIN, (256, 256, 3)).copy()
     reconstruction = reconstruction_of(model, (160, 120), (95.0, 50.0), expression={"mouthSmileLeft": 0.5})
-    reconstruction = dataclasses.replace(reconstruction, texture=flat)
+    even = np.zeros((9, 3), np.float32)
+    even[0] = 2 * np.sqrt(np.pi)  # radiance 1 from everywhere
+    dull = np.zeros((256, 256), np.uint8)
+    reconstruction = dataclasses.replace(reconstruction, albedo=flat, specular=dull, sh_radiance=even)
     collection = build_scene(reconstruction, model)
     before = blender.context.scene.render.engine
     path = render_scene(tmp_path / "render.png", collection, samples=8)
@@ -38,7 +41,7 @@ def test_lies_on_the_photo_in_its_colours(model, rendered):
     overlap = (expected & shown).sum() / (expected | shown).sum()
     assert overlap > 0.97
 
-    # The bridge of the nose and the forehead are lit from nearly everywhere: texture in, texture out.
+    # The bridge of the nose and the forehead are lit from nearly everywhere: albedo in, albedo out.
     x, y = reconstruction.perspective.project(reconstruction.landmarks68_mm[[27]])[0].astype(int)
     forehead = picture[y - 8 : y - 4, x - 4 : x + 5, :3].reshape(-1, 3).mean(0)
     assert np.abs(forehead - SKIN).max() < 10

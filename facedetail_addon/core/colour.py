@@ -12,7 +12,9 @@ def to_linear(srgb: np.ndarray) -> np.ndarray:
     if srgb.dtype == np.uint8:
         return to_linear(np.arange(256, dtype=np.float32) / 255)[srgb]
     values = np.asarray(srgb, np.float32)
-    return np.where(values <= 0.04045, values / 12.92, ((np.maximum(values, 0) + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return np.where(values <= 0.04045, values / 12.92, ((np.maximum(values, 0) + 0.055) / 1.055) ** 2.4).astype(
+        np.float32
+    )
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:

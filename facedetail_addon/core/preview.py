@@ -223,9 +223,7 @@ def clay(vertices: np.ndarray, camera: PerspectiveCamera, frame: _Frame, opennes
     return _compose(frame, to_srgb(_soften(albedo * light + shine)))
 
 
-def relit(
-    reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveCamera, frame: _Frame
-) -> np.ndarray:
+def relit(reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveCamera, frame: _Frame) -> np.ndarray:
     """(h, w, 3) uint8: albedo · shading + gloss; eyes, teeth and gums in the photo's pixels that lie on them."""
     light = reconstruction.sh_radiance
     albedo = reconstruction.albedo

@@ -4,7 +4,6 @@
 from pathlib import Path
 
 import bpy
-import numpy as np
 
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
@@ -18,9 +17,11 @@ from ..names import (
 )
 from .camera import look_through, make_camera, show_photo
 from .head import make_head
-from .images import loaded_image, packed_image
+from .images import packed_image
+from .light import light_scene
+from .material import SkinImages
+from .render import head_camera
 from .rollback import undone_on_failure
-from .world import use_neutral_light
 
 _ROOT_SIZE_M = 0.05
 
@@ -28,39 +29,42 @@ _ROOT_SIZE_M = 0.05
 def build_scene(
     reconstruction: Reconstruction,
     model: FaceModel,
-    texture_path: Path | None = None,
-    photo_path: Path | None = None,
     *,
     scene: bpy.types.Scene | None = None,
     use_camera: bool = True,
     use_light: bool = True,
+    use_sun: bool = False,
 ) -> bpy.types.Collection:
-    """Build the head in real size (metres), the photo's camera and the materials, in a collection of their own.
+    """Build the head in real size (metres), the photo's camera, light and materials, in a collection of their own.
 
     An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
     head and keeps it on the photo. It carries the photo's emotion as custom properties. The skin's shape keys hold the
-    photo's expression; all at zero is the neutral face. The texture of this version still holds the photo's light, so
-    the skin has little gloss of its own and the light is white and even; a plain render then shows the photo's colours.
+    photo's expression; all at zero is the neutral face. Albedo and light are apart, and together show the photo.
 
     Args:
         reconstruction: from the pipeline or a result folder.
         model: the face model it was made with.
-        texture_path, photo_path: image files to pack instead of the reconstruction's arrays; the photo must be upright.
         scene: the scene to build in, the current one by default.
         use_camera: make the photo's camera the scene's, and the photo's size the render's.
-        use_light: give the scene a white world and the view transform Standard.
+        use_light: make the photo's light the scene's world, and the view transform Standard.
+        use_sun: with ``use_light``, make the strongest direction of the light a sun lamp instead.
 
     Returns:
         the new collection, linked to the scene.
 
     Raises:
-        OutputError: the reconstruction does not belong to the model, or an image cannot be read. Whatever goes
-            wrong, everything made so far is removed and the scene's settings are given back.
+        OutputError: the reconstruction does not belong to the model. Whatever goes wrong, everything made so far is
+            removed and the scene's settings are given back.
     """
     scene = scene or bpy.context.scene
     _check(reconstruction, model)
     with undone_on_failure(scene):
-        return _build(reconstruction, model, texture_path, photo_path, scene, use_camera, use_light)
+        collection = _build(reconstruction, model, scene)
+        if use_camera:
+            look_through(scene, head_camera(collection), reconstruction.perspective.image_size)
+        if use_light:
+            light_scene(scene, collection, Path(reconstruction.photo_name).stem, reconstruction.sh_radiance, use_sun)
+        return collection
 
 
 def select_head(collection: bpy.types.Collection, view_layer: bpy.types.ViewLayer) -> None:
@@ -72,45 +76,27 @@ def select_head(collection: bpy.types.Collection, view_layer: bpy.types.ViewLaye
     view_layer.objects.active = skin
 
 
-def _build(
-    reconstruction: Reconstruction,
-    model: FaceModel,
-    texture_path: Path | None,
-    photo_path: Path | None,
-    scene: bpy.types.Scene,
-    use_camera: bool,
-    use_light: bool,
-) -> bpy.types.Collection:
+def _build(reconstruction: Reconstruction, model: FaceModel, scene: bpy.types.Scene) -> bpy.types.Collection:
     stem = Path(reconstruction.photo_name).stem
     collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
-    texture = _image(f"{stem} texture", texture_path, reconstruction.texture)
-    photo = _image(f"{stem} photo", photo_path, reconstruction.photo)
+    images = SkinImages(
+        packed_image(f"{stem} albedo", reconstruction.albedo),
+        packed_image(f"{stem} roughness", reconstruction.roughness, is_data=True),
+        packed_image(f"{stem} specular", reconstruction.specular, is_data=True),
+    )
     root = bpy.data.objects.new(f"{stem} {HEAD_SUFFIX}", None)
     root.empty_display_size = _ROOT_SIZE_M
     root[EMOTION_PROPERTY] = reconstruction.emotion.name
     root[EMOTION_PROBABILITY_PROPERTY] = reconstruction.emotion.probability
     camera = make_camera(f"{stem} {CAMERA_SUFFIX}", reconstruction.perspective)
-    show_photo(camera, photo)
-    parts = make_head(stem, model, reconstruction.vertices_neutral, reconstruction.beta, texture)
+    show_photo(camera, packed_image(f"{stem} photo", reconstruction.photo))
+    parts = make_head(stem, model, reconstruction.vertices_neutral, reconstruction.beta, images)
     collection.objects.link(root)
     for made in (*parts, camera):
         made.parent = root
         collection.objects.link(made)
     scene.collection.children.link(collection)
-    if use_camera:
-        look_through(scene, camera, reconstruction.perspective.image_size)
-    if use_light:
-        use_neutral_light(scene)
     return collection
-
-
-def _image(name: str, path: Path | None, pixels: np.ndarray) -> bpy.types.Image:
-    if path is None:
-        return packed_image(name, pixels)
-    try:
-        return loaded_image(name, path)
-    except RuntimeError as error:
-        raise OutputError(f"The image {path} cannot be read: {error}.", "Reconstruct the photo again.") from error
 
 
 def _check(reconstruction: Reconstruction, model: FaceModel) -> None:

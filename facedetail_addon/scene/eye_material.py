@@ -8,12 +8,12 @@ from .nodes import add_node, color_ramp, mix_colors, vector_math
 IRIS_ATTRIBUTE = "facedetail_iris"
 """Point attribute of the eyes: position around the pupil, in iris radii."""
 
-_SCLERA = (0.62, 0.56, 0.53, 1.0)
-_SCLERA_VEINS = (0.55, 0.42, 0.39, 1.0)
+_SCLERA = (0.47, 0.46, 0.45, 1.0)
+_SCLERA_VEINS = (0.42, 0.34, 0.32, 1.0)
 _PUPIL = (0.003, 0.003, 0.003, 1.0)
-_IRIS_INNER = (0.16, 0.075, 0.03, 1.0)
-_IRIS_OUTER = (0.07, 0.032, 0.016, 1.0)
-_LIMBUS = (0.02, 0.012, 0.01, 1.0)
+_IRIS_INNER = (0.08, 0.04, 0.018, 1.0)
+_IRIS_OUTER = (0.035, 0.018, 0.01, 1.0)
+_LIMBUS = (0.012, 0.008, 0.007, 1.0)
 _CORNEA_IOR = 1.376
 
 
@@ -42,7 +42,7 @@ def shade_eye(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
         (0.34, (0, 0, 0, 1)), (0.45, (1, 1, 1, 1)), (0.85, (1, 1, 1, 1)), (1.00, (0, 0, 0, 1)),
     ])  # fmt: skip
     contrast = color_ramp(
-        tree, (-500, -150), fibres.outputs["Fac"], [(0.35, (0.45,) * 3 + (1,)), (0.65, (1.7,) * 3 + (1,))], 1.0
+        tree, (-500, -150), fibres.outputs["Fac"], [(0.35, (0.6,) * 3 + (1,)), (0.65, (1.5,) * 3 + (1,))], 1.0
     )
     mix = mix_colors(tree, (-250, 150), blend="MULTIPLY")
     tree.links.new(inside_iris, mix.inputs["Factor"])

@@ -23,13 +23,18 @@ _KINDS = (
 _SCENE = ("camera", "world")
 _RENDER = ("resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y")
 _VIEW = ("view_transform", "look", "exposure", "gamma")
+_LAMP = ("hide_render", "hide_viewport")
+_WORLD = ("use_fake_user",)
 
 
 @contextmanager
 def undone_on_failure(scene: bpy.types.Scene) -> Iterator[None]:
-    """When the block raises, remove every datablock made in it and give the scene its camera, world and size back."""
+    """When the block raises, remove every datablock made in it and give the scene its settings back."""
     before = {_key(item) for item in _all_data()}
     owners = ((scene, _SCENE), (scene.render, _RENDER), (scene.view_settings, _VIEW))
+    owners += tuple((lamp, _LAMP) for lamp in scene.objects if lamp.type == "LIGHT")
+    if scene.world is not None:
+        owners += ((scene.world, _WORLD),)
     settings = [(owner, name, getattr(owner, name)) for owner, names in owners for name in names]
     try:
         yield

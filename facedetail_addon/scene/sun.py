@@ -18,7 +18,7 @@ def make_sun(name: str, sun: Sun, world: bpy.types.World) -> bpy.types.Object:
     Args:
         name: of the object and of its data.
         sun: head frame.
-        world: of ``make_light``; its nodes drive the lamp, by expressions that Blender evaluates without Python.
+        world: of ``make_world``; its nodes drive the lamp, by expressions that Blender evaluates without Python.
     """
     data = bpy.data.lights.new(name, "SUN")
     energy = float(sun.irradiance.max())

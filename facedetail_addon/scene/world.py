@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The light around the head: the photo's, or a studio's; the artist turns three knobs of the world's own nodes."""
+"""The light around the head as a world: the photo's, or a studio's. Its own nodes are the artist's knobs."""
 
 import bpy
 import numpy as np
@@ -18,7 +18,7 @@ from .nodes import add_node, find_node, mix_colors
 STUDIO_IMAGE = "FaceDetail studio light"
 
 
-def make_light(stem: str, radiance: np.ndarray) -> bpy.types.World:
+def make_world(stem: str, radiance: np.ndarray) -> bpy.types.World:
     """A world with the photo's light, which plain nodes turn, strengthen or exchange for a neutral studio's.
 
     Args:
@@ -49,17 +49,6 @@ def make_light(stem: str, radiance: np.ndarray) -> bpy.types.World:
     background.inputs["Strength"].default_value = 1.0
     tree.links.new(mix.outputs[2], background.inputs["Color"])
     return world
-
-
-def use_light(scene: bpy.types.Scene, world: bpy.types.World) -> None:
-    """Make it the scene's world and show colours as they are instead of with a film look; the old world is kept."""
-    if scene.world is not None:
-        scene.world.use_fake_user = True
-    scene.world = world
-    view = scene.view_settings
-    view.view_transform = "Standard"
-    view.look = "None"
-    view.exposure, view.gamma = 0.0, 1.0
 
 
 def _studio() -> bpy.types.Image:

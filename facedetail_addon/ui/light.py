@@ -28,7 +28,7 @@ def light_knobs(world: bpy.types.World | None) -> tuple[Knob, ...]:
 
     Empty for other worlds; a knob whose node the artist has removed is left out.
     """
-    if world is None or LIGHT_PROPERTY not in world or world.node_tree is None:
+    if world is None or LIGHT_PROPERTY not in world or not world.use_nodes:
         return ()
     nodes = world.node_tree.nodes
     wanted = (

@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -22,11 +22,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts" / "training")]
 
+import numpy as np  # noqa: E402
+
 from facedetail_addon.core.errors import FaceDetailError  # noqa: E402
 from facedetail_addon.terminal import stdout_kept_clean  # noqa: E402
-from scripts.benchmark.appearance_ball import ball_errors, test_lights  # noqa: E402
-from scripts.benchmark.appearance_photos import list_photos, measure_photo  # noqa: E402
-from scripts.benchmark.appearance_portraits import load_core, measure_portrait  # noqa: E402
+from scripts.benchmark.appearance_core import PHOTOS, list_photos, load_core  # noqa: E402
+from scripts.benchmark.appearance_lights import known_lights  # noqa: E402
 from scripts.benchmark.appearance_report import report_balls, report_heads, report_photos  # noqa: E402
 
 HEADS, LONDON_STEP, WILD = 16, 14, 4
@@ -60,32 +61,56 @@ def run(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list[str]
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         if "heads" in options.parts:
             numbers = QUICK_HEADS if options.quick else range(options.heads)
-            found = _measured(pool, "heads", partial(measure_portrait, folder=cache, threads=threads), list(numbers))
+            found = _measured(pool, partial(measure_head, folder=cache, threads=threads), numbers)
             figures["heads"] = report_heads(found, len(numbers), lines)
             lights |= {f"estimated, head {one.number}": one.radiance for one in found}
         if "photos" in options.parts:
             photos = list_photos(data, options.london_step, options.wild)
             if options.quick:
-                photos = [photo for photo in photos if photo[0] == "photos"][QUICK_PHOTOS]
-            found = _measured(pool, "photos", partial(measure_photo, threads=threads, keep=options.pictures), photos)
+                photos = [photo for photo in photos if photo[0] == PHOTOS][QUICK_PHOTOS]
+            found = _measured(pool, partial(measure_photo, threads=threads, keep=options.pictures), photos)
             figures["photos"] = report_photos(found, len(photos), lines)
             lights |= {f"estimated, photo {one.name}": one.radiance for one in found}
         if "ball" in options.parts:
             names = list(lights)[:: max(1, len(lights) // ESTIMATED_LIGHTS)]
-            shown = test_lights() | {name: lights[name] for name in names}
+            shown = known_lights() | {name: lights[name] for name in names}
             if options.quick:
                 shown = {name: shown[name] for name in list(shown)[:QUICK_LIGHTS]}
-            found = _measured(pool, "ball", partial(ball_errors, threads=threads), list(shown.values()))
+            found = _measured(pool, partial(measure_ball, threads=threads), list(shown.values()))
             figures["ball"] = report_balls(dict(zip(shown, found, strict=True)), lines)
     figures["seconds"] = round(time.perf_counter() - began, 1)
     return lines, figures
 
 
-def _measured(pool: ProcessPoolExecutor, part: str, measure: Callable, items: list) -> list:
+# Only the processes import Blender: it changes sys.path in a way that processes started afterwards cannot live with.
+
+
+def measure_head(number: int, folder: Path, threads: int) -> object:
+    """See :func:`appearance_portraits.measure_portrait`."""
+    from scripts.benchmark.appearance_portraits import measure_portrait
+
+    return measure_portrait(number, folder, threads)
+
+
+def measure_photo(photo: tuple[str, Path], threads: int, keep: Path | None) -> object:
+    """See :func:`appearance_photos.measure_photo`."""
+    from scripts.benchmark import appearance_photos
+
+    return appearance_photos.measure_photo(photo, threads, keep)
+
+
+def measure_ball(radiance: np.ndarray, threads: int) -> tuple[float, float]:
+    """See :func:`appearance_ball.ball_errors`."""
+    from scripts.benchmark.appearance_ball import ball_errors
+
+    return ball_errors(radiance, threads)
+
+
+def _measured(pool: ProcessPoolExecutor, measure: partial, items: Sequence) -> list:
     """What was found, in the order of the items, without those where nothing was; progress on standard error."""
     found = []
     for done, one in enumerate(pool.map(measure, items), 1):
-        print(f"{part}: {done}/{len(items)}", file=sys.stderr)
+        print(f"{measure.func.__name__}: {done}/{len(items)}", file=sys.stderr)
         found.append(one)
     return [one for one in found if one is not None]
 

@@ -15,34 +15,11 @@ from scripts.benchmark.appearance_cycles import (
     painted_mesh,
     render_linear,
 )
-from scripts.benchmark.appearance_lights import Light, lamp, random_light
 
 _SIZE, _SAMPLES = 96, 128
 _RADIUS_MM, _DISTANCE_MM = 50.0, 1000.0
 _RINGS = 96
 _RIM = 0.95  # of the radius; beyond, a pixel's normals differ too much
-_SEED = 55
-
-
-def test_lights() -> dict[str, np.ndarray]:
-    """Spherical harmonics of soft and hard lights, by name; the hard ones ring below zero."""
-    rng = np.random.default_rng(_SEED)
-    upright = np.diag([1.0, -1.0, -1.0])
-    dark = np.full(3, 0.02)
-    up = np.array([0.0, 1.0, 0.0])
-    one = lamp(np.array([0.6, 0.48, 0.64]), 5.0, np.array([1.0, 0.9, 0.75]))
-    other = lamp(np.array([-0.8, 0.0, 0.6]), 5.0, np.array([0.5, 0.7, 1.0]))
-    behind = lamp(np.array([0.8, 0.0, -0.6]), 8.0, np.ones(3))
-    return {
-        "soft, 3 bands": random_light(rng, upright, 0.2).harmonics(3),
-        "half lamps, 3 bands": random_light(rng, upright, 0.5).harmonics(3),
-        "half lamps, 6 bands": random_light(rng, upright, 0.5).harmonics(6),
-        "mostly lamps, 3 bands": random_light(rng, upright, 0.85).harmonics(3),
-        "one small lamp, 3 bands": Light(up, dark, dark, (one,)).harmonics(3),
-        "one small lamp, 5 bands": Light(up, dark, dark, (one,)).harmonics(5),
-        "two coloured lamps, 3 bands": Light(up, dark, dark, (one, other)).harmonics(3),
-        "from behind, 3 bands": Light(up, 10 * dark, dark, (behind,)).harmonics(3),
-    }
 
 
 def ball_errors(radiance: np.ndarray, threads: int) -> tuple[float, float]:

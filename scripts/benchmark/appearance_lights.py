@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random light around a head: sky, ground and soft lamps, positive everywhere, known as a function of direction."""
+"""Light around a head: random but known, made of sky, ground and soft lamps; and the simplest estimate of it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from facedetail_addon.core.lighting.environment import image_directions
-from facedetail_addon.core.lighting.harmonics import fibonacci_sphere, project
+from facedetail_addon.core.lighting.harmonics import evaluate, fibonacci_sphere, lambert, project
 
 _SAMPLES = 20000
+_SEED = 55  # of the known lights
+_BANDS = 3  # of the simplest estimate
+_ROUNDS = 10
+_OUTLIER = 0.3  # relative difference at which a vertex counts half
+_LEAST_SHADING = 0.02
 _WIDTHS_DEG = (12.0, 45.0)  # how wide lamps are, at 1/e of their centre's radiance
 
 
@@ -84,6 +89,48 @@ def random_light(rng: np.random.Generator, to_camera: np.ndarray, directed: floa
     level = 1 - directed
     ground = level * rng.uniform(0.2, 0.8) * _tint(rng)
     return Light(to_camera.T @ np.array([0.0, -1.0, 0.0]), level * _tint(rng) * 1.2, ground, tuple(lamps))
+
+
+def known_lights() -> dict[str, np.ndarray]:
+    """Spherical harmonics of soft and hard lights, by name; the hard ones ring below zero."""
+    rng = np.random.default_rng(_SEED)
+    upright = np.diag([1.0, -1.0, -1.0])
+    dark = np.full(3, 0.02)
+    up = np.array([0.0, 1.0, 0.0])
+    one = lamp(np.array([0.6, 0.48, 0.64]), 5.0, np.array([1.0, 0.9, 0.75]))
+    other = lamp(np.array([-0.8, 0.0, 0.6]), 5.0, np.array([0.5, 0.7, 1.0]))
+    behind = lamp(np.array([0.8, 0.0, -0.6]), 8.0, np.ones(3))
+    return {
+        "soft, 3 bands": random_light(rng, upright, 0.2).harmonics(3),
+        "half lamps, 3 bands": random_light(rng, upright, 0.5).harmonics(3),
+        "half lamps, 6 bands": random_light(rng, upright, 0.5).harmonics(6),
+        "mostly lamps, 3 bands": random_light(rng, upright, 0.85).harmonics(3),
+        "one small lamp, 3 bands": Light(up, dark, dark, (one,)).harmonics(3),
+        "one small lamp, 5 bands": Light(up, dark, dark, (one,)).harmonics(5),
+        "two coloured lamps, 3 bands": Light(up, dark, dark, (one, other)).harmonics(3),
+        "from behind, 3 bands": Light(up, 10 * dark, dark, (behind,)).harmonics(3),
+    }
+
+
+def plain_light(colour: np.ndarray, normals: np.ndarray, albedo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The simplest estimate: colour = albedo · irradiance(normal), no shadows, no gloss, everyone's skin the same.
+
+    Args:
+        colour, normals, albedo: (N, 3).
+
+    Returns:
+        (9, 3) radiance by least squares with weights that drop with the residual, and (N, 3) positive shading.
+    """
+    design = evaluate(normals, _BANDS) * lambert(_BANDS)
+    weight, radiance = np.ones(len(colour)), np.zeros((_BANDS**2, 3))
+    for _ in range(_ROUNDS):
+        for channel in range(3):
+            system = design * (albedo[:, channel] * weight)[:, None]
+            radiance[:, channel] = np.linalg.lstsq(system, colour[:, channel] * weight, rcond=None)[0]
+        model = albedo * (design @ radiance)
+        off = (colour - model).mean(1) / np.maximum(model.mean(1), _LEAST_SHADING)
+        weight = 1 / (1 + (off / _OUTLIER) ** 2)
+    return radiance, np.maximum(design @ radiance, _LEAST_SHADING)
 
 
 def _tint(rng: np.random.Generator) -> np.ndarray:

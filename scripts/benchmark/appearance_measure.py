@@ -8,8 +8,10 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import structural_similarity
 
 from facedetail_addon.core.colour import LUMINANCE, to_srgb
+from facedetail_addon.core.lighting.harmonics import evaluate, fibonacci_sphere, lambert
 
 _DARKEST = 0.004  # albedo, so that logarithms stay finite
+_NORMALS, _SEEN = 1000, 0.25  # normals tried over the sphere; cosine to the camera from which on they count
 _SAME_PSNR_DB = 60.0  # of pictures that are the same to the last bit
 
 
@@ -22,6 +24,8 @@ class LightErrors:
         stops: log2 of estimated over true mean radiance; what brightness went from skin to light or back.
         tint_deg: angle between the colours of both mean radiances, as in measures of colour constancy.
         direction_deg: between the directions where both are brightest to first order, of luminance.
+        lit: relative root mean square difference of the irradiance on surfaces that the camera sees, no shadows, after
+            the best common factor; what a wrong light would show of itself in a render from the photo's camera.
         directed: |l = 1| / (l = 0) of the true luminance: 0 from everywhere alike, √3 from one point.
     """
 
@@ -29,6 +33,7 @@ class LightErrors:
     stops: float
     tint_deg: float
     direction_deg: float
+    lit: float
     directed: float
 
 
@@ -49,9 +54,61 @@ class AlbedoErrors:
     leak: float
 
 
-def light_errors(found: np.ndarray, truth: np.ndarray) -> LightErrors:
-    """Compare (≥ 9, 3) coefficients with (≥ 9, 3) true ones; only the first 9 count."""
+@dataclass(frozen=True)
+class PortraitErrors:
+    """What came back of one head.
+
+    Attributes:
+        number: of the head. subsurface: whether light wandered through its skin.
+        light: by method; the photo as albedo has none. albedo: by method.
+        regions: mean CIEDE2000 after the best factor per channel, ours, by region of the face.
+        mean_skin: mean CIEDE2000 of the statistical albedo alone (mean of the basis, best factor per channel).
+        misplaced_px: median distance between where seen vertices are and where they were found.
+        radiance: (B², 3) of ours.
+    """
+
+    number: int
+    subsurface: bool
+    light: dict[str, LightErrors]
+    albedo: dict[str, AlbedoErrors]
+    regions: dict[str, float]
+    mean_skin: float
+    misplaced_px: float
+    radiance: np.ndarray
+
+
+@dataclass(frozen=True)
+class PhotoErrors:
+    """How near pictures of one reconstruction come to its photo.
+
+    Attributes:
+        group, name: of the photo.
+        psnr, ssim: by look, then by mask.
+        regions_db: PSNR of the photo's light by region of the face.
+        radiance: (B², 3) of the estimate.
+        codes: of the reconstruction's warnings.
+    """
+
+    group: str
+    name: str
+    psnr: dict[str, dict[str, float]]
+    ssim: dict[str, dict[str, float]]
+    regions_db: dict[str, float]
+    radiance: np.ndarray
+    codes: tuple[str, ...]
+
+
+def light_errors(found: np.ndarray, truth: np.ndarray, towards_camera: np.ndarray) -> LightErrors:
+    """Compare (≥ 9, 3) coefficients with (≥ 9, 3) true ones; only the first 9 count.
+
+    Args:
+        towards_camera: (3,) unit vector from the head, head frame.
+    """
     found, truth = np.asarray(found, np.float64)[:9], np.asarray(truth, np.float64)[:9]
+    normals = fibonacci_sphere(_NORMALS)
+    design = evaluate(normals[normals @ towards_camera > _SEEN], 3) * lambert(3)
+    shown, true_shown = design @ found, design @ truth
+    shown = shown * best_factor(shown, true_shown)
     scaled = best_factor(found, truth) * found
     level, true_level = found[0] @ LUMINANCE, truth[0] @ LUMINANCE
     return LightErrors(
@@ -59,6 +116,7 @@ def light_errors(found: np.ndarray, truth: np.ndarray) -> LightErrors:
         stops=float(np.log2(max(level, 1e-6) / true_level)),
         tint_deg=angle_deg(found[0], truth[0]),
         direction_deg=angle_deg(brightest(found), brightest(truth)),
+        lit=float(np.linalg.norm(shown - true_shown) / np.linalg.norm(true_shown)),
         directed=float(np.linalg.norm(truth[1:4] @ LUMINANCE) / true_level),
     )
 

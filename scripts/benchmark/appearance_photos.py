@@ -2,7 +2,6 @@
 """Photos against Cycles' pictures of what was made of them, beside the same skin in even light and without light."""
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -18,57 +17,24 @@ from facedetail_addon.core.render import trace_image
 from facedetail_addon.core.results import Reconstruction
 from facedetail_addon.scene.build import build_scene
 from facedetail_addon.scene.render import render_scene
+from scripts.benchmark.appearance_core import SETTINGS, load_core
 from scripts.benchmark.appearance_heads import FACE
-from scripts.benchmark.appearance_measure import psnr, ssim
-from scripts.benchmark.appearance_portraits import SETTINGS, load_core
+from scripts.benchmark.appearance_measure import PhotoErrors, psnr, ssim
 
 RENDER, FLAT, UNLIT = "photo's light", "even light", "no light"
 LOOKS = (RENDER, FLAT, UNLIT)
 SKIN, WITH_EYES = "skin", "with eyes and mouth"
 MASKS = (SKIN, WITH_EYES)
-LONDON, PHOTOS, WILD = "london", "photos", "wild"
 _LONGEST_PX = 540
 _SAMPLES = {RENDER: 24, FLAT: 12, UNLIT: 4}
 _BRIGHTNESS = (0.02, 20.0)
-
-
-@dataclass(frozen=True)
-class PhotoErrors:
-    """How near pictures of one reconstruction come to its photo.
-
-    Attributes:
-        group, name: of the photo.
-        psnr, ssim: by look, then by mask.
-        regions_db: PSNR of the photo's light by region of the face.
-        radiance: (B², 3) of the estimate.
-        codes: of the reconstruction's warnings.
-    """
-
-    group: str
-    name: str
-    psnr: dict[str, dict[str, float]]
-    ssim: dict[str, dict[str, float]]
-    regions_db: dict[str, float]
-    radiance: np.ndarray
-    codes: tuple[str, ...]
-
-
-def list_photos(data: Path, london_step: int, wild: int) -> list[tuple[str, Path]]:
-    """(group, file): every so many of the London portraits, neutral and smiling in turn, all of ``photos`` and a few
-    wild ones."""
-    london = [sorted((data / "london" / kind).glob("*.jpg")) for kind in ("neutral", "smiling")]
-    chosen = [path for kind, paths in enumerate(london) for path in paths[kind * london_step // 2 :: london_step]]
-    outside = sorted((data / "wild").glob("*.jpg"))
-    outside = outside[:: max(1, len(outside) // max(1, wild))][:wild]
-    groups = ((LONDON, chosen), (PHOTOS, sorted((data / "photos").glob("*.png"))), (WILD, outside))
-    return [(group, path) for group, paths in groups for path in paths]
 
 
 def measure_photo(photo: tuple[str, Path], threads: int, keep: Path | None = None) -> PhotoErrors | None:
     """Reconstruct, build the scene, render through the photo's camera; None where no face is found.
 
     Args:
-        photo: of :func:`list_photos`. threads: of Cycles. keep: a folder for a strip of pictures per photo.
+        photo: (group, file). threads: of Cycles. keep: a folder for a strip of pictures per photo.
     """
     group, path = photo
     core = load_core()

@@ -1,67 +1,89 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pipeline on photos of heads whose light and skin are known, beside two simpler ways to the same."""
+"""Photos by Cycles of heads whose light and skin are known, and the pipeline on them beside two simpler ways.
+
+The photos share no code with the estimate's light transport.
+"""
 
 import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
+import bpy
 import cv2
 import numpy as np
 
 from facedetail_addon.core.albedo.basis import at_vertices
-from facedetail_addon.core.colour import to_linear
+from facedetail_addon.core.colour import LUMINANCE, to_linear, to_srgb
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.image import sample
-from facedetail_addon.core.lighting.harmonics import evaluate, lambert
-from facedetail_addon.core.pipeline import Core, Settings, reconstruct
+from facedetail_addon.core.pipeline import Core, reconstruct
 from facedetail_addon.core.render import vertex_normals
 from facedetail_addon.core.results import Reconstruction
-from scripts.benchmark.appearance_heads import FACE, Portrait, photograph, seen_vertices
+from facedetail_addon.scene.space import to_blender
+from scripts.benchmark.appearance_core import SETTINGS, load_core
+from scripts.benchmark.appearance_cycles import (
+    empty_scene,
+    light_with,
+    painted_material,
+    painted_mesh,
+    render_linear,
+)
+from scripts.benchmark.appearance_heads import FACE, SEED, Head, load_painter, make_head, refined, seen_vertices
+from scripts.benchmark.appearance_lights import plain_light
 from scripts.benchmark.appearance_measure import (
-    AlbedoErrors,
-    LightErrors,
+    PortraitErrors,
     albedo_errors,
     best_factor,
     delta_e,
     light_errors,
 )
+from scripts.training.synthetic_heads import Painter
 
-SETTINGS = Settings(resolution=1024)
+SAMPLES = 48
+_VERSION = 1  # of the pictures; part of their names in the cache
+_NOISE = 0.006  # of the camera, sRGB
+_IMAGE_ROWS = 128
+_SUBSURFACE_MM = (3.67, 1.37, 0.68)  # Jensen et al. (2001), skin1
 OURS, PLAIN_HARMONICS, PHOTO = "ours", "harmonics without shadows, mean skin", "photo as albedo"
 METHODS = (OURS, PLAIN_HARMONICS, PHOTO)
-_BANDS = 3
-_ROUNDS = 10
-_OUTLIER = 0.3  # relative difference at which a vertex counts half in the plain estimate
-_LEAST_SHADING = 0.02
 
 
 @dataclass(frozen=True)
-class PortraitErrors:
-    """What came back of one head.
+class Portrait:
+    """The photo of a head, and what the estimate should find.
 
     Attributes:
-        number: of the head. subsurface: whether light wandered through its skin.
-        light: by method; the photo as albedo has none. albedo: by method.
-        regions: mean CIEDE2000 after the best factor per channel, ours, by region of the face.
-        mean_skin: mean CIEDE2000 of the statistical albedo alone (mean of the basis, best factor per channel).
-        misplaced_px: median distance between where seen vertices are and where they were found.
-        radiance: (B², 3) of ours.
+        head: what was photographed. picture: (H, W, 3) uint8 sRGB.
+        shading: (H, W, 3) float32: the light on the skin in the photo's units, without the skin's colour; from
+            Cycles' diffuse passes.
+        radiance: (9, 3) spherical harmonics of the light, head frame, the photo's units.
     """
 
-    number: int
-    subsurface: bool
-    light: dict[str, LightErrors]
-    albedo: dict[str, AlbedoErrors]
-    regions: dict[str, float]
-    mean_skin: float
-    misplaced_px: float
+    head: Head
+    picture: np.ndarray
+    shading: np.ndarray
     radiance: np.ndarray
 
 
-@cache
-def load_core() -> Core:
-    return Core.load(SETTINGS)
+def photograph(number: int, folder: Path, threads: int) -> Portrait:
+    """The photo of head ``number``, from the folder where an earlier run left it, else by Cycles (half a minute).
+
+    Args:
+        folder: of the cache. threads: of Cycles.
+    """
+    model, painter = load_painter()
+    head = make_head(number, model, painter)
+    path = folder / f"head_{_VERSION}_{SEED}_{number:03d}.npz"
+    if not path.is_file():
+        picture, shading, factor = _render(head, painter, threads)
+        np.savez_compressed(path, picture=picture, shading=shading.astype(np.float16), factor=factor)
+    with np.load(path) as arrays:
+        return Portrait(
+            head=head,
+            picture=arrays["picture"],
+            shading=arrays["shading"].astype(np.float32),
+            radiance=head.light.harmonics(3) * float(arrays["factor"]),
+        )
 
 
 def measure_portrait(number: int, folder: Path, threads: int) -> PortraitErrors | None:
@@ -90,21 +112,22 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, core
     shading = at_pixels(portrait.shading, places)
     colour = at_pixels(to_linear(found.photo), found.perspective.project(found.vertices[rows]))
     normals = vertex_normals(found.vertices[: model.skin.stop], model.skin.triangles())[rows]
-    plain, plain_shading = plain_light(colour, normals, core.basis.mean[rows])
+    mean = core.basis.albedo(np.zeros(len(core.basis.modes), np.float32))[rows]
+    plain, plain_shading = plain_light(colour, normals, mean)
     albedo = {
         OURS: to_linear(at_vertices(found.albedo.astype(np.float32) / 255, model)[rows]),
         PLAIN_HARMONICS: (colour / plain_shading).clip(0, 1),
         PHOTO: colour,
     }
-    mean = core.basis.mean[rows]
+    towards = -camera.rotation[2]
     regions = model.region[rows]
     per_vertex = delta_e(_fitted(albedo[OURS], truth), truth)
     return PortraitErrors(
         number=number,
         subsurface=portrait.head.subsurface,
         light={
-            OURS: light_errors(found.sh_radiance, portrait.radiance),
-            PLAIN_HARMONICS: light_errors(plain, portrait.radiance),
+            OURS: light_errors(found.sh_radiance, portrait.radiance, towards),
+            PLAIN_HARMONICS: light_errors(plain, portrait.radiance, towards),
         },
         albedo={method: albedo_errors(values, truth, shading) for method, values in albedo.items()},
         regions={
@@ -117,27 +140,6 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, core
     )  # fmt: skip
 
 
-def plain_light(colour: np.ndarray, normals: np.ndarray, albedo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The simplest estimate: colour = albedo · irradiance(normal), no shadows, no gloss, everyone's skin the same.
-
-    Args:
-        colour, normals, albedo: (N, 3).
-
-    Returns:
-        (9, 3) radiance by least squares with weights that drop with the residual, and (N, 3) positive shading.
-    """
-    design = evaluate(normals, _BANDS) * lambert(_BANDS)
-    weight, radiance = np.ones(len(colour)), np.zeros((_BANDS**2, 3))
-    for _ in range(_ROUNDS):
-        for channel in range(3):
-            system = design * (albedo[:, channel] * weight)[:, None]
-            radiance[:, channel] = np.linalg.lstsq(system, colour[:, channel] * weight, rcond=None)[0]
-        model = albedo * (design @ radiance)
-        off = (colour - model).mean(1) / np.maximum(model.mean(1), _LEAST_SHADING)
-        weight = 1 / (1 + (off / _OUTLIER) ** 2)
-    return radiance, np.maximum(design @ radiance, _LEAST_SHADING)
-
-
 def at_pixels(image: np.ndarray, places_px: np.ndarray) -> np.ndarray:
     """(H, W, C) float32 at (N, 2) px, the first pixel's centre at (0.5, 0.5)."""
     return sample(image, places_px.astype(np.float32) - np.float32(0.5), cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
@@ -145,3 +147,42 @@ def at_pixels(image: np.ndarray, places_px: np.ndarray) -> np.ndarray:
 
 def _fitted(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return found * np.array([best_factor(found[:, c], truth[:, c]) for c in range(3)])
+
+
+def _render(head: Head, painter: Painter, threads: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Picture, shading in the picture's units, and the factor from the light to the picture's units."""
+    scene = empty_scene(head.sample.camera, SAMPLES, threads)
+    light_with(scene, head.light.image(_IMAGE_ROWS))
+    normals = vertex_normals(head.vertices, painter.triangles)
+    fields, triangles = refined(np.concatenate([head.vertices, normals], axis=1), painter.triangles)
+    kind = np.repeat(painter.part, 4)
+    painted_mesh(
+        scene, to_blender(fields[:, :3]), to_blender(fields[:, 3:]), triangles, head.albedo,
+        np.select([kind == 1, np.isin(kind, (2, 3))], [1, 2], 0), _materials(head),
+    )  # fmt: skip
+    rendered = render_linear(scene, diffuse_light=True)
+    color, alpha = rendered["image"][..., :3], rendered["image"][..., 3:]
+    solid = alpha[..., 0] > 0.99
+    factor = head.level / float(np.percentile(color[solid] @ LUMINANCE, 90))
+    picture = to_srgb((color + (1 - alpha) * _background(head)) * factor)
+    picture = picture + np.random.default_rng(head.noise).normal(size=picture.shape) * _NOISE
+    return (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8), rendered["diffuse"] * factor, factor
+
+
+def _materials(head: Head) -> list[bpy.types.Material]:
+    """Skin, eyes, and what is in the mouth."""
+    skin = painted_material(
+        "skin", Roughness=head.roughness, IOR=1.4, Specular_IOR_Level=0.5, Subsurface_Weight=float(head.subsurface),
+        Subsurface_Radius=_SUBSURFACE_MM, Subsurface_Scale=0.001,
+    )  # fmt: skip
+    return [skin, painted_material("eye", Roughness=0.08, IOR=1.376), painted_material("mouth", Roughness=0.25)]
+
+
+def _background(head: Head) -> np.ndarray:
+    """(H, W, 3) the light itself, as the camera sees it behind the head."""
+    camera = head.sample.camera
+    width, height = camera.image_size
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    plane = (np.stack([x, y], axis=-1) - camera.center_px) / camera.focal_px
+    directions = np.concatenate([plane, np.ones_like(plane[..., :1])], axis=-1) @ camera.rotation
+    return head.light.radiance(directions / np.linalg.norm(directions, axis=-1, keepdims=True))

@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tables and figures of the appearance benchmark."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .appearance_photos import PhotoErrors
-    from .appearance_portraits import PortraitErrors
+from scripts.benchmark.appearance_measure import PhotoErrors, PortraitErrors
 
 DIRECTED = 0.4
 """|l = 1| / (l = 0) of the true light from which on its direction means something; √3 is light from one point."""
@@ -78,8 +73,9 @@ def report_balls(errors: dict[str, tuple[float, float]], lines: list[str]) -> di
 
 def _lights(found: list[PortraitErrors], lines: list[str]) -> dict[str, object]:
     lines += ["", f"**{len(found)} painted heads: error of the light**", ""]
-    lines += ["| light | count | method | harmonics: median | 90 % | direction: median | 90 % | brightness | tint |"]
-    lines += ["|---|---|---|---|---|---|---|---|---|"]
+    lines += ["| light | count | method | harmonics: median | 90 % | irradiance seen | direction: median "
+              "| 90 % | brightness | tint |"]  # fmt: skip
+    lines += ["|---|---|---|---|---|---|---|---|---|---|"]
     figures: dict[str, object] = {}
     kinds: dict[str, Callable[[PortraitErrors], bool]] = {
         "all": lambda one: True,
@@ -93,14 +89,16 @@ def _lights(found: list[PortraitErrors], lines: list[str]) -> dict[str, object]:
             row = {
                 "relative": _median([e.relative for e in errors]),
                 "relative_p90": _high([e.relative for e in errors]),
+                "lit": _median([e.lit for e in errors]),
                 "direction_deg": _median([e.direction_deg for e in errors], 1),
                 "direction_deg_p90": _high([e.direction_deg for e in errors], 1),
                 "stops": _median([abs(e.stops) for e in errors], 2),
                 "tint_deg": _median([e.tint_deg for e in errors], 1),
             }
             figures.setdefault(kind, {"count": len(own)})[method] = row
-            shown = [f"{row['relative']:.1%}", f"{row['relative_p90']:.1%}", f"{row['direction_deg']}°",
-                     f"{row['direction_deg_p90']}°", f"± {row['stops']} stops", f"{row['tint_deg']}°"]  # fmt: skip
+            shares = [f"{row[key]:.1%}" for key in ("relative", "relative_p90", "lit")]
+            angles = [f"{row[key]}°" for key in ("direction_deg", "direction_deg_p90")]
+            shown = [*shares, *angles, f"± {row['stops']} stops", f"{row['tint_deg']}°"]
             lines.append(f"| {kind} | {len(own)} | {method} | " + " | ".join(shown) + " |")
     return figures
 

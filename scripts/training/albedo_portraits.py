@@ -41,13 +41,12 @@ class Portrait:
     """One photo of one person.
 
     Attributes:
-        person: who. group: what the person said of their ethnicity. smiling: which of the two photos.
+        person: who. group: what the person said of their ethnicity.
         unwrapped: what it shows. transfer: of the posed head. to_room: (3, 3) turns head axes to the camera's.
     """
 
     person: str
     group: str
-    smiling: bool
     unwrapped: UnwrappedPhoto
     transfer: Transfer
     to_room: np.ndarray
@@ -79,9 +78,8 @@ def read_portraits(folder: Path, model: FaceModel, atlas: Atlas, gloss: SkinGlos
                 fit.vertices, triangles, model.skin.stop, fit.perspective.position(), gloss, BANDS
             )
             unwrapped = unwrap(photo.pixels, fit, model, atlas)
-            portraits.append(
-                Portrait(path.stem[:3], groups[path.stem[:3]], kind == "smiling", unwrapped, transfer, fit.perspective.rotation)
-            )  # fmt: skip
+            person = path.stem[:3]
+            portraits.append(Portrait(person, groups[person], unwrapped, transfer, fit.perspective.rotation))
     return portraits
 
 

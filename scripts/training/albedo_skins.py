@@ -93,7 +93,8 @@ def _is_skin(
     soft = cv2.GaussianBlur(albedo, (0, 0), 1.0)
     light = np.log(np.maximum(soft @ LUMINANCE, 1e-3) / (tone @ LUMINANCE))
     tint = np.log(np.maximum(soft, 1e-3)) - np.log(np.maximum(soft[..., 1:2], 1e-3)) - np.log(tone / tone[1])
-    foreign = (light < -_DARKER) | (light > _LIGHTER) | (np.abs(tint[..., 0]) > _TINTED) | (np.abs(tint[..., 2]) > 2 * _TINTED)  # fmt: skip
+    foreign = (light < -_DARKER) | (light > _LIGHTER)
+    foreign |= (np.abs(tint[..., 0]) > _TINTED) | (np.abs(tint[..., 2]) > 2 * _TINTED)
     foreign &= (hairy > 0) & (confidence > 0)
     foreign = cv2.morphologyEx(foreign.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     spread = cv2.dilate(foreign, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _MARGIN_TEXELS + 1,) * 2))

@@ -17,10 +17,10 @@ from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.mesh_fields import mesh_laplacian, spread, vertex_areas
 from facedetail_addon.core.photo import read_photo
 from facedetail_addon.core.proxy.fit import fit_proxy
 from facedetail_addon.core.render import vertex_normals
-from facedetail_addon.core.mesh_fields import mesh_laplacian, spread, vertex_areas
 from facedetail_addon.core.uv.mirror import mirror_embedding
 from facedetail_addon.core.uv.raster import rasterise_uv
 from facedetail_addon.core.uv.unwrap import unwrap

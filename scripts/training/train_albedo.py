@@ -81,11 +81,12 @@ def main() -> None:
     spread = _left_over(skins, final, stored)
     path = WEIGHTS_DIR / "albedo_basis.npz"
     mean, modes = _as_map(final.mean, stored), np.array([_as_map(mode, stored) for mode in final.modes])
-    save_basis(path, model, known, mean, modes, spread)
+    save_basis(path, model, known, mean, modes, spread, _reach(skins, final, stored))
     register_weights(path)
     if options.pictures:
         _pictures(options.pictures, skins, final, stored)
-    figures |= {"people": len(skins), "modes": len(modes), "bytes": path.stat().st_size, "light": light.round(4).tolist()}
+    figures |= {"people": len(skins), "modes": len(modes), "bytes": path.stat().st_size}
+    figures["light"] = light.round(4).tolist()
     print("\n".join([*_table(figures), "", json.dumps(figures)]))
 
 
@@ -219,8 +220,18 @@ def _left_over(skins: list[PortraitSkin], learned: Learned, stored: np.ndarray) 
         squares, total = squares + sure * off.clip(0, 1), total + sure
     image = np.zeros(stored.shape, np.float32)
     image[stored] = np.sqrt(squares / total)
-    soft = cv2.GaussianBlur(image, (0, 0), 1.5) / np.maximum(cv2.GaussianBlur(stored.astype(np.float32), (0, 0), 1.5), 1e-3)
+    soft = cv2.GaussianBlur(image, (0, 0), 1.5) / np.maximum(
+        cv2.GaussianBlur(stored.astype(np.float32), (0, 0), 1.5), 1e-3
+    )
     return np.where(stored, soft, 0).astype(np.float32)
+
+
+def _reach(skins: list[PortraitSkin], learned: Learned, stored: np.ndarray) -> np.ndarray:
+    """(2, G) lowest and highest γ of these people."""
+    gammas = []
+    for value, weight in zip(*_rows(skins, stored), strict=True):
+        gammas.append(learned.gamma(value, weight / NOISE**2 / _oversampling(weight[None])))
+    return np.array([np.min(gammas, axis=0), np.max(gammas, axis=0)])
 
 
 def _as_map(row: np.ndarray, stored: np.ndarray) -> np.ndarray:
@@ -249,7 +260,12 @@ def _pictures(folder: Path, skins: list[PortraitSkin], learned: Learned, stored:
 
 
 def _table(figures: dict) -> list[str]:
-    lines = [f"{figures['held_out']} people who were not learned", "", "| model | mean ΔE (CIEDE2000) |", "| --- | --- |"]
+    lines = [
+        f"{figures['held_out']} people who were not learned",
+        "",
+        "| model | mean ΔE (CIEDE2000) |",
+        "| --- | --- |",
+    ]
     return lines + [f"| {name} | {figures[name]:.2f} |" for name in ("mean", "own tone", "10 modes", "all modes")]
 
 

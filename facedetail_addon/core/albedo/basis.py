@@ -42,13 +42,21 @@ def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
 
 
 def save_basis(
-    path: Path, model: FaceModel, known: np.ndarray, mean: np.ndarray, modes: np.ndarray, spread: np.ndarray
+    path: Path,
+    model: FaceModel,
+    known: np.ndarray,
+    mean: np.ndarray,
+    modes: np.ndarray,
+    spread: np.ndarray,
+    reach: np.ndarray,
 ) -> None:
     """Write a basis, its modes in 8 bits.
 
     Args:
-        known: (S, S) float32 in [0, 1]; texels at 0 are not stored. mean: (S, S, 3) log albedo. modes: (G, S, S, 3) per σ.
-        spread: (S, S) relative standard deviation that the modes leave over.
+        known: (S, S) float32 in [0, 1]; texels at 0 are not stored.
+        mean: (S, S, 3) log albedo. modes: (G, S, S, 3) per σ.
+        spread: (S, S) standard deviation of log luminance that the modes leave over. reach: (2, G) lowest and highest γ
+            of people.
     """
     stored = known > 0
     values = modes[:, stored]
@@ -62,6 +70,7 @@ def save_basis(
         steps=steps.astype(np.float32),
         modes=np.round(values / steps[:, None, None]).astype(np.int8),
         spread=np.round(spread[stored].clip(0, 1) * 255).astype(np.uint8),
+        reach=reach.astype(np.float32),
     )
 
 
@@ -83,23 +92,23 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     stored = known > 0
     count, side = int(stored.sum()), known.shape[0]
     modes = arrays["modes"]
-    if (
-        arrays["mean"].shape != (count, 3) or modes.ndim != 3 or modes.shape[1:] != (count, 3)
-        or arrays["steps"].shape != (len(modes),) or arrays["spread"].shape != (count,) or modes.dtype != np.int8
-    ):  # fmt: skip
+    shapes = {"mean": (count, 3), "modes": (len(modes), count, 3), "steps": (len(modes),), "spread": (count,)}
+    shapes["reach"] = (2, len(modes))
+    if modes.dtype != np.int8 or any(arrays[name].shape != shape for name, shape in shapes.items()):
         raise ValueError("its arrays do not belong together")
     maps = np.concatenate([
         arrays["mean"].astype(np.float32)[None],
         modes.astype(np.float32) * arrays["steps"].astype(np.float32)[:, None, None],
     ])  # fmt: skip
-    if not np.isfinite(maps).all():
+    lowest, highest = arrays["reach"].astype(np.float32)
+    if not np.isfinite(maps).all() or not (lowest <= highest).all():
         raise ValueError("it holds values that are not finite")
     nearest = _nearest(stored)
     maps = maps[:, nearest].reshape(len(maps), side, side, 3)
     spread = (arrays["spread"].astype(np.float32) / 255)[nearest].reshape(side, side)
     at = at_vertices(np.dstack([*maps, spread, known]).astype(np.float32), model)
     colours = np.ascontiguousarray(at[:, :-2].reshape(len(at), -1, 3).transpose(1, 0, 2))
-    return AlbedoBasis(colours[0], colours[1:], at[:, -2].copy(), at[:, -1].copy(), maps[0], maps[1:])
+    return AlbedoBasis(lowest, highest, colours[0], colours[1:], at[:, -2].copy(), at[:, -1].copy(), maps[0], maps[1:])
 
 
 def _nearest(stored: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ _WIDEST = 11  # texels of radius; what is wider and bright is skin
 _EXCESS = (0.06, 0.22)  # of the surroundings' brightness at which an excess begins to count, and counts fully
 _GREY_EXCESS = (0.25, 0.6)  # without colours only a strong one counts
 _LEAST_TRUST = 0.15
+_LEAST_TONE = 0.9  # of the skin's usual brightness; what is darker, in a beard for example, is no highlight
 
 
 def find_highlights(albedo: np.ndarray, trust: np.ndarray, skin: np.ndarray, monochrome: bool) -> np.ndarray:
@@ -35,7 +36,9 @@ def find_highlights(albedo: np.ndarray, trust: np.ndarray, skin: np.ndarray, mon
         return np.zeros(trust.shape, np.float32)
     colour = _blur(albedo, trust, _SOFT)
     light = colour @ LUMINANCE
-    around = _surroundings(light, seen)
+    around = np.maximum(
+        _surroundings(light, seen), _LEAST_TONE * cv2.GaussianBlur(skin @ LUMINANCE, (0, 0), _WIDEST / 3)
+    )
     excess = light - around
     share = smoothstep(excess / np.maximum(around, 1e-3), *(_GREY_EXCESS if monochrome else _EXCESS))
     white = excess if monochrome else np.minimum(_white_part(colour, skin), excess)

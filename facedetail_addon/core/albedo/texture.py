@@ -8,17 +8,21 @@ from ..colour import LUMINANCE, to_linear, to_srgb8
 from ..face_model.model import FaceModel
 from ..image import pad_islands, smoothstep
 from ..lighting.types import LightEstimate
+from ..mesh_fields import spread
 from ..uv.types import Atlas, UnwrappedPhoto
 from .completion import complete
 from .highlights import SIDE, find_highlights
 from .types import AlbedoBasis, SkinGloss, SkinMaps
 
 _BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
-_FULL = 0.3  # confidence from which on a texel shows the photo alone
+_SURE = (0.05, 0.5)  # confidence at which the photo begins to count, and counts alone
 _LEAST_DIFFUSE = 0.35  # of a texel's colour stays diffuse, however much gloss was expected: hair has less of it
 _DARK = (0.04, 0.12)  # shading relative to its usual value, below which the photo tells nothing of the skin
+_NOOK = (0.45, 0.8)  # and relative to its surroundings: beside the nose a shift of a millimetre would show as paint
+_NOOK_MM = 12.0
 _CLIPPED = (248, 254)  # 8-bit values between which a texel's colour is no longer trusted
 _RANGE = (0.004, 0.95)
+_BURIED = (0.3, 0.6)  # share of white in the seen albedo, beyond which the skin under it is not seen
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)
@@ -42,10 +46,10 @@ def make_skin_maps(
         unwrapped: what the photo shows. light: on the head. basis, gloss, atlas: of the face model ``model``.
     """
     statistical, statistical_map = _statistical(basis, light)
-    trusted = _shading_trust(light.shading)
+    trusted = _shading_trust(light.shading, atlas)
     at_vertices = _delit(unwrapped.vertex_color, light.shading, light.gloss)
-    trust = np.minimum(unwrapped.vertex_confidence / _FULL, 1) * trusted * (1 - unwrapped.vertex_clipped)
-    fields = complete(at_vertices, trust.astype(np.float32), statistical, basis.known, model, atlas)
+    trust = smoothstep(unwrapped.vertex_confidence, *_SURE) * trusted * (1 - unwrapped.vertex_clipped)
+    fields = complete(at_vertices, trust, statistical, basis.known, model, atlas)
     # Interpolated per texel: own light (6) and trust, the mirrored place's, then the completion's fields.
     own = np.column_stack([light.shading, light.gloss, trusted])
     values = np.column_stack([own, atlas.mirror.points(own), fields.gain, fields.offset, fields.colour, basis.known])
@@ -84,15 +88,17 @@ def _compose(
         (unwrapped.color, unwrapped.confidence, own, highlights, 1.0),
     ):
         texel = photo[rows][here]
-        weight = np.minimum(confidence[rows][here] / _FULL, 1) * place[:, 6]
+        weight = smoothstep(confidence[rows][here], *_SURE) * place[:, 6]
         weight *= 1 - smoothstep(texel.max(axis=1), *_CLIPPED)
         seen = np.flatnonzero(weight > 0)
         if len(seen) == 0:
             continue
         bare = _delit(to_linear(texel[seen]), place[seen, :3], place[seen, 3:6])
-        bare = np.maximum(bare - white[rows][here][seen, None], 0.3 * bare)
+        over = white[rows][here][seen]
+        share = weight[seen] * (1 - smoothstep(over / np.maximum(bare @ LUMINANCE, 1e-3), *_BURIED))
+        bare = np.maximum(bare - over[:, None], 0.3 * bare)
         bare *= factor if np.isscalar(factor) else factor[seen]
-        out[seen] += weight[seen, None] * (bare - out[seen])
+        out[seen] += share[:, None] * (bare - out[seen])
     return out.clip(*_RANGE)
 
 
@@ -108,10 +114,13 @@ def _statistical(basis: AlbedoBasis, light: LightEstimate) -> tuple[np.ndarray, 
     return basis.albedo(light.gamma), basis.albedo_map(light.gamma)
 
 
-def _shading_trust(shading: np.ndarray) -> np.ndarray:
-    """(V,) float32: 0 in shadows so deep that dividing by them would only show noise."""
-    light = shading @ LUMINANCE
-    return smoothstep(light / max(float(np.median(light)), 1e-6), *_DARK)
+def _shading_trust(shading: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(V,) float32: 0 in shadows so deep, or so narrow, that dividing by them would only show noise."""
+    light = np.maximum(shading @ LUMINANCE, 1e-6)
+    logarithm = np.log(light)[:, None]
+    around = spread(atlas.laplacian, atlas.areas, logarithm, np.ones(len(light)), _NOOK_MM)
+    nook = smoothstep(np.exp(logarithm - around)[:, 0], *_NOOK)
+    return smoothstep(light / float(np.median(light)), *_DARK) * nook
 
 
 def _highlights(
@@ -125,7 +134,7 @@ def _highlights(
         here = atlas.covered[rows]
         place = atlas.texels(np.ascontiguousarray(values[:, np.r_[:7, 23]]), rows)
         bare[rows][here] = _delit(to_linear(unwrapped.color[rows][here]), place[:, :3], place[:, 3:6])
-        trust[rows][here] = np.minimum(unwrapped.confidence[rows][here] / _FULL, 1) * place[:, 6] * place[:, 7]
+        trust[rows][here] = smoothstep(unwrapped.confidence[rows][here], *_SURE) * place[:, 6] * place[:, 7]
     size = (SIDE, SIDE)
     weight = cv2.resize(trust, size, interpolation=cv2.INTER_AREA)
     colour = cv2.resize(bare * trust[..., None], size, interpolation=cv2.INTER_AREA)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is known of skin in general, and what is found out about one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ class AlbedoBasis:
     fitting, per texel for textures; both describe the same skin.
 
     Attributes:
+        lowest, highest: (G,) float32, the range of γ among the people it was learned from.
         mean: (V_skin, 3) float32 log albedo. modes: (G, V_skin, 3) float32 per σ.
         spread: (V_skin,) float32, what the modes leave over: standard deviation of log luminance.
         known: (V_skin,) float32, 1 = skin that the portraits showed, 0 = hair, inside of mouth and sockets.
@@ -24,6 +25,8 @@ class AlbedoBasis:
         mode_maps: (G, S, S, 3) float32.
     """
 
+    lowest: np.ndarray
+    highest: np.ndarray
     mean: np.ndarray
     modes: np.ndarray
     spread: np.ndarray
@@ -43,7 +46,7 @@ class AlbedoBasis:
         """The same people without colours: each mode changes luminance as it does around the mean."""
         mean, modes = _grey(self.mean, self.modes)
         mean_map, mode_maps = _grey(self.mean_map, self.mode_maps)
-        return AlbedoBasis(mean, modes, self.spread, self.known, mean_map, mode_maps)
+        return replace(self, mean=mean, modes=modes, mean_map=mean_map, mode_maps=mode_maps)
 
 
 def _colours(logarithms: np.ndarray) -> np.ndarray:

@@ -3,8 +3,8 @@
 
 A few spherical harmonics leave open what the light really looks like. Of all positive lights with the same
 coefficients the one of greatest entropy is taken: the exponential of a sum of harmonics (Jaynes 1957), found by
-Newton's method on the convex dual. Where no positive light has the coefficients, their higher bands are damped by
-Sloan's window (2008) just as far as needed, so that nothing is ever cut off at black.
+Newton's method on the convex dual. Where no positive light has the coefficients, they are windowed just as far as
+needed (Sloan 2008), so that nothing is ever cut off at black; the window is the heat kernel's, which is positive.
 
 Pictures have the orientation of Blender's Environment Texture for the head as the scene builds it: head +X is Blender's
 +X, head +Y is +Z, head +Z is −Y.
@@ -21,7 +21,8 @@ _SAMPLES = 3000
 _PEAK = 40.0  # brightest over mean; a sharper light than this is none that three bands can tell
 _ROUNDS = 60
 _TOLERANCE = 1e-6
-_WINDOWS = np.concatenate([[0.0], np.geomspace(1e-4, 3.0, 24)])
+_WINDOWS = np.concatenate([[0.0], np.geomspace(0.003, 3.0, 30)])
+_DARKEST = 0.01  # of the mean; a windowed light is nowhere darker
 _LEAST = 1e-5  # radiance is nowhere less
 _SUN_SHARES = np.linspace(1.0, 0.1, 10)
 _SUN_ANGLE_DEG = 2.0
@@ -161,7 +162,9 @@ def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for strength in _WINDOWS:
         damped = radiance * window(bands, strength)[:, None]
         found = [_greatest_entropy(damped[:, channel], harmonics, least) for channel in range(3)]
-        if all(exponents is not None for exponents in found):
+        if all(exponents is not None for exponents in found) and (
+            strength == 0 or _keeps_from_black(np.stack(found, axis=1), harmonics, radiance[0] > least)
+        ):
             dark = radiance[0] <= least
             damped[:, dark] = 0
             damped[0, dark] = least
@@ -169,6 +172,11 @@ def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     flat = np.zeros_like(radiance)
     flat[0] = np.maximum(radiance[0], least)
     return flat, _even(flat[0], len(radiance))
+
+
+def _keeps_from_black(exponents: np.ndarray, harmonics: np.ndarray, lit: np.ndarray) -> bool:
+    light = np.exp((harmonics @ exponents[:, lit]).clip(-60, 60))
+    return bool((light.min(axis=0) >= _DARKEST * light.mean(axis=0)).all())
 
 
 def _even(first: np.ndarray, count: int) -> np.ndarray:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Light and skin colour of one photo, from its visible vertices (Chen et al., ICCV 2019, section 4.3).
 
-The paper solves I = M_alb(γ) ⊙ S(N) for the light and γ; its supplement is not public. Here S is the shadowed transfer
-of :mod:`.transport` with light from skin to skin, the surface's own reflection is added, and both unknowns have
-Gaussian priors: γ its own, the light that of photos in general (mostly white, about as bright as display white, smooth).
+The paper solves I = M_alb(γ) ⊙ S(N) for the light and γ; its supplement is not public. Here S is the shadowed
+transfer of :mod:`.transport` with light from skin to skin, the surface's own reflection is added, and both unknowns
+have priors: γ its own, the light that of photos in general (mostly white, about as bright as display white, smooth).
 What a photo alone cannot tell, how much of its brightness and tint is light and how much is skin, follows from them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,18 +18,24 @@ from ..uv.types import Atlas, UnwrappedPhoto
 from .environment import realisable
 from .types import LightEstimate, Transfer
 
-_ROUNDS = 12
-_BOUNCES = 2
-_PATCH_MM2 = 100.0  # skin of this area says as much as one independent measurement
+# Round by round, how many times wider than in the end a vertex may be off: who is darker or lighter than the mean is
+# no outlier.
+_TOLERANT = (20.0, 20.0, 10.0, 6.0, 4.0, 2.5, 1.6, 1.0)
+_LAST_ROUNDS = 4
+_NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
+_BOUNCES = 2  # of light between skin; while solving, one will do
+_PATCH_MM2 = 1000.0  # skin of this area says as much as one independent measurement
 _PHOTO_NOISE = 0.03  # relative, of fit, camera and shadows, besides what the basis leaves over
 _DARK_FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
 _OUTLIER = (2.0, 3.0)  # standard deviations at which a vertex counts half: brighter than the model, darker
-_LEVEL = 1.0  # linear; what a white surface in the place of the face shows in a well exposed photo
-_LEVEL_SPREAD, _TINT_SPREAD = 0.25, 0.2  # standard deviations of that, and of the light's colour, relative
-_BAND_SPREAD = (1.0, 1.0, 0.55, 0.3)  # standard deviation of higher bands' coefficients relative to the level
-_ANY = 10.0  # relative; says nothing
+_STEPS = (1.0, 0.5, 0.25, 0.1)  # shares of a Gauss–Newton step that are tried
+_LEVEL = 0.9  # linear; what a white surface in the place of the face shows in a well exposed photo
+_LEVEL_SPREAD, _TINT_SPREAD = 0.18, 0.2  # standard deviations of that, and of the light's colour, relative
+_BAND_SPREAD = (0.35, 0.8, 0.55, 0.3)  # standard deviation of higher bands' coefficients relative to the level
+_BEYOND = 20.0  # how much more it costs to leave the range of people than to leave their mean
+_EVEN_SHARE = 0.75  # of the light on the face comes from all around, usually
 _GREY = 0.02  # a photo whose skin has less chroma than this is monochrome
-_LEAST_WEIGHT = 3.0  # independent measurements; below this there is nothing to estimate from
+_LEAST_WEIGHT = 1.0  # independent measurements; below this there is nothing to estimate from
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,7 @@ class _Data:
     noise: np.ndarray
 
 
-def estimate_light(
-    unwrapped: UnwrappedPhoto, transfer: Transfer, basis: AlbedoBasis, atlas: Atlas
-) -> LightEstimate:
+def estimate_light(unwrapped: UnwrappedPhoto, transfer: Transfer, basis: AlbedoBasis, atlas: Atlas) -> LightEstimate:
     """The light on the head and the coefficients of its skin colour.
 
     Gauss–Newton over light and γ together, with weights of Geman and McClure: the problem is bilinear, and solving for
@@ -133,6 +137,7 @@ class _Solver:
         self._transmission = transfer.transmission[data.rows][:, None]
         self._gloss = transfer.gloss[data.rows].astype(np.float64)
         self._count = transfer.diffuse.shape[1]
+        self._bounce = transfer.bounce[data.rows]
         self._tint = 1e-3 if monochrome else _TINT_SPREAD
         weights = data.weight / max(float(data.weight.sum()), 1e-9)
         self._on_face = weights @ (transfer.transmission[:, None] * transfer.diffuse)[data.rows].astype(np.float64)
@@ -145,23 +150,29 @@ class _Solver:
 
     def solve(self) -> tuple[np.ndarray, np.ndarray]:
         """Light (B², 3) and γ (G,)."""
-        gamma = np.zeros(len(self._modes))
-        ratio = self._data.colour @ LUMINANCE / (np.exp(self._mean) @ LUMINANCE)
-        radiance = self.prior_light(float(np.clip(np.average(ratio, weights=self._data.weight), 0.02, 3.0)))
-        for _ in range(_ROUNDS):
-            radiance, gamma = self._step(radiance, gamma)
+        radiance = self.prior_light(_LEVEL)
+        gamma = self.gamma_for(radiance, np.zeros(len(self._modes)), _TOLERANT[0])
+        for tolerance in _TOLERANT:
+            radiance, gamma = self._step(radiance, gamma, tolerance)
+        # Hair, make-up and a shape that is off make some photos agree worse with any skin: they say less, then.
+        _, residual, _, _ = self._state(self._direct(gamma), radiance, gamma, 1.0)
+        misfit = float(np.median(np.abs(residual @ LUMINANCE) / self._data.noise)) / _NORMAL_MEDIAN
+        self._data = replace(self._data, noise=self._data.noise * max(1.0, misfit))
+        for _ in range(_LAST_ROUNDS):
+            radiance, gamma = self._step(radiance, gamma, 1.0)
         return radiance, gamma
 
-    def gamma_for(self, radiance: np.ndarray, gamma: np.ndarray) -> np.ndarray:
+    def gamma_for(self, radiance: np.ndarray, gamma: np.ndarray, tolerance: float = 1.0) -> np.ndarray:
         """(G,) γ in a light that is given."""
         if self._data.weight.sum() < _LEAST_WEIGHT:
             return gamma
         for _ in range(3):
-            direct = self._direct(gamma)
-            albedo, lit, gloss, weight = self._state(direct, radiance, gamma)
-            jacobian = ((lit * albedo)[None] * self._modes).reshape(len(gamma), -1) * weight.ravel()
-            off = ((self._data.colour - gloss - lit * albedo) * weight).ravel() + gamma @ jacobian
-            gamma = np.linalg.solve(jacobian @ jacobian.T + np.eye(len(gamma)), jacobian @ off)
+            albedo, off, inverse, weight = self._state(self._direct(gamma), radiance, gamma, tolerance)
+            lit = (np.exp(-off) * (self._data.colour + _DARK_FLOOR) - _DARK_FLOOR - self._gloss @ radiance).clip(0)
+            jacobian = (self._modes * (lit * inverse * weight)).reshape(len(gamma), -1)
+            pull, precise = self._gamma_prior(gamma)
+            right = jacobian @ (off * weight).ravel() - pull
+            gamma = gamma + np.linalg.solve(jacobian @ jacobian.T + np.diag(precise), right)
         return gamma
 
     def residual(self, shading: np.ndarray, gloss: np.ndarray, gamma: np.ndarray) -> float:
@@ -174,71 +185,102 @@ class _Solver:
         return float(np.median(off))
 
     def _direct(self, gamma: np.ndarray) -> np.ndarray:
-        """(N, 3, B²) transfer per channel, light from skin of this colour included."""
+        """(N, 3, B²) transfer per channel, light that comes from skin of this colour included (once)."""
         albedo = self._basis.albedo(gamma)
+        diffuse = self._transfer.diffuse
         out = np.empty((len(self._data.rows), 3, self._count))
         for channel in range(3):
-            total = self._transfer.diffuse
-            for _ in range(_BOUNCES):
-                total = self._transfer.diffuse + self._transfer.bounce @ (albedo[:, channel, None] * total)
-            out[:, channel] = total[self._data.rows] * self._transmission
+            total = diffuse[self._data.rows] + self._bounce @ (albedo[:, channel, None] * diffuse)
+            out[:, channel] = total * self._transmission
         return out
 
     def _state(
-        self, direct: np.ndarray, radiance: np.ndarray, gamma: np.ndarray
+        self, direct: np.ndarray, radiance: np.ndarray, gamma: np.ndarray, tolerance: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """(N, 3) albedo, shading, gloss and square roots of weights (of residuals in linear units)."""
+        """(N, 3) albedo, log residuals, 1 / (model + floor), and (N, 1) square roots of weights."""
         albedo = self._basis.albedo(gamma)[self._data.rows]
         lit = np.einsum("ncb,bc->nc", direct, radiance)
-        lit = np.maximum(lit, _smallest(lit))
-        gloss = self._gloss @ radiance
-        model = albedo * lit + gloss
-        scale = self._data.noise[:, None] * (model @ LUMINANCE)[:, None] + _DARK_FLOOR * _PHOTO_NOISE
-        off = (self._data.colour - model) @ LUMINANCE / scale[:, 0]
-        cutoff = np.where(off > 0, *_OUTLIER)
-        robust = 1 / (1 + (off / cutoff) ** 2)
-        weight = np.sqrt(self._data.weight) * robust / scale[:, 0]
-        return albedo, lit, gloss, np.repeat(weight[:, None], 3, axis=1)
+        model = albedo * np.maximum(lit, _smallest(lit)) + np.maximum(self._gloss @ radiance, 0)
+        residual = np.log((self._data.colour + _DARK_FLOOR) / (model + _DARK_FLOOR))
+        off = residual @ LUMINANCE / self._data.noise
+        robust = 1 / (1 + (off / (tolerance * np.where(off > 0, *_OUTLIER))) ** 2)
+        weight = np.sqrt(self._data.weight) * robust / self._data.noise
+        return albedo, residual, 1 / (model + _DARK_FLOOR), weight[:, None]
 
-    def _step(self, radiance: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _step(self, radiance: np.ndarray, gamma: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
         """One step of Gauss–Newton for all unknowns."""
         direct = self._direct(gamma)
-        albedo, lit, gloss, weight = self._state(direct, radiance, gamma)
+        albedo, residual, inverse, weight = self._state(direct, radiance, gamma, tolerance)
+        lit = np.einsum("ncb,bc->nc", direct, radiance).clip(0)
         count, modes = self._count, len(gamma)
         normal = np.zeros((3 * count + modes, 3 * count + modes))
         right = np.zeros(3 * count + modes)
         for channel in range(3):
-            # Residual to first order: colour + M Δγ-part at the present state, unknowns absolute, not steps.
-            by_light = (albedo[:, channel, None] * direct[:, channel] + self._gloss) * weight[:, channel, None]
-            by_gamma = (albedo[:, channel] * lit[:, channel] * weight[:, channel])[:, None] * self._modes[:, :, channel].T
-            wanted = self._data.colour[:, channel] - albedo[:, channel] * lit[:, channel] - gloss[:, channel]
-            wanted = wanted * weight[:, channel] + by_light @ radiance[:, channel] + by_gamma @ gamma
+            scale = weight * inverse[:, channel, None]
+            by_light = (albedo[:, channel, None] * direct[:, channel] + self._gloss) * scale
+            by_gamma = (albedo[:, channel] * lit[:, channel])[:, None] * self._modes[:, :, channel].T * scale
             jacobian = np.concatenate([by_light, by_gamma], axis=1)
             places = np.concatenate([np.arange(count) * 3 + channel, 3 * count + np.arange(modes)])
             normal[np.ix_(places, places)] += jacobian.T @ jacobian
-            right[places] += jacobian.T @ wanted
-        precision, wanted = self._light_prior(radiance)
+            right[places] += jacobian.T @ (residual[:, channel] * weight[:, 0])
+        precision, wanted = self._light_prior()
         normal[: 3 * count, : 3 * count] += precision
-        right[: 3 * count] += wanted
-        normal[3 * count :, 3 * count :] += np.eye(modes)
-        solved = np.linalg.solve(normal, right)
-        return solved[: 3 * count].reshape(count, 3), solved[3 * count :]
+        right[: 3 * count] += wanted - precision @ radiance.ravel()
+        pull, precise = self._gamma_prior(gamma)
+        normal[3 * count :, 3 * count :] += np.diag(precise)
+        right[3 * count :] -= pull
+        step = np.linalg.solve(normal, right)
+        change = step[: 3 * count].reshape(count, 3)
+        before = self._cost(direct, radiance, gamma, tolerance)
+        for share in _STEPS:
+            light = realisable((radiance + share * change).astype(np.float32)).astype(np.float64)
+            skin = gamma + share * step[3 * count :]
+            if self._cost(direct, light, skin, tolerance) < before:
+                return light, skin
+        return radiance, gamma
 
-    def _light_prior(self, radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _cost(self, direct: np.ndarray, radiance: np.ndarray, gamma: np.ndarray, tolerance: float) -> float:
+        """What the steps minimise: robust misfit (Geman and McClure), γ's prior and the light's."""
+        _, residual, _, _ = self._state(direct, radiance, gamma, tolerance)
+        off = residual @ LUMINANCE / self._data.noise
+        cutoff = tolerance * np.where(off > 0, *_OUTLIER)
+        squares = (residual**2).sum(axis=1) / self._data.noise**2
+        precision, wanted = self._light_prior()
+        light = radiance.ravel()
+        return float(
+            (self._data.weight * squares / (1 + (off / cutoff) ** 2)).sum()
+            + gamma @ gamma
+            + _BEYOND * (self._beyond(gamma) ** 2).sum()
+            + light @ precision @ light
+            - 2 * wanted @ light
+        )
+
+    def _beyond(self, gamma: np.ndarray) -> np.ndarray:
+        """(G,) how far γ lies outside the range of people; a normal distribution knows no palest skin."""
+        return gamma - gamma.clip(self._basis.lowest, self._basis.highest)
+
+    def _gamma_prior(self, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(G,) half the gradient of γ's cost, and half its second derivative."""
+        beyond = self._beyond(gamma)
+        return gamma + _BEYOND * beyond, 1 + _BEYOND * (beyond != 0)
+
+    def _light_prior(self) -> tuple[np.ndarray, np.ndarray]:
         """Precision (3·B², 3·B²) of the light and what it pulls to (3·B²,): white, smooth, of the usual brightness.
 
-        How fast higher bands fall off goes with the light's present level; its brightness is that on the seen face.
+        Brightness is that on the seen face, because a face in frontal light says nothing of what lies behind it.
         """
-        level = float(np.clip(radiance[0] @ LUMINANCE, 0.05, None))
+        level = _LEVEL * np.sqrt(4 * np.pi)
         precision = np.zeros((3 * self._count, 3 * self._count))
         for index in range(self._count):
             band = int(np.sqrt(index))
             spread = _BAND_SPREAD[min(band, 3)] * (1 if band < 4 else 3 / band) * level
-            width = _ANY * level if band == 0 else spread / np.sqrt(2 * band + 1)
-            covariance = width**2 * np.ones((3, 3)) + (self._tint * spread) ** 2 * np.eye(3)
+            width = spread / np.sqrt(2 * band + 1)
+            tint = self._tint * (spread if band else level)
+            covariance = width**2 * np.ones((3, 3)) + tint**2 * np.eye(3)
             precision[3 * index : 3 * index + 3, 3 * index : 3 * index + 3] = np.linalg.inv(covariance)
         brightness = np.outer(self._on_face, LUMINANCE).ravel() / _LEVEL_SPREAD
-        return precision + np.outer(brightness, brightness), brightness * (_LEVEL / _LEVEL_SPREAD)
+        wanted = precision @ self.prior_light(_EVEN_SHARE * _LEVEL).ravel() + brightness * (_LEVEL / _LEVEL_SPREAD)
+        return precision + np.outer(brightness, brightness), wanted
 
 
 def _data(unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas) -> _Data:

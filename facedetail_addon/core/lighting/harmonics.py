@@ -50,13 +50,13 @@ def lambert(bands: int) -> np.ndarray:
 
 
 def window(bands: int, strength: float) -> np.ndarray:
-    """(B²,) float64 factors that damp higher bands: 1 / (1 + λ l² (l + 1)²), Sloan (2008), section on windowing.
+    """(B²,) float64 factors that damp higher bands: exp(−s l (l + 1)), the heat kernel on the sphere.
 
     Args:
-        strength: λ ≥ 0; 0 changes nothing.
+        strength: s ≥ 0; 0 changes nothing. A positive light stays positive under any.
     """
-    squared = (np.arange(bands) * (np.arange(bands) + 1.0)) ** 2
-    return (1 / (1 + strength * squared))[band_index(bands)]
+    band = band_index(bands)
+    return np.exp(-strength * band * (band + 1.0))
 
 
 def rotation(matrix: np.ndarray, bands: int) -> np.ndarray:
