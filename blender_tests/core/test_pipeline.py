@@ -65,22 +65,24 @@ def test_head_is_a_sane_human_one(result):
 def test_arrays_are_as_documented(result, core, astronaut):
     count, modes = len(core.model.mean), len(core.model.expression_names)
     shapes = {
-        "photo": (512, 512, 3), "texture": (512, 512, 3), "confidence": (512, 512), "beta": (modes,),
+        "photo": (512, 512, 3), "albedo": (512, 512, 3), "roughness": (512, 512), "specular": (512, 512),
+        "confidence": (512, 512), "beta": (modes,), "gamma": (len(core.basis.modes),), "sh_radiance": (9, 3),
         "landmarks68_px": (68, 2), "landmarks68_mm": (68, 3), "vertices": (count, 3), "vertices_neutral": (count, 3),
     }  # fmt: skip
     for name, shape in shapes.items():
         array = getattr(result, name)
-        assert array.shape == shape and array.dtype == (np.uint8 if name in ("photo", "texture") else np.float32), name
+        stored = name in ("photo", "albedo", "roughness", "specular")
+        assert array.shape == shape and array.dtype == (np.uint8 if stored else np.float32), name
         assert np.isfinite(array).all(), name
     np.testing.assert_array_equal(result.photo, astronaut)
-    assert set(result.stage_seconds) == {"photo", "landmarks", "expression", "proxy", "unwrap"}
+    assert set(result.stage_seconds) == {"photo", "landmarks", "expression", "proxy", "unwrap", "light", "albedo"}
     assert all(seconds > 0 for seconds in result.stage_seconds.values())
     assert {notice.code for notice in result.notices} <= {"small_face"}
 
 
 def test_same_photo_gives_the_same_result(result, core, astronaut_file):
     again = reconstruct(astronaut_file, core, SMALL, silent)
-    for name in ("alpha", "beta", "vertices", "texture", "confidence"):
+    for name in ("alpha", "beta", "vertices", "albedo", "roughness", "specular", "confidence", "gamma", "sh_radiance"):
         np.testing.assert_array_equal(getattr(again, name), getattr(result, name), err_msg=name)
 
 
@@ -223,7 +225,9 @@ def test_unreadable_photo(core, tmp_path):
         reconstruct(tmp_path / "broken.jpg", core, SMALL, silent)
 
 
-@pytest.mark.parametrize("wrong", [{"resolution": 1000}, {"resolution": 0}, {"face": -1}, {"expression": "mood"}])
+@pytest.mark.parametrize(
+    "wrong", [{"resolution": 1000}, {"resolution": 0}, {"face": -1}, {"expression": "mood"}, {"light_bands": 2}]
+)
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Settings(**wrong)
@@ -241,7 +245,8 @@ def test_what_this_version_does_not_know_is_said():
 def test_saved_result_comes_back(result, core, tmp_path):
     back = Reconstruction.load(result.save(tmp_path, core.model))
     np.testing.assert_array_equal(back.vertices, result.vertices)
-    np.testing.assert_array_equal(back.texture, result.texture)
+    for name in ("albedo", "roughness", "specular", "gamma", "sh_radiance"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(result, name), err_msg=name)
     assert back.stage_seconds == result.stage_seconds
     assert back.expression_source == result.expression_source
     np.testing.assert_array_equal(back.emotion.probabilities, result.emotion.probabilities)

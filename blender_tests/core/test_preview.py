@@ -10,6 +10,7 @@ from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_
 from facedetail_addon.core.expression.types import EMOTIONS, LANDMARKS, Emotion
 from facedetail_addon.core.preview import head_box, render_preview, render_turned
 from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.unwrap import unwrap
 
 HEIGHT = 240
@@ -19,13 +20,19 @@ HEIGHT = 240
 def reconstruction(model) -> Reconstruction:
     fit = fit_of(model, camera_at(15))
     photo = photograph(model, fit, skin_colours(model))
-    texture = unwrap(photo, fit, model, 512)
+    atlas = make_atlas(model, 512)
+    seen = unwrap(photo, fit, model, atlas)
+    painted = np.zeros((512, 512, 3), np.uint8)
+    painted[atlas.covered] = np.round(atlas.texels(skin_colours(model))).clip(0, 255)
+    even = np.zeros((9, 3), np.float32)
+    even[0] = np.sqrt(4 * np.pi)
     landmarks = model.landmarks68.points(fit.vertices).astype(np.float32)
     return Reconstruction(
         "known.png", photo, model.name, model.expression_names, fit.alpha, fit.beta, LANDMARKS,
         Emotion(np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)), fit.affine, fit.perspective,
         fit.perspective.project(landmarks).astype(np.float32), landmarks, fit.vertices, fit.vertices_neutral,
-        texture.color, texture.confidence, {}, (),
+        np.zeros(60, np.float32), even, painted, np.full((512, 512), 140, np.uint8), np.full((512, 512), 127, np.uint8),
+        seen.confidence, {}, (),
     )  # fmt: skip
 
 
@@ -34,12 +41,12 @@ def panels(reconstruction, model) -> list[np.ndarray]:
     picture = render_preview(reconstruction, model, HEIGHT)
     assert picture.dtype == np.uint8 and picture.shape[0] == HEIGHT and picture.shape[2] == 3
     gap = max(2, HEIGHT // 192)
-    width = (picture.shape[1] - 3 * gap) // 4
-    return [picture[:, i * (width + gap) : i * (width + gap) + width].astype(int) for i in range(4)]
+    width = (picture.shape[1] - 4 * gap) // 5
+    return [picture[:, i * (width + gap) : i * (width + gap) + width].astype(int) for i in range(5)]
 
 
 def test_the_textured_head_lies_on_the_photo(panels):
-    photo, _, _, textured = panels
+    photo, _, _, _, textured = panels
     inner = np.zeros(photo.shape[:2], bool)
     inner[HEIGHT // 3 : 2 * HEIGHT // 3, photo.shape[1] // 3 : photo.shape[1] // 2] = True
     skin = inner & (photo[..., 0] > photo[..., 1:].max(axis=-1) + 15)
@@ -48,13 +55,25 @@ def test_the_textured_head_lies_on_the_photo(panels):
 
 
 def test_the_textured_panel_shows_nothing_of_the_background(panels):
-    textured = panels[3]
-    cyan = np.abs(textured - (10, 220, 220)).max(axis=-1) < 40
-    assert not cyan.any()
+    for panel in panels[3:]:
+        cyan = np.abs(panel - (10, 220, 220)).max(axis=-1) < 40
+        assert not cyan.any()
+
+
+def test_the_relit_head_shows_the_light(reconstruction, model, panels):
+    """In even light it is a little darker where the head hides the sky; light from one side makes that side brighter."""
+    relit, flat = panels[3:]
+    inner = np.zeros(flat.shape[:2], bool)
+    inner[HEIGHT // 3 : 2 * HEIGHT // 3, flat.shape[1] // 3 : 2 * flat.shape[1] // 3] = True
+    assert 0.75 < relit[inner].mean() / flat[inner].mean() < 1.05
+    from_left = reconstruction.sh_radiance.copy()
+    from_left[3] = 0.5 * from_left[0]  # the subject's left is on the right of the picture
+    picture = render_turned(replace(reconstruction, sh_radiance=from_left), model, 0, 160).astype(int)
+    assert picture[60:120, 90:110].mean() > 1.2 * picture[60:120, 50:70].mean()
 
 
 def test_the_overlay_draws_landmarks_and_wires_over_the_photo(panels):
-    photo, overlay, _, _ = panels
+    photo, overlay = panels[:2]
     green = (overlay[..., 1] > 200) & (overlay[..., 0] < 170) & (overlay[..., 2] < 170)
     assert green.sum() > 68
     changed = np.abs(photo - overlay).max(axis=-1) > 12
@@ -64,10 +83,10 @@ def test_the_overlay_draws_landmarks_and_wires_over_the_photo(panels):
 def test_clay_is_lit_and_says_nothing_of_the_photo(reconstruction, model, panels):
     clay = panels[2]
     assert np.ptp(clay.sum(axis=-1)) > 250
-    black = replace(reconstruction, photo=np.zeros_like(reconstruction.photo), texture=reconstruction.texture * 0)
+    black = replace(reconstruction, photo=np.zeros_like(reconstruction.photo), albedo=reconstruction.albedo * 0)
     gap = max(2, HEIGHT // 192)
     again = render_preview(black, model, HEIGHT)
-    width = (again.shape[1] - 3 * gap) // 4
+    width = (again.shape[1] - 4 * gap) // 5
     np.testing.assert_array_equal(again[:, 2 * (width + gap) : 2 * (width + gap) + width], clay)
 
 
@@ -89,15 +108,15 @@ def test_the_turned_head_shows_the_right_cheek(reconstruction, model, yaw_deg):
     left = model.mean[: model.skin.stop, 0] > 0
     uv = model.skin.uv_triangles()[:, 0]
     on_left = left[model.skin.triangles()[:, 0]]
-    side = reconstruction.texture.shape[0]
-    texture = np.zeros_like(reconstruction.texture)
+    side = reconstruction.albedo.shape[0]
+    texture = np.zeros_like(reconstruction.albedo)
     texture[..., 1] = 255
     corner = model.skin.uv[uv[on_left]].clip(0, 1)
     rows, columns = ((1 - corner[:, 1]) * (side - 1)).astype(int), (corner[:, 0] * (side - 1)).astype(int)
     for dy in range(-4, 5):
         for dx in range(-4, 5):
             texture[(rows + dy).clip(0, side - 1), (columns + dx).clip(0, side - 1)] = (255, 0, 0)
-    picture = render_turned(replace(reconstruction, texture=texture), model, yaw_deg, 160).astype(int)
+    picture = render_turned(replace(reconstruction, albedo=texture), model, yaw_deg, 160).astype(int)
     red = (picture[..., 0] > picture[..., 1] + 100).sum()
     green = (picture[..., 1] > picture[..., 0] + 100).sum()
     assert (red > green) == (yaw_deg < 0)

@@ -71,11 +71,12 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
         raise AssertionError(name)
 
     record = json.loads((saved / "reconstruction.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    assert record["format_version"] == 2 and record["face_model"] == made.face_model
+    assert record["format_version"] == 3 and record["face_model"] == made.face_model
     assert np.array(record["camera"]["affine"]).shape == (2, 4)
     assert np.array(record["landmarks68_px"]).shape == (68, 2) and np.array(record["landmarks68_mm"]).shape == (68, 3)
     assert record["warnings"] == [{"code": "yaw", "message": "The head is turned by 50°."}]
     assert record["stage_seconds"] == {"photo": 0.25, "proxy": 0.125}
+    assert len(record["gamma"]) == len(made.gamma) and np.array(record["sh_radiance"]).shape == (9, 3)
     expression = record["expression"]
     assert (expression["source"], expression["emotion"]) == ("prior", "happy")
     assert expression["probability"] == pytest.approx(0.7)
@@ -121,7 +122,7 @@ def test_obj_holds_the_mesh(saved, made, model, name, field):
 def test_obj_names_a_texture_that_is_there(saved):
     assert "mtllib head.mtl" in (saved / "head.obj").read_text(encoding="utf-8")
     textures = [line.split(" ", 1)[1] for line in (saved / "head.mtl").read_text().splitlines() if "map_Kd" in line]
-    assert textures == ["texture.png"] and (saved / textures[0]).is_file()
+    assert textures == ["albedo.png"] and (saved / textures[0]).is_file()
 
 
 def test_preview_shows_something(saved):
@@ -332,7 +333,7 @@ def test_damaged_vertices_never_give_another_error(copy):
     assert refused > 100
 
 
-@pytest.mark.parametrize("name", ["texture.png", "confidence.png", "photo.png"])
+@pytest.mark.parametrize("name", ["albedo.png", "roughness.png", "specular.png", "confidence.png", "photo.png"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "no picture", "bomb", "other size"])
 def test_hostile_pictures(copy, name, damage):
     path = copy / name
@@ -349,7 +350,7 @@ def test_hostile_pictures(copy, name, damage):
 
 
 def test_pictures_of_the_wrong_kind(copy):
-    shutil.copy(copy / "confidence.png", copy / "texture.png")
+    shutil.copy(copy / "confidence.png", copy / "albedo.png")
     with pytest.raises(OutputError, match="8-bit RGB"):
         Reconstruction.load(copy)
 

@@ -54,7 +54,7 @@ def test_reconstructs_and_stays_warm(worker, astronaut, tmp_path):
     stages: list[tuple[str, float]] = []
     loaded = Job(worker, astronaut, tmp_path, resolution=512, face=None).run(lambda *told: stages.append(told))
     assert loaded.folder == tmp_path / "astronaut"
-    assert loaded.reconstruction.texture.shape == (512, 512, 3)
+    assert loaded.reconstruction.albedo.shape == (512, 512, 3)
     assert loaded.reconstruction.vertices.shape == loaded.model.mean.shape
     fractions = [fraction for _, fraction in stages]
     assert fractions == sorted(fractions)

@@ -135,22 +135,16 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         faces = core.landmarker.find(picture.pixels)
     landmarks = _choose_face(faces, picture, settings.face)
 
-    # The emotion is told whatever the expression is taken from.
-    progress("Reading the expression", 0.3)
+    progress("Reading the expression", 0.3)  # the emotion is told whatever the expression is taken from
     with _timed(seconds, "expression"):
         reading = core.expression_reader.read(picture.pixels, landmarks)
 
     progress("Fitting the head", 0.35)
     with _timed(seconds, "proxy"):
         fit = fit_proxy(
-            landmarks,
-            (width, height),
-            core.model,
-            core.calibration,
-            reading=reading,
-            expression=settings.expression,
-            focal_px=picture.focal_px,
-        )
+            landmarks, (width, height), core.model, core.calibration,
+            reading=reading, expression=settings.expression, focal_px=picture.focal_px,
+        )  # fmt: skip
 
     progress("Unwrapping the photo", 0.5)
     with _timed(seconds, "unwrap"):
@@ -187,12 +181,14 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         specular=maps.specular,
         confidence=maps.confidence,
         stage_seconds=seconds,
-        notices=picture.notices
-        + _several_faces(faces, settings.face)
-        + notices(landmarks, (width, height))
-        + expression_notices(reading, settings.expression)
-        + fit_notices(fit, landmarks)
-        + light_notices(light, unwrapped),
+        notices=(
+            *picture.notices,
+            *_several_faces(faces, settings.face),
+            *notices(landmarks, (width, height)),
+            *expression_notices(reading, settings.expression),
+            *fit_notices(fit, landmarks),
+            *light_notices(light, unwrapped),
+        ),
     )
 
 

@@ -51,4 +51,5 @@ def shade_eye(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
     tree.links.new(mix.outputs[2], shader.inputs["Base Color"])
     shader.inputs["Roughness"].default_value = 0.06
     shader.inputs["IOR"].default_value = _CORNEA_IOR
-    shader.inputs["Specular IOR Level"].default_value = 0.5
+    # A photo's light is too smooth for catchlights: all of a cornea's gloss would be a grey veil over the pupil.
+    shader.inputs["Specular IOR Level"].default_value = 0.25

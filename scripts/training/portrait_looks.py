@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csc_matrix, csr_matrix
 
+from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
-from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
+from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.mesh_fields import mesh_laplacian, spread, vertex_areas
+from facedetail_addon.core.mesh_fields import spread
 from facedetail_addon.core.photo import read_photo
 from facedetail_addon.core.proxy.fit import fit_proxy
 from facedetail_addon.core.render import vertex_normals
-from facedetail_addon.core.uv.mirror import mirror_embedding
-from facedetail_addon.core.uv.raster import rasterise_uv
+from facedetail_addon.core.uv.atlas import make_atlas
+from facedetail_addon.core.uv.types import Atlas
 from facedetail_addon.core.uv.unwrap import unwrap
 from scripts.training.fast_scenes import painted_looks
 
@@ -41,28 +41,17 @@ class _Skin:
     """What all portraits share.
 
     Attributes:
-        texels: (N, V_skin) float32, covered texels as weighted vertices. covered: (R, R) bool.
-        mirror: counterparts of the skin's vertices. face: (V_skin,) bool, where the light is measured.
+        atlas: of the model. face: (V_skin,) bool, where the light is measured.
         steady: (V_skin,) float32, 1 = no lid, near 0 = moves far in a blink.
-        laplacian, areas: of the mean head.
     """
 
-    texels: csr_matrix
-    covered: np.ndarray
-    mirror: PointEmbedding
+    atlas: Atlas
     face: np.ndarray
     steady: np.ndarray
-    laplacian: csc_matrix
-    areas: np.ndarray
-
-    def per_vertex(self, image: np.ndarray) -> np.ndarray:
-        """(R, R) float32 texture to (V_skin,): the weighted mean of the texels around each vertex."""
-        weight = np.asarray(self.texels.sum(axis=0)).ravel()
-        return (self.texels.T @ image[self.covered]) / np.maximum(weight, 1e-6)
 
 
 def portrait_looks(
-    model: FaceModel, calibration: LandmarkCalibration, portraits: list[Path], resolution: int = 512
+    model: FaceModel, calibration: LandmarkCalibration, portraits: list[Path], resolution: int = 256
 ) -> np.ndarray:
     """Grey albedo of people.
 
@@ -81,24 +70,18 @@ def portrait_looks(
     looks = painted_looks(model, len(portraits), np.random.default_rng(SEED))
     shown = np.flatnonzero(model.region != model.region_names.index("socket"))
     for look, path in zip(looks, portraits, strict=True):
-        look[shown] = _skin_albedo(path, landmarker, model, calibration, skin, resolution)[shown]
+        look[shown] = _skin_albedo(path, landmarker, model, calibration, skin)[shown]
     return looks
 
 
 def _prepare(model: FaceModel, resolution: int) -> _Skin:
-    raster = rasterise_uv(model.skin, resolution)
-    rest, triangles = model.mean[: model.skin.stop], model.skin.triangles()
     blinks = [index for index, name in enumerate(model.expression_names) if name.startswith("eyeBlink")]
     blink = np.linalg.norm(model.expression_basis[blinks, : model.skin.stop].sum(0), axis=1)
     outside = [model.region_names.index(name) for name in ("scalp", "neck", "ears", "socket")]
     return _Skin(
-        texels=raster.interpolation(triangles, model.skin.stop),
-        covered=raster.triangle >= 0,
-        mirror=mirror_embedding(model),
+        atlas=make_atlas(model, resolution),
         face=~np.isin(model.region, outside),
         steady=1 / (1 + (blink / _LID_MM) ** 2),
-        laplacian=mesh_laplacian(rest, triangles),
-        areas=vertex_areas(rest, triangles),
     )
 
 
@@ -108,7 +91,6 @@ def _skin_albedo(
     model: FaceModel,
     calibration: LandmarkCalibration,
     skin: _Skin,
-    resolution: int,
 ) -> np.ndarray:
     """(V_skin,) float32 linear grey of one portrait."""
     photo = read_photo(path)
@@ -117,19 +99,12 @@ def _skin_albedo(
         raise NoFaceError(f"No face was found in {path}.", "Leave this portrait out.")
     size = photo.pixels.shape[1::-1]
     fit = fit_proxy(faces[0], size, model, calibration, focal_px=photo.focal_px)
-    texture = unwrap(photo.pixels, fit, model, resolution)
-    grey = skin.per_vertex(_linear_grey(texture.color))
-    sure = np.minimum(skin.per_vertex(texture.confidence) / _FULL, 1)
+    seen = unwrap(photo.pixels, fit, model, skin.atlas)
+    grey = seen.vertex_color @ LUMINANCE
+    sure = np.minimum(seen.vertex_confidence / _FULL, 1)
     normals = vertex_normals(fit.vertices[: model.skin.stop], model.skin.triangles())
     light, tone = relative_light(normals, grey, sure * skin.face)
     return _completed(grey / light, sure, tone, skin).clip(_DARKEST, _LIGHTEST)
-
-
-def _linear_grey(srgb: np.ndarray) -> np.ndarray:
-    """(R, R, 3) uint8 sRGB to (R, R) float32 linear luminance of Rec. 709."""
-    values = np.arange(256, dtype=np.float32) / 255
-    table = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return table[srgb] @ np.float32([0.2126, 0.7152, 0.0722])
 
 
 def relative_light(normals: np.ndarray, grey: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float]:
@@ -157,9 +132,10 @@ def relative_light(normals: np.ndarray, grey: np.ndarray, weights: np.ndarray) -
 
 def _completed(albedo: np.ndarray, sure: np.ndarray, tone: float, skin: _Skin) -> np.ndarray:
     """(V,) the albedo where it was seen, its mirror image where only that was, and a smooth continuation elsewhere."""
-    corners, weights = skin.mirror.vertices, skin.mirror.weights
+    corners, weights = skin.atlas.mirror.vertices, skin.atlas.mirror.weights
     other, other_sure = ((values[corners] * weights).sum(1) for values in (albedo, sure))
     other_share = (1 - sure) * other_sure
     share = sure + other_share
     values = (sure * albedo + other_share * other) / np.maximum(share, 1e-6)
-    return spread(skin.laplacian, skin.areas, values[:, None], share * skin.steady, _DETAIL_MM, tone, _REACH_MM)[:, 0]
+    laplacian, areas = skin.atlas.laplacian, skin.atlas.areas
+    return spread(laplacian, areas, values[:, None], share * skin.steady, _DETAIL_MM, tone, _REACH_MM)[:, 0]

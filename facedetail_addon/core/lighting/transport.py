@@ -22,6 +22,7 @@ _REFLECTED = np.array([  # powers of 1 − cosine by powers of roughness
     [0.0217, 0.0333, -0.0505], [0.1087, -0.3287, 0.2442], [-0.6849, 2.3549, -1.7754], [1.3888, -3.8331, 2.4119],
     [0.1824, -0.6435, 0.7658],
 ])  # fmt: skip
+_MOST_REFLECTED = 0.95
 _DIRECTIONS = 384
 _OFFSET_MM = 0.3  # rays start so far above the surface
 
@@ -108,9 +109,9 @@ def directional_albedo(cosine: np.ndarray, roughness: np.ndarray, level: np.ndar
             scales the reflection; 0.5 is that of the index.
     """
     away = np.power.outer(1 - cosine, np.arange(5))
-    rough = np.power.outer(roughness, np.arange(3))
+    rough = np.power.outer(np.clip(roughness, 0.2, 0.8), np.arange(3))
     integral = np.einsum("...i,ij,...j->...", away, _REFLECTED, rough)
-    return (2 * level * integral).clip(0, 1)
+    return (2 * level * integral).clip(0, _MOST_REFLECTED)
 
 
 def lobe_factors(roughness: np.ndarray, bands: int) -> np.ndarray:
