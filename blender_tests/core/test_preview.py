@@ -61,7 +61,7 @@ def test_the_textured_panel_shows_nothing_of_the_background(panels):
 
 
 def test_the_relit_head_shows_the_light(reconstruction, model, panels):
-    """In even light it is a little darker where the head hides the sky; light from one side makes that side brighter."""
+    """Even light leaves the head a little darker than its albedo; light from one side makes that side brighter."""
     relit, flat = panels[3:]
     inner = np.zeros(flat.shape[:2], bool)
     inner[HEIGHT // 3 : 2 * HEIGHT // 3, flat.shape[1] // 3 : 2 * flat.shape[1] // 3] = True

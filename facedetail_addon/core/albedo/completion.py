@@ -19,7 +19,7 @@ from ..uv.types import Atlas
 
 _GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
 _REACH_MM = {"skin": 45.0, "hair": 20.0}  # how far beyond what was seen its colour reaches
-_MAX_LOG = 1.2
+_MAX_LOG, _MAX_GAIN = 1.2, 0.5  # what differs more is not skin
 _FLOOR = 0.004
 _LEAST_EVIDENCE = 1e-3
 _SIDE_MM = 50.0
@@ -53,7 +53,8 @@ def complete(
     """
     other, other_trust = atlas.mirror.points(albedo), atlas.mirror.points(trust[:, None])[:, 0]
     both = np.minimum(trust, other_trust)
-    gain = spread(atlas.laplacian, atlas.areas, _log_ratio(albedo, other), both, _GAIN_MM)
+    sides = _log_ratio(albedo, other).clip(-_MAX_GAIN, _MAX_GAIN)
+    gain = spread(atlas.laplacian, atlas.areas, sides, both, _GAIN_MM)
     other_share = other_trust * (1 - trust)
     share = trust + other_share
     mixed = trust[:, None] * albedo + other_share[:, None] * other * np.exp(gain)

@@ -10,7 +10,8 @@ from ..image import pad_islands, smoothstep
 from ..lighting.types import LightEstimate
 from ..mesh_fields import spread
 from ..uv.types import Atlas, UnwrappedPhoto
-from .completion import complete
+from .basis import at_vertices
+from .completion import Completion, complete
 from .highlights import SIDE, find_highlights
 from .types import AlbedoBasis, SkinGloss, SkinMaps
 
@@ -23,6 +24,7 @@ _NOOK_MM = 12.0
 _CLIPPED = (248, 254)  # 8-bit values between which a texel's colour is no longer trusted
 _RANGE = (0.004, 0.95)
 _BURIED = (0.3, 0.6)  # share of white in the seen albedo, beyond which the skin under it is not seen
+_TINTED = (0.03, 0.2)  # share of white from which on its hue is taken from the skin beside
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)
@@ -47,14 +49,12 @@ def make_skin_maps(
     """
     statistical, statistical_map = _statistical(basis, light)
     trusted = _shading_trust(light.shading, atlas)
-    at_vertices = _delit(unwrapped.vertex_color, light.shading, light.gloss)
-    trust = smoothstep(unwrapped.vertex_confidence, *_SURE) * trusted * (1 - unwrapped.vertex_clipped)
-    fields = complete(at_vertices, trust, statistical, basis.known, model, atlas)
     # Interpolated per texel: own light (6) and trust, the mirrored place's, then the completion's fields.
-    own = np.column_stack([light.shading, light.gloss, trusted])
+    own = np.column_stack([light.shading, light.gloss, trusted]).astype(np.float32)
+    highlights = _highlights(unwrapped, np.column_stack([own, basis.known]), statistical_map, light.monochrome, atlas)
+    fields = _completion(unwrapped, own, at_vertices(highlights, model), statistical, basis, model, atlas)
     values = np.column_stack([own, atlas.mirror.points(own), fields.gain, fields.offset, fields.colour, basis.known])
     values = values.astype(np.float32)
-    highlights = _highlights(unwrapped, values, statistical_map, light.monochrome, atlas)
 
     side = atlas.resolution
     albedo = np.zeros((side, side, 3), np.uint8)
@@ -70,6 +70,23 @@ def make_skin_maps(
     return SkinMaps(albedo, roughness, specular, unwrapped.confidence)
 
 
+def _completion(
+    unwrapped: UnwrappedPhoto,
+    own: np.ndarray,
+    white: np.ndarray,
+    statistical: np.ndarray,
+    basis: AlbedoBasis,
+    model: FaceModel,
+    atlas: Atlas,
+) -> Completion:
+    """What joins seen and unseen skin, from the vertices: (V, 7) their light and trust, (V,) the white over them."""
+    albedo = _delit(unwrapped.vertex_color, own[:, :3], own[:, 3:6])
+    buried = smoothstep(white / np.maximum(albedo @ LUMINANCE, 1e-3), *_BURIED)
+    trust = smoothstep(unwrapped.vertex_confidence, *_SURE) * own[:, 6] * (1 - unwrapped.vertex_clipped) * (1 - buried)
+    bare = _without_highlight(albedo, white, statistical)
+    return complete(bare, trust, statistical, basis.known, model, atlas)
+
+
 def _compose(
     values: np.ndarray,
     unwrapped: UnwrappedPhoto,
@@ -81,7 +98,8 @@ def _compose(
     """(N, 3) linear albedo of the covered texels of some rows."""
     own, other = values[:, :7], values[:, 7:14]
     gain, offset, colour, known = values[:, 14:17], values[:, 17:20], values[:, 20:23], values[:, 23:24]
-    out = colour + known * (statistical[rows][here] * np.exp(offset) - colour)
+    skin = colour + known * (statistical[rows][here] * np.exp(offset) - colour)
+    out = skin.copy()
     mirrored_highlights = highlights[:, ::-1]  # the canonical UV is symmetric
     for photo, confidence, place, white, factor in (
         (unwrapped.mirrored_color, unwrapped.mirrored_confidence, other, mirrored_highlights, np.exp(gain)),
@@ -96,10 +114,22 @@ def _compose(
         bare = _delit(to_linear(texel[seen]), place[seen, :3], place[seen, 3:6])
         over = white[rows][here][seen]
         share = weight[seen] * (1 - smoothstep(over / np.maximum(bare @ LUMINANCE, 1e-3), *_BURIED))
-        bare = np.maximum(bare - over[:, None], 0.3 * bare)
+        bare = _without_highlight(bare, over, skin[seen])
         bare *= factor if np.isscalar(factor) else factor[seen]
         out[seen] += share[:, None] * (bare - out[seen])
     return out.clip(*_RANGE)
+
+
+def _without_highlight(colour: np.ndarray, white: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """(N, 3) colours less the white over them; what is left takes its hue from the skin beside.
+
+    A highlight's own hue is seldom quite the light's that was divided out, and what is left over is small.
+    """
+    left = np.maximum(colour - white[:, None], 0.3 * colour)
+    light = left @ LUMINANCE
+    hued = beside * (light / np.maximum(beside @ LUMINANCE, 1e-3))[:, None]
+    share = smoothstep(white / np.maximum(colour @ LUMINANCE, 1e-3), *_TINTED)
+    return left + share[:, None] * (hued - left)
 
 
 def _delit(colour: np.ndarray, shading: np.ndarray, gloss: np.ndarray) -> np.ndarray:
@@ -132,7 +162,7 @@ def _highlights(
     for start in range(0, side, _BAND_ROWS):
         rows = slice(start, min(start + _BAND_ROWS, side))
         here = atlas.covered[rows]
-        place = atlas.texels(np.ascontiguousarray(values[:, np.r_[:7, 23]]), rows)
+        place = atlas.texels(values, rows)
         bare[rows][here] = _delit(to_linear(unwrapped.color[rows][here]), place[:, :3], place[:, 3:6])
         trust[rows][here] = smoothstep(unwrapped.confidence[rows][here], *_SURE) * place[:, 6] * place[:, 7]
     size = (SIDE, SIDE)
