@@ -57,7 +57,7 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(program, description="One photo of a face becomes a posed, textured head.")
+    parser = argparse.ArgumentParser(program, description="One photo of a face becomes a posed head with its skin and its light.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="reconstruct|scene")
     text = "write a result folder for each photo"
     _add_arguments(actions.add_parser("reconstruct", help=text, description=text.capitalize() + "."))
@@ -84,6 +84,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--face", default=None, type=_face, metavar="largest|N", help="which face, 1 being the largest (default)")
     text = f"what the expression is taken from (default {DEFAULT_EXPRESSION_SOURCE})"
     add("--expression", default=DEFAULT_EXPRESSION_SOURCE, choices=EXPRESSION_SOURCES, help=text)
+    text = "bands of spherical harmonics of the light, 3 to 9 (default 3)"
+    add("--light-bands", default=3, type=int, choices=range(3, 10), metavar="3..9", help=text)
     add("--quiet", action="store_true", help="no progress and no warnings")
     add("--debug", action="store_true", help="show where an error comes from, and what libraries say")
 
@@ -107,7 +109,12 @@ def _reconstruct_photos(arguments: argparse.Namespace, tell: Callable[[Path], No
     from .core.pipeline import Core, Settings  # brings torch, so only after the arguments are known to be right
 
     settings = Settings(
-        arguments.model, arguments.landmarker, arguments.resolution, arguments.face, arguments.expression
+        face_model=arguments.model,
+        landmarker=arguments.landmarker,
+        resolution=arguments.resolution,
+        face=arguments.face,
+        expression=arguments.expression,
+        light_bands=arguments.light_bands,
     )
     core = Core.load(settings)
     failures = 0
