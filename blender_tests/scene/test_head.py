@@ -127,6 +127,21 @@ def test_skin_maps_are_in_its_material_and_packed(blender, model, reconstruction
     assert np.abs(pixels.reshape(256, 256, 4)[::-1, :, :3] * 255 - expected).max() < 0.51
 
 
+def test_light_scatters_under_the_skin_but_not_across_its_openings(model, built):
+    from facedetail_addon.scene.material import SCATTER_ATTRIBUTE
+
+    _, collection = built
+    skin = objects_by_part(collection)["skin"]
+    shader = skin.material_slots[0].material.node_tree.nodes["Principled BSDF"]
+    assert shader.inputs["Subsurface Weight"].links[0].from_node.attribute_name == SCATTER_ATTRIBUTE
+    free = np.empty(len(skin.data.vertices), np.float32)
+    skin.data.attributes[SCATTER_ATTRIBUTE].data.foreach_get("value", free)
+    region = {name: free[model.region == index] for index, name in enumerate(model.region_names)}
+    assert region["socket"].max() == 0
+    assert np.median(region["cheeks"]) == 1 and np.median(region["forehead"]) == 1
+    assert 0 < region["mouth"].mean() < 1
+
+
 def test_real_size_and_one_parent(blender, model, built):
     _, collection = built
     roots = [item for item in collection.objects if item.parent is None]

@@ -22,7 +22,7 @@ from .face_model.library import BUILTIN, load_named_model
 from .face_model.model import FaceModel, split_quads
 from .landmarks.landmarker import MeshLandmarker, notices
 from .landmarks.types import FaceLandmarks
-from .lighting.estimate import estimate_light
+from .lighting.estimate import estimate_light, usual_direction_of
 from .lighting.estimate import notices as light_notices
 from .lighting.transport import light_transfer
 from .lighting.types import LightEstimate
@@ -202,7 +202,8 @@ def _light(unwrapped: UnwrappedPhoto, fit: ProxyFit, core: Core, settings: Setti
         core.gloss,
         settings.light_bands,
     )
-    return estimate_light(unwrapped, transfer, core.basis, core.atlas)
+    usual = usual_direction_of(fit.perspective.rotation)
+    return estimate_light(unwrapped, transfer, core.basis, core.atlas, usual)
 
 
 @contextmanager

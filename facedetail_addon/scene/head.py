@@ -3,17 +3,20 @@
 
 import bpy
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..core.face_model.model import FaceModel, MeshPart
 from .eye_material import IRIS_ATTRIBUTE
 from .eyes import fit_eyeball, iris_coordinates
-from .material import SOCKET_ATTRIBUTE, SkinImages, make_material
+from .material import SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE, SkinImages, make_material
 from .space import to_blender
 
 UV_NAME = "UVMap"
 SOCKET_REGION = "socket"
 MOVED_MM = 0.05
 """An expression that moves no vertex of a part by this much gets no shape key there."""
+_SCATTER_FREE_MM = 10.0
+"""This far from its openings the skin scatters light undisturbed."""
 _SUBDIVISION_VIEWPORT, _SUBDIVISION_RENDER = 1, 2
 
 
@@ -35,7 +38,7 @@ def make_head(
     _add_shape_keys(skin, model, model.skin, all_expressions=True)
     for name, weight in zip(model.expression_names, beta, strict=True):
         skin.data.shape_keys.key_blocks[name].value = float(weight)
-    _add_regions(skin, model)
+    _add_regions(skin, model, neutral_mm[: model.skin.stop])
     others = []
     for part in model.parts[1:]:
         made = _make_part(stem, part, neutral_mm, images)
@@ -113,13 +116,15 @@ def _follow(made: bpy.types.Object, skin: bpy.types.Object) -> None:
         target.data_path = f'key_blocks["{key.name}"].value'
 
 
-def _add_regions(skin: bpy.types.Object, model: FaceModel) -> None:
-    """A vertex group per region, and the attribute that tells the material where no photo looks."""
+def _add_regions(skin: bpy.types.Object, model: FaceModel, neutral_mm: np.ndarray) -> None:
+    """A vertex group per region, and what the material asks: where no photo looks, and how far light may scatter."""
     for index, name in enumerate(model.region_names):
         group = skin.vertex_groups.new(name=name)
         group.add(np.flatnonzero(model.region == index).tolist(), 1.0, "REPLACE")
-    inside = np.zeros(len(model.region), np.float32)
+    inside = np.zeros(len(model.region), bool)
     if SOCKET_REGION in model.region_names:
-        inside[model.region == model.region_names.index(SOCKET_REGION)] = 1.0
-    attribute = skin.data.attributes.new(SOCKET_ATTRIBUTE, "FLOAT", "POINT")
-    attribute.data.foreach_set("value", inside)
+        inside = model.region == model.region_names.index(SOCKET_REGION)
+    away, _ = cKDTree(neutral_mm[inside]).query(neutral_mm)
+    for name, values in ((SOCKET_ATTRIBUTE, inside), (SCATTER_ATTRIBUTE, np.minimum(away / _SCATTER_FREE_MM, 1))):
+        attribute = skin.data.attributes.new(name, "FLOAT", "POINT")
+        attribute.data.foreach_set("value", values.astype(np.float32))

@@ -24,15 +24,16 @@ _TOLERANT = (20.0, 20.0, 10.0, 6.0, 4.0, 2.5, 1.6, 1.0)
 _LAST_ROUNDS = 4
 _NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 _BOUNCES = 2  # of light between skin; while solving, one will do
-_PATCH_MM2 = 1000.0  # skin of this area says as much as one independent measurement
+_PATCH_MM2 = 1000.0  # skin of this area says as much as one independent measurement: blush, beard and make-up are wide
 _PHOTO_NOISE = 0.03  # relative, of fit, camera and shadows, besides what the basis leaves over
 _DARK_FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
 _OUTLIER = (2.0, 3.0)  # standard deviations at which a vertex counts half: brighter than the model, darker
 _STEPS = (1.0, 0.5, 0.25, 0.1)  # shares of a Gauss–Newton step that are tried
 _LEVEL = 0.9  # linear; what a white surface in the place of the face shows in a well exposed photo
 _LEVEL_SPREAD, _TINT_SPREAD = 0.18, 0.2  # standard deviations of that, and of the light's colour, relative
-_BAND_SPREAD = (0.35, 0.8, 0.55, 0.3)  # standard deviation of higher bands' coefficients relative to the level
+_BAND_SPREAD = (0.35, 0.5, 0.4, 0.25)  # standard deviation of higher bands' coefficients relative to the level
 _BEYOND = 20.0  # how much more it costs to leave the range of people than to leave their mean
+_USUAL_TILT, _USUAL_HEIGHT_DEG = 0.5, 25.0  # second band relative to the first, and how high light usually stands
 _EVEN_SHARE = 0.75  # of the light on the face comes from all around, usually
 _GREY = 0.02  # a photo whose skin has less chroma than this is monochrome
 _LEAST_WEIGHT = 1.0  # independent measurements; below this there is nothing to estimate from
@@ -52,7 +53,13 @@ class _Data:
     noise: np.ndarray
 
 
-def estimate_light(unwrapped: UnwrappedPhoto, transfer: Transfer, basis: AlbedoBasis, atlas: Atlas) -> LightEstimate:
+def estimate_light(
+    unwrapped: UnwrappedPhoto,
+    transfer: Transfer,
+    basis: AlbedoBasis,
+    atlas: Atlas,
+    usual_direction: np.ndarray | None = None,
+) -> LightEstimate:
     """The light on the head and the coefficients of its skin colour.
 
     Gauss–Newton over light and γ together, with weights of Geman and McClure: the problem is bilinear, and solving for
@@ -61,13 +68,15 @@ def estimate_light(unwrapped: UnwrappedPhoto, transfer: Transfer, basis: AlbedoB
     Args:
         unwrapped: what the photo shows. transfer: of the posed head, B² coefficients for B bands.
         basis: statistical albedo of the same face model. atlas: of the model.
+        usual_direction: (3,) unit vector, head frame, from where light usually comes; see :func:`usual_direction_of`.
+            By default from everywhere alike.
     """
     data = _data(unwrapped, basis, atlas)
     monochrome = _is_monochrome(data)
     if monochrome:
         basis = basis.grey()
     count = transfer.diffuse.shape[1]
-    solver = _Solver(data, transfer, basis, monochrome)
+    solver = _Solver(data, transfer, basis, monochrome, usual_direction)
     if data.weight.sum() < _LEAST_WEIGHT:
         radiance, gamma = solver.prior_light(_LEVEL), np.zeros(len(basis.modes), np.float32)
     else:
@@ -83,6 +92,16 @@ def estimate_light(unwrapped: UnwrappedPhoto, transfer: Transfer, basis: AlbedoB
         residual=solver.residual(shading, gloss, gamma),
         monochrome=monochrome,
     )
+
+
+def usual_direction_of(rotation: np.ndarray) -> np.ndarray:
+    """(3,) unit vector, head frame: from behind the photographer and above.
+
+    Args:
+        rotation: (3, 3) of the photo's camera, head to camera axes (x right, y down, z forward).
+    """
+    up = np.radians(_USUAL_HEIGHT_DEG)
+    return np.asarray(rotation, np.float64).T @ [0.0, -np.sin(up), -np.cos(up)]
 
 
 def shade(transfer: Transfer, radiance: np.ndarray, albedo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -131,7 +150,14 @@ def notices(light: LightEstimate, unwrapped: UnwrappedPhoto) -> tuple[Notice, ..
 class _Solver:
     """The least-squares problem of one photo."""
 
-    def __init__(self, data: _Data, transfer: Transfer, basis: AlbedoBasis, monochrome: bool):
+    def __init__(
+        self,
+        data: _Data,
+        transfer: Transfer,
+        basis: AlbedoBasis,
+        monochrome: bool,
+        usual_direction: np.ndarray | None = None,
+    ):
         self._data, self._transfer, self._basis = data, transfer, basis
         self._mean, self._modes = basis.mean[data.rows], basis.modes[:, data.rows]
         self._transmission = transfer.transmission[data.rows][:, None]
@@ -139,13 +165,16 @@ class _Solver:
         self._count = transfer.diffuse.shape[1]
         self._bounce = transfer.bounce[data.rows]
         self._tint = 1e-3 if monochrome else _TINT_SPREAD
+        self._usual_direction = usual_direction
         weights = data.weight / max(float(data.weight.sum()), 1e-9)
         self._on_face = weights @ (transfer.transmission[:, None] * transfer.diffuse)[data.rows].astype(np.float64)
 
     def prior_light(self, level: float) -> np.ndarray:
-        """(B², 3) even white light in which a white surface shows ``level``."""
+        """(B², 3) white light in which a white surface shows ``level`` in the mean of all directions."""
         out = np.zeros((self._count, 3))
         out[0] = level * np.sqrt(4 * np.pi)
+        if self._usual_direction is not None:
+            out[1:4] = (_USUAL_TILT * out[0, 0] * self._usual_direction[[1, 2, 0]])[:, None]
         return out
 
     def solve(self) -> tuple[np.ndarray, np.ndarray]:
@@ -278,9 +307,9 @@ class _Solver:
             tint = self._tint * (spread if band else level)
             covariance = width**2 * np.ones((3, 3)) + tint**2 * np.eye(3)
             precision[3 * index : 3 * index + 3, 3 * index : 3 * index + 3] = np.linalg.inv(covariance)
+        wanted = precision @ self.prior_light(_EVEN_SHARE * _LEVEL).ravel()
         brightness = np.outer(self._on_face, LUMINANCE).ravel() / _LEVEL_SPREAD
-        wanted = precision @ self.prior_light(_EVEN_SHARE * _LEVEL).ravel() + brightness * (_LEVEL / _LEVEL_SPREAD)
-        return precision + np.outer(brightness, brightness), wanted
+        return precision + np.outer(brightness, brightness), wanted + brightness * (_LEVEL / _LEVEL_SPREAD)
 
 
 def _data(unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas) -> _Data:
