@@ -57,7 +57,8 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(program, description="One photo of a face becomes a posed head with its skin and its light.")
+    description = "One photo of a face becomes a posed head with its skin and its light."
+    parser = argparse.ArgumentParser(program, description=description)
     actions = parser.add_subparsers(dest="action", required=True, metavar="reconstruct|scene")
     text = "write a result folder for each photo"
     _add_arguments(actions.add_parser("reconstruct", help=text, description=text.capitalize() + "."))

@@ -29,8 +29,12 @@ from facedetail_addon.core.albedo.gloss import skin_gloss  # noqa: E402
 from facedetail_addon.core.assets import WEIGHTS_DIR, register_weights  # noqa: E402
 from facedetail_addon.core.colour import LUMINANCE, to_srgb, to_srgb8  # noqa: E402
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model  # noqa: E402
+from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
+from facedetail_addon.core.lighting.harmonics import evaluate  # noqa: E402
+from facedetail_addon.core.render import vertex_normals  # noqa: E402
 from facedetail_addon.core.uv.atlas import make_atlas  # noqa: E402
-from scripts.training.albedo_portraits import Portrait, read_portraits, studio_light  # noqa: E402
+from facedetail_addon.core.uv.types import Atlas  # noqa: E402
+from scripts.training.albedo_portraits import BANDS, PLAIN, Portrait, read_portraits, studio_light  # noqa: E402
 from scripts.training.albedo_skins import PortraitSkin, skin_of  # noqa: E402
 
 SIDE = 256
@@ -41,6 +45,8 @@ ROUNDS = 8
 NOISE = 0.06  # standard deviation of a texel's logarithm of a portrait around the model, while it is being learned
 LEAST_KNOWN = 0.12  # texels that a smaller share of all people shows are not learned
 CONFIDENT = 0.5
+STUBBLE = 0.15  # log luminance by which skin may leave the pattern before it counts less
+SHADING_RANGE = (-0.6, 0.4)  # log luminance, at most taken off the mean
 LEAST = 0.004  # albedo; unseen texels hold nothing
 
 
@@ -75,9 +81,10 @@ def main() -> None:
     stored = known > 0
     held = _held_out(skins)
     train = [skin for skin in skins if skin.person not in held]
-    trial = learn(train, stored, options.modes)
+    shadings = _shadings(model, atlas, stored)
+    trial = without_shading(learn(train, stored, options.modes), *shadings)
     figures = evaluate_on([skin for skin in skins if skin.person in held], trial, stored)
-    final = learn(skins, stored, options.modes)
+    final = without_shading(learn(skins, stored, options.modes), *shadings)
     spread = _left_over(skins, final, stored)
     path = WEIGHTS_DIR / "albedo_basis.npz"
     mean, modes = _as_map(final.mean, stored), np.array([_as_map(mode, stored) for mode in final.modes])
@@ -128,6 +135,30 @@ def learn(skins: list[PortraitSkin], stored: np.ndarray, modes: int) -> Learned:
     return learned
 
 
+def without_shading(learned: Learned, patterns: np.ndarray, plain: np.ndarray) -> Learned:
+    """The same model without what looks like light.
+
+    Luminance that goes with the normals of plain skin could be skin or what is left of the studio's light; no portrait
+    tells. A basis that could draw it would take light for skin in other photos, so it is given to the light: by least
+    squares for the modes, robustly for the mean, where stubble is no light.
+
+    Args:
+        patterns: (N, 9) spherical harmonics of the texels' normals. plain: (N,) bool, where skin is of one colour.
+    """
+
+    def drawn(luminance: np.ndarray, rounds: int) -> np.ndarray:
+        weight = np.ones(np.count_nonzero(plain))
+        for _ in range(rounds):
+            found = np.linalg.lstsq(patterns[plain] * weight[:, None], luminance[plain] * weight, rcond=None)[0]
+            weight = 1 / (1 + ((luminance[plain] - patterns[plain] @ found) / STUBBLE) ** 2)
+        return patterns[:, 1:] @ found[1:]
+
+    mean = learned.mean.reshape(-1, 3)
+    mean = mean - drawn(mean @ LUMINANCE, 10)[:, None].clip(*SHADING_RANGE)
+    modes = [mode - drawn(mode @ LUMINANCE, 1)[:, None] for mode in learned.modes.reshape(len(learned.modes), -1, 3)]
+    return Learned(mean.ravel().astype(np.float32), np.array(modes, np.float32).reshape(len(modes), -1))
+
+
 def evaluate_on(skins: list[PortraitSkin], learned: Learned, stored: np.ndarray) -> dict[str, float]:
     """ΔE (CIEDE2000) of people who were not learned, where they were seen, against simpler models."""
     mean = learned.mean
@@ -144,6 +175,15 @@ def evaluate_on(skins: list[PortraitSkin], learned: Learned, stored: np.ndarray)
         for name, guess in guesses.items():
             scores[name].append(_difference(guess, value, weight))
     return {name: float(np.mean(found)) for name, found in scores.items()} | {"held_out": len(skins)}
+
+
+def _shadings(model: FaceModel, atlas: Atlas, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 9) spherical harmonics of the mean head's normals, and (N,) plain skin, of the stored texels."""
+    normals = vertex_normals(model.mean[: model.skin.stop], atlas.triangles)
+    plain = np.isin(model.region, [model.region_names.index(name) for name in PLAIN])
+    at = atlas.texels(np.column_stack([normals, plain]).astype(np.float32))[stored[atlas.covered]]
+    directions = at[:, :3] / np.maximum(np.linalg.norm(at[:, :3], axis=1, keepdims=True), 1e-6)
+    return evaluate(directions, BANDS).astype(np.float64), at[:, 3] > 0.99
 
 
 def _rows(skins: list[PortraitSkin], stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
