@@ -159,7 +159,7 @@ class _Solver:
         usual_direction: np.ndarray | None = None,
     ):
         self._data, self._transfer, self._basis = data, transfer, basis
-        self._mean, self._modes = basis.mean[data.rows], basis.modes[:, data.rows]
+        self._modes = basis.modes[:, data.rows]
         self._transmission = transfer.transmission[data.rows][:, None]
         self._gloss = transfer.gloss[data.rows].astype(np.float64)
         self._count = transfer.diffuse.shape[1]
