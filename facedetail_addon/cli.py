@@ -73,6 +73,9 @@ def _scene_help() -> str:
 def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     _add_arguments(parser)
     parser.add_argument("--render", action="store_true", help="render the head through the photo's camera: render.png")
+    parser.add_argument(
+        "--sun", action="store_true", help="make the light's strongest direction a lamp, for crisp shadows"
+    )
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -161,7 +164,7 @@ def _scene_writer(
     def write(folder: Path) -> None:
         report("Rendering" if arguments.render else "Building the scene", _SHARE_SAVED)
         with interrupt_kept():
-            write_scene_file(result, core.model, folder, render=arguments.render)
+            write_scene_file(result, core.model, folder, render=arguments.render, sun=arguments.sun)
 
     return write
 

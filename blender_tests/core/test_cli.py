@@ -48,6 +48,8 @@ WRONG = {
     "unknown expression source": ["reconstruct", "a.jpg", "--output", "out", "--expression", "mood"],
     "unknown landmarker": ["reconstruct", "a.jpg", "--output", "out", "--landmarker", "dlib"],
     "render without scene": ["reconstruct", "a.jpg", "--output", "out", "--render"],
+    "sun without scene": ["reconstruct", "a.jpg", "--output", "out", "--sun"],
+    "too few bands": ["reconstruct", "a.jpg", "--output", "out", "--light-bands", "2"],
 }
 
 
@@ -122,7 +124,7 @@ def test_debug_shows_where_an_error_comes_from(tmp_path):
 
 def test_scene_writes_a_blender_file_and_a_render(tmp_path):
     bpy = pytest.importorskip("bpy", reason="needs Blender's Python module")
-    status, out, err = run("scene", ASTRONAUT, "--output", tmp_path, "--resolution", 512, "--render")
+    status, out, err = run("scene", ASTRONAUT, "--output", tmp_path, "--resolution", 512, "--render", "--sun")
     assert status == 0, err
     folder = tmp_path / "astronaut"
     assert out == f"{folder}\n", "Blender's own messages stay out of standard output"

@@ -6,10 +6,9 @@ import pytest
 from numpy.polynomial import legendre
 
 from blender_tests.core.test_render import sphere
-from facedetail_addon.core.albedo.types import SkinGloss
+from facedetail_addon.core.albedo.types import SKIN_IOR, SkinGloss
 from facedetail_addon.core.lighting.harmonics import evaluate, fibonacci_sphere, lambert
 from facedetail_addon.core.lighting.transport import (
-    SKIN_IOR,
     directional_albedo,
     light_transfer,
     lobe_factors,

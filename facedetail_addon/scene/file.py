@@ -13,20 +13,22 @@ from .build import build_scene
 from .render import render_scene
 
 
-def write_scene_file(reconstruction: Reconstruction, model: FaceModel, folder: Path, *, render: bool) -> None:
+def write_scene_file(
+    reconstruction: Reconstruction, model: FaceModel, folder: Path, *, render: bool, sun: bool = False
+) -> None:
     """Write ``scene.blend``, which holds its images, and on demand ``render.png``.
 
     The open Blender file is replaced by an empty one first, so this is not for a session an artist works in.
 
     Args:
         reconstruction: what to build. model: the face model it was made with.
-        folder: an existing folder. render: render through the photo's camera.
+        folder: an existing folder. render: render through the photo's camera. sun: with a lamp of its own.
 
     Raises:
         OutputError: a file cannot be written, or the reconstruction does not belong to the model.
     """
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    collection = build_scene(reconstruction, model)
+    collection = build_scene(reconstruction, model, use_sun=sun)
     path = folder / SCENE_FILE
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)

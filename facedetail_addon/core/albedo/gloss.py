@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How skin reflects before any photo was looked at, by region of the face.
 
-Index of refraction 1.4 (Tuchin 2000; 1.38 to 1.44 in the literature), which reflects 2.8 % at normal incidence.
 Roughness: d'Eon and Luebke (2007, GPU Gems 3, chapter 14) summarise the measurements of Weyrich et al. (2006) on 149
 faces by a Beckmann slope m = 0.3 for the whole face. GGX with α = m has nearly the same core, and roughness is √α,
 0.55. That nose, forehead and lips are smoother and ears and neck duller than cheeks is Weyrich's order of regions; how
@@ -13,10 +12,6 @@ import numpy as np
 from ..face_model.model import FaceModel
 from ..mesh_fields import mesh_laplacian, spread, vertex_areas
 from .types import SkinGloss
-
-SUBSURFACE_RADIUS_MM = (3.67, 1.37, 0.68)
-"""Diffuse mean free path of skin in red, green and blue, mm: 1 / √(3 σa (σa + σs′)) of "skin1" in Jensen et al. (2001),
-σs′ = (0.74, 0.88, 1.01) and σa = (0.032, 0.17, 0.48) per mm."""
 
 _USUAL = (0.55, 0.5)
 _REGIONS = {  # roughness and Specular IOR Level

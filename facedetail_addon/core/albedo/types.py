@@ -7,6 +7,12 @@ import numpy as np
 
 from ..colour import LUMINANCE
 
+SKIN_IOR = 1.4
+"""Index of refraction (Tuchin 2000; 1.38 to 1.44 in the literature); 2.8 % is reflected at normal incidence."""
+SUBSURFACE_RADIUS_MM = (3.67, 1.37, 0.68)
+"""Diffuse mean free path in red, green and blue: 1 / √(3 σa (σa + σs′)) of "skin1" in Jensen et al. (2001), where
+σs′ = (0.74, 0.88, 1.01) and σa = (0.032, 0.17, 0.48) per mm."""
+
 
 @dataclass(frozen=True)
 class AlbedoBasis:

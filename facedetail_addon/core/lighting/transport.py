@@ -15,9 +15,6 @@ from ..render import vertex_normals
 from .harmonics import band_index, evaluate, fibonacci_sphere, lambert
 from .types import Transfer
 
-SKIN_IOR = 1.4
-"""Index of refraction of skin, as in the scene's material."""
-
 _REFLECTED = np.array([  # powers of 1 − cosine by powers of roughness
     [0.0217, 0.0333, -0.0505], [0.1087, -0.3287, 0.2442], [-0.6849, 2.3549, -1.7754], [1.3888, -3.8331, 2.4119],
     [0.1824, -0.6435, 0.7658],
