@@ -32,6 +32,7 @@ _STEPS = (1.0, 0.5, 0.25, 0.1)  # shares of a Gauss–Newton step that are tried
 _LEVEL = 0.9  # linear; what a white surface in the place of the face shows in a well exposed photo
 _LEVEL_SPREAD, _TINT_SPREAD = 0.18, 0.2  # standard deviations of that, and of the light's colour, relative
 _BAND_SPREAD = (0.35, 0.5, 0.4, 0.25)  # standard deviation of higher bands' coefficients relative to the level
+_BAND_TINT = 0.7  # how much of that the single bands may differ in colour: light from behind is not seen
 _BEYOND = 20.0  # how much more it costs to leave the range of people than to leave their mean
 _USUAL_TILT, _USUAL_HEIGHT_DEG = 0.5, 25.0  # second band relative to the first, and how high light usually stands
 _EVEN_SHARE = 0.75  # of the light on the face comes from all around, usually
@@ -304,7 +305,7 @@ class _Solver:
             band = int(np.sqrt(index))
             spread = _BAND_SPREAD[min(band, 3)] * (1 if band < 4 else 3 / band) * level
             width = spread / np.sqrt(2 * band + 1)
-            tint = self._tint * (spread if band else level)
+            tint = self._tint * (_BAND_TINT * spread if band else level)
             covariance = width**2 * np.ones((3, 3)) + tint**2 * np.eye(3)
             precision[3 * index : 3 * index + 3, 3 * index : 3 * index + 3] = np.linalg.inv(covariance)
         wanted = precision @ self.prior_light(_EVEN_SHARE * _LEVEL).ravel()
