@@ -45,7 +45,6 @@ _NOISE = 0.006  # of the camera, sRGB
 _IMAGE_ROWS = 128
 _SUBSURFACE_MM = (3.67, 1.37, 0.68)  # Jensen et al. (2001), skin1
 OURS, PLAIN_HARMONICS, PHOTO = "ours", "harmonics without shadows, mean skin", "photo as albedo"
-METHODS = (OURS, PLAIN_HARMONICS, PHOTO)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .types import AlbedoBasis
 FORMAT_VERSION = 1
 _FILE = "albedo_basis.npz"
 _REMEDY = "Install the FaceDetail extension again; its zip carries this file."
+_PLAIN = ("forehead", "cheeks", "nose", "chin")
 _LEVELS = 127  # of a mode's coefficients on either side of zero
 
 
@@ -108,7 +109,10 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     spread = (arrays["spread"].astype(np.float32) / 255)[nearest].reshape(side, side)
     at = at_vertices(np.dstack([*maps, spread, known]).astype(np.float32), model)
     colours = np.ascontiguousarray(at[:, :-2].reshape(len(at), -1, 3).transpose(1, 0, 2))
-    return AlbedoBasis(lowest, highest, colours[0], colours[1:], at[:, -2].copy(), at[:, -1].copy(), maps[0], maps[1:])
+    plain = np.isin(model.region, [i for i, name in enumerate(model.region_names) if name in _PLAIN])
+    return AlbedoBasis(
+        lowest, highest, colours[0], colours[1:], at[:, -2].copy(), at[:, -1].copy(), plain, maps[0], maps[1:]
+    )
 
 
 def _nearest(stored: np.ndarray) -> np.ndarray:

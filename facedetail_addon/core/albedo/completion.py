@@ -20,6 +20,8 @@ from ..uv.types import Atlas
 _GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
 _REACH_MM = {"skin": 45.0, "hair": 20.0}  # how far beyond what was seen its colour reaches
 _MAX_LOG, _MAX_GAIN = 1.2, 0.5  # what differs more is not skin
+_FOREIGN = 0.3  # log difference from the person's tone that skin seldom has
+_MOST_OFF = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
 _FLOOR = 0.004
 _LEAST_EVIDENCE = 1e-3
 _SIDE_MM = 50.0
@@ -59,11 +61,12 @@ def complete(
     share = trust + other_share
     mixed = trust[:, None] * albedo + other_share[:, None] * other * np.exp(gain)
     mixed /= np.maximum(share, 1e-6)[:, None]
-    weight = share * known
-    tone = _weighted_median(_log_ratio(mixed, statistical), weight, np.zeros(3))
-    offset = spread(
-        atlas.laplacian, atlas.areas, _log_ratio(mixed, statistical), weight, _FIELD_MM, tone[None], _REACH_MM["skin"]
-    )
+    ratio = _log_ratio(mixed, statistical)
+    tone = _weighted_median(ratio, share * known, np.zeros(3))
+    # Where a brow is higher than most, or hair lies over the skin, the difference says nothing of the skin beside it.
+    weight = share * known / (1 + ((ratio - tone) @ LUMINANCE / _FOREIGN) ** 2) ** 2
+    offset = spread(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
+    offset = offset.clip(tone - _MOST_OFF, tone + _MOST_OFF).astype(np.float32)
     prior, reach = colour_prior(model, mixed, share, statistical * np.exp(tone), known)
     colour = spread(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
     return Completion(gain, offset, colour.clip(_FLOOR, 1))

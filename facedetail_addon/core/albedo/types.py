@@ -27,6 +27,7 @@ class AlbedoBasis:
         mean: (V_skin, 3) float32 log albedo. modes: (G, V_skin, 3) float32 per σ.
         spread: (V_skin,) float32, what the modes leave over: standard deviation of log luminance.
         known: (V_skin,) float32, 1 = skin that the portraits showed, 0 = hair, inside of mouth and sockets.
+        plain: (V_skin,) bool, forehead, cheeks, nose and chin, where skin is mostly of one colour.
         mean_map: (S, S, 3) float32 in canonical UV, row 0 at the top, padded beyond the island.
         mode_maps: (G, S, S, 3) float32.
     """
@@ -37,6 +38,7 @@ class AlbedoBasis:
     modes: np.ndarray
     spread: np.ndarray
     known: np.ndarray
+    plain: np.ndarray
     mean_map: np.ndarray
     mode_maps: np.ndarray
 

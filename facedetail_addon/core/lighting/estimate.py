@@ -25,6 +25,7 @@ _LAST_ROUNDS = 4
 _NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 _BOUNCES = 2  # of light between skin; while solving, one will do
 _PATCH_MM2 = 1000.0  # skin of this area says as much as one independent measurement: blush, beard and make-up are wide
+_PAINTED = 0.05  # what brows, lids, lips, ears and neck count, whose colours differ more than the light on them
 _PHOTO_NOISE = 0.03  # relative, of fit, camera and shadows, besides what the basis leaves over
 _DARK_FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
 _OUTLIER = (2.0, 3.0)  # standard deviations at which a vertex counts half: brighter than the model, darker
@@ -316,7 +317,7 @@ class _Solver:
 def _data(unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas) -> _Data:
     trust = unwrapped.vertex_confidence * (1 - unwrapped.vertex_clipped).clip(0, 1) ** 2 * basis.known
     rows = np.flatnonzero(trust > 0.05)
-    weight = trust[rows] * (atlas.areas[rows] / _PATCH_MM2)
+    weight = trust[rows] * (atlas.areas[rows] / _PATCH_MM2) * np.where(basis.plain[rows], 1, _PAINTED)
     noise = np.hypot(basis.spread[rows], _PHOTO_NOISE)
     return _Data(rows, unwrapped.vertex_color[rows].astype(np.float64), weight, noise.astype(np.float64))
 
