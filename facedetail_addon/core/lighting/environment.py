@@ -18,7 +18,7 @@ from ..colour import LUMINANCE
 from .harmonics import _evaluate, bands_of, evaluate, fibonacci_sphere, window
 
 _SAMPLES = 3000
-_PEAK = 40.0  # brightest over mean; a sharper light than this is none that three bands can tell
+_PEAK = 0.9  # brightest over mean, relative to B²: light from one point has that when B bands draw it
 _ROUNDS = 60
 _TOLERANCE = 1e-6
 _WINDOWS = np.concatenate([[0.0], np.geomspace(0.003, 3.0, 30)])
@@ -214,9 +214,9 @@ def _greatest_entropy(moments: np.ndarray, harmonics: np.ndarray, least: float) 
         else:
             return None
         exponents, value, light = exponents - length * step, tried, tried_light
-        if light.max() > 4 * _PEAK * light.mean():
+        if light.max() > 4 * _PEAK * len(moments) * light.mean():
             return None
-    if np.abs(gradient).max() > 1e-4 or light.max() > _PEAK * light.mean():
+    if np.abs(gradient).max() > 1e-4 or light.max() > _PEAK * len(moments) * light.mean():
         return None
     exponents = exponents.copy()
     exponents[0] += np.log(moments[0]) * np.sqrt(4 * np.pi)
