@@ -38,6 +38,7 @@ _BEYOND = 20.0  # how much more it costs to leave the range of people than to le
 _USUAL_TILT, _USUAL_HEIGHT_DEG = 0.5, 25.0  # second band relative to the first, and how high light usually stands
 _EVEN_SHARE = 0.75  # of the light on the face comes from all around, usually
 _GREY = 0.02  # a photo whose skin has less chroma than this is monochrome
+_BAD_RESIDUAL = 0.25
 _LEAST_WEIGHT = 1.0  # independent measurements; below this there is nothing to estimate from
 
 
@@ -143,7 +144,7 @@ def notices(light: LightEstimate, unwrapped: UnwrappedPhoto) -> tuple[Notice, ..
     low, high = np.percentile(shading, (10, 90))
     if low < 0.12 * high:
         found.append(Notice("deep_shadow", "Part of the face lies in deep shadow; its skin is partly filled in."))
-    if light.residual > 0.2:
+    if light.residual > _BAD_RESIDUAL:
         message = "Light and skin explain the photo badly; glasses, hair, a beard or make-up may be why."
         found.append(Notice("light_uncertain", message))
     return tuple(found)
@@ -207,12 +208,13 @@ class _Solver:
         return gamma
 
     def residual(self, shading: np.ndarray, gloss: np.ndarray, gamma: np.ndarray) -> float:
-        """Median relative difference of the seen vertices."""
-        rows = self._data.rows
+        """Median relative difference of the seen vertices that count fully."""
+        plain = self._basis.plain[self._data.rows] & (self._data.weight > 0)
+        rows = self._data.rows[plain]
         if len(rows) == 0:
             return 0.0
         model = self._basis.albedo(gamma)[rows] * shading[rows] + gloss[rows]
-        off = np.abs(self._data.colour - model) @ LUMINANCE / (model @ LUMINANCE + _DARK_FLOOR)
+        off = np.abs(self._data.colour[plain] - model) @ LUMINANCE / (model @ LUMINANCE + _DARK_FLOOR)
         return float(np.median(off))
 
     def _direct(self, gamma: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ class LightEstimate:
         shading: (V_skin, 3) float32, positive: what a white diffuse skin would show, shadows and light from skin to
             skin included.
         gloss: (V_skin, 3) float32, what the surface adds.
-        residual: median relative difference between photo and model where the skin is seen, 0 = perfect.
+        residual: median relative difference between photo and model where plain skin is seen, 0 = perfect.
         monochrome: the photo has no colours; albedo and light are grey.
     """
 
