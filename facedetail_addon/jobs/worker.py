@@ -99,6 +99,7 @@ def _answer(request: object, messages: ModuleType, warm: dict, report: object) -
             resolution=request.resolution,
             face=request.face,
             expression=request.expression,
+            light_bands=request.light_bands,
         )
         key = (settings.face_model, settings.landmarker, settings.resolution)
         if key not in warm:

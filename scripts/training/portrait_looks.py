@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedetail_addon.core.colour import LUMINANCE
+from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
 from facedetail_addon.core.face_model.model import FaceModel
@@ -22,7 +22,7 @@ from facedetail_addon.core.photo import read_photo
 from facedetail_addon.core.proxy.fit import fit_proxy
 from facedetail_addon.core.render import vertex_normals
 from facedetail_addon.core.uv.atlas import make_atlas
-from facedetail_addon.core.uv.types import Atlas
+from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
 from scripts.training.fast_scenes import painted_looks
 
@@ -49,9 +49,18 @@ class _Skin:
     face: np.ndarray
     steady: np.ndarray
 
+    def per_vertex(self, seen: UnwrappedPhoto) -> tuple[np.ndarray, np.ndarray]:
+        """(V_skin,) linear grey and confidence: means of the texels around each vertex, by how surely they are seen."""
+        texels = self.atlas.raster.interpolation(self.atlas.triangles, len(self.face))
+        confidence = seen.confidence[self.atlas.covered]
+        grey = to_linear(seen.color[self.atlas.covered]) @ LUMINANCE
+        weight = texels.T @ confidence
+        around = np.asarray(texels.sum(axis=0)).ravel()
+        return (texels.T @ (confidence * grey)) / np.maximum(weight, 1e-6), weight / np.maximum(around, 1e-6)
+
 
 def portrait_looks(
-    model: FaceModel, calibration: LandmarkCalibration, portraits: list[Path], resolution: int = 256
+    model: FaceModel, calibration: LandmarkCalibration, portraits: list[Path], resolution: int = 512
 ) -> np.ndarray:
     """Grey albedo of people.
 
@@ -99,9 +108,8 @@ def _skin_albedo(
         raise NoFaceError(f"No face was found in {path}.", "Leave this portrait out.")
     size = photo.pixels.shape[1::-1]
     fit = fit_proxy(faces[0], size, model, calibration, focal_px=photo.focal_px)
-    seen = unwrap(photo.pixels, fit, model, skin.atlas)
-    grey = seen.vertex_color @ LUMINANCE
-    sure = np.minimum(seen.vertex_confidence / _FULL, 1)
+    grey, confidence = skin.per_vertex(unwrap(photo.pixels, fit, model, skin.atlas))
+    sure = np.minimum(confidence / _FULL, 1)
     normals = vertex_normals(fit.vertices[: model.skin.stop], model.skin.triangles())
     light, tone = relative_light(normals, grey, sure * skin.face)
     return _completed(grey / light, sure, tone, skin).clip(_DARKEST, _LIGHTEST)
