@@ -21,6 +21,7 @@ _REFLECTED = np.array([  # powers of 1 − cosine by powers of roughness
 ])  # fmt: skip
 _MOST_REFLECTED = 0.95
 _DIRECTIONS = 384
+_TIP = 1e-2  # radians by which normals are tipped for derivatives
 _OFFSET_MM = 0.3  # rays start so far above the surface
 
 
@@ -44,16 +45,37 @@ def light_transfer(
         directions: how many over the sphere are tried for shadows.
     """
     normals = vertex_normals(vertices[:skin_stop], triangles[(triangles < skin_stop).all(axis=1)])
-    diffuse = evaluate(normals, bands).astype(np.float64) * lambert(bands)
-    occluded, bounce, free = _shadows(vertices, triangles, skin_stop, normals, bands, directions)
+    hidden, bounce, free = _shadows(vertices, triangles, skin_stop, normals, bands, directions)
+    vector = _free_vector(normals, bands) - hidden
+    diffuse = np.einsum("vk,vkb->vb", normals, vector)
     glossy, transmission = _surface(vertices[:skin_stop], normals, camera_position, gloss, free, bands)
-    return Transfer((diffuse - occluded).astype(np.float32), bounce, glossy, transmission)
+    return Transfer(diffuse.astype(np.float32), vector.astype(np.float32), bounce, glossy, transmission)
+
+
+def _free_vector(normals: np.ndarray, bands: int) -> np.ndarray:
+    """(V, 3, B²) light vector where nothing is in the way.
+
+    Along the normal it is the irradiance, across it the irradiance's derivative: light at the horizon gives nothing, so
+    that its limit does not count.
+    """
+    factors = lambert(bands)
+    out = normals[:, :, None] * (evaluate(normals, bands) * factors)[:, None].astype(np.float64)
+    side = np.cross(normals, np.eye(3)[np.abs(normals).argmin(axis=1)])
+    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    for tangent in (side, np.cross(normals, side)):
+        ahead, behind = (evaluate(_unit(normals + sign * _TIP * tangent), bands).astype(np.float64) for sign in (1, -1))
+        out += tangent[:, :, None] * ((ahead - behind) * factors / (2 * _TIP))[:, None]
+    return out
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
 def _shadows(
     vertices: np.ndarray, triangles: np.ndarray, skin_stop: int, normals: np.ndarray, bands: int, directions: int
 ) -> tuple[np.ndarray, csr_matrix, np.ndarray]:
-    """(V, B²) transfer that the head takes away, (V, V) light it sends instead, (V,) share of the sky that is free."""
+    """(V, 3, B²) light vector that the head takes away, (V, V) light it sends instead, (V,) free share of the sky."""
     scene = RayScene(vertices, triangles)
     tried = fibonacci_sphere(directions).astype(np.float32)
     harmonics = evaluate(tried, bands)
@@ -61,6 +83,7 @@ def _shadows(
     origins = vertices[:skin_stop] + normals * np.float32(_OFFSET_MM)
     share = np.float32(4 / directions)  # 4π / count, over the π of irradiance / π
     blocked = np.zeros((skin_stop, directions), np.float32)
+    free = np.ones(skin_stop)
     parts = []
     for number, direction in enumerate(tried):
         above = np.flatnonzero(cosines[:, number] > 0)
@@ -68,14 +91,16 @@ def _shadows(
         hit = np.flatnonzero(hits.triangle >= 0)
         rows = above[hit]
         weight = cosines[rows, number] * share
-        blocked[rows, number] = weight
+        blocked[rows, number] = share
+        free[rows] -= weight
         corners = triangles[hits.triangle[hit]]
         skin = corners.max(axis=1) < skin_stop
         parts.append((np.repeat(rows[skin], 3), corners[skin].ravel(),
                       (hits.barycentric[hit][skin] * weight[skin, None]).ravel()))  # fmt: skip
     rows, columns, weights = (np.concatenate(values) for values in zip(*parts, strict=True))
     bounce = csr_matrix((weights.astype(np.float32), (rows, columns)), shape=(skin_stop, skin_stop))
-    return blocked @ harmonics, bounce, (1 - blocked.sum(axis=1)).clip(0, 1)
+    hidden = np.stack([blocked @ (harmonics * tried[:, axis, None]) for axis in range(3)], axis=1)
+    return hidden, bounce, free.clip(0, 1)
 
 
 def _surface(

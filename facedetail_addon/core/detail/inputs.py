@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the detail networks look at: the photo's fine brightness, and how the light would change it with the slope."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..colour import LUMINANCE, to_linear
+from ..image import smoothstep
+from ..lighting.types import LightEstimate, Transfer
+from ..uv.types import Atlas, UnwrappedPhoto
+from .space import BOX, SIDE, TEXEL_MM, VALUE_UNIT, DetailSpace, texel_vectors
+
+_MEAN_MM = 8.0  # the local mean that is taken off
+_FLOOR = 0.01  # linear, so that noise in the dark stays small
+_CHROMA_UNIT = 0.1  # of logarithms; inputs are about 1
+_LIMIT = 4.0
+_SURE = (0.15, 0.6)  # confidence at which the photo begins to count, and counts alone
+_STEEPEST = 3.0  # of the light's channels
+_BAND_ROWS = 128
+_CLIPPED = (248, 254)
+
+
+@dataclass(frozen=True)
+class DetailInputs:
+    """Maps over BOX, texels of SIDE; (H, W) float32 each.
+
+    Attributes:
+        value: logarithm of the photo's luminance less its local mean. chroma: the same of red over green.
+        light_x, light_y: what a slope of the relief to the right, and down, changes of the logarithm of shading; the
+            linear term of the shading's series in the tangent plane.
+        lit: share of the direct light that the head's own shadow leaves.
+        mask: 1 where the photo shows skin that may have relief.
+        level: (H, W) HSV value of the photo in [0, 1], the input of Chen et al.
+    """
+
+    value: np.ndarray
+    chroma: np.ndarray
+    light_x: np.ndarray
+    light_y: np.ndarray
+    lit: np.ndarray
+    mask: np.ndarray
+    level: np.ndarray
+
+
+def detail_inputs(
+    unwrapped: UnwrappedPhoto,
+    light: LightEstimate,
+    transfer: Transfer,
+    vertices: np.ndarray,
+    space: DetailSpace,
+    atlas: Atlas,
+) -> DetailInputs:
+    """Gather the networks' inputs from what earlier stages found.
+
+    Args:
+        unwrapped: the photo in canonical UV, any resolution. light: on the head. transfer: of the posed head.
+        vertices: (V_skin, 3) mm, posed. space, atlas: of the model.
+    """
+    fields = np.column_stack([_light_channels(light, transfer, vertices, space), space.allowed])
+    side = atlas.resolution
+    rows, columns = _box(side)
+    covered = atlas.covered
+    values = np.zeros((side, side, fields.shape[1]), np.float32)
+    for start in range(rows.start, rows.stop, _BAND_ROWS):
+        band = slice(start, min(start + _BAND_ROWS, rows.stop))
+        values[band][covered[band]] = atlas.texels(fields.astype(np.float32), band)
+    colour = unwrapped.color[rows, columns]
+    mask = values[rows, columns, 3] * smoothstep(unwrapped.confidence[rows, columns], *_SURE)
+    mask = mask * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
+    value, chroma = _photo_channels(colour, unwrapped.confidence[rows, columns] > 0.02, TEXEL_MM * SIDE / side)
+    out = [value, chroma, *np.moveaxis(values[rows, columns, :3], -1, 0), mask, colour.max(axis=2) / np.float32(255)]
+    return DetailInputs(*(_to_side(channel) for channel in out))
+
+
+def _light_channels(light: LightEstimate, transfer: Transfer, vertices: np.ndarray, space: DetailSpace) -> np.ndarray:
+    """(V, 3): light_x, light_y, lit.
+
+    A relief h tips the normal by −∇h, and the light by the product with the light vector. ∇h in the skin's own metric:
+    Σ g⁻¹[i, j] ∂ⱼh eᵢ, with e the steps of one texel and g their products.
+    """
+    vector = transfer.vector @ (light.radiance @ LUMINANCE)
+    right, down = texel_vectors(vertices, space)
+    a, b, c = (right**2).sum(1), (right * down).sum(1), (down**2).sum(1)
+    along = np.column_stack([(vector * right).sum(1), (vector * down).sum(1)])
+    area = np.maximum(a * c - b * b, 1e-8)
+    x = (c * along[:, 0] - b * along[:, 1]) / area
+    y = (a * along[:, 1] - b * along[:, 0]) / area
+    shading = np.maximum(light.shading @ LUMINANCE, 1e-4)
+    slopes = -np.column_stack([x, y]) * (TEXEL_MM * transfer.transmission / shading)[:, None]
+    direct = transfer.diffuse @ (light.radiance @ LUMINANCE)
+    lit = (transfer.transmission * direct / shading).clip(0, 1)
+    return np.column_stack([slopes.clip(-_STEEPEST, _STEEPEST), lit])
+
+
+def _photo_channels(colour: np.ndarray, seen: np.ndarray, texel_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w) value and chroma of (h, w, 3) uint8 colours, less their means nearby."""
+    linear = to_linear(colour) + np.float32(_FLOOR)
+    logs = np.dstack([np.log(linear @ LUMINANCE), np.log(linear[..., 0] / linear[..., 1])])
+    weight = seen.astype(np.float32)
+    mean = _local_mean(logs * weight[..., None], texel_mm) / np.maximum(_local_mean(weight, texel_mm), 1e-3)[..., None]
+    fine = (logs - mean) * weight[..., None] / np.float32([VALUE_UNIT, _CHROMA_UNIT])
+    fine = fine.clip(-_LIMIT, _LIMIT).astype(np.float32)
+    return fine[..., 0], fine[..., 1]
+
+
+def _local_mean(values: np.ndarray, texel_mm: float) -> np.ndarray:
+    """Gaussian blur over _MEAN_MM, on a smaller map."""
+    height, width = values.shape[:2]
+    step = max(int(_MEAN_MM / texel_mm / 5), 1)
+    small = cv2.resize(values, (max(width // step, 1), max(height // step, 1)), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), _MEAN_MM / texel_mm / step, borderType=cv2.BORDER_CONSTANT)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _box(side: int) -> tuple[slice, slice]:
+    x0, y0, x1, y1 = (edge * side // SIDE for edge in BOX)
+    return slice(y0, y1), slice(x0, x1)
+
+
+def _to_side(channel: np.ndarray) -> np.ndarray:
+    """(h, w) map of BOX at any resolution to texels of SIDE."""
+    size = (BOX[2] - BOX[0], BOX[3] - BOX[1])
+    if channel.shape[::-1] == size:
+        return np.ascontiguousarray(channel, np.float32)
+    way = cv2.INTER_AREA if channel.shape[1] > size[0] else cv2.INTER_CUBIC
+    return cv2.resize(channel.astype(np.float32), size, interpolation=way)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where in the canonical UV relief is predicted, and how large texels are there."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..face_model.model import FaceModel, MeshPart
+from ..image import smoothstep
+from ..tangents import uv_derivatives
+
+SIDE = 2048
+"""Texels per side of the canonical UV at which networks work, whatever the texture's resolution."""
+TEXEL_MM = 0.2
+"""Nominal side of such a texel on the face."""
+VALUE_UNIT = 0.2
+"""The networks see logarithms of brightness in this unit."""
+BOX = (256, 480, 1792, 1760)
+"""x0, y0, x1, y1 of the part of the canonical UV that can have relief, in texels of SIDE."""
+FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
+_SOCKET = "socket"
+_OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
+_BEYOND_MM = {"scalp": 14.0, "neck": 14.0, "ears": 4.0}  # how far relief fades out over them
+
+
+@dataclass(frozen=True)
+class DetailSpace:
+    """What no photo changes.
+
+    Attributes:
+        allowed: (V_skin,) float32, 1 where skin may have relief, 0 in sockets and away from the face.
+        skin: of the model. uv_areas: (T,) float64 of the skin's triangles in texels of SIDE.
+    """
+
+    allowed: np.ndarray
+    skin: MeshPart
+    uv_areas: np.ndarray
+
+
+def make_detail_space(model: FaceModel) -> DetailSpace:
+    """The space of one face model."""
+    rest = model.mean[: model.skin.stop]
+    names = model.region_names
+    is_face = np.isin(model.region, [names.index(name) for name in FACE if name in names])
+    away, _ = cKDTree(rest[is_face]).query(rest)
+    allowed = is_face.astype(np.float32)
+    for name, reach in _BEYOND_MM.items():
+        if name in names:
+            rows = model.region == names.index(name)
+            allowed[rows] = 1 - smoothstep(away[rows], 0, reach)
+    if _SOCKET in names:
+        inside = model.region == names.index(_SOCKET)
+        near, _ = cKDTree(rest[inside]).query(rest)
+        allowed *= smoothstep(near, *_OPENING_MM)
+    corners = model.skin.uv[model.skin.uv_triangles()].astype(np.float64) * SIDE
+    across, up = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    areas = np.abs(across[:, 0] * up[:, 1] - across[:, 1] * up[:, 0])
+    return DetailSpace(allowed.astype(np.float32), model.skin, areas)
+
+
+def texel_vectors(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray, np.ndarray]:
+    """How far one goes on the skin by a step of one texel (of SIDE) to the right, and one down.
+
+    Args:
+        vertices: (V_skin, 3) mm, posed.
+
+    Returns:
+        two (V_skin, 3) float64 mm; means over the triangles around a vertex.
+    """
+    right, up = (step / SIDE for step in uv_derivatives(vertices, space.skin))
+    weight = space.uv_areas[:, None]
+    triangles, out = space.skin.triangles(), []
+    for step in (right, -up):
+        total = np.zeros((len(vertices), 4))
+        values = np.concatenate([step * weight, weight], axis=1)
+        for corner in range(3):
+            for axis in range(4):
+                total[:, axis] += np.bincount(triangles[:, corner], values[:, axis], minlength=len(vertices))
+        out.append(total[:, :3] / np.maximum(total[:, 3:], 1e-9))
+    return out[0], out[1]

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the networks' inputs to displacement maps: overlapping patches, blended, in millimetres."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ..assets import WEIGHTS_DIR, find_weights
+from ..face_model.model import FaceModel
+from ..image import smoothstep
+from ..networks import load_network, one_thread
+from ..results import Notice
+from ..uv.types import Atlas
+from .bands import COARSE_MM, split_bands
+from .dfdn import DFDN, PATCH
+from .inputs import DetailInputs
+from .normal_map import normal_map, texel_size_mm
+from .space import BOX, SIDE, TEXEL_MM
+from .types import DetailMaps
+
+WEIGHTS = "detail_net.safetensors"
+_STRIDE = PATCH // 2
+_BATCH = 8
+_LIMIT_MM = 1.5
+_SOFT_MM = 0.6  # the mask's borders are softened so much
+_FINE_PIXEL_MM = (0.45, 1.0)  # size of the photo's pixels at which fine relief begins to fade, and is gone
+_COARSE_PIXEL_MM = 0.7
+_LEAST_SKIN = 0.02  # share of BOX; below this there was nothing to look at
+
+
+@dataclass(frozen=True)
+class DetailNet:
+    """The networks, and whether this processor multiplies bfloat16 faster than single precision."""
+
+    network: DFDN
+    half: bool
+
+
+def load_detail_net(directory: Path = WEIGHTS_DIR) -> DetailNet:
+    """The compact networks with the shipped weights.
+
+    Raises:
+        AssetError: the weight file is missing or damaged.
+    """
+    network = load_network(DFDN(), find_weights(WEIGHTS, directory))
+    return DetailNet(network, torch.cpu._is_amx_tile_supported())
+
+
+def make_detail(
+    inputs: DetailInputs, net: DetailNet, pixel_mm: float, vertices: np.ndarray, model: FaceModel, atlas: Atlas
+) -> DetailMaps:
+    """Displacement and normals of the skin that a photo shows.
+
+    Args:
+        inputs: of the networks. net: with weights. pixel_mm: size of the photo's pixels on the face.
+        vertices: (V, 3) mm, neutral, for the size of texels. model, atlas: of the head.
+    """
+    height = infer_relief(inputs, net)
+    mask = cv2.GaussianBlur(inputs.mask, (0, 0), _SOFT_MM / TEXEL_MM) * smoothstep(inputs.mask, 0.0, 0.5)
+    height = _without_shape(height, mask)
+    medium, fine = split_bands(height)
+    fine *= 1 - float(smoothstep(np.float32(pixel_mm), *_FINE_PIXEL_MM))
+    medium, fine = (_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas) for part in (medium, fine))
+    texel_mm = texel_size_mm(model, atlas, vertices)
+    return DetailMaps(
+        medium=medium,
+        fine=fine,
+        normal=normal_map(medium + fine, texel_mm, atlas.covered),
+        normal_fine=normal_map(fine, texel_mm, atlas.covered),
+    )
+
+
+def infer_relief(inputs: DetailInputs, net: DetailNet) -> np.ndarray:
+    """(H, W) float32 mm over BOX, what PDIM and PDRM say together; patches without skin are left out.
+
+    Patches overlap by half and are blended with Hann windows, whose sum is even.
+    """
+    photo = np.stack([inputs.value, inputs.chroma, inputs.light_x, inputs.light_y, inputs.lit, inputs.mask])
+    corners = _corners(inputs.mask)
+    total = np.zeros(inputs.mask.shape, np.float32)
+    weight = np.full(inputs.mask.shape, 1e-6, np.float32)
+    ramp = np.sin(np.pi * (np.arange(PATCH, dtype=np.float32) + 0.5) / PATCH) ** 2
+    window = ramp[:, None] * ramp
+    with one_thread(), torch.autocast("cpu", torch.bfloat16, enabled=net.half):
+        for start in range(0, len(corners), _BATCH):
+            part = corners[start : start + _BATCH]
+            batch = torch.from_numpy(np.stack([photo[:, y : y + PATCH, x : x + PATCH] for x, y in part]))
+            batch = batch.contiguous(memory_format=torch.channels_last)
+            medium, refined = net.network(batch, torch.zeros_like(batch[:, :1]))
+            for (x, y), patch in zip(part, (medium.float() + refined.float())[:, 0].numpy(), strict=True):
+                total[y : y + PATCH, x : x + PATCH] += patch * window
+                weight[y : y + PATCH, x : x + PATCH] += window
+    return total / weight
+
+
+def notices(inputs: DetailInputs, pixel_mm: float) -> tuple[Notice, ...]:
+    """What an artist should know about the relief."""
+    if float((inputs.mask > 0.5).mean()) < _LEAST_SKIN:
+        return (Notice("no_detail", "Too little skin is seen for wrinkles and pores; the head stays smooth."),)
+    if pixel_mm > _COARSE_PIXEL_MM:
+        message = f"A pixel of the photo covers {pixel_mm:.1f} mm of the face: it cannot show pores and fine lines."
+        return (Notice("low_detail", message),)
+    return ()
+
+
+def _corners(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Upper left corners (x, y) of patches with any skin."""
+    height, width = mask.shape
+    places = [(x, y) for y in range(0, height - PATCH + 1, _STRIDE) for x in range(0, width - PATCH + 1, _STRIDE)]
+    return [(x, y) for x, y in places if (mask[y : y + PATCH, x : x + PATCH] > 0.05).any()]
+
+
+def _without_shape(height: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Masked relief whose mean nearby is zero: what is wider belongs to the proxy."""
+    height = height * mask
+    sigma = COARSE_MM / TEXEL_MM
+    around = cv2.GaussianBlur(height, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(mask, (0, 0), sigma), 0.05)
+    return height - around * mask
+
+
+def _to_texture(part: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(H, W) over BOX to (R, R), 0 elsewhere."""
+    side = atlas.resolution
+    x0, y0, x1, y1 = (edge * side // SIDE for edge in BOX)
+    if side != SIDE:
+        way = cv2.INTER_AREA if side < SIDE else cv2.INTER_CUBIC
+        part = cv2.resize(part, (x1 - x0, y1 - y0), interpolation=way)
+    out = np.zeros((side, side), np.float32)
+    out[y0:y1, x0:x1] = part
+    out[~atlas.covered] = 0
+    return out

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the detail stage hands on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+COMPACT, NO_DETAIL = "compact", "none"
+DETAIL_MODES = (COMPACT, NO_DETAIL)
+"""What makes the relief: the small networks, or nothing (a smooth head)."""
+
+
+@dataclass(frozen=True)
+class DetailMaps:
+    """Relief of one person's skin in canonical UV, along the proxy's smooth normal; row 0 is the top (v = 1).
+
+    The proxy keeps the shape: both have zero mean at low frequency. They are 0 where the photo shows no skin and
+    outside the island.
+
+    Attributes:
+        medium: (R, R) float32 mm, waves of about 2 to 12 mm: wrinkles and folds.
+        fine: (R, R) float32 mm, waves below 2 mm: pores and lines.
+        normal: (R, R, 3) uint16 of both together, tangent space, 65535 = 1, x along u, y along v (up), z out.
+        normal_fine: the same of ``fine`` alone.
+    """
+
+    medium: np.ndarray
+    fine: np.ndarray
+    normal: np.ndarray
+    normal_fine: np.ndarray
