@@ -48,6 +48,7 @@ _SHADOW_RAYS = 4
 # the profiles of Christensen and Burley (2015) for the mean free paths of Jensen et al. (2001).
 _WANDERED = np.array([[0.15, 0.25, 0.60], [0.35, 0.35, 0.30], [0.50, 0.35, 0.15]], np.float32)
 _WANDER_TEXELS = (2.0, 6.0)
+_WALLS = 0.4  # of a lamp's light that a groove shuts out as it does the sky's
 
 
 @dataclass(frozen=True)
@@ -336,22 +337,25 @@ def _skin_texture(
     gloss = np.zeros_like(light)
     power, shine = np.exp(rng.uniform(np.log(6), np.log(60))), rng.uniform(0, 0.12) * rng.random()
     patchy = (1 + 0.6 * wide_noise(relief.shape, 30, rng)).clip(0)
+    shut = np.exp(-_hollow(relief) * np.float32(rng.uniform(0.4, 2.2)))  # of the sky, by the groove's own walls
     for number, (shadow, colour) in enumerate(zip(lit.shadows, lit.colours[:-2], strict=True)):
         cosine, x, y, half, half_x, half_y = np.moveaxis(fields[..., 6 * number : 6 * number + 6], -1, 0)
-        falls = ((cosine + x * right + y * down) / length).clip(0) * shadow
+        falls = ((cosine + x * right + y * down) / length).clip(0) * shadow * (1 - _WALLS + _WALLS * shut)
         light += _wander(falls, wander) * colour
         mirrored = ((half + half_x * right + half_y * down) / length).clip(0, 1)
-        gloss += (shine * (power + 2) / 8 * patchy * mirrored ** np.float32(power) * falls.clip(0, 1))[
-            ..., None
-        ] * colour
+        lobe = shine * (power + 2) / 8 * patchy * mirrored ** np.float32(power) * falls.clip(0, 1)
+        gloss += lobe[..., None] * colour
     share, x, y, free = np.moveaxis(fields[..., -4:], -1, 0)
     tilt = (share + x * right + y * down).clip(0, 1)
-    hollow = (cv2.GaussianBlur(relief, (0, 0), 4) - relief).clip(0)
-    open_sky = free * np.exp(-hollow * np.float32(rng.uniform(0, 2.5)))
-    light += (
-        _wander(tilt * open_sky, wander) * lit.colours[-2] + _wander((1 - tilt) * open_sky, wander) * lit.colours[-1]
-    )
+    free = free * shut
+    light += _wander(tilt * free, wander) * lit.colours[-2] + _wander((1 - tilt) * free, wander) * lit.colours[-1]
     return add_pigment(studio.skin, _bare(studio, gamma, rng), rng) * light + gloss
+
+
+def _hollow(relief: np.ndarray) -> np.ndarray:
+    """(H, W) mm that a place lies below its surroundings, narrow grooves counting more than wide ones."""
+    narrow, wide = (cv2.GaussianBlur(relief, (0, 0), sigma) - relief for sigma in (4, 12))
+    return narrow.clip(0) + 0.3 * wide.clip(0)
 
 
 def _bare(studio: Studio, gamma: np.ndarray, rng: np.random.Generator) -> np.ndarray:

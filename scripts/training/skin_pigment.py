@@ -22,7 +22,7 @@ def add_pigment(space: SkinSpace, albedo: np.ndarray, rng: np.random.Generator) 
     Args:
         albedo: (H, W, 3) linear, of the bare skin.
     """
-    amount = rng.uniform(0.05, 1.1)
+    amount = np.exp(rng.uniform(np.log(0.05), np.log(0.9)))
     out = np.zeros((*space.shape, 3), np.float32)
     out += (amount * _spots(space, rng))[..., None] * MELANIN
     out += (amount * _redness(space, rng))[..., None] * BLOOD
@@ -34,7 +34,7 @@ def add_pigment(space: SkinSpace, albedo: np.ndarray, rng: np.random.Generator) 
         out += _strands(space, rng)[..., None] * _HAIR
     if rng.random() < 0.4:
         out += _make_up(space, rng)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         out += _lines(space, rng)[..., None] * (MELANIN if rng.random() < 0.5 else BLOOD)
     return (albedo * np.exp(out.clip(-_MOST, _MOST))).clip(0.004, 0.95)
 
@@ -51,7 +51,7 @@ def _spots(space: SkinSpace, rng: np.random.Generator) -> np.ndarray:
     """Freckles and moles, and melanin that is spread unevenly."""
     marks = Marks(space.shape, TEXEL_MM)
     height, width = space.shape
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         per_cm2 = rng.uniform(1, 30) * np.exp(0.8 * wide_noise(space.shape, 80, rng))
         at = scatter(per_cm2, rng)
         marks.dots(at, rng.gamma(2.0, 0.12, len(at)), rng.choice([0.25, 0.4, 0.65, 1.0], len(at)))
@@ -62,7 +62,7 @@ def _spots(space: SkinSpace, rng: np.random.Generator) -> np.ndarray:
         rng.choice([0.4, 0.65, 1.0, 1.6], count),
     )
     out = marks.draw()
-    for sigma, most in ((2, 0.06), (5, 0.06), (15, 0.06), (50, 0.1)):
+    for sigma, most in ((2, 0.05), (5, 0.04), (15, 0.04), (50, 0.1)):
         out += wide_noise(space.shape, sigma, rng) * np.float32(rng.uniform(0, most))
     return out
 
@@ -77,7 +77,7 @@ def _redness(space: SkinSpace, rng: np.random.Generator) -> np.ndarray:
         rng.choice([0.4, 0.65, 1.0, 1.6, 2.5], count),
     )
     out = marks.draw()
-    for sigma, most in ((2, 0.06), (5, 0.08), (15, 0.1), (50, 0.15)):
+    for sigma, most in ((2, 0.05), (5, 0.05), (15, 0.06), (50, 0.15)):
         out += wide_noise(space.shape, sigma, rng) * np.float32(rng.uniform(0, most))
     return out
 

@@ -120,7 +120,7 @@ def make_relief(space: SkinSpace, person: Person, rng: np.random.Generator) -> n
     out = marks.draw(shoulder=rng.uniform(0.25, 0.5))
     out += _fine_lines(space, person, rng).draw(shoulder=0.4)
     out += _dots(space, person, rng).draw()
-    for sigma_mm, most in ((0.12, 0.03), (0.25, 0.045), (0.6, 0.05), (1.3, 0.05), (2.5, 0.08)):
+    for sigma_mm, most in ((0.12, 0.03), (0.25, 0.045), (0.6, 0.04), (1.3, 0.03), (2.5, 0.04)):
         amount = most * rng.uniform(0.1, 1) ** 1.5 * (0.4 + person.coarse)
         out += wide_noise(space.shape, sigma_mm / TEXEL_MM, rng) * np.float32(amount)
     skin = cv2.GaussianBlur(space.of(dict.fromkeys(_SKIN, 1.0)), (0, 0), 4)
@@ -132,20 +132,21 @@ def face_lines(space: SkinSpace, person: Person, rng: np.random.Generator) -> li
     p, out = space.marks, []
     mm = 1 / TEXEL_MM
     folding = {
-        "forehead": 0.5 * person.age**1.5 + 0.55 * person.raise_brows * (0.4 + person.age),
-        "frown": 0.45 * person.age**1.5 + 0.6 * person.frown * (0.4 + person.age),
-        "crow": 0.4 * person.age**1.5 + 0.45 * max(person.smile, person.squint) * (0.3 + person.age),
-        "below_eye": 0.15 + 0.3 * person.age + 0.3 * max(person.smile, person.squint),
-        "fold": 0.15 + 0.45 * person.age + 0.55 * max(person.smile, person.sneer),
-        "cheek": 0.4 * person.age**2 + 0.4 * person.smile * (0.2 + person.age),
+        "forehead": 0.5 * person.age**1.5 + 0.8 * person.raise_brows * (0.4 + person.age),
+        "frown": 0.45 * person.age**1.5 + 0.9 * person.frown * (0.4 + person.age),
+        "crow": 0.4 * person.age**1.5 + 0.7 * max(person.smile, person.squint) * (0.3 + person.age),
+        "below_eye": 0.15 + 0.3 * person.age + 0.5 * max(person.smile, person.squint),
+        "fold": 0.15 + 0.45 * person.age + 0.8 * max(person.smile, person.sneer),
+        "cheek": 0.4 * person.age**2 + 0.6 * person.smile * (0.2 + person.age),
         "lip": 0.3 * person.age**2 + 0.35 * person.pucker * (0.4 + person.age),
         "mouth": 0.4 * person.age**1.5,
         "nose": 0.5 * person.sneer + 0.1 * person.age,
     }
-    deep = rng.uniform(0.6, 2.2)
+    deep = rng.uniform(0.4, 2.6)
     folding = {name: deep * value * rng.gamma(2.0, 0.5) for name, value in folding.items()}
 
     def add(points: np.ndarray, depth: float, width_mm: float, taper: float = 0.35) -> None:
+        depth *= 0.5 + 0.6 * width_mm  # wide folds are deep
         if depth < 0.012:
             return
         points = _wavy(points, rng, 0.7 * mm * rng.uniform(0.2, 1.5))
@@ -189,7 +190,10 @@ def face_lines(space: SkinSpace, person: Person, rng: np.random.Generator) -> li
         fold = _through(
             np.array([wing_at, bend, corner_at, corner_at + np.array([side * 1.0, rng.uniform(2, 14)]) * mm])
         )
-        add(fold, folding["fold"] * rng.uniform(0.5, 1.2), rng.uniform(0.7, 2.3), taper=0.25)
+        depth = folding["fold"] * rng.uniform(0.5, 1.2)
+        add(fold, depth, rng.uniform(0.6, 1.8), taper=0.25)
+        bulge = fold + np.array([side * rng.uniform(3.5, 5.5), -1.0]) * mm  # the cheek lies over the fold
+        out.append((bulge, 0.8 * depth * np.sin(np.linspace(0, np.pi, len(bulge))), 2.5))
         for away in np.sort(rng.uniform(6, 34, rng.integers(0, 5))):
             moved = fold + np.array([side * away, -0.25 * away]) * mm
             add(moved[rng.integers(0, 14) :], folding["cheek"] * rng.uniform(0.2, 1), rng.uniform(0.4, 1.6))

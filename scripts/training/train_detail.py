@@ -47,8 +47,9 @@ from scripts.training.make_detail_set import DEFAULT_CACHE, HELD_OUT, SEED  # no
 WEIGHTS = "detail_net.safetensors"
 BATCH = 16
 PEAK_RATE, WEIGHT_DECAY, WARM_UP = 1.2e-3, 1e-2, 100
+_CONNECTED_RATE = 0.25  # of the rate for PDIM's fully connected layers
 _HEIGHT_MM, _SLOPE = 0.05, 0.1  # units of the losses; Huber's bend
-_MEDIUM_SHARE, _SLOPE_SHARE = 1.0, 1.0
+_MEDIUM_SHARE, _SLOPE_SHARE, _HINT_SHARE = 1.0, 1.0, 1.0
 _RECON_SHARE, _GAN_SHARE = 0.05, 0.005  # η and 1 of equation 10 over its λ = 100
 _WRINKLED = 0.3  # share of patches with the most medium relief, from which the basis is made
 _BASIS_PATCHES = 6000
@@ -136,8 +137,16 @@ class Trainer:
     def __init__(self, options: argparse.Namespace, training: Patches):
         self._options = options
         self.network = DFDN(options.variant, options.size).to(memory_format=torch.channels_last)
+        _calm(self.network)
         self.judge = PatchGAN(PHOTO_CHANNELS[options.variant]).to(memory_format=torch.channels_last)
-        self._optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=WEIGHT_DECAY, lr=PEAK_RATE)
+        connected = list(self.network.pdim.connected.parameters())
+        self._optimiser = torch.optim.AdamW(
+            [
+                {"params": [p for n, p in self.network.named_parameters() if not n.startswith("pdim.connected")], "share": 1.0},
+                {"params": connected, "share": _CONNECTED_RATE},
+            ],
+            weight_decay=WEIGHT_DECAY, lr=PEAK_RATE,
+        )  # fmt: skip
         self._judges = torch.optim.Adam(self.judge.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self._step = 0
         self._folder = options.cache / f"run_{options.name}_{options.seed}"
@@ -165,7 +174,7 @@ class Trainer:
         while self._step < total:
             rng = np.random.default_rng((options.seed, self._step))
             for group in self._optimiser.param_groups:
-                group["lr"] = _rate(self._step, total)
+                group["lr"] = group["share"] * _rate(self._step, total)
             adapting = self._step >= options.steps
             batch = make_batch(training.take(rng.integers(len(training), size=BATCH)), rng)
             photos = None
@@ -187,10 +196,12 @@ class Trainer:
         self.network.train()
         given = batch.channels(variant)
         with torch.autocast("cpu", torch.bfloat16):
-            medium, refined = self.network(given, torch.randn_like(batch.mask))
+            features = self.network.pdim.features(given, torch.randn_like(batch.mask))
+            medium = self.network.patch(self.network.pdim.coefficients(features))
+            refined = self.network.pdrm(given, medium.to(given.dtype))
         medium, refined = medium.float(), refined.float()
         total = medium.detach() + refined
-        loss = supervised_loss(medium, total, batch)
+        loss = supervised_loss(medium, total, batch) + _HINT_SHARE * hint_loss(features.float(), batch)
         if adversarial:
             with torch.autocast("cpu", torch.bfloat16):
                 verdict = self.judge(given, total * batch.mask)
@@ -207,7 +218,7 @@ class Trainer:
         self._optimiser.step()
         if adversarial:
             self._judge(given, total.detach() * batch.mask, batch.total * batch.mask)
-        return float(loss)
+        return float(loss.detach())
 
     def _judge(self, given: Tensor, made: Tensor, real: Tensor) -> None:
         with torch.autocast("cpu", torch.bfloat16):
@@ -245,6 +256,16 @@ def supervised_loss(medium: Tensor, total: Tensor, batch: Batch) -> Tensor:
     return loss
 
 
+def hint_loss(features: Tensor, batch: Batch) -> Tensor:
+    """PDIM's first feature map should be the medium relief, so that its layers learn from every texel.
+
+    From 64 coefficients of a whole patch alone they hardly learn.
+    """
+    first = functional.adaptive_avg_pool2d(features[:, :1], BASIS_SIDE)
+    small = functional.adaptive_avg_pool2d(batch.mask, BASIS_SIDE)
+    return _masked(_huber(first - batch.medium / _HEIGHT_MM), small)
+
+
 def reconstruction_loss(total: Tensor, batch: Batch) -> Tensor:
     """|I − albedo ⊙ S(N_fine)| in logarithms, to first order in the slopes (equations 11 to 14)."""
     left = batch.photo[:, :1] - shading_change(total, batch.photo[:, 2:4])
@@ -259,7 +280,7 @@ def make_batch(arrays: dict[str, np.ndarray], rng: np.random.Generator | None) -
     mask = functional.interpolate(mask, size=(PATCH, PATCH), mode="bilinear", align_corners=False)
     value, chroma = (bytes_of[key].float()[:, None] * (LIMIT / 127) for key in ("value", "chroma"))
     medium = bytes_of["medium"].float()[:, None] * STEP_MM
-    total = functional.interpolate(medium, size=(PATCH, PATCH), mode="bicubic", align_corners=False)
+    total = functional.interpolate(medium, size=(PATCH, PATCH), mode="bicubic", antialias=True)
     total = total + bytes_of["fine"].float()[:, None] * STEP_MM
     photo = torch.cat([value, chroma, light, mask], dim=1)
     level = bytes_of["level"].float()[:, None] / 255
@@ -335,6 +356,13 @@ def validate(network: DFDN, fixed: Batch, variant: str) -> dict[str, float]:
     }
 
 
+def _calm(network: DFDN) -> None:
+    """Begin with hardly any relief: it takes long to get rid of a millimetre of noise."""
+    with torch.no_grad():
+        network.pdrm.unet.up[0][0].weight.mul_(0.03)
+        network.pdim.connected[-1].weight.mul_(0.3)
+
+
 def _huber(x: Tensor) -> Tensor:
     return functional.huber_loss(x, torch.zeros_like(x), reduction="none")
 
@@ -353,7 +381,7 @@ def _spread(count: int, wanted: int) -> np.ndarray:
 
 def _rate(step: int, total: int) -> float:
     warm = min(1.0, (step + 1) / WARM_UP)
-    return PEAK_RATE * warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / total)))
+    return float(PEAK_RATE * warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / total))))
 
 
 def _arguments() -> argparse.Namespace:
