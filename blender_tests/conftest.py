@@ -91,6 +91,7 @@ def make_reconstruction(
         albedo=_checker(256),
         roughness=np.full((256, 256), 128, np.uint8),
         specular=np.full((256, 256), 128, np.uint8),
+        **_waves(256),
         confidence=np.ones((256, 256), np.float32),
         stage_seconds={"photo": 0.1},
         notices=(),
@@ -99,6 +100,18 @@ def make_reconstruction(
 
 def _surprise() -> Emotion:
     return Emotion(np.array([0.75 if name == "surprise" else 0.25 / 6 for name in EMOTIONS], np.float32))
+
+
+def _waves(side: int) -> dict[str, np.ndarray]:
+    """Relief of waves down and mostly across the map, higher at the top and at the left; the normals are a pattern."""
+    y, x = np.mgrid[:side, :side].astype(np.float32) / side
+    normal = np.stack([x, y, np.full_like(x, 0.9)], axis=-1)
+    return {
+        "displacement_medium": 0.5 * (1 - y) * np.sin(40 * y),
+        "displacement_fine": 0.05 * (1 - x) * np.sin(200 * x + 40 * y),
+        "normal": (normal * 65535).astype(np.uint16),
+        "normal_fine": (normal[::-1] * 65535).astype(np.uint16),
+    }
 
 
 def _soft_light() -> np.ndarray:

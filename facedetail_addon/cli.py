@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .core.detail.types import COMPACT, DETAIL_MODES
 from .core.errors import FaceDetailError, OutputError
 from .core.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
 from .core.results import Reconstruction, result_folder, same_folder_key
@@ -90,6 +91,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--expression", default=DEFAULT_EXPRESSION_SOURCE, choices=EXPRESSION_SOURCES, help=text)
     text = "bands of spherical harmonics of the light, 3 to 9 (default 3)"
     add("--light-bands", default=3, type=int, choices=range(3, 10), metavar="3..9", help=text)
+    text = f"relief of the skin, wrinkles and pores (default {COMPACT})"
+    add("--detail", default=COMPACT, choices=DETAIL_MODES, help=text)
     add("--quiet", action="store_true", help="no progress and no warnings")
     add("--debug", action="store_true", help="show where an error comes from, and what libraries say")
 
@@ -119,6 +122,7 @@ def _reconstruct_photos(arguments: argparse.Namespace, tell: Callable[[Path], No
         face=arguments.face,
         expression=arguments.expression,
         light_bands=arguments.light_bands,
+        detail=arguments.detail,
     )
     core = Core.load(settings)
     failures = 0

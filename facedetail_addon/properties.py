@@ -4,7 +4,19 @@
 import bpy
 
 from .core.expression.types import DEFAULT_EXPRESSION_SOURCE, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
-from .names import DEFAULT_RESOLUTION, RESOLUTIONS, SETTINGS_PROPERTY, STATE_PROPERTY
+from .names import (
+    ADAPTIVE,
+    DEFAULT_RESOLUTION,
+    DISPLACE,
+    NORMAL_MAP,
+    RELIEF_PROPERTY,
+    RESOLUTIONS,
+    SETTINGS_PROPERTY,
+    STATE_PROPERTY,
+)
+from .scene.displacement import Relief, set_relief
+
+_MAX_STRENGTH, _MAX_LEVEL = 2.0, 5
 
 
 def expression_property() -> object:
@@ -85,6 +97,48 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
     use_sun: use_sun_property()
 
 
+def _show_relief(settings: "FaceDetailRelief", context: bpy.types.Context) -> None:
+    """A slider has moved: the head it belongs to follows."""
+    set_relief(settings.id_data, settings.chosen())
+
+
+def _strength_property(name: str, description: str) -> object:
+    return bpy.props.FloatProperty(
+        name=name, description=description, default=1.0, min=0.0, max=_MAX_STRENGTH, update=_show_relief
+    )
+
+
+def _level_property(name: str, description: str, default: int) -> object:
+    return bpy.props.IntProperty(
+        name=name, description=description, default=default, min=0, max=_MAX_LEVEL, update=_show_relief
+    )
+
+
+class FaceDetailRelief(bpy.types.PropertyGroup):
+    """How one head shows its relief; saved with the head's empty."""
+
+    mode: bpy.props.EnumProperty(
+        name="Relief",
+        description="How wrinkles and pores are shown",
+        items=[
+            (DISPLACE, "Displace", "Wrinkles are geometry by modifiers, in every view and render engine"),
+            (ADAPTIVE, "Adaptive", "Cycles divides the skin as finely as the picture needs; all of it is geometry"),
+            (NORMAL_MAP, "Normal Map", "Shading alone on a smooth mesh: the fastest"),
+        ],
+        default=Relief.mode,
+        update=_show_relief,
+    )
+    strength: _strength_property("Strength", "Of all relief: 1 as found in the photo, 0 none")
+    medium: _strength_property("Medium", "Wrinkles and folds")
+    fine: _strength_property("Fine", "Pores and lines")
+    viewport_level: _level_property("Viewport Level", "Subdivision of the skin in views", Relief.viewport_level)
+    render_level: _level_property("Render Level", "Subdivision of the skin in renders", Relief.render_level)
+
+    def chosen(self) -> Relief:
+        """The choice as the scene takes it."""
+        return Relief(self.mode, self.strength, self.medium, self.fine, self.viewport_level, self.render_level)
+
+
 class FaceDetailState(bpy.types.PropertyGroup):
     """The work under way, for the panel. Never saved."""
 
@@ -94,12 +148,14 @@ class FaceDetailState(bpy.types.PropertyGroup):
 
 
 def attach() -> None:
-    """Add the properties to Blender's scene and window manager; their classes are registered."""
+    """Add the properties to Blender's scenes, objects and window manager; their classes are registered."""
     setattr(bpy.types.Scene, SETTINGS_PROPERTY, bpy.props.PointerProperty(type=FaceDetailSettings))
+    setattr(bpy.types.Object, RELIEF_PROPERTY, bpy.props.PointerProperty(type=FaceDetailRelief))
     setattr(bpy.types.WindowManager, STATE_PROPERTY, bpy.props.PointerProperty(type=FaceDetailState))
 
 
 def detach() -> None:
     """Take them away again."""
     delattr(bpy.types.WindowManager, STATE_PROPERTY)
+    delattr(bpy.types.Object, RELIEF_PROPERTY)
     delattr(bpy.types.Scene, SETTINGS_PROPERTY)

@@ -7,15 +7,17 @@ from . import properties
 from .names import COMMAND
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct, attach_worker, detach_worker
 from .preferences import FaceDetailPreferences
-from .properties import FaceDetailSettings, FaceDetailState
-from .ui.panel import FACEDETAIL_PT_light, FACEDETAIL_PT_reconstruct, draw_import_entry
+from .properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
+from .ui.panel import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_reconstruct, draw_import_entry
 
 _CLASSES = (
     FaceDetailPreferences,
     FaceDetailSettings,
+    FaceDetailRelief,
     FaceDetailState,
     FACEDETAIL_OT_reconstruct,
     FACEDETAIL_PT_reconstruct,
+    FACEDETAIL_PT_detail,
     FACEDETAIL_PT_light,
 )
 

@@ -50,6 +50,7 @@ WRONG = {
     "render without scene": ["reconstruct", "a.jpg", "--output", "out", "--render"],
     "sun without scene": ["reconstruct", "a.jpg", "--output", "out", "--sun"],
     "too few bands": ["reconstruct", "a.jpg", "--output", "out", "--light-bands", "2"],
+    "unknown detail": ["reconstruct", "a.jpg", "--output", "out", "--detail", "more"],
 }
 
 
@@ -71,6 +72,14 @@ def test_blender_command_takes_photos_directly(capfd):
     out = capfd.readouterr().out
     assert "usage: blender --command facedetail" in out and "--render" in out
     assert cli.command([]) == 2
+
+
+def test_no_detail_leaves_the_skin_smooth(tmp_path, capfd):
+    arguments = ["reconstruct", str(ASTRONAUT), "--output", str(tmp_path), "--resolution", "512", "--detail", "none"]
+    assert cli.main(arguments) == 0, capfd.readouterr().err
+    saved = Reconstruction.load(tmp_path / "astronaut")
+    assert saved.displacement.shape == (512, 512) and not saved.displacement.any()
+    assert (saved.normal == (32768, 32768, 65535)).all()
 
 
 @pytest.mark.parametrize(("option", "value"), [("--landmarker", "fan"), ("--model", "BFM2019.h5")])

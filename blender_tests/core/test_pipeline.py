@@ -226,7 +226,15 @@ def test_unreadable_photo(core, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"resolution": 1000}, {"resolution": 0}, {"face": -1}, {"expression": "mood"}, {"light_bands": 2}]
+    "wrong",
+    [
+        {"resolution": 1000},
+        {"resolution": 0},
+        {"face": -1},
+        {"expression": "mood"},
+        {"light_bands": 2},
+        {"detail": "x"},
+    ],
 )
 def test_settings_that_cannot_be(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -245,7 +253,8 @@ def test_what_this_version_does_not_know_is_said():
 def test_saved_result_comes_back(result, core, tmp_path):
     back = Reconstruction.load(result.save(tmp_path, core.model))
     np.testing.assert_array_equal(back.vertices, result.vertices)
-    for name in ("albedo", "roughness", "specular", "gamma", "sh_radiance"):
+    relief = ("displacement_medium", "displacement_fine", "normal", "normal_fine")
+    for name in ("albedo", "roughness", "specular", "gamma", "sh_radiance", *relief):
         np.testing.assert_array_equal(getattr(back, name), getattr(result, name), err_msg=name)
     assert back.stage_seconds == result.stage_seconds
     assert back.expression_source == result.expression_source

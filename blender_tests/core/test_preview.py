@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_colours
+from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
 from facedetail_addon.core.expression.types import EMOTIONS, LANDMARKS, Emotion
 from facedetail_addon.core.preview import head_box, render_preview, render_turned
 from facedetail_addon.core.results import Reconstruction
@@ -27,12 +28,13 @@ def reconstruction(model) -> Reconstruction:
     even = np.zeros((9, 3), np.float32)
     even[0] = np.sqrt(4 * np.pi)
     landmarks = model.landmarks68.points(fit.vertices).astype(np.float32)
+    flat = flat_detail(512)
     return Reconstruction(
         "known.png", photo, model.name, model.expression_names, fit.alpha, fit.beta, LANDMARKS,
         Emotion(np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)), fit.affine, fit.perspective,
         fit.perspective.project(landmarks).astype(np.float32), landmarks, fit.vertices, fit.vertices_neutral,
         np.zeros(60, np.float32), even, painted, np.full((512, 512), 140, np.uint8), np.full((512, 512), 127, np.uint8),
-        seen.confidence, {}, (),
+        flat.medium, flat.fine, flat.normal, flat.normal_fine, seen.confidence, {}, (),
     )  # fmt: skip
 
 
@@ -40,13 +42,17 @@ def reconstruction(model) -> Reconstruction:
 def panels(reconstruction, model) -> list[np.ndarray]:
     picture = render_preview(reconstruction, model, HEIGHT)
     assert picture.dtype == np.uint8 and picture.shape[0] == HEIGHT and picture.shape[2] == 3
+    return split(picture)
+
+
+def split(picture: np.ndarray) -> list[np.ndarray]:
     gap = max(2, HEIGHT // 192)
-    width = (picture.shape[1] - 4 * gap) // 5
-    return [picture[:, i * (width + gap) : i * (width + gap) + width].astype(int) for i in range(5)]
+    width = (picture.shape[1] - 5 * gap) // 6
+    return [picture[:, i * (width + gap) : i * (width + gap) + width].astype(int) for i in range(6)]
 
 
 def test_the_textured_head_lies_on_the_photo(panels):
-    photo, _, _, _, textured = panels
+    photo, textured = panels[0], panels[5]
     inner = np.zeros(photo.shape[:2], bool)
     inner[HEIGHT // 3 : 2 * HEIGHT // 3, photo.shape[1] // 3 : photo.shape[1] // 2] = True
     skin = inner & (photo[..., 0] > photo[..., 1:].max(axis=-1) + 15)
@@ -55,14 +61,14 @@ def test_the_textured_head_lies_on_the_photo(panels):
 
 
 def test_the_textured_panel_shows_nothing_of_the_background(panels):
-    for panel in panels[3:]:
+    for panel in panels[4:]:
         cyan = np.abs(panel - (10, 220, 220)).max(axis=-1) < 40
         assert not cyan.any()
 
 
 def test_the_relit_head_shows_the_light(reconstruction, model, panels):
     """Even light leaves the head a little darker than its albedo; light from one side makes that side brighter."""
-    relit, flat = panels[3:]
+    relit, flat = panels[4:]
     inner = np.zeros(flat.shape[:2], bool)
     inner[HEIGHT // 3 : 2 * HEIGHT // 3, flat.shape[1] // 3 : 2 * flat.shape[1] // 3] = True
     assert 0.75 < relit[inner].mean() / flat[inner].mean() < 1.05
@@ -84,10 +90,25 @@ def test_clay_is_lit_and_says_nothing_of_the_photo(reconstruction, model, panels
     clay = panels[2]
     assert np.ptp(clay.sum(axis=-1)) > 250
     black = replace(reconstruction, photo=np.zeros_like(reconstruction.photo), albedo=reconstruction.albedo * 0)
-    gap = max(2, HEIGHT // 192)
-    again = render_preview(black, model, HEIGHT)
-    width = (again.shape[1] - 4 * gap) // 5
-    np.testing.assert_array_equal(again[:, 2 * (width + gap) : 2 * (width + gap) + width], clay)
+    np.testing.assert_array_equal(split(render_preview(black, model, HEIGHT))[2], clay)
+
+
+def test_relief_is_lit_from_the_left_in_its_panel_alone(reconstruction, model, panels):
+    """Skin that rises to the subject's left, the right of the picture, turns to the light; where it falls, away."""
+    atlas = make_atlas(model, 512)
+    across = np.zeros((512, 512), np.float32)
+    across[atlas.covered] = atlas.texels(model.mean[: model.skin.stop, :1])[:, 0]
+    steps = texel_size_mm(model, atlas)
+    height = HEIGHT
+    middle = (slice(height // 3, 2 * height // 3), slice(panels[3].shape[1] // 3, 2 * panels[3].shape[1] // 3))
+    brightness = []
+    for rise in (0.3, -0.3):
+        normal = normal_map(rise * across, steps, atlas.covered)
+        tilted = split(render_preview(replace(reconstruction, normal=normal), model, height))
+        for other in (0, 1, 2, 4, 5):
+            np.testing.assert_array_equal(tilted[other], panels[other])
+        brightness.append(tilted[3][middle].mean())
+    assert brightness[0] > panels[3][middle].mean() + 10 > brightness[1] + 20
 
 
 def test_the_box_holds_the_face_and_stays_within_the_photo(reconstruction, model):

@@ -14,6 +14,7 @@ import pytest
 from blender_tests.conftest import make_reconstruction
 from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.expression.types import EMOTIONS, EXPRESSION_SOURCES, PRIOR, Emotion
+from facedetail_addon.core.exr import read_exr, write_exr
 from facedetail_addon.core.folder import discard_half_written, whole_folder
 from facedetail_addon.core.result_files import RESULT_FILES, SCENE_FILE, read_png, write_png
 from facedetail_addon.core.results import Notice, Reconstruction, result_folder, same_folder_key
@@ -71,7 +72,7 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
         raise AssertionError(name)
 
     record = json.loads((saved / "reconstruction.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    assert record["format_version"] == 3 and record["face_model"] == made.face_model
+    assert record["format_version"] == 4 and record["face_model"] == made.face_model
     assert np.array(record["camera"]["affine"]).shape == (2, 4)
     assert np.array(record["landmarks68_px"]).shape == (68, 2) and np.array(record["landmarks68_mm"]).shape == (68, 3)
     assert record["warnings"] == [{"code": "yaw", "message": "The head is turned by 50°."}]
@@ -236,6 +237,7 @@ HOSTILE_RECORDS = {
     "warnings of numbers": lambda r: r.update(warnings=[1]),
     "seconds as a list": lambda r: r.update(stage_seconds=[1]),
     "huge list": lambda r: r.update(alpha=[0] * 10000),
+    "a result of version 3": lambda r: r.update(format_version=3),
     "a result of version 1": lambda r: (r.update(format_version=1), r.pop("expression")),
     "expression as a list": lambda r: r.update(expression=[1]),
 }
@@ -333,7 +335,18 @@ def test_damaged_vertices_never_give_another_error(copy):
     assert refused > 100
 
 
-@pytest.mark.parametrize("name", ["albedo.png", "roughness.png", "specular.png", "confidence.png", "photo.png"])
+PICTURES = (
+    "albedo.png",
+    "roughness.png",
+    "specular.png",
+    "confidence.png",
+    "photo.png",
+    "normal.png",
+    "normal_fine.png",
+)
+
+
+@pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.parametrize("damage", ["missing", "cut", "no picture", "bomb", "other size"])
 def test_hostile_pictures(copy, name, damage):
     path = copy / name
@@ -349,10 +362,57 @@ def test_hostile_pictures(copy, name, damage):
         Reconstruction.load(copy)
 
 
-def test_pictures_of_the_wrong_kind(copy):
-    shutil.copy(copy / "confidence.png", copy / "albedo.png")
-    with pytest.raises(OutputError, match="8-bit RGB"):
+WRONG_KINDS = [
+    ("confidence.png", "albedo.png", "8-bit RGB"),
+    ("albedo.png", "normal.png", "16-bit RGB"),
+    ("confidence.png", "normal_fine.png", "16-bit RGB"),
+    ("normal.png", "roughness.png", "8-bit grey"),
+]
+
+
+@pytest.mark.parametrize(("source", "name", "reason"), WRONG_KINDS)
+def test_pictures_of_the_wrong_kind(copy, source, name, reason):
+    shutil.copy(copy / source, copy / name)
+    with pytest.raises(OutputError, match=reason):
         Reconstruction.load(copy)
+
+
+def test_the_displacement_for_other_programs_is_the_whole_relief(made, saved):
+    whole = read_exr(saved / "displacement.exr", (256, 256))
+    np.testing.assert_array_equal(whole, made.displacement)
+    np.testing.assert_array_equal(whole, made.displacement_medium + made.displacement_fine)
+
+
+def relief(path: Path, **changes) -> None:
+    height_mm = np.zeros((256, 256), np.float32)
+    height_mm[17, 4] = changes.get("value", 0)
+    write_exr(path, height_mm[: changes.get("rows", 256)])
+
+
+HOSTILE_RELIEF = {
+    "missing": (lambda path: path.unlink(), "No such file"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:-9]), "cut short"),
+    "no picture": (lambda path: path.write_bytes(bytes(500)), "no OpenEXR file"),
+    "other size": (lambda path: relief(path, rows=255), "256 by 256 pixels"),
+    "not a number": (lambda path: relief(path, value=np.nan), "more than 20 mm, or no numbers"),
+    "infinite": (lambda path: relief(path, value=-np.inf), "more than 20 mm"),
+    "metres": (lambda path: relief(path, value=-20.1), "more than 20 mm"),
+}
+
+
+@pytest.mark.parametrize("name", ["displacement_medium.exr", "displacement_fine.exr"])
+@pytest.mark.parametrize("case", HOSTILE_RELIEF)
+def test_hostile_relief(copy, name, case):
+    damage, reason = HOSTILE_RELIEF[case]
+    damage(copy / name)
+    with pytest.raises(OutputError, match=reason) as caught:
+        Reconstruction.load(copy)
+    assert str(copy / name) in caught.value.message and caught.value.remedy
+
+
+def test_the_largest_relief_is_read(copy):
+    relief(copy / "displacement_fine.exr", value=20)
+    assert Reconstruction.load(copy).displacement_fine[17, 4] == 20
 
 
 def test_no_result_folder(tmp_path):

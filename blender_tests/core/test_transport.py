@@ -40,7 +40,7 @@ def test_transfer_of_a_head_has_its_shapes(model, head):
     count = model.skin.stop
     assert transfer.diffuse.shape == transfer.gloss.shape == (count, 9)
     assert transfer.bounce.shape == (count, count) and transfer.transmission.shape == (count,)
-    for array in (transfer.diffuse, transfer.gloss, transfer.transmission, transfer.bounce.data):
+    for array in (transfer.diffuse, transfer.vector, transfer.gloss, transfer.transmission, transfer.bounce.data):
         assert array.dtype == np.float32 and np.isfinite(array).all()
     assert 0 < transfer.transmission.min() and transfer.transmission.max() < 1 and transfer.bounce.data.min() >= 0
 
@@ -199,8 +199,78 @@ def test_the_same_head_gives_the_same_transfer():
     points, triangles, _ = floor_and_wall()
     first, second = transfer_of(points, triangles), transfer_of(points, triangles)
     np.testing.assert_array_equal(first.diffuse, second.diffuse)
+    np.testing.assert_array_equal(first.vector, second.vector)
     np.testing.assert_array_equal(first.gloss, second.gloss)
     assert (first.bounce != second.bounce).nnz == 0
+
+
+def test_the_light_vectors_part_along_the_normal_is_the_diffuse_light(model, head):
+    _, _, normals, _, transfer = head
+    assert transfer.vector.shape == (model.skin.stop, 3, 9) and transfer.vector.dtype == np.float32
+    along = np.einsum("vk,vkb->vb", normals, transfer.vector)
+    np.testing.assert_allclose(along, transfer.diffuse, atol=2e-6)
+
+
+def test_on_a_sphere_the_light_vector_is_that_of_the_half_of_the_sky_above():
+    """Gershun's vector is the sum of the light that arrives, each share along the direction from which it comes."""
+    points, triangles = sphere(80.0)
+    normals = vertex_normals(points, triangles)
+    picked = np.random.default_rng(5).choice(len(points), 60, replace=False)
+    light, directions = coloured_light(), fibonacci_sphere(100_000)
+    above = normals[picked] @ directions.T > 0
+    arrives = evaluate(directions, 3) @ light
+    wanted = np.einsum("vd,dk,dc->vkc", above.astype(np.float64), directions, arrives, optimize=True)
+    found = np.einsum("vkb,bc->vkc", transfer_of(points, triangles).vector[picked], light)
+    np.testing.assert_allclose(found, wanted * 4 / len(directions), atol=5e-3)
+
+
+def test_on_a_sphere_the_light_changes_along_it_as_the_light_vector_says():
+    """One step over the sphere turns the normal; the light there is another, by the tangential part of the vector."""
+    points, triangles = sphere(80.0)
+    normals, light = vertex_normals(points, triangles).astype(np.float64), coloured_light()
+    tangent = np.cross(normals, [0.36, 0.48, 0.8])
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
+    ahead, behind = (evaluate(np.cos(0.05) * normals + np.sin(turn) * tangent, 3) for turn in (0.05, -0.05))
+    wanted = (ahead - behind).astype(np.float64) * lambert(3) @ light / 0.1
+    found = np.einsum("vk,vkb,bc->vc", tangent, transfer_of(points, triangles).vector, light, optimize=True)
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    assert np.abs(wanted).max() > 0.2
+
+
+def test_the_light_vector_knows_nothing_of_the_sky_behind_a_wall():
+    points, triangles, foot = floor_and_wall()
+    directions = fibonacci_sphere(200_000)
+    seen = directions * ((directions[:, 0] > 0) & (directions[:, 1] > 0))[:, None]
+    wanted = seen.T @ evaluate(directions, 3) * 4 / len(directions)
+    found = transfer_of(points, triangles, directions=3000).vector[foot]
+    np.testing.assert_allclose(found, wanted, atol=0.01)
+
+
+def test_no_light_no_light_vector():
+    """Under a lid a slope of the skin changes nothing, in whatever light."""
+    spot = np.array([[0.0, 0, 0], [1, 0, 0], [0, 0, -1]])
+    points, triangles = np.concatenate([spot, ceiling(1.0)]), np.concatenate([[[0, 1, 2]], QUAD + 3])
+    light = coloured_light()
+    lidded, free = (transfer_of(points, part, directions=1500).vector[0] for part in (triangles, triangles[:1]))
+    assert np.linalg.norm(lidded @ light[:, :1]) < 0.03 * np.linalg.norm(free @ light[:, :1])
+
+
+def test_tipped_skin_gets_the_light_that_the_light_vector_tells(head):
+    """Brute force with normals tipped both ways, shadows of the head included."""
+    vertices, triangles, normals, outside, transfer = head
+    rng = np.random.default_rng(6)
+    chosen, light = rng.choice(np.flatnonzero(outside), 150, replace=False), coloured_light()
+    tangent = np.cross(normals, rng.normal(size=normals.shape))
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    tip = 0.1
+    ahead, behind = (
+        brute_force(vertices, triangles, np.cos(tip) * normals + np.sin(turn) * tangent, chosen, light)
+        for turn in (tip, -tip)
+    )
+    wanted = (ahead - behind) / (2 * np.sin(tip))
+    found = np.einsum("vk,vkb,bc->vc", tangent[chosen], transfer.vector[chosen], light, optimize=True)
+    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.98
+    assert np.abs(found - wanted).mean() < 0.15 * np.abs(wanted).mean()
 
 
 QUAD = np.array([[0, 1, 2], [0, 2, 3]])

@@ -11,7 +11,7 @@ from facedetail_addon.jobs.messages import Done, Failed, MessageError, Progress,
 
 MESSAGES = [
     Reconstruct(1, "/photos/Zoë 猫 “x”.jpg", "out", face=2),
-    Reconstruct(2, "a\nb.jpg", "out", resolution=512, expression="prior"),
+    Reconstruct(2, "a\nb.jpg", "out", resolution=512, expression="prior", detail="none"),
     Ready("3.11.7"),
     Progress(3, "Finding the face", 0.25),
     Done(4, "/results/Zoë"),

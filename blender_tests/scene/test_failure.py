@@ -7,7 +7,7 @@ import pytest
 
 KINDS = (
     "objects", "collections", "meshes", "cameras", "materials", "worlds", "node_groups", "images", "actions",
-    "shape_keys", "curves", "lights", "texts", "scenes",
+    "shape_keys", "curves", "lights", "texts", "scenes", "textures",
 )  # fmt: skip
 
 

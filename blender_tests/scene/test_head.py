@@ -92,8 +92,10 @@ def test_quads_uv_and_materials(model, built):
         mesh.uv_layers[0].data.foreach_get("uv", uv)
         assert np.array_equal(uv.reshape(-1, 2), part.uv[part.face_uv[part.faces >= 0]])
         assert all(polygon.use_smooth for polygon in mesh.polygons)
-        (subdivision,) = parts[part.name].modifiers
-        assert (subdivision.levels, subdivision.render_levels) == (1, 2)
+        subdivision, *displaced = parts[part.name].modifiers
+        assert (subdivision.type, bool(displaced)) == ("SUBSURF", part.name == "skin")
+        levels = (2, 3) if part.name == "skin" else (1, 2)
+        assert (subdivision.levels, subdivision.render_levels) == levels
 
 
 def images_behind(socket) -> list:

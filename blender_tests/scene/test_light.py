@@ -22,14 +22,13 @@ def light(x: float = 0.0, y: float = 0.0, z: float = 0.0, color=(1.0, 1.0, 1.0),
 
 
 @pytest.fixture
-def grey(model, reconstruction_of):
-    """The function that makes up a grey, dull head in a light."""
+def grey(model, reconstruction_of, no_relief):
+    """The function that makes up a grey, dull, smooth head in a light."""
 
     def make(radiance: np.ndarray, photo_name: str = "made up.png"):
         found = reconstruction_of(model, SIZE, photo_name=photo_name)
-        return dataclasses.replace(
-            found, albedo=GREY, roughness=np.full((256, 256), 200, np.uint8), sh_radiance=radiance
-        )
+        dull = np.full((256, 256), 200, np.uint8)
+        return dataclasses.replace(found, albedo=GREY, roughness=dull, sh_radiance=radiance, **no_relief)
 
     return make
 

@@ -10,8 +10,8 @@ SKIN = np.array([201, 150, 123], np.uint8)
 
 
 @pytest.fixture
-def rendered(blender, model, reconstruction_of, tmp_path):
-    """A head of one colour, its off-centre render as (H, W, 4) uint8, and the reconstruction."""
+def rendered(blender, model, reconstruction_of, no_relief, tmp_path):
+    """A smooth head of one colour, its off-centre render as (H, W, 4) uint8, and the reconstruction."""
     from skimage import io
 
     from facedetail_addon.scene.build import build_scene
@@ -22,7 +22,7 @@ def rendered(blender, model, reconstruction_of, tmp_path):
     even = np.zeros((9, 3), np.float32)
     even[0] = 2 * np.sqrt(np.pi)  # radiance 1 from everywhere
     dull = np.zeros((256, 256), np.uint8)
-    reconstruction = dataclasses.replace(reconstruction, albedo=flat, specular=dull, sh_radiance=even)
+    reconstruction = dataclasses.replace(reconstruction, albedo=flat, specular=dull, sh_radiance=even, **no_relief)
     collection = build_scene(reconstruction, model)
     before = blender.context.scene.render.engine
     path = render_scene(tmp_path / "render.png", collection, samples=8)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,12 @@ from .albedo.basis import load_basis
 from .albedo.gloss import skin_gloss
 from .albedo.texture import make_skin_maps
 from .albedo.types import AlbedoBasis, SkinGloss
+from .detail.inputs import detail_inputs
+from .detail.normal_map import flat_detail
+from .detail.space import DetailSpace, make_detail_space
+from .detail.synthesis import DetailNet, load_detail_net, make_detail
+from .detail.synthesis import notices as detail_notices
+from .detail.types import COMPACT, DETAIL_MODES, NO_DETAIL, DetailMaps
 from .errors import AssetError, NoFaceError
 from .expression.reader import ExpressionReader
 from .expression.reader import notices as expression_notices
@@ -25,7 +32,7 @@ from .landmarks.types import FaceLandmarks
 from .lighting.estimate import estimate_light, usual_direction_of
 from .lighting.estimate import notices as light_notices
 from .lighting.transport import light_transfer
-from .lighting.types import LightEstimate
+from .lighting.types import LightEstimate, Transfer
 from .photo import Photo, read_photo
 from .proxy.fit import fit_proxy
 from .proxy.fit import notices as fit_notices
@@ -51,6 +58,7 @@ class Settings:
         face: which face, counted from 0 by size; None: the largest.
         expression: what the expression is taken from, one of ``EXPRESSION_SOURCES``.
         light_bands: bands of spherical harmonics of the light, 3 (as in the paper) to 9.
+        detail: what makes the relief of the skin, one of ``DETAIL_MODES``.
     """
 
     face_model: str = BUILTIN
@@ -59,6 +67,7 @@ class Settings:
     face: int | None = None
     expression: str = DEFAULT_EXPRESSION_SOURCE
     light_bands: int = 3
+    detail: str = COMPACT
 
     def __post_init__(self):
         if self.resolution not in RESOLUTIONS:
@@ -69,6 +78,8 @@ class Settings:
             raise ValueError(f"expression must be one of {EXPRESSION_SOURCES}, not {self.expression!r}")
         if not 3 <= self.light_bands <= MOST_BANDS:
             raise ValueError(f"light_bands must be 3 to {MOST_BANDS}, not {self.light_bands!r}")
+        if self.detail not in DETAIL_MODES:
+            raise ValueError(f"detail must be one of {DETAIL_MODES}, not {self.detail!r}")
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,8 @@ class Core:
     atlas: Atlas
     basis: AlbedoBasis
     gloss: SkinGloss
+    detail_space: DetailSpace
+    detail_net: DetailNet | None
 
     @classmethod
     def load(cls, settings: Settings) -> "Core":
@@ -107,6 +120,8 @@ class Core:
             atlas=make_atlas(model, settings.resolution),
             basis=load_basis(model),
             gloss=skin_gloss(model),
+            detail_space=make_detail_space(model),
+            detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
         )
 
 
@@ -124,77 +139,67 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         PhotoError: the photo cannot be read. NoFaceError: it shows no face, or not the asked-for one.
     """
     seconds: dict[str, float] = {}
+    stage = partial(_stage, progress, seconds)
 
-    progress("Reading the photo", 0.0)
-    with _timed(seconds, "photo"):
+    with stage("photo", "Reading the photo", 0.0):
         picture = read_photo(photo)
     height, width = picture.pixels.shape[:2]
 
-    progress("Finding the face", 0.15)
-    with _timed(seconds, "landmarks"):
+    with stage("landmarks", "Finding the face", 0.15):
         faces = core.landmarker.find(picture.pixels)
     landmarks = _choose_face(faces, picture, settings.face)
 
-    progress("Reading the expression", 0.3)  # the emotion is told whatever the expression is taken from
-    with _timed(seconds, "expression"):
+    with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is
         reading = core.expression_reader.read(picture.pixels, landmarks)
 
-    progress("Fitting the head", 0.35)
-    with _timed(seconds, "proxy"):
+    with stage("proxy", "Fitting the head", 0.35):
         fit = fit_proxy(
             landmarks, (width, height), core.model, core.calibration,
             reading=reading, expression=settings.expression, focal_px=picture.focal_px,
         )  # fmt: skip
 
-    progress("Unwrapping the photo", 0.5)
-    with _timed(seconds, "unwrap"):
+    with stage("unwrap", "Unwrapping the photo", 0.5):
         unwrapped = unwrap(picture.pixels, fit, core.model, core.atlas)
 
-    progress("Separating light from skin", 0.6)
-    with _timed(seconds, "light"):
-        light = _light(unwrapped, fit, core, settings)
+    with stage("light", "Separating light from skin", 0.55):
+        transfer = _transfer(fit, core, settings)
+        above = usual_direction_of(fit.perspective.rotation)
+        light = estimate_light(unwrapped, transfer, core.basis, core.atlas, above)
 
-    progress("Painting the skin", 0.8)
-    with _timed(seconds, "albedo"):
+    with stage("albedo", "Painting the skin", 0.7):
         maps = make_skin_maps(unwrapped, light, core.basis, core.gloss, core.model, core.atlas)
 
+    with stage("detail", "Finding wrinkles and pores", 0.8):
+        detail, detail_warnings = _detail(unwrapped, light, transfer, fit, core)
+
+    warnings = (
+        *picture.notices,
+        *_several_faces(faces, settings.face),
+        *notices(landmarks, (width, height)),
+        *expression_notices(reading, settings.expression),
+        *fit_notices(fit, landmarks),
+        *light_notices(light, unwrapped),
+        *detail_warnings,
+    )
     progress("Reconstructed", 1.0)
     return Reconstruction(
-        photo_name=picture.path.name,
-        photo=picture.pixels,
-        face_model=core.model.name,
-        expression_names=core.model.expression_names,
-        alpha=fit.alpha,
-        beta=fit.beta,
-        expression_source=settings.expression,
-        emotion=reading.emotion,
-        affine=fit.affine,
-        perspective=fit.perspective,
-        landmarks68_px=landmarks.sparse_px,
-        landmarks68_mm=core.model.landmarks68.points(fit.vertices),
-        vertices=fit.vertices,
-        vertices_neutral=fit.vertices_neutral,
-        gamma=light.gamma,
-        sh_radiance=light.radiance,
-        albedo=maps.albedo,
-        roughness=maps.roughness,
-        specular=maps.specular,
-        confidence=maps.confidence,
-        stage_seconds=seconds,
-        notices=(
-            *picture.notices,
-            *_several_faces(faces, settings.face),
-            *notices(landmarks, (width, height)),
-            *expression_notices(reading, settings.expression),
-            *fit_notices(fit, landmarks),
-            *light_notices(light, unwrapped),
-        ),
-    )
+        photo_name=picture.path.name, photo=picture.pixels,
+        face_model=core.model.name, expression_names=core.model.expression_names,
+        alpha=fit.alpha, beta=fit.beta, expression_source=settings.expression, emotion=reading.emotion,
+        affine=fit.affine, perspective=fit.perspective,
+        landmarks68_px=landmarks.sparse_px, landmarks68_mm=core.model.landmarks68.points(fit.vertices),
+        vertices=fit.vertices, vertices_neutral=fit.vertices_neutral,
+        gamma=light.gamma, sh_radiance=light.radiance,
+        albedo=maps.albedo, roughness=maps.roughness, specular=maps.specular,
+        displacement_medium=detail.medium, displacement_fine=detail.fine,
+        normal=detail.normal, normal_fine=detail.normal_fine,
+        confidence=maps.confidence, stage_seconds=seconds, notices=warnings,
+    )  # fmt: skip
 
 
-def _light(unwrapped: UnwrappedPhoto, fit: ProxyFit, core: Core, settings: Settings) -> LightEstimate:
+def _transfer(fit: ProxyFit, core: Core, settings: Settings) -> Transfer:
     parts = core.model.parts
-    transfer = light_transfer(
+    return light_transfer(
         fit.vertices,
         np.concatenate([split_quads(part.faces) + part.start for part in parts]),
         core.model.skin.stop,
@@ -202,15 +207,30 @@ def _light(unwrapped: UnwrappedPhoto, fit: ProxyFit, core: Core, settings: Setti
         core.gloss,
         settings.light_bands,
     )
-    usual = usual_direction_of(fit.perspective.rotation)
-    return estimate_light(unwrapped, transfer, core.basis, core.atlas, usual)
+
+
+def _detail(
+    unwrapped: UnwrappedPhoto, light: LightEstimate, transfer: Transfer, fit: ProxyFit, core: Core
+) -> tuple[DetailMaps, tuple[Notice, ...]]:
+    if core.detail_net is None:
+        return flat_detail(core.atlas.resolution), ()
+    posed = fit.vertices[: core.model.skin.stop]
+    inputs = detail_inputs(unwrapped, light, transfer, posed, core.detail_space, core.atlas)
+    camera = fit.perspective
+    pixel_mm = float(np.median(posed @ camera.rotation[2] + camera.translation[2]) / camera.focal_px)
+    maps = make_detail(inputs, core.detail_net, pixel_mm, fit.vertices_neutral, core.model, core.atlas)
+    return maps, detail_notices(inputs, pixel_mm)
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+def _stage(
+    progress: Callable[[str, float], None], seconds: dict[str, float], name: str, text: str, done: float
+) -> Iterator[None]:
+    """Tell what begins, and note how long it took."""
+    progress(text, done)
     start = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - start
+    seconds[name] = time.perf_counter() - start
 
 
 def _choose_face(faces: tuple[FaceLandmarks, ...], photo: Photo, wanted: int | None) -> FaceLandmarks:

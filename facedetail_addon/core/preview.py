@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The first picture of a reconstruction: photo, overlay, clay, the head in the photo's light, and its skin without."""
+"""The first picture of a reconstruction: photo, overlay, clay, relief, the head in the photo's light, its skin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from .lighting.transport import light_transfer
 from .rays import RayScene
 from .render import ambient_occlusion, camera_rays, vertex_normals
 from .results import Reconstruction
+from .tangents import uv_derivatives
 
 _SUPERSAMPLING = 2
 _MARGIN = 0.10  # of the head's size, around it
@@ -28,6 +29,10 @@ _LIGHTS = (  # direction in the camera's frame (x right, y down, z away), linear
     ((-0.55, -0.65, -0.60), (1.15, 1.07, 0.97)),
     ((0.80, -0.10, -0.55), (0.16, 0.19, 0.24)),
     ((0.65, -0.45, 0.65), (0.55, 0.58, 0.62)),
+)
+_RAKING = (  # from one side, almost along the skin
+    ((-0.88, -0.42, -0.22), (1.45, 1.37, 1.26)),
+    ((0.60, -0.30, -0.60), (0.22, 0.25, 0.30)),
 )
 _SKY, _GROUND = np.float32([0.26, 0.28, 0.32]), np.float32([0.12, 0.105, 0.095])
 _WIRE, _FOUND, _FITTED = (120, 235, 255), (90, 255, 120), (255, 80, 60)
@@ -62,10 +67,19 @@ class _Frame:
         return np.einsum("nkc,nk->nc", values[self.triangles[self.triangle[hit]]], self.barycentric[hit])
 
 
-def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int = 768) -> np.ndarray:
-    """Photo | mesh and landmarks | clay | the head in the photo's light | its albedo, cropped to the head.
+@dataclass(frozen=True)
+class _Surface:
+    """At the N pixels that hit something: unit normals turned to the camera, unit directions to it, (N, 1) openness."""
 
-    All through the photo's camera.
+    normals: np.ndarray
+    to_camera: np.ndarray
+    openness: np.ndarray
+
+
+def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int = 768) -> np.ndarray:
+    """Photo | mesh and landmarks | clay | with its relief, lit from the side | in the photo's light | its albedo.
+
+    All through the photo's camera, cropped to the head.
 
     Args:
         reconstruction: of one face. model: the face model it was made with. height: of the picture in px.
@@ -77,12 +91,14 @@ def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int
     width = int(np.clip(round(height * (box[2] - box[0]) / (box[3] - box[1])), height // 4, height * 2))
     size = (width, height)
     frame = _trace(reconstruction.vertices, model, reconstruction.perspective, size, box)
-    openness = _openness(reconstruction.vertices, frame)
+    surface = _surface(reconstruction.vertices, reconstruction.perspective, frame)
+    relief = replace(surface, normals=_tilted(surface.normals, reconstruction, model, frame))
     photo = _crop(reconstruction.photo, box, size)
     panels = [
         photo,
         _overlay(photo, reconstruction, model, frame),
-        clay(reconstruction.vertices, reconstruction.perspective, frame, openness),
+        clay(surface, reconstruction.perspective, frame, _LIGHTS),
+        clay(relief, reconstruction.perspective, frame, _RAKING),
         relit(reconstruction, model, reconstruction.perspective, frame),
         textured(reconstruction, model, frame),
     ]
@@ -203,15 +219,15 @@ def _fixed(point: np.ndarray) -> tuple[int, int]:
     return int(round(point[0] * 16)), int(round(point[1] * 16))
 
 
-def clay(vertices: np.ndarray, camera: PerspectiveCamera, frame: _Frame, openness: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8: the head in plain materials under a soft key, a fill and a rim light, with ambient occlusion."""
+def clay(surface: _Surface, camera: PerspectiveCamera, frame: _Frame, lights: tuple) -> np.ndarray:
+    """(h, w, 3) uint8: the head in plain materials under a few lights and a soft sky, with ambient occlusion."""
+    normals, to_camera, openness = surface.normals, surface.to_camera, surface.openness
     albedo = _per_material(frame, {name: np.float32(colour) for name, colour in _CLAY.items()})
-    normals, to_camera = _surface(vertices, camera, frame)
     up = (normals @ camera.rotation[1].astype(np.float32))[:, None]  # camera y points down
     light = (_SKY * (0.5 - 0.5 * up) + _GROUND * (0.5 + 0.5 * up)) * openness
     shine = np.zeros_like(light)
     gloss = _gloss(frame)
-    for direction, colour in _LIGHTS:
+    for direction, colour in lights:
         towards = np.array(direction) @ camera.rotation
         towards = (towards / np.linalg.norm(towards)).astype(np.float32)
         wrapped = ((normals @ towards + 0.15) / 1.15).clip(0, 1)
@@ -249,9 +265,7 @@ def _painted(reconstruction: Reconstruction, model: FaceModel, frame: _Frame, li
     triangle, weights = frame.triangle[hit], frame.barycentric[hit]
     skin = frame.part[triangle] == 0
     colour = np.empty((len(triangle), 3), np.float32)
-    uv_triangles = model.skin.uv_triangles()
-    uv = np.einsum("nkc,nk->nc", model.skin.uv[uv_triangles[triangle[skin]]], weights[skin])
-    albedo = to_linear(_sample_texture(reconstruction.albedo, uv, frame, np.flatnonzero(hit)[skin]))
+    albedo = to_linear(_sample_texture(reconstruction.albedo, model, frame))
     colour[skin] = to_srgb(albedo * lit[skin, :3] + lit[skin, 3:])
     points = np.einsum("nkc,nk->nc", reconstruction.vertices[frame.triangles[triangle[~skin]]], weights[~skin])
     at = (reconstruction.perspective.project(points) - 0.5).astype(np.float32)
@@ -259,8 +273,13 @@ def _painted(reconstruction: Reconstruction, model: FaceModel, frame: _Frame, li
     return _compose(frame, colour)
 
 
-def _sample_texture(texture: np.ndarray, uv: np.ndarray, frame: _Frame, pixel: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 0..1 at the (N, 2) UV of the hit pixels, from a texture averaged down to their spacing."""
+def _sample_texture(texture: np.ndarray, model: FaceModel, frame: _Frame) -> np.ndarray:
+    """(N, 3) float32 0..1 at the pixels that hit skin, from an integer texture averaged down to their spacing."""
+    pixel = np.flatnonzero(frame.hit)
+    pixel = pixel[frame.part[frame.triangle[pixel]] == 0]
+    corners = model.skin.uv[model.skin.uv_triangles()[frame.triangle[pixel]]]
+    uv = np.einsum("nkc,nk->nc", corners, frame.barycentric[pixel])
+    full = np.iinfo(texture.dtype).max
     image = np.full((frame.size[0] * frame.size[1], 2), np.nan, np.float32)
     image[pixel] = uv
     image = image.reshape(frame.size[1], frame.size[0], 2)
@@ -274,7 +293,7 @@ def _sample_texture(texture: np.ndarray, uv: np.ndarray, frame: _Frame, pixel: n
     at[..., 1] = 1 - at[..., 1]
     at = np.nan_to_num(at * side - 0.5, nan=-10).astype(np.float32)
     out = cv2.remap(texture, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return out.reshape(-1, 3)[pixel].astype(np.float32) / 255
+    return out.reshape(-1, 3)[pixel].astype(np.float32) / np.float32(full)
 
 
 def _per_material(frame: _Frame, colours: dict[str, np.ndarray]) -> np.ndarray:
@@ -292,15 +311,29 @@ def _gloss(frame: _Frame) -> np.ndarray:
     return np.where(part[:, None] > 0, np.float32([0.5, 90.0]), np.float32([0.045, 14.0]))
 
 
-def _surface(vertices: np.ndarray, camera: PerspectiveCamera, frame: _Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Unit normals turned to the camera, and unit directions to it, (N, 3) each."""
+def _surface(vertices: np.ndarray, camera: PerspectiveCamera, frame: _Frame) -> _Surface:
     normals = frame.interpolate(vertex_normals(vertices, frame.triangles))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     to_camera = camera.position().astype(np.float32) - frame.interpolate(vertices)
     to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
     away = (normals * to_camera).sum(axis=1) < 0
     normals[away] *= -1
-    return normals, to_camera
+    return _Surface(normals, to_camera, _openness(vertices, frame))
+
+
+def _tilted(normals: np.ndarray, reconstruction: Reconstruction, model: FaceModel, frame: _Frame) -> np.ndarray:
+    """(N, 3) unit normals, those of the skin tilted by its normal map."""
+    triangle = frame.triangle[frame.hit]
+    skin = np.flatnonzero(frame.part[triangle] == 0)
+    x, y, z = (2 * _sample_texture(reconstruction.normal, model, frame) - 1).T[..., None]
+    along_u, _ = uv_derivatives(reconstruction.vertices[: model.skin.stop], model.skin)
+    out, smooth = normals.copy(), normals[skin]
+    tangent = along_u[triangle[skin]].astype(np.float32)
+    tangent -= (tangent * smooth).sum(axis=1, keepdims=True) * smooth
+    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
+    out[skin] = x * tangent + y * np.cross(smooth, tangent) + z * smooth
+    out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+    return out
 
 
 def _openness(vertices: np.ndarray, frame: _Frame) -> np.ndarray:

@@ -12,6 +12,7 @@ from .archive import read_arrays
 from .camera import AffineCamera, PerspectiveCamera
 from .errors import OutputError
 from .expression.types import EMOTIONS, EXPRESSION_SOURCES, Emotion
+from .exr import read_exr, write_exr
 from .face_model.library import load_named_model
 from .face_model.model import FaceModel
 from .folder import whole_folder
@@ -21,11 +22,16 @@ from .preview import render_preview
 from .results import Notice, Reconstruction, result_folder
 
 FORMAT = "facedetail-result"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 RECORD_FILE = "reconstruction.json"
 ALBEDO_FILE = "albedo.png"
 ROUGHNESS_FILE = "roughness.png"
 SPECULAR_FILE = "specular.png"
+DISPLACEMENT_FILE = "displacement.exr"
+MEDIUM_FILE = "displacement_medium.exr"
+FINE_FILE = "displacement_fine.exr"
+NORMAL_FILE = "normal.png"
+NORMAL_FINE_FILE = "normal_fine.png"
 ENVIRONMENT_FILE = "environment.hdr"
 CONFIDENCE_FILE = "confidence.png"
 PHOTO_FILE = "photo.png"
@@ -38,6 +44,7 @@ SCENE_FILE = "scene.blend"
 RENDER_FILE = "render.png"
 RESULT_FILES = frozenset(
     (RECORD_FILE, ALBEDO_FILE, ROUGHNESS_FILE, SPECULAR_FILE, CONFIDENCE_FILE, PHOTO_FILE, PREVIEW_FILE, VERTICES_FILE)
+    + (DISPLACEMENT_FILE, MEDIUM_FILE, FINE_FILE, NORMAL_FILE, NORMAL_FINE_FILE)
     + (HEAD_FILE, NEUTRAL_FILE, MATERIAL_FILE, ENVIRONMENT_FILE, SCENE_FILE, RENDER_FILE)
 )
 
@@ -49,6 +56,7 @@ _MAX_IMAGE_SIDE = 16384
 _MAX_VERTICES = 1_000_000
 _MAX_ENTRIES = 4096
 _PROBABILITY_TOLERANCE = 1e-3
+_MAX_DISPLACEMENT_MM = 20.0
 _REMEDY = "Reconstruct the photo again, or choose a folder that FaceDetail wrote."
 
 
@@ -64,6 +72,7 @@ def write_result(
         write_png(folder / ALBEDO_FILE, reconstruction.albedo)
         write_png(folder / ROUGHNESS_FILE, reconstruction.roughness)
         write_png(folder / SPECULAR_FILE, reconstruction.specular)
+        _write_relief(folder, reconstruction)
         write_png(folder / CONFIDENCE_FILE, np.round(reconstruction.confidence.clip(0, 1) * 65535).astype(np.uint16))
         write_png(folder / PREVIEW_FILE, render_preview(reconstruction, model))
         write_obj(folder / HEAD_FILE, model, reconstruction.vertices, MATERIAL_FILE)
@@ -94,12 +103,22 @@ def read_result(folder: Path) -> Reconstruction:
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) RGB uint8, or (H, W) uint8 or uint16. OSError when it cannot be written."""
+    """Write (H, W, 3) RGB or (H, W), uint8 or uint16. OSError when it cannot be written."""
     stored = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
     done, data = cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION])
     if not done:
         raise OSError(f"{path.name} cannot be encoded")
     path.write_bytes(data)  # OpenCV's own writer fails on names outside the code page on Windows
+
+
+def _write_relief(folder: Path, reconstruction: Reconstruction) -> None:
+    write_exr(
+        folder / DISPLACEMENT_FILE, reconstruction.displacement
+    )  # for other programs; the two parts are read back
+    write_exr(folder / MEDIUM_FILE, reconstruction.displacement_medium)
+    write_exr(folder / FINE_FILE, reconstruction.displacement_fine)
+    write_png(folder / NORMAL_FILE, reconstruction.normal)
+    write_png(folder / NORMAL_FINE_FILE, reconstruction.normal_fine)
 
 
 def write_hdr(path: Path, image: np.ndarray) -> None:
@@ -111,7 +130,7 @@ def write_hdr(path: Path, image: np.ndarray) -> None:
 
 
 def read_png(path: Path) -> np.ndarray:
-    """(H, W, 3) RGB uint8, or (H, W) uint8 or uint16.
+    """(H, W, 3) RGB or (H, W), uint8 or uint16.
 
     Raises:
         OutputError: missing, damaged, not a PNG of those kinds, or larger than 16384 pixels a side.
@@ -183,6 +202,8 @@ def _reconstruction(record: dict, folder: Path) -> Reconstruction:
     if confidence.ndim != 2 or confidence.dtype != np.uint16 or confidence.shape != albedo.shape[:2]:
         raise ValueError("the confidence map does not belong to the albedo")
     roughness, specular = (_grey_map(folder / name, albedo.shape[:2]) for name in (ROUGHNESS_FILE, SPECULAR_FILE))
+    medium, fine = (_displacement(folder / name, albedo.shape[:2]) for name in (MEDIUM_FILE, FINE_FILE))
+    normal, normal_fine = (_normals(folder / name, albedo.shape) for name in (NORMAL_FILE, NORMAL_FINE_FILE))
     names = _names(record["expression_names"])
     vertices, neutral = _read_vertices(folder / VERTICES_FILE)
     beta = _array(record, "beta", (len(names),))
@@ -211,6 +232,10 @@ def _reconstruction(record: dict, folder: Path) -> Reconstruction:
         albedo=albedo,
         roughness=roughness,
         specular=specular,
+        displacement_medium=medium,
+        displacement_fine=fine,
+        normal=normal,
+        normal_fine=normal_fine,
         confidence=confidence.astype(np.float32) / 65535,
         stage_seconds={_text(key): _number(value) for key, value in seconds.items()},
         notices=tuple(Notice(_text(item["code"]), _text(item["message"])) for item in record["warnings"]),
@@ -221,6 +246,23 @@ def _grey_map(path: Path, shape: tuple[int, int]) -> np.ndarray:
     image = read_png(path)
     if image.dtype != np.uint8 or image.shape != shape:
         raise ValueError(f"{path.name} is not 8-bit grey of the albedo's size")
+    return image
+
+
+def _displacement(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    try:
+        height_mm = read_exr(path, shape)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} cannot be read: {error}.", _REMEDY) from error
+    if not (np.abs(height_mm) <= _MAX_DISPLACEMENT_MM).all():  # NaN compares false
+        raise OutputError(f"{path} holds more than {_MAX_DISPLACEMENT_MM:g} mm, or no numbers.", _REMEDY)
+    return height_mm
+
+
+def _normals(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    image = read_png(path)
+    if image.dtype != np.uint16 or image.shape != shape:
+        raise ValueError(f"{path.name} is not 16-bit RGB of the albedo's size")
     return image
 
 

@@ -43,6 +43,10 @@ class Reconstruction:
             ``core/lighting/harmonics.py``); with it the head shows the photo's linear colours.
         albedo: (R, R, 3) uint8 sRGB, the skin's diffuse colour in canonical UV without the photo's light, complete.
         roughness, specular: (R, R) uint8, 255 = 1: GGX roughness (its square is α), and Blender's Specular IOR Level.
+        displacement_medium, displacement_fine: (R, R) float32 mm along the smooth normal, + outwards: wrinkles; pores
+            and lines.
+        normal, normal_fine: (R, R, 3) uint16 tangent space normals of both together, and of the fine relief alone (see
+            ``core/detail/types.py``).
         confidence: (R, R) float32, 1 seen straight on … 0 filled in.
         stage_seconds: seconds per stage, by stage name.
         notices: warnings.
@@ -67,9 +71,18 @@ class Reconstruction:
     albedo: np.ndarray
     roughness: np.ndarray
     specular: np.ndarray
+    displacement_medium: np.ndarray
+    displacement_fine: np.ndarray
+    normal: np.ndarray
+    normal_fine: np.ndarray
     confidence: np.ndarray
     stage_seconds: dict[str, float]
     notices: tuple[Notice, ...]
+
+    @property
+    def displacement(self) -> np.ndarray:
+        """(R, R) float32 mm: the whole relief."""
+        return self.displacement_medium + self.displacement_fine
 
     def save(self, directory: Path, model: FaceModel | None = None, also: Callable[[Path], None] | None = None) -> Path:
         """Write the result folder ``directory/<photo stem>``, whole or not at all.

@@ -20,9 +20,9 @@ class Reconstruct:
         job: number of the job, repeated in every answer.
         photo: path of the photo.
         output: folder in which the result folder is to be made.
-        face_model, landmarker, resolution, face, expression, light_bands: as in the pipeline's settings, whose
-            defaults are written out here because this module must load where numpy is missing; ``face`` None is the
-            largest.
+        face_model, landmarker, resolution, face, expression, light_bands, detail: as in the pipeline's settings,
+            whose defaults are written out here because this module must load where numpy is missing; ``face`` None is
+            the largest.
     """
 
     job: int
@@ -34,6 +34,7 @@ class Reconstruct:
     face: int | None = None
     expression: str = "prior+landmarks"
     light_bands: int = 3
+    detail: str = "compact"
 
 
 @dataclass(frozen=True)

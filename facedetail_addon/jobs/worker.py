@@ -100,8 +100,9 @@ def _answer(request: object, messages: ModuleType, warm: dict, report: object) -
             face=request.face,
             expression=request.expression,
             light_bands=request.light_bands,
+            detail=request.detail,
         )
-        key = (settings.face_model, settings.landmarker, settings.resolution)
+        key = (settings.face_model, settings.landmarker, settings.resolution, settings.detail)
         if key not in warm:
             warm.clear()
             warm[key] = pipeline.Core.load(settings)

@@ -16,6 +16,7 @@ from ..names import (
     HEAD_SUFFIX,
 )
 from .camera import look_through, make_camera, show_photo
+from .displacement import add_relief
 from .head import make_head
 from .images import packed_image
 from .light import light_scene
@@ -39,7 +40,8 @@ def build_scene(
 
     An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
     head and keeps it on the photo. It carries the photo's emotion as custom properties. The skin's shape keys hold the
-    photo's expression; all at zero is the neutral face. Albedo and light are apart, and together show the photo.
+    photo's expression; all at zero is the neutral face. Albedo and light are apart, and together show the photo. The
+    skin's relief is shown as ``displacement.Relief()`` says; ``displacement.set_relief`` changes it.
 
     Args:
         reconstruction: from the pipeline or a result folder.
@@ -95,6 +97,7 @@ def _build(reconstruction: Reconstruction, model: FaceModel, scene: bpy.types.Sc
     for made in (*parts, camera):
         made.parent = root
         collection.objects.link(made)
+    add_relief(stem, root, parts[0], model, reconstruction)
     scene.collection.children.link(collection)
     return collection
 

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Arrays as Blender images, packed into the .blend so that it can move to another machine."""
 
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import bpy
 import numpy as np
+
+from ..core.exr import write_exr
+from ..core.result_files import write_png
 
 
 def packed_image(name: str, pixels: np.ndarray, *, is_data: bool = False) -> bpy.types.Image:
@@ -26,6 +33,39 @@ def packed_light(name: str, radiance: np.ndarray) -> bpy.types.Image:
     """
     height, width = radiance.shape[:2]
     return _filled(bpy.data.images.new(name, width, height, alpha=False, float_buffer=True), radiance)
+
+
+def packed_heights(name: str, heights: np.ndarray) -> bpy.types.Image:
+    """A float image whose values come back exactly; Blender reads it when it is first shown.
+
+    Args:
+        name: of the image.
+        heights: (H, W) float32 of any sign, row 0 at the top.
+    """
+    return _as_file(name, "exr", write_exr, heights)
+
+
+def packed_normals(name: str, normals: np.ndarray) -> bpy.types.Image:
+    """A 16-bit image of numbers; Blender reads it when it is first shown.
+
+    Args:
+        name: of the image.
+        normals: (H, W, 3) uint16, row 0 at the top, 65535 = 1.
+    """
+    return _as_file(name, "png", write_png, normals)
+
+
+def _as_file(name: str, suffix: str, write: Callable[[Path, np.ndarray], None], pixels: np.ndarray) -> bpy.types.Image:
+    """An image that holds a file's bytes: a single channel and 16 bits stay what they are, and take no memory yet."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"image.{suffix}"
+        write(path, pixels)
+        data = path.read_bytes()
+    height, width = pixels.shape[:2]
+    image = bpy.data.images.new(name, width, height, alpha=False, is_data=True)
+    image.pack(data=data, data_len=len(data))
+    image.source = "FILE"
+    return image
 
 
 def _filled(image: bpy.types.Image, colors: np.ndarray) -> bpy.types.Image:

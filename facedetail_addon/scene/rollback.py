@@ -16,6 +16,7 @@ _KINDS = (
     "materials",
     "worlds",
     "node_groups",
+    "textures",
     "images",
     "actions",
     "texts",

@@ -20,14 +20,15 @@ def found_expression(item: bpy.types.Object | None) -> str:
     """
     if item is None or not item.select_get():
         return ""
-    for owner in _with_parents(item):
+    for owner in with_parents(item):
         emotion, probability = owner.get(EMOTION_PROPERTY), owner.get(EMOTION_PROBABILITY_PROPERTY)
         if isinstance(emotion, str) and isinstance(probability, float):
             return f"Expression: {emotion} ({100 * probability:.0f} %)"
     return ""
 
 
-def _with_parents(item: bpy.types.Object | None) -> Iterator[bpy.types.Object]:
+def with_parents(item: bpy.types.Object | None) -> Iterator[bpy.types.Object]:
+    """The object, its parent, and so on."""
     while item is not None:
         yield item
         item = item.parent

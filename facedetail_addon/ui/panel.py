@@ -3,9 +3,18 @@
 
 import bpy
 
-from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
+from ..names import (
+    IMPORT_LABEL,
+    LABEL,
+    OP_RECONSTRUCT,
+    PANEL_CATEGORY,
+    RELIEF_PROPERTY,
+    SETTINGS_PROPERTY,
+    STATE_PROPERTY,
+)
 from .found import found_expression
 from .light import NO_LIGHT_TEXT, light_knobs
+from .relief import NO_HEAD_TEXT, RELIEF_KNOBS, fine_text, head_of
 
 _CHOICES = ("expression", "resolution", "face", "use_camera", "use_light", "use_sun")
 
@@ -41,6 +50,29 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         found = found_expression(context.active_object)
         if found:
             layout.label(text=found)
+
+
+class FACEDETAIL_PT_detail(bpy.types.Panel):
+    """How the head at hand shows its wrinkles and pores."""
+
+    bl_label = "Detail"
+    bl_category = PANEL_CATEGORY
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_parent_id = "FACEDETAIL_PT_reconstruct"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        head = head_of(context.active_object)
+        if head is None:
+            layout.label(text=NO_HEAD_TEXT)
+            return
+        settings = getattr(head.root, RELIEF_PROPERTY)
+        for name in RELIEF_KNOBS:
+            layout.prop(settings, name)
+        layout.label(text=fine_text(settings.mode, settings.render_level, head.fine_level))
 
 
 class FACEDETAIL_PT_light(bpy.types.Panel):

@@ -146,7 +146,7 @@ def make_examples(studio: Studio, rng: np.random.Generator, count: int) -> list[
     sample = sample_head(rng, model, size=size, pose=_POSE)
     vertices = model.vertices(sample.alpha, sample.beta * rng.uniform(0.3, 1.0))
     beta = dict(zip(model.expression_names, sample.beta, strict=True))
-    seen = _seen(studio, vertices, sample.camera)
+    seen = see_head(studio, vertices, sample.camera)
     out: list[Example] = []
     for _ in range(count):
         relief = make_relief(studio.skin, random_person(rng, beta), rng)
@@ -154,7 +154,7 @@ def make_examples(studio: Studio, rng: np.random.Generator, count: int) -> list[
         found = look(studio, photo, out[0].found.transfer if out else None)
         if found is None:
             break
-        (medium, fine), valid = _truth(studio, found.fit, relief, seen)
+        (medium, fine), valid = true_relief(studio, found.fit, relief, seen)
         out.append(Example(photo, found.inputs, medium, fine, valid, found))
     return out
 
@@ -168,7 +168,8 @@ class Seen:
     uv: np.ndarray
 
 
-def _seen(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera) -> Seen:
+def see_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera) -> Seen:
+    """What each pixel of a camera sees of a head, (V, 3) mm posed."""
     hits = RayScene(vertices, studio.painter.triangles).cast(*camera_rays(camera))
     pixels = np.flatnonzero(hits.triangle >= 0)
     front = Hits(hits.triangle[pixels], hits.barycentric[pixels], hits.distance[pixels])
@@ -221,7 +222,7 @@ def look(studio: Studio, photo: np.ndarray, transfer: Transfer | None = None) ->
     )
 
 
-def _truth(
+def true_relief(
     studio: Studio, fit: ProxyFit, relief: np.ndarray, seen: Seen
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Medium and fine relief where the fit sees them, and (H, W) where it sees skin of the right place."""

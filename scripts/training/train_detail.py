@@ -48,7 +48,8 @@ WEIGHTS = "detail_net.safetensors"
 BATCH = 16
 PEAK_RATE, WEIGHT_DECAY, WARM_UP = 1.2e-3, 1e-2, 100
 _CONNECTED_RATE = 0.25  # of the rate for PDIM's fully connected layers
-_HEIGHT_MM, _SLOPE = 0.05, 0.1  # units of the losses; Huber's bend
+_HEIGHT_MM, _SLOPE = 0.05, 0.1  # units of the losses
+_BEND = 5.0  # of Huber's loss; with 1, folds count so little that they are left out
 _MEDIUM_SHARE, _SLOPE_SHARE, _HINT_SHARE = 1.0, 1.0, 1.0
 _RECON_SHARE, _GAN_SHARE = 0.05, 0.005  # η and 1 of equation 10 over its λ = 100
 _WRINKLED = 0.3  # share of patches with the most medium relief, from which the basis is made
@@ -140,13 +141,9 @@ class Trainer:
         _calm(self.network)
         self.judge = PatchGAN(PHOTO_CHANNELS[options.variant]).to(memory_format=torch.channels_last)
         connected = list(self.network.pdim.connected.parameters())
-        self._optimiser = torch.optim.AdamW(
-            [
-                {"params": [p for n, p in self.network.named_parameters() if not n.startswith("pdim.connected")], "share": 1.0},
-                {"params": connected, "share": _CONNECTED_RATE},
-            ],
-            weight_decay=WEIGHT_DECAY, lr=PEAK_RATE,
-        )  # fmt: skip
+        others = [p for n, p in self.network.named_parameters() if not n.startswith("pdim.connected")]
+        groups = [{"params": others, "share": 1.0}, {"params": connected, "share": _CONNECTED_RATE}]
+        self._optimiser = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY, lr=PEAK_RATE)
         self._judges = torch.optim.Adam(self.judge.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self._step = 0
         self._folder = options.cache / f"run_{options.name}_{options.seed}"
@@ -364,7 +361,7 @@ def _calm(network: DFDN) -> None:
 
 
 def _huber(x: Tensor) -> Tensor:
-    return functional.huber_loss(x, torch.zeros_like(x), reduction="none")
+    return functional.huber_loss(x, torch.zeros_like(x), reduction="none", delta=_BEND)
 
 
 def _masked(values: Tensor, mask: Tensor) -> Tensor:

@@ -125,4 +125,4 @@ def _to_side(channel: np.ndarray) -> np.ndarray:
     if channel.shape[::-1] == size:
         return np.ascontiguousarray(channel, np.float32)
     way = cv2.INTER_AREA if channel.shape[1] > size[0] else cv2.INTER_CUBIC
-    return cv2.resize(channel.astype(np.float32), size, interpolation=way)
+    return cv2.resize(channel.astype(np.float32), size, interpolation=way).clip(channel.min(), channel.max())

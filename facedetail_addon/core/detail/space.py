@@ -20,8 +20,10 @@ BOX = (256, 480, 1792, 1760)
 """x0, y0, x1, y1 of the part of the canonical UV that can have relief, in texels of SIDE."""
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 _SOCKET = "socket"
+_LIPS_MM = (0.5, 2.5)  # from the line between the lips
 _OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
 _BEYOND_MM = {"scalp": 14.0, "neck": 14.0, "ears": 4.0}  # how far relief fades out over them
+_EDGE_TEXELS = (20.0, 60.0)  # from BOX's border
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,30 @@ def make_detail_space(model: FaceModel) -> DetailSpace:
         inside = model.region == names.index(_SOCKET)
         near, _ = cKDTree(rest[inside]).query(rest)
         allowed *= smoothstep(near, *_OPENING_MM)
+    allowed *= smoothstep(_from_line_between_lips(model), *_LIPS_MM)
+    allowed *= smoothstep(_inside_box(model), *_EDGE_TEXELS)
     corners = model.skin.uv[model.skin.uv_triangles()].astype(np.float64) * SIDE
     across, up = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     areas = np.abs(across[:, 0] * up[:, 1] - across[:, 1] * up[:, 0])
     return DetailSpace(allowed.astype(np.float32), model.skin, areas)
+
+
+def _from_line_between_lips(model: FaceModel) -> np.ndarray:
+    """(V_skin,) mm on the mean head from where the lips meet, landmarks 61 to 68; the socket begins further in."""
+    inner = model.landmarks68.points(model.mean)[[*range(60, 68), 60]]
+    share = np.linspace(0, 1, 12, endpoint=False)[:, None, None]
+    line = (inner[:-1] * (1 - share) + inner[1:] * share).reshape(-1, 3)
+    away, _ = cKDTree(line).query(model.mean[: model.skin.stop])
+    return away
+
+
+def _inside_box(model: FaceModel) -> np.ndarray:
+    """(V_skin,) texels of SIDE to the nearest border of BOX; below 0 outside."""
+    uv = np.zeros((model.skin.stop, 2))
+    uv[model.skin.triangles().ravel()] = model.skin.uv[model.skin.uv_triangles().ravel()]
+    column, row = uv[:, 0] * SIDE, (1 - uv[:, 1]) * SIDE
+    x0, y0, x1, y1 = BOX
+    return np.minimum.reduce([column - x0, x1 - column, row - y0, y1 - row])
 
 
 def texel_vectors(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray, np.ndarray]:

@@ -25,6 +25,7 @@ WEIGHTS = "detail_net.safetensors"
 _STRIDE = PATCH // 2
 _BATCH = 8
 _LIMIT_MM = 1.5
+_STEPS_PER_MM = 16384.0  # heights are rounded: files get smaller, and the two parts add up exactly
 _SOFT_MM = 0.6  # the mask's borders are softened so much
 _FINE_PIXEL_MM = (0.45, 1.0)  # size of the photo's pixels at which fine relief begins to fade, and is gone
 _COARSE_PIXEL_MM = 0.7
@@ -61,9 +62,9 @@ def make_detail(
     height = infer_relief(inputs, net)
     mask = cv2.GaussianBlur(inputs.mask, (0, 0), _SOFT_MM / TEXEL_MM) * smoothstep(inputs.mask, 0.0, 0.5)
     height = _without_shape(height, mask)
-    medium, fine = split_bands(height)
+    medium, fine = (part * smoothstep(inputs.mask, 0.0, 0.5) for part in split_bands(height))
     fine *= 1 - float(smoothstep(np.float32(pixel_mm), *_FINE_PIXEL_MM))
-    medium, fine = (_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas) for part in (medium, fine))
+    medium, fine = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in (medium, fine))
     texel_mm = texel_size_mm(model, atlas, vertices)
     return DetailMaps(
         medium=medium,
@@ -119,6 +120,10 @@ def _without_shape(height: np.ndarray, mask: np.ndarray) -> np.ndarray:
     sigma = COARSE_MM / TEXEL_MM
     around = cv2.GaussianBlur(height, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(mask, (0, 0), sigma), 0.05)
     return height - around * mask
+
+
+def _rounded(height: np.ndarray) -> np.ndarray:
+    return np.round(height * np.float32(_STEPS_PER_MM)) / np.float32(_STEPS_PER_MM)
 
 
 def _to_texture(part: np.ndarray, atlas: Atlas) -> np.ndarray:

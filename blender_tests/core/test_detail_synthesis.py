@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From patches to displacement maps: seams, masks, limits, resolutions, and weights that are not right.
+
+The networks are real; their weights are chosen so that what each patch says is known.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from facedetail_addon.core import assets
+from facedetail_addon.core.detail.dfdn import BASIS_SIDE, DFDN, PATCH
+from facedetail_addon.core.detail.inputs import DetailInputs
+from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM
+from facedetail_addon.core.detail.synthesis import (
+    WEIGHTS,
+    DetailNet,
+    infer_relief,
+    load_detail_net,
+    make_detail,
+    notices,
+)
+from facedetail_addon.core.detail.types import DetailMaps
+from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.uv.atlas import make_atlas
+from facedetail_addon.core.uv.types import Atlas
+
+BOX_SHAPE = (BOX[3] - BOX[1], BOX[2] - BOX[0])
+FOREHEAD = (slice(110, 240), slice(660, 880))
+"""Texels of BOX that are all skin."""
+SHARP_MM, WAVE_MM = 0.2, 32 * TEXEL_MM
+
+
+@pytest.fixture(scope="module")
+def atlas(model) -> Atlas:
+    return make_atlas(model, 512)
+
+
+@pytest.fixture(scope="module")
+def wild() -> DetailNet:
+    """Random weights, and a basis of wrinkles and bumps: each patch says something else, tenths of a mm."""
+    torch.manual_seed(1)
+    network = DFDN().eval().requires_grad_(False)
+    basis = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(64, 64, 64)).astype(np.float32), (0, 0), 1.5)
+    network.basis.copy_(torch.from_numpy(basis))
+    network.pdim.connected[-1].weight.mul_(20)
+    network.pdrm.unet.up[0][0].weight.mul_(3)
+    return DetailNet(network, half=False)
+
+
+def silent() -> DFDN:
+    """A network that says nothing at all: biases are what is left."""
+    network = DFDN().eval().requires_grad_(False)
+    for parameter in network.parameters():
+        parameter.zero_()
+    return network
+
+
+def level(medium_mm: float, refined_mm: float) -> DetailNet:
+    """PDIM and PDRM say one height each, in every patch."""
+    network = silent()
+    network.pdim.connected[-1].bias[3] = 2.0
+    network.basis[3] = medium_mm / 2
+    network.pdrm.unet.up[0][0].bias.fill_(np.arctanh(refined_mm))
+    return DetailNet(network, half=False)
+
+
+def waves(amplitude_mm: float) -> DetailNet:
+    """Waves of 6.4 mm to the right, the same in every patch; half a patch holds four of them."""
+    network = silent()
+    network.pdim.connected[-1].bias[0] = 1.0
+    texel = (torch.arange(BASIS_SIDE) + 0.5) * PATCH / BASIS_SIDE
+    network.basis[0] = amplitude_mm * torch.sin(2 * np.pi * texel * TEXEL_MM / WAVE_MM)
+    return DetailNet(network, half=False)
+
+
+def inputs_of(mask: np.ndarray, seed: int = 0) -> DetailInputs:
+    """Noise on some skin."""
+    rng = np.random.default_rng(seed)
+    channels = [rng.normal(size=mask.shape).astype(np.float32) for _ in range(4)]
+    return DetailInputs(*channels, np.ones_like(mask), mask.astype(np.float32), np.full_like(mask, 0.5))
+
+
+def skin(*place: slice, shape: tuple[int, int] = BOX_SHAPE, soft: float = 8.0) -> np.ndarray:
+    mask = np.zeros(shape, np.float32)
+    mask[place] = 1
+    return cv2.GaussianBlur(mask, (0, 0), soft) if soft else mask
+
+
+def on_box(texture: np.ndarray) -> np.ndarray:
+    """(R, R) map to texels of BOX."""
+    x0, y0, x1, y1 = (edge * len(texture) // SIDE for edge in BOX)
+    return cv2.resize(texture[y0:y1, x0:x1], BOX_SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def detail_of(model, atlas: Atlas, inputs: DetailInputs, net: DetailNet, pixel_mm: float = SHARP_MM) -> DetailMaps:
+    return make_detail(inputs, net, pixel_mm, model.mean, model, atlas)
+
+
+def test_patches_that_agree_are_blended_to_what_they_say():
+    mask = skin(slice(100, 300), slice(100, 300), shape=(384, 384))
+    found = infer_relief(inputs_of(mask), level(0.3, 0.2))
+    assert found.shape == mask.shape and found.dtype == np.float32
+    np.testing.assert_allclose(found[mask > 0.05], 0.5, atol=2e-3)
+
+
+def test_waves_go_on_from_patch_to_patch():
+    mask = skin(slice(100, 300), slice(100, 300), shape=(384, 384))
+    found = infer_relief(inputs_of(mask), waves(0.3))[mask > 0.05]
+    x = (np.nonzero(mask > 0.05)[1] + 0.5) * TEXEL_MM
+    wave = np.sin(2 * np.pi * x / WAVE_MM)
+    assert 2 * (found * wave).mean() == pytest.approx(0.3, rel=0.05)
+    np.testing.assert_allclose(found, 0.3 * wave, atol=0.03)
+
+
+def test_patches_that_disagree_are_joined_without_seams():
+    """Each patch has a height of its own: the blend is nowhere steeper than windows of the patch's width make it."""
+    torch.manual_seed(3)
+    network = DFDN().eval().requires_grad_(False)
+    network.pdim.connected[-1].weight.mul_(300)
+    network.basis.zero_()[:8] = 1
+    network.pdrm.unet.up[0][0].weight.zero_()
+    mask = np.ones((384, 640), np.float32)
+    inputs = inputs_of(mask)
+    scale = np.linspace(0, 3, 640, dtype=np.float32)
+    inputs = replace(inputs, value=inputs.value * scale, light_x=inputs.light_x * scale[::-1])
+    found = infer_relief(inputs, DetailNet(network, half=False))[16:-16, 16:-16]
+    spread = float(np.ptp(found))
+    assert spread > 0.2, "patches agree, and nothing is tested"
+    for axis in range(2):
+        assert np.abs(np.diff(found, axis=axis)).max() < 1.2 * spread * np.pi / PATCH
+
+
+def test_no_skin_no_relief(model, atlas, wild):
+    nothing = inputs_of(np.zeros(BOX_SHAPE, np.float32))
+    maps = detail_of(model, atlas, nothing, wild)
+    assert not maps.medium.any() and not maps.fine.any()
+    assert (maps.normal == (32768, 32768, 65535)).all() and (maps.normal_fine == (32768, 32768, 65535)).all()
+    assert [notice.code for notice in notices(nothing, SHARP_MM)] == ["no_detail"]
+
+
+def test_no_relief_where_the_photo_shows_no_skin(model, atlas, wild):
+    """Brows, eyes, a hand before the face: a hole in the mask, with hard borders."""
+    mask = skin(*FOREHEAD, soft=0)
+    mask[150:200, 720:800] = 0
+    maps = detail_of(model, atlas, inputs_of(mask), wild)
+    reached = cv2.dilate(mask, np.ones((25, 25))) > 0  # three texels of the texture
+    for part in (maps.medium, maps.fine):
+        found = on_box(part)
+        assert not found[~reached].any() and found[mask > 0].std() > 0.02
+    assert not maps.medium[~atlas.covered].any() and not maps.fine[~atlas.covered].any()
+
+
+def test_the_proxy_keeps_the_shape(model, atlas):
+    """A height that is the same all over the mask is shape, also at the mask's border."""
+    maps = detail_of(model, atlas, inputs_of(skin(*FOREHEAD)), level(0.5, 0.4))
+    assert np.abs(maps.medium).max() < 0.03 and np.abs(maps.fine).max() < 0.03
+
+
+def test_relief_has_no_mean_nearby(model, atlas, wild):
+    maps = detail_of(model, atlas, inputs_of(skin(*FOREHEAD)), wild)
+    total = on_box(maps.medium + maps.fine)[FOREHEAD]
+    around = cv2.GaussianBlur(total, (0, 0), 5 / TEXEL_MM, borderType=cv2.BORDER_REFLECT)[40:-40, 40:-40]
+    assert total.std() > 0.1 and np.sqrt((around**2).mean()) < 0.1 * total.std()
+
+
+def test_heights_stay_below_their_limit(model, atlas, wild):
+    loud = DFDN().eval().requires_grad_(False)
+    loud.load_state_dict(wild.network.state_dict())
+    loud.basis.mul_(100)
+    maps = detail_of(model, atlas, inputs_of(skin(*FOREHEAD)), DetailNet(loud, half=False))
+    for part in (maps.medium, maps.fine):
+        assert 0.3 < np.abs(part).max() <= 1.5
+
+
+def test_fine_relief_fades_with_the_size_of_the_photos_pixels(model, atlas, wild):
+    inputs = inputs_of(skin(*FOREHEAD))
+    sharp, middling, coarse = (detail_of(model, atlas, inputs, wild, pixel_mm) for pixel_mm in (0.2, 0.7, 1.2))
+    assert sharp.fine.std() > 0.003 and not coarse.fine.any()
+    share = middling.fine.std() / sharp.fine.std()
+    assert 0.2 < share < 0.8 and (middling.fine - share * sharp.fine).std() < 0.01 * sharp.fine.std()
+    for blurred in (middling, coarse):
+        np.testing.assert_array_equal(blurred.medium, sharp.medium)
+    assert (coarse.normal_fine == (32768, 32768, 65535)).all() and (coarse.normal[..., 0] != 32768).any()
+    assert (sharp.normal != coarse.normal).any() and (sharp.normal_fine != sharp.normal).any(), "both bands are in it"
+
+
+def test_the_same_inputs_give_the_same_relief(wild):
+    inputs = inputs_of(skin(slice(100, 300), slice(50, 200), shape=(384, 256)))
+    np.testing.assert_array_equal(infer_relief(inputs, wild), infer_relief(inputs, wild))
+
+
+@pytest.mark.parametrize("side", [512, 1024, 2048])
+def test_millimetres_do_not_depend_on_the_textures_resolution(model, side):
+    """Waves of 6.4 mm: all in the medium band but what the proxy's shape and the texels take of them."""
+    maps = detail_of(model, make_atlas(model, side), inputs_of(skin(*FOREHEAD)), waves(0.4))
+    assert maps.medium.shape == maps.fine.shape == (side, side)
+    assert maps.normal.shape == maps.normal_fine.shape == (side, side, 3)
+    assert (maps.medium.dtype, maps.normal.dtype) == (np.float32, np.uint16)
+    rows, columns = np.mgrid[FOREHEAD][:, 40:-40, 40:-40]
+    wave = np.sin(2 * np.pi * (columns + 0.5) * TEXEL_MM / WAVE_MM)
+    medium = 2 * (on_box(maps.medium)[rows, columns] * wave).mean()
+    assert medium == pytest.approx(0.4 * 0.94**2 * 0.93, rel=0.06)
+    assert abs(2 * (on_box(maps.fine)[rows, columns] * wave).mean()) < 0.05
+
+
+@pytest.mark.parametrize("fill", [0.0, 1.0, 4.0])
+def test_hostile_inputs_give_finite_relief(model, atlas, wild, fill):
+    mask = skin(*FOREHEAD, soft=0)
+    flat = np.full_like(mask, fill)
+    inputs = DetailInputs(flat, -flat, flat.clip(-3, 3), -flat.clip(-3, 3), flat.clip(0, 1), mask, flat.clip(0, 1))
+    maps = detail_of(model, atlas, inputs, wild)
+    for part in (maps.medium, maps.fine):
+        assert np.isfinite(part).all() and np.abs(part).max() <= 1.5
+
+
+def test_warnings_tell_of_coarse_photos():
+    inputs = inputs_of(skin(slice(100, 700), slice(400, 1100)))
+    assert notices(inputs, 0.3) == ()
+    (coarse,) = notices(inputs, 1.5)
+    assert coarse.code == "low_detail" and "1.5 mm" in coarse.message
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory, wild) -> Path:
+    """Weights as training writes them, in a folder with their index."""
+    path = tmp_path_factory.mktemp("weights") / WEIGHTS
+    state = wild.network.state_dict()
+    save_file({key: value.half() for key, value in state.items() if value.is_floating_point()}, path)
+    assets.register_weights(path)
+    return path
+
+
+@pytest.fixture
+def weights_copy(tmp_path, weights) -> Path:
+    for name in (WEIGHTS, assets.INDEX_NAME):
+        (tmp_path / name).write_bytes((weights.parent / name).read_bytes())
+    return tmp_path / WEIGHTS
+
+
+def test_weights_are_read_as_they_were_written(weights, wild):
+    net = load_detail_net(weights.parent)
+    assert not net.network.training and not any(p.requires_grad for p in net.network.parameters())
+    for key, value in net.network.state_dict().items():
+        if value.is_floating_point():
+            assert value.dtype == torch.float32
+            torch.testing.assert_close(value, wild.network.state_dict()[key].half().float(), rtol=0, atol=0)
+
+
+def test_missing_weights(tmp_path, weights_copy):
+    weights_copy.unlink()
+    with pytest.raises(AssetError, match=WEIGHTS) as caught:
+        load_detail_net(tmp_path)
+    assert caught.value.remedy
+
+
+def test_damaged_weights(tmp_path, weights_copy):
+    data = bytearray(weights_copy.read_bytes())
+    data[-100] ^= 1
+    weights_copy.write_bytes(data)
+    with pytest.raises(AssetError, match="damaged"):
+        load_detail_net(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["a tensor is missing", "a tensor of another shape", "no safetensors file"])
+def test_weights_of_another_version(tmp_path, weights_copy, change):
+    tensors = load_file(weights_copy)
+    if change == "a tensor is missing":
+        tensors.pop("basis")
+    else:
+        tensors["basis"] = tensors["basis"][:-1].clone()
+    save_file(tensors, weights_copy)
+    if change == "no safetensors file":
+        weights_copy.write_bytes(b"not a tensor file")
+    assets.register_weights(weights_copy)
+    with pytest.raises(AssetError, match="does not fit") as caught:
+        load_detail_net(tmp_path)
+    assert caught.value.remedy

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The skin's relief: as geometry, as true displacement in Cycles, or as shading, each with the same sliders.
+
+Heights are millimetres along the smooth normal. What is geometry is never shading as well, and the other way round.
+"""
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..core.face_model.model import FaceModel
+from ..core.results import Reconstruction
+from ..names import (
+    ADAPTIVE,
+    DISPLACE,
+    EXPERIMENTAL_PROPERTY,
+    FINE_LEVEL_PROPERTY,
+    FINE_MODIFIER,
+    MEDIUM_MODIFIER,
+    NORMAL_MAP,
+)
+from .images import packed_heights, packed_normals
+from .relief_nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
+from .space import METRES_PER_MM
+
+_FINE_EDGE_MM = 0.125
+"""Edges this long draw a wave of 1 mm with eight of them. With four, pores are fainter than as shading (by a sixth in
+renders with raking light); with fewer they turn into other patterns."""
+_REGIONS_WITHOUT_DETAIL = ("ears", "neck", "scalp", "socket")
+
+
+@dataclass(frozen=True)
+class Relief:
+    """How a head shows its relief.
+
+    Attributes:
+        mode: ``DISPLACE``: by modifiers; ``ADAPTIVE``: by displacement in Cycles with adaptive subdivision;
+            ``NORMAL_MAP``: by shading alone.
+        strength: of all relief, 1 as found in the photo. medium, fine: of wrinkles and folds, and of pores and lines.
+        viewport_level, render_level: of the skin's Subdivision.
+    """
+
+    mode: str = DISPLACE
+    strength: float = 1.0
+    medium: float = 1.0
+    fine: float = 1.0
+    viewport_level: int = 2
+    render_level: int = 3
+
+
+def add_relief(
+    stem: str, root: bpy.types.Object, skin: bpy.types.Object, model: FaceModel, reconstruction: Reconstruction
+) -> None:
+    """Give a head its relief: packed maps, modifiers, material nodes; shown as ``Relief()`` says.
+
+    A reconstruction without any relief leaves the head as it is.
+
+    Args:
+        stem: the names' beginning.
+        root: the head's empty.
+        skin: its child, with the face model's material and a Subdivision modifier; remembers from which level on its
+            mesh can carry the fine relief.
+        model: the face model of both.
+        reconstruction: its four maps of relief are shown.
+    """
+    if not (reconstruction.displacement_medium.any() or reconstruction.displacement_fine.any()):
+        return
+    images = ReliefImages(
+        medium=packed_heights(f"{stem} medium relief", reconstruction.displacement_medium),
+        fine=packed_heights(f"{stem} fine relief", reconstruction.displacement_fine),
+        normal=packed_normals(f"{stem} normal", reconstruction.normal),
+        normal_fine=packed_normals(f"{stem} fine normal", reconstruction.normal_fine),
+    )
+    uv_map = skin.data.uv_layers[0].name
+    for name, image in ((MEDIUM_MODIFIER, images.medium), (FINE_MODIFIER, images.fine)):
+        _add_displace(skin, name, uv_map, image)
+    add_relief_nodes(skin.material_slots[0].material.node_tree, images, uv_map)
+    skin[FINE_LEVEL_PROPERTY] = fine_level(model)
+    set_relief(root, Relief())
+
+
+def set_relief(root: bpy.types.Object, relief: Relief) -> None:
+    """Show the relief of a head otherwise; called again with the same choice it changes nothing.
+
+    What the artist has removed (a modifier, a node) stays away. A head without relief has nothing to show.
+
+    Args:
+        root: the empty of a head, the first object of the collection that ``build_scene`` returns.
+        relief: how.
+    """
+    skin = relief_skin(root)
+    if skin is None:
+        return
+    medium, fine = relief.strength * relief.medium, relief.strength * relief.fine
+    displace, adaptive = relief.mode == DISPLACE, relief.mode == ADAPTIVE
+    level = skin[FINE_LEVEL_PROPERTY]
+    # One material serves viewport and render, so the render's level says whether fine relief is geometry or shading.
+    fine_is_geometry = displace and relief.render_level >= level
+    _set_subdivision(skin, relief, adaptive)
+    _set_displace(skin, MEDIUM_MODIFIER, medium, viewport=displace, render=displace)
+    shown = fine_is_geometry and relief.viewport_level >= level
+    _set_displace(skin, FINE_MODIFIER, fine, viewport=shown, render=fine_is_geometry)
+    if relief.mode == NORMAL_MAP:
+        weights = ReliefWeights(normal=medium, normal_fine=fine - medium)
+    elif adaptive:
+        weights = ReliefWeights(medium=medium, fine=fine)
+    else:
+        weights = ReliefWeights(normal_fine=0.0 if fine_is_geometry else fine)
+    material = skin.material_slots[0].material
+    if material is not None and material.use_nodes:
+        weigh_relief(material, weights)
+    for scene in skin.users_scene:
+        _set_feature_set(scene, skin, adaptive)
+
+
+def relief_skin(root: bpy.types.Object) -> bpy.types.Object | None:
+    """The skin of a head that was built with relief; None for other objects."""
+    return next((item for item in root.children if FINE_LEVEL_PROPERTY in item), None)
+
+
+def fine_level(model: FaceModel) -> int:
+    """The Subdivision level from which on nearly all of the face has edges that draw waves of a millimetre."""
+    faces = model.skin.faces
+    edges = np.concatenate([faces[:, [corner, (corner + 1) % 3]] for corner in range(2)])
+    without = [model.region_names.index(name) for name in _REGIONS_WITHOUT_DETAIL if name in model.region_names]
+    edges = edges[~np.isin(model.region[edges], without).any(axis=1)]
+    start, end = model.mean[: model.skin.stop][edges.T]
+    length_mm = np.percentile(np.linalg.norm(end - start, axis=1), 75)
+    return max(0, int(np.ceil(np.log2(length_mm / _FINE_EDGE_MM))))
+
+
+def _add_displace(skin: bpy.types.Object, name: str, uv_map: str, image: bpy.types.Image) -> None:
+    texture = bpy.data.textures.new(image.name, "IMAGE")
+    texture.image = image
+    texture.extension = "EXTEND"
+    texture.use_clamp = False  # heights below zero are heights too
+    modifier = skin.modifiers.new(name, "DISPLACE")
+    modifier.texture = texture
+    modifier.texture_coords = "UV"
+    modifier.uv_layer = uv_map
+    modifier.mid_level = 0.0
+    modifier.direction = "NORMAL"
+
+
+def _set_displace(skin: bpy.types.Object, name: str, factor: float, *, viewport: bool, render: bool) -> None:
+    modifier = skin.modifiers.get(name)
+    if modifier is None:
+        return
+    modifier.strength = METRES_PER_MM * factor
+    modifier.show_viewport, modifier.show_render = viewport and factor > 0, render and factor > 0
+
+
+def _set_subdivision(skin: bpy.types.Object, relief: Relief, adaptive: bool) -> None:
+    """Levels, and its place: before what displaces its vertices, or the last where Cycles is to subdivide further."""
+    subdivision = next((modifier for modifier in skin.modifiers if modifier.type == "SUBSURF"), None)
+    if subdivision is None:
+        return
+    subdivision.levels, subdivision.render_levels = relief.viewport_level, relief.render_level
+    # Blender 5.0 has the switch on the modifier.
+    switch = subdivision if hasattr(subdivision, "use_adaptive_subdivision") else skin.cycles
+    switch.use_adaptive_subdivision = adaptive
+    order = [modifier.name for modifier in skin.modifiers]
+    place = order.index(subdivision.name)
+    if adaptive:
+        skin.modifiers.move(place, len(order) - 1)
+        return
+    displaced = [order.index(name) for name in (MEDIUM_MODIFIER, FINE_MODIFIER) if name in order]
+    if displaced and place > min(displaced):
+        skin.modifiers.move(place, min(displaced))
+
+
+def _set_feature_set(scene: bpy.types.Scene, skin: bpy.types.Object, adaptive: bool) -> None:
+    """Adaptive subdivision is one of Cycles' experimental features before Blender 5.0; what we switched on goes off."""
+    if not hasattr(skin.cycles, "use_adaptive_subdivision"):
+        return
+    if adaptive and scene.cycles.feature_set == "SUPPORTED":
+        scene.cycles.feature_set = "EXPERIMENTAL"
+        scene[EXPERIMENTAL_PROPERTY] = True
+    elif not adaptive and EXPERIMENTAL_PROPERTY in scene:
+        others = (item for item in scene.objects if item.type == "MESH" and item != skin)
+        if not any(item.cycles.use_adaptive_subdivision for item in others):
+            del scene[EXPERIMENTAL_PROPERTY]
+            scene.cycles.feature_set = "SUPPORTED"
