@@ -148,7 +148,9 @@ def test_scene_writes_a_blender_file_and_a_render(tmp_path):
         assert len(inside.images) >= 2
 
 
-@pytest.mark.parametrize("name", ["face_mesh.safetensors", "emotion_net.safetensors", "expression_dictionary.npz"])
+@pytest.mark.parametrize(
+    "name", ["face_mesh.safetensors", "emotion_net.safetensors", "expression_dictionary.npz", "detail_net.safetensors"]
+)
 def test_missing_weights(tmp_path, name):
     """A package without its weights says which file is missing, and what to do."""
     package = tmp_path / PACKAGE.name
@@ -158,9 +160,17 @@ def test_missing_weights(tmp_path, name):
     assert "error: " in err and name in err and "try: " in err and "Traceback" not in err
 
 
+@pytest.fixture
+def interrupts():
+    """Processes started here can be interrupted, even if a shell runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
 @pytest.mark.parametrize(("action", "stage"), [("reconstruct", "Unwrapping"), ("scene", "Rendering")])
-def test_interrupt_leaves_nothing(tmp_path, action, stage):
+def test_interrupt_leaves_nothing(tmp_path, action, stage, interrupts):
     if action == "scene":
         pytest.importorskip("bpy", reason="needs Blender's Python module")
     options = ["--resolution", 4096] if action == "reconstruct" else ["--resolution", 512, "--render"]

@@ -68,21 +68,27 @@ def test_arrays_are_as_documented(result, core, astronaut):
         "photo": (512, 512, 3), "albedo": (512, 512, 3), "roughness": (512, 512), "specular": (512, 512),
         "confidence": (512, 512), "beta": (modes,), "gamma": (len(core.basis.modes),), "sh_radiance": (9, 3),
         "landmarks68_px": (68, 2), "landmarks68_mm": (68, 3), "vertices": (count, 3), "vertices_neutral": (count, 3),
+        "displacement_medium": (512, 512), "displacement_fine": (512, 512),
+        "normal": (512, 512, 3), "normal_fine": (512, 512, 3),
     }  # fmt: skip
+    stored = dict.fromkeys(("photo", "albedo", "roughness", "specular"), np.uint8)
+    stored |= dict.fromkeys(("normal", "normal_fine"), np.uint16)
     for name, shape in shapes.items():
         array = getattr(result, name)
-        stored = name in ("photo", "albedo", "roughness", "specular")
-        assert array.shape == shape and array.dtype == (np.uint8 if stored else np.float32), name
+        kind = stored.get(name, np.float32)
+        assert array.shape == shape and array.dtype == kind, name
         assert np.isfinite(array).all(), name
     np.testing.assert_array_equal(result.photo, astronaut)
-    assert set(result.stage_seconds) == {"photo", "landmarks", "expression", "proxy", "unwrap", "light", "albedo"}
+    stages = {"photo", "landmarks", "expression", "proxy", "unwrap", "light", "albedo", "detail"}
+    assert set(result.stage_seconds) == stages
     assert all(seconds > 0 for seconds in result.stage_seconds.values())
-    assert {notice.code for notice in result.notices} <= {"small_face"}
+    assert {notice.code for notice in result.notices} == {"small_face", "low_detail"}
 
 
 def test_same_photo_gives_the_same_result(result, core, astronaut_file):
     again = reconstruct(astronaut_file, core, SMALL, silent)
-    for name in ("alpha", "beta", "vertices", "albedo", "roughness", "specular", "confidence", "gamma", "sh_radiance"):
+    names = ("alpha", "beta", "vertices", "albedo", "roughness", "specular", "confidence", "gamma", "sh_radiance")
+    for name in (*names, "displacement_medium", "displacement_fine", "normal", "normal_fine"):
         np.testing.assert_array_equal(getattr(again, name), getattr(result, name), err_msg=name)
 
 

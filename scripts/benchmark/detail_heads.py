@@ -21,7 +21,8 @@ from scripts.benchmark.detail_baselines import dark_is_deep, in_hindsight, linea
 from scripts.benchmark.detail_measure import Amplitude, ReliefErrors, amplitude, band_pass, decoded, relief_errors, rms
 from scripts.benchmark.detail_pictures import write_skin
 from scripts.training.detail_photos import Example, Seen, Studio, look, open_studio, see_head, take_photo, true_relief
-from scripts.training.skin_relief import make_relief, random_person
+from scripts.training.skin_folds import random_person
+from scripts.training.skin_relief import make_relief
 from scripts.training.synthetic_heads import PoseRange, sample_head
 
 SEED = 5077  # not that of the training set

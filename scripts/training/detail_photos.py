@@ -35,8 +35,10 @@ from facedetail_addon.core.render import camera_rays, interpolate, vertex_normal
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
+from scripts.training.skin_folds import random_person
 from scripts.training.skin_pigment import add_pigment, stain_shapes
-from scripts.training.skin_relief import SkinSpace, make_relief, random_person, skin_space
+from scripts.training.skin_relief import make_relief
+from scripts.training.skin_space import SkinSpace, skin_space
 from scripts.training.skin_strokes import wide_noise
 from scripts.training.synthetic_heads import Painter, PoseRange, make_painter, random_albedo, sample_head
 
@@ -195,7 +197,7 @@ def take_photo(
     texture = _skin_texture(studio, lit, relief, gamma, rng)
     vertex_light = lit.fields[:, 0:1] * lit.colours[0] + lit.fields[:, -1:] * lit.colours[-2:].mean(axis=0)
     skin_colour = studio.basis.albedo(gamma) * vertex_light.clip(0.01)
-    return _develop(studio, _expose(studio, seen, texture, skin_colour, camera, rng), rng)
+    return _develop(_expose(studio, seen, texture, skin_colour, camera, rng), rng)
 
 
 def look(studio: Studio, photo: np.ndarray, transfer: Transfer | None = None) -> Found | None:
@@ -424,8 +426,8 @@ def _footprint(uv: np.ndarray) -> float:
     return float(np.median(step)) if len(step) else 1.0
 
 
-def _develop(studio: Studio, linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Blur, noise, tone, black and white now and then, JPEG."""
+def _develop(linear: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Blur, noise, tone, black and white now and then, JPEG, once more in a smaller size where pictures get around."""
     linear = cv2.GaussianBlur(linear, (0, 0), rng.uniform(0.35, 1.1))
     noise = rng.uniform(0, 0.02) * rng.random()
     linear = linear + rng.normal(size=linear.shape).astype(np.float32) * noise * np.sqrt(linear.clip(0.01, 1))
@@ -433,8 +435,18 @@ def _develop(studio: Studio, linear: np.ndarray, rng: np.random.Generator) -> np
     if rng.random() < 0.25:
         picture = np.repeat(picture @ LUMINANCE[:, None], 3, axis=2)
     picture = (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    if rng.random() < 0.25:
+        side = len(picture)
+        smaller = max(int(side * rng.uniform(0.35, 0.95)), 160)
+        picture = cv2.resize(picture, (smaller, smaller), interpolation=cv2.INTER_AREA)
+        picture = _coded(picture, int(rng.uniform(15, 75)))
+        picture = cv2.resize(picture, (side, side), interpolation=int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC])))
     if rng.random() < 0.7:
-        quality = int(rng.uniform(55, 98))
-        _, coded = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        picture = cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1]
+        picture = _coded(picture, int(rng.uniform(55, 98)))
     return np.ascontiguousarray(picture)
+
+
+def _coded(picture: np.ndarray, quality: int) -> np.ndarray:
+    """(S, S, 3) uint8 after JPEG."""
+    _, data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]

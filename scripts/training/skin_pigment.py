@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Colour of skin that is no relief: freckles, moles, blotches, veins, brows, stubble, hair strands, make-up, stains.
+"""Colour that is no relief: freckles, moles, blotches, veins, brows, stubble, strands of hair, make-up, glasses.
 
 What a network must learn to leave flat. Logarithms of linear Rec. 709 albedo are added up, as pigments do.
 """
@@ -7,7 +7,8 @@ What a network must learn to leave flat. Logarithms of linear Rec. 709 albedo ar
 import cv2
 import numpy as np
 
-from scripts.training.skin_relief import TEXEL_MM, SkinSpace, scatter
+from facedetail_addon.core.detail.space import TEXEL_MM
+from scripts.training.skin_space import SkinSpace, scatter
 from scripts.training.skin_strokes import Marks, wide_noise
 
 MELANIN = np.array([-0.45, -0.85, -1.1], np.float32)
@@ -26,7 +27,7 @@ def add_pigment(space: SkinSpace, albedo: np.ndarray, rng: np.random.Generator) 
     out = np.zeros((*space.shape, 3), np.float32)
     out += (amount * _spots(space, rng))[..., None] * MELANIN
     out += (amount * _redness(space, rng))[..., None] * BLOOD
-    if rng.random() < 0.75:
+    if rng.random() < 0.85:
         out += _brows(space, rng)[..., None] * _HAIR
     if rng.random() < 0.4:
         out += _stubble(space, rng)[..., None] * _HAIR
@@ -36,6 +37,8 @@ def add_pigment(space: SkinSpace, albedo: np.ndarray, rng: np.random.Generator) 
         out += _make_up(space, rng)
     if rng.random() < 0.25:
         out += _lines(space, rng)[..., None] * (MELANIN if rng.random() < 0.5 else BLOOD)
+    if rng.random() < 0.12:
+        out += _glasses(space, rng)[..., None] * _HAIR
     return (albedo * np.exp(out.clip(-_MOST, _MOST))).clip(0.004, 0.95)
 
 
@@ -95,12 +98,16 @@ def _lines(space: SkinSpace, rng: np.random.Generator) -> np.ndarray:
 
 
 def _brows(space: SkinSpace, rng: np.random.Generator) -> np.ndarray:
-    """Hairs that stand in the brows, outwards and up."""
+    """Hairs that stand in the brows, outwards and up; or brows that are plucked to a line, or drawn."""
     marks, p = Marks(space.shape, TEXEL_MM), space.marks
-    thick, dark = rng.uniform(8, 26), rng.uniform(0.5, 2.2)
+    thick, dark = np.exp(rng.uniform(np.log(3), np.log(26))), rng.uniform(0.5, 2.2)
+    drawn = rng.random() < 0.3
     for side, first in ((-1, (21, 20, 19, 18, 17)), (1, (22, 23, 24, 25, 26))):
         curve = p[list(first)] + rng.normal(size=2) * [4, 6]
-        count = int(rng.integers(250, 800))
+        if drawn:
+            height = dark * rng.uniform(0.3, 1) * np.array([0.6, 1, 1, 1, 0.3])
+            marks.line(curve, height, rng.choice([0.4, 0.65, 1.0, 1.6]))
+        count = int(rng.integers(100, 1400))
         t = rng.random(count)
         knots = np.linspace(0, 1, 5)
         at = np.column_stack([np.interp(t, knots, curve[:, k]) for k in range(2)])
@@ -109,6 +116,27 @@ def _brows(space: SkinSpace, rng: np.random.Generator) -> np.ndarray:
         angle = up if side > 0 else np.pi - up
         length = rng.uniform(15, 45, count)
         marks.short_lines(at, angle, length, dark * rng.uniform(0.3, 1, count), rng.choice([0.1, 0.16], count))
+    return marks.draw()
+
+
+def _glasses(space: SkinSpace, rng: np.random.Generator) -> np.ndarray:
+    """A frame: rims round or with corners, a bridge, temples; dark, or bright as metal."""
+    marks, p = Marks(space.shape, TEXEL_MM), space.marks
+    width, dark = rng.choice([0.25, 0.4, 0.65, 1.0, 1.6]), rng.choice([1, 1, -0.4]) * rng.uniform(0.4, 2.4)
+    half = np.array([rng.uniform(20, 29), rng.uniform(13, 24)]) / TEXEL_MM
+    power, shift = rng.uniform(0.45, 1.0), np.array([0, rng.uniform(-2, 5) / TEXEL_MM])
+    turn = np.linspace(0, 2 * np.pi, 60)
+    rim = np.column_stack([np.cos(turn), np.sin(turn)])
+    rim = np.sign(rim) * np.abs(rim) ** power * half
+    inner, outer = [], []
+    for side, eye in ((-1, range(36, 42)), (1, range(42, 48))):
+        centre = p[list(eye)].mean(axis=0) + shift + np.array([side * 2 / TEXEL_MM, 0])
+        marks.line(centre + rim, dark, width)
+        inner.append(centre - [side * half[0], 0.2 * half[1]])
+        outer.append(centre + [side * half[0], -0.3 * half[1]])
+    marks.line(np.array([inner[0], (inner[0] + inner[1]) / 2 - [0, 15], inner[1]]), dark, width)
+    for side, end in zip((-1, 1), outer, strict=True):
+        marks.line(np.array([end, end + [side * 400, rng.normal() * 40]]), dark, width)
     return marks.draw()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lines and dots on a map: what wrinkles, pores, hairs and freckles have in common.
+"""Curves, lines and dots on a map: what wrinkles, pores, hairs and freckles have in common.
 
 Everything is splatted as weighted points into one canvas per width and blurred once, so thousands cost little.
 """
@@ -103,6 +103,36 @@ def wide_noise(shape: tuple[int, int], sigma: float, rng: np.random.Generator) -
     noise = cv2.GaussianBlur(rng.standard_normal(small).astype(np.float32), (0, 0), sigma / step)
     noise = cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
     return noise / max(float(noise.std()), 1e-9)
+
+
+def arc(start: np.ndarray, heading: float, length: float, bend: float, count: int = 16) -> np.ndarray:
+    """(count, 2) points of an arc: turns by ``bend`` radians in all."""
+    angles = heading + np.linspace(-0.5, 0.5, count) * bend
+    steps = np.column_stack([np.cos(angles), np.sin(angles)]) * (length / count)
+    return np.asarray(start) + np.cumsum(steps, axis=0)
+
+
+def smooth_through(points: np.ndarray, count: int = 40) -> np.ndarray:
+    """(count, 2) smooth curve through a few points."""
+    t = np.linspace(0, len(points) - 1, count)
+    base = t.astype(int).clip(0, len(points) - 2)
+    f = (t - base)[:, None]
+    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    a, b, c, d = (padded[base + k] for k in range(4))
+    return 0.5 * (2 * b + (c - a) * f + (2 * a - 5 * b + 4 * c - d) * f**2 + (3 * b - a - 3 * c + d) * f**3)
+
+
+def along(line: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """(N, 2) places on a line of (K, 2) points, at shares (N,) of its number of points."""
+    t = np.linspace(0, 1, len(line))
+    return np.column_stack([np.interp(share, t, line[:, 0]), np.interp(share, t, line[:, 1])])
+
+
+def wavy(points: np.ndarray, rng: np.random.Generator, amount: float) -> np.ndarray:
+    """(N, 2) points shifted smoothly by about ``amount``."""
+    knots = rng.integers(4, 10)
+    shift = smooth_through(rng.normal(size=(knots, 2)) * amount, len(points))
+    return points + shift
 
 
 def _blur(canvas: np.ndarray, sigma: float) -> np.ndarray:
