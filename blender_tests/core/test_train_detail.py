@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from facedetail_addon.core.detail.dfdn import BASIS_SIDE, COEFFICIENTS, PATCH, shading_change
+from facedetail_addon.core.detail.dfdn import BASIS_SIDE, COEFFICIENTS, DFDN, PATCH, shading_change
 from facedetail_addon.core.detail.inputs import DetailInputs
 from scripts.training import train_detail
 from scripts.training.detail_patches import LIMIT, MEDIUM, SMOOTH, STEP_MM, encode
@@ -19,6 +19,7 @@ from scripts.training.train_detail import (
     Batch,
     Patches,
     _turned,
+    begin_with_projection,
     hint_loss,
     make_batch,
     pca_basis,
@@ -170,6 +171,24 @@ def test_truth_has_no_supervised_loss_and_any_error_has():
     inverted = float(supervised_loss(-medium, -batch.total, batch))
     nothing = float(supervised_loss(0 * medium, 0 * batch.total, batch))
     assert 0.01 < height < nothing < inverted and 0.01 < inferred < nothing
+
+
+def test_pdim_begins_with_the_projection_of_its_first_feature_map():
+    """Relief of the basis in the hint's unit comes out as its coefficients, whatever the other map holds."""
+    rng = np.random.default_rng(5)
+    basis = torch.from_numpy(np.stack([soft_noise(rng, 6.0, 0.1, BASIS_SIDE) for _ in range(COEFFICIENTS)]))
+    network = DFDN()
+    network.basis.copy_(basis)
+    coefficients = torch.from_numpy(rng.normal(size=(6, COEFFICIENTS)).astype(np.float32))
+    heights = torch.einsum("bk,khw->bhw", coefficients, basis)[:, None]
+    heights = torch.nn.functional.interpolate(heights, size=(PATCH, PATCH), mode="nearest") / train_detail._HEIGHT_MM
+    features = torch.cat([heights, torch.zeros_like(heights)], dim=1)
+    with torch.no_grad():
+        before = network.patch(network.pdim.coefficients(features)) / train_detail._HEIGHT_MM
+        begin_with_projection(network.pdim, basis)
+        after = network.patch(network.pdim.coefficients(features)) / train_detail._HEIGHT_MM
+    error_before, error = ((x - heights).square().mean().sqrt() / heights.std() for x in (before, after))
+    assert float(error) < 0.2 < 0.9 < float(error_before)
 
 
 def test_the_hint_is_the_medium_relief():

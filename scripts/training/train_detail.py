@@ -34,6 +34,7 @@ from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     COEFFICIENTS,
     DFDN,
     PATCH,
+    PDIM,
     PHOTO_CHANNELS,
     SIZES,
     PatchGAN,
@@ -49,9 +50,10 @@ BATCH = 16
 PEAK_RATE, WEIGHT_DECAY, WARM_UP = 1.2e-3, 1e-2, 100
 _CONNECTED_RATE = 0.25  # of the rate for PDIM's fully connected layers
 _HEIGHT_MM, _SLOPE = 0.05, 0.1  # units of the losses
-_BEND = 5.0  # of Huber's loss; with 1, folds count so little that they are left out
+_BEND = 12.0  # of Huber's loss; with 1, folds count so little that they are left out, with 5 half of their depth
 _MEDIUM_SHARE, _SLOPE_SHARE, _HINT_SHARE = 1.0, 1.0, 1.0
 _RECON_SHARE, _GAN_SHARE = 0.05, 0.005  # η and 1 of equation 10 over its λ = 100
+_HINT_NOISE_MM = 0.02  # what PDIM's projection begins with as the error of its first feature map
 _WRINKLED = 0.3  # share of patches with the most medium relief, from which the basis is made
 _BASIS_PATCHES = 6000
 _VALIDATION = 256
@@ -157,6 +159,7 @@ class Trainer:
             self._step = int(kept["step"])
         else:
             self.network.basis.copy_(torch.from_numpy(pca_basis(training, np.random.default_rng(SEED))))
+            begin_with_projection(self.network.pdim, self.network.basis)
 
     @property
     def _checkpoint(self) -> Path:
@@ -256,11 +259,39 @@ def supervised_loss(medium: Tensor, total: Tensor, batch: Batch) -> Tensor:
 def hint_loss(features: Tensor, batch: Batch) -> Tensor:
     """PDIM's first feature map should be the medium relief, so that its layers learn from every texel.
 
-    From 64 coefficients of a whole patch alone they hardly learn.
+    From 64 coefficients of a whole patch alone they hardly learn; see :func:`begin_with_projection`.
     """
     first = functional.adaptive_avg_pool2d(features[:, :1], BASIS_SIDE)
     small = functional.adaptive_avg_pool2d(batch.mask, BASIS_SIDE)
     return _masked(_huber(first - batch.medium / _HEIGHT_MM), small)
+
+
+@torch.no_grad()
+def begin_with_projection(pdim: PDIM, basis: Tensor) -> None:
+    """PDIM's fully connected layers begin as the projection of its first feature map onto the basis.
+
+    Coefficients c of heights h = Bᵀ c with noise have the posterior mean (B Bᵀ + s² I)⁻¹ B h. Its positive and negative
+    parts pass the ReLUs side by side; other units begin at random, and without a say. From random layers alone PDIM
+    stays far worse than its own feature map.
+
+    Args:
+        pdim: to be changed. basis: (64, 64, 64) mm per σ.
+    """
+    side = round((pdim.connected[0].in_features / pdim.features_out) ** 0.5)
+    small = functional.adaptive_avg_pool2d(basis[:, None], min(side, BASIS_SIDE)).flatten(1).double()
+    system = small @ small.T + _HINT_NOISE_MM**2 * torch.eye(COEFFICIENTS, dtype=torch.float64)
+    projection = (_HEIGHT_MM * torch.linalg.solve(system, small)).reshape(COEFFICIENTS, 1, min(side, BASIS_SIDE), -1)
+    grow = side // projection.shape[2]
+    projection = projection.repeat_interleave(grow, 2).repeat_interleave(grow, 3).flatten(1).float() / grow**2
+    first, *between, last = [layer for layer in pdim.connected if isinstance(layer, nn.Linear)]
+    both = 2 * COEFFICIENTS
+    for layer in (first, *between, last):
+        layer.weight[:both] = 0
+        layer.bias[:both] = 0
+    first.weight[:both, : projection.shape[1]] = torch.cat([projection, -projection])
+    for layer in between:
+        layer.weight[:both, :both] = torch.eye(both)
+    last.weight[:, :both] = torch.cat([torch.eye(COEFFICIENTS), -torch.eye(COEFFICIENTS)], dim=1)
 
 
 def reconstruction_loss(total: Tensor, batch: Batch) -> Tensor:
@@ -357,7 +388,6 @@ def _calm(network: DFDN) -> None:
     """Begin with hardly any relief: it takes long to get rid of a millimetre of noise."""
     with torch.no_grad():
         network.pdrm.unet.up[0][0].weight.mul_(0.03)
-        network.pdim.connected[-1].weight.mul_(0.3)
 
 
 def _huber(x: Tensor) -> Tensor:

@@ -87,6 +87,7 @@ class PDIM(nn.Module):
 
     def __init__(self, channels: int, size: Size):
         super().__init__()
+        self.features_out = size.features
         self.unet = UNet(channels + 1, size.features, size.infer)
         self.pool = nn.AvgPool2d(PATCH // size.pooled)
         widths = (size.features * size.pooled**2, 2048, 1024, 512, COEFFICIENTS)
