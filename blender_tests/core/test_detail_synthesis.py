@@ -102,6 +102,18 @@ def detail_of(model, atlas: Atlas, inputs: DetailInputs, net: DetailNet, pixel_m
     return make_detail(inputs, net, pixel_mm, model.mean, model, atlas)
 
 
+def test_amplitude_scales_medium_and_fine_relief_apart(model, atlas, wild):
+    inputs = inputs_of(skin(*FOREHEAD))
+    plain = detail_of(model, atlas, inputs, wild)
+    quieter = DFDN().eval().requires_grad_(False)
+    quieter.load_state_dict(wild.network.state_dict() | {"amplitude": torch.tensor([0.5, 0.25])})
+    scaled = detail_of(model, atlas, inputs, DetailNet(quieter, half=False))
+    for found, before, factor in ((scaled.medium, plain.medium, 0.5), (scaled.fine, plain.fine, 0.25)):
+        whole = np.abs(before) < 1.4  # higher ones were cut off
+        np.testing.assert_allclose(found[whole], before[whole] * factor, atol=2e-4)
+        assert np.abs(found).max() > 0.01
+
+
 def test_patches_that_agree_are_blended_to_what_they_say():
     mask = skin(slice(100, 300), slice(100, 300), shape=(384, 384))
     found = infer_relief(inputs_of(mask), level(0.3, 0.2))

@@ -12,16 +12,14 @@ from torch import Tensor
 from facedetail_addon.core.detail.dfdn import BASIS_SIDE, COEFFICIENTS, DFDN, PATCH, shading_change
 from facedetail_addon.core.detail.inputs import DetailInputs
 from scripts.training import train_detail
+from scripts.training.detail_batches import Batch, Patches, _turned, make_batch
 from scripts.training.detail_patches import LIMIT, MEDIUM, SMOOTH, STEP_MM, encode
 from scripts.training.detail_patches import PATCH as STORED
 from scripts.training.make_detail_set import HELD_OUT, _windows
 from scripts.training.train_detail import (
-    Batch,
-    Patches,
-    _turned,
     begin_with_projection,
+    calibrate,
     hint_loss,
-    make_batch,
     pca_basis,
     reconstruction_loss,
     supervised_loss,
@@ -275,6 +273,24 @@ def test_new_heads_are_taken_up_once_and_empty_ones_left_out(tmp_path):
         patches.refresh()
         assert len(patches) == 5
     assert patches.take(np.array([4, 0]))["medium"][:, 0, 0].tolist() == [round(1 / STEP_MM), 0]
+
+
+def test_amplitude_makes_up_for_what_networks_say_too_faintly(tmp_path):
+    """Networks that say the same waves in every patch, on skin whose waves are 1.7 times as high."""
+    texel = (np.arange(BASIS_SIDE, dtype=np.float32) + 0.5) * PATCH / BASIS_SIDE
+    wave = np.tile(0.1 * np.sin(2 * np.pi * texel / 64), (BASIS_SIDE, 1))
+    network = DFDN()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.pdim.connected[-1].bias[0] = 1.0
+        network.basis[0] = torch.from_numpy(wave)
+        said = network.patch(torch.eye(1, COEFFICIENTS))[0, 0].numpy()
+    inputs, _, _ = example()
+    patches = [encode(inputs, inputs.mask, 1.7 * said, np.zeros_like(said), WHOLE)] * 3
+    write_heads(tmp_path, [HELD_OUT - 1], [{key: np.stack([one[key] for one in patches]) for key in patches[0]}])
+    factors = calibrate(network, Patches("head_*.npz", tmp_path, held_out=True), "light")
+    np.testing.assert_allclose(factors, 1.7, atol=0.02)
 
 
 @pytest.fixture

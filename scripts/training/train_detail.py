@@ -8,7 +8,7 @@ Supervised first, then (``--adapt-steps``) alternating with photos that have no 
 al. (ICCV 2019): their shading has to come out (L_recon, equations 11 to 14), and relief has to look like relief
 (PatchGAN).
 A run that was stopped goes on where it was; new heads in the cache are taken up as they come. Curves go to log.jsonl
-beside the checkpoint. Every twentieth head is for validation only.
+beside the checkpoint. Every twentieth head is for validation only, and for the amplitude in the end.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from facedetail_addon.core.assets import WEIGHTS_DIR, register_weights  # noqa: E402
+from facedetail_addon.core.detail.bands import split_bands  # noqa: E402
 from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     BASIS_SIDE,
     COEFFICIENTS,
     DFDN,
-    PATCH,
     PDIM,
     PHOTO_CHANNELS,
     SIZES,
@@ -42,8 +41,9 @@ from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     slopes,
 )
 from facedetail_addon.core.detail.space import TEXEL_MM  # noqa: E402
-from scripts.training.detail_patches import LIMIT, STEP_MM  # noqa: E402
-from scripts.training.make_detail_set import DEFAULT_CACHE, HELD_OUT, SEED  # noqa: E402
+from scripts.training.detail_batches import Batch, Patches, make_batch  # noqa: E402
+from scripts.training.detail_patches import STEP_MM  # noqa: E402
+from scripts.training.make_detail_set import DEFAULT_CACHE, SEED  # noqa: E402
 
 WEIGHTS = "detail_net.safetensors"
 BATCH = 16
@@ -53,65 +53,12 @@ _HEIGHT_MM, _SLOPE = 0.05, 0.1  # units of the losses
 _BEND = 12.0  # of Huber's loss; with 1, folds count so little that they are left out, with 5 half of their depth
 _MEDIUM_SHARE, _SLOPE_SHARE, _HINT_SHARE = 1.0, 1.0, 1.0
 _RECON_SHARE, _GAN_SHARE = 0.05, 0.005  # η and 1 of equation 10 over its λ = 100
+_AMPLITUDES = (0.5, 3.0)
 _HINT_NOISE_MM = 0.02  # what PDIM's projection begins with as the error of its first feature map
 _WRINKLED = 0.3  # share of patches with the most medium relief, from which the basis is made
 _BASIS_PATCHES = 6000
 _VALIDATION = 256
 _REPORT, _REFRESH = 100, 300
-
-
-class Patches:
-    """Patches of many heads in memory, as bytes."""
-
-    def __init__(self, pattern: str, folder: Path, held_out: bool):
-        self._pattern, self._folder, self._held_out = pattern, folder, held_out
-        self._files: set[str] = set()
-        self._arrays: list[dict[str, np.ndarray]] = []
-        self._index: list[tuple[int, int]] = []
-        self.refresh()
-
-    def __len__(self) -> int:
-        return len(self._index)
-
-    def refresh(self) -> None:
-        """Take up files that have come since."""
-        for path in sorted(self._folder.glob(self._pattern)):
-            number = int(path.stem.split("_")[1])
-            if path.name in self._files or (number % HELD_OUT == HELD_OUT - 1) != self._held_out:
-                continue
-            self._files.add(path.name)
-            with np.load(path, allow_pickle=False) as arrays:
-                if int(arrays["count"]):
-                    held = {key: arrays[key] for key in arrays.files if key != "count"}
-                    self._index += [(len(self._arrays), k) for k in range(int(arrays["count"]))]
-                    self._arrays.append(held)
-
-    def take(self, picked: np.ndarray) -> dict[str, np.ndarray]:
-        """Stacked arrays of some patches."""
-        places = [self._index[i] for i in picked]
-        return {key: np.stack([self._arrays[f][key][k] for f, k in places]) for key in self._arrays[0]}
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Decoded patches.
-
-    Attributes:
-        photo: (B, 6, 256, 256) channels of the variant ``light``. level: (B, 1, 256, 256) HSV value.
-        mask: (B, 1, 256, 256) skin whose relief is known. medium: (B, 1, 64, 64) mm. total: (B, 1, 256, 256) mm.
-    """
-
-    photo: Tensor
-    level: Tensor
-    mask: Tensor
-    medium: Tensor
-    total: Tensor
-
-    def channels(self, variant: str) -> Tensor:
-        """What the networks of a variant see; the paper's: patch minus its mean, times two."""
-        if variant == "light":
-            return self.photo
-        return 2 * (self.level - self.level.mean(dim=(2, 3), keepdim=True))
 
 
 def main() -> None:
@@ -125,13 +72,16 @@ def main() -> None:
     trainer = Trainer(options, training)
     fixed = make_batch(validation.take(_spread(len(validation), _VALIDATION)), None)
     trainer.run(training, fixed)
+    trainer.network.amplitude.copy_(calibrate(trainer.network, validation, options.variant))
     path = options.output / options.name
     state = trainer.network.state_dict()
     save_file({k: v.half().contiguous() for k, v in state.items() if v.is_floating_point()}, path)
     path.chmod(0o644)
     if options.output == WEIGHTS_DIR:
         register_weights(path)
-    print(json.dumps(validate(trainer.network, fixed, options.variant)))
+    figures = validate(trainer.network, fixed, options.variant)
+    figures["amplitude"] = trainer.network.amplitude.tolist()
+    print(json.dumps(figures))
 
 
 class Trainer:
@@ -300,44 +250,6 @@ def reconstruction_loss(total: Tensor, batch: Batch) -> Tensor:
     return _masked(left.abs(), batch.mask)
 
 
-def make_batch(arrays: dict[str, np.ndarray], rng: np.random.Generator | None) -> Batch:
-    """Decode patches; with ``rng`` each is mirrored and turned at random, its light with it."""
-    bytes_of = {key: torch.from_numpy(value) for key, value in arrays.items()}
-    light = functional.interpolate(bytes_of["light"].float(), size=(PATCH, PATCH), mode="bilinear", align_corners=False)
-    mask = bytes_of["mask"].float()[:, None] / 255
-    mask = functional.interpolate(mask, size=(PATCH, PATCH), mode="bilinear", align_corners=False)
-    value, chroma = (bytes_of[key].float()[:, None] * (LIMIT / 127) for key in ("value", "chroma"))
-    medium = bytes_of["medium"].float()[:, None] * STEP_MM
-    total = functional.interpolate(medium, size=(PATCH, PATCH), mode="bicubic", antialias=True)
-    total = total + bytes_of["fine"].float()[:, None] * STEP_MM
-    photo = torch.cat([value, chroma, light, mask], dim=1)
-    level = bytes_of["level"].float()[:, None] / 255
-    pieces = [photo, level, mask, medium, total]
-    if rng is not None:
-        pieces = _turned(pieces, rng)
-    return Batch(*(piece.contiguous(memory_format=torch.channels_last) for piece in pieces))
-
-
-def _turned(pieces: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
-    """Eight symmetries of the square, one per patch; light_x and light_y (channels 2, 3) are a vector."""
-    out: list[list[Tensor]] = [[] for _ in pieces]
-    for number in range(len(pieces[0])):
-        flip, turns = rng.random() < 0.5, int(rng.integers(4))
-        for slot, piece in enumerate(pieces):
-            one = piece[number]
-            if slot == 0:
-                x, y = one[2], one[3]
-                if flip:
-                    x = -x
-                for _ in range(turns):  # a quarter turn as torch.rot90: right becomes up
-                    x, y = y, -x
-                one = torch.cat([one[:2], x[None], y[None], one[4:]])
-            if flip:
-                one = one.flip(-1)
-            out[slot].append(torch.rot90(one, turns, (-2, -1)))
-    return [torch.stack(slot) for slot in out]
-
-
 def pca_basis(patches: Patches, rng: np.random.Generator) -> np.ndarray:
     """(64, 64, 64) float32 mm per σ: principal components of wrinkled patches, mirrored, turned and of both signs.
 
@@ -359,15 +271,7 @@ def pca_basis(patches: Patches, rng: np.random.Generator) -> np.ndarray:
 @torch.no_grad()
 def validate(network: DFDN, fixed: Batch, variant: str) -> dict[str, float]:
     """Correlations with the truth over the mask, and the relief found on skin that has none (root mean square, mm)."""
-    network.eval()
-    given, noise = fixed.channels(variant), torch.zeros_like(fixed.mask)
-    medium, refined = [], []
-    for part in range(0, len(given), BATCH):
-        with torch.autocast("cpu", torch.bfloat16):
-            one, two = network(given[part : part + BATCH], noise[part : part + BATCH])
-        medium.append(one.float())
-        refined.append(two.float())
-    medium, total = torch.cat(medium), torch.cat(medium) + torch.cat(refined)
+    medium, total = _found(network, fixed, variant)
     sure = fixed.mask > 0.7
     flat = (fixed.total.abs().amax(dim=(1, 2, 3)) < 1e-3)[:, None, None, None] & sure
     small = functional.adaptive_avg_pool2d(medium, BASIS_SIDE)
@@ -382,6 +286,33 @@ def validate(network: DFDN, fixed: Batch, variant: str) -> dict[str, float]:
         "zero_mm": float(fixed.total[sure].square().mean().sqrt()),
         "flat_mm": float(total[flat].square().mean().sqrt()) if flat.any() else 0.0,
     }
+
+
+def calibrate(network: DFDN, held_out: Patches, variant: str) -> Tensor:
+    """(2,) factors that bring found medium and fine relief nearest to the true ones in least squares."""
+    products = np.zeros((2, 2))
+    for start in range(0, len(held_out), _VALIDATION):
+        batch = make_batch(held_out.take(np.arange(start, min(start + _VALIDATION, len(held_out)))), None)
+        _, total = _found(network, batch, variant)
+        sure = (batch.mask > 0.7)[:, 0].numpy()
+        for found, true, where in zip(total[:, 0].numpy(), batch.total[:, 0].numpy(), sure, strict=True):
+            for band, (one, other) in enumerate(zip(split_bands(found), split_bands(true), strict=True)):
+                products[band] += [(one * other)[where].sum(), (one * one)[where].sum()]
+    return torch.from_numpy(products[:, 0] / np.maximum(products[:, 1], 1e-12)).float().clamp(*_AMPLITUDES)
+
+
+@torch.no_grad()
+def _found(network: DFDN, batch: Batch, variant: str) -> tuple[Tensor, Tensor]:
+    """(B, 1, 256, 256) mm each: PDIM's relief, and both modules' together."""
+    network.eval()
+    given, noise = batch.channels(variant), torch.zeros_like(batch.mask)
+    medium, total = [], []
+    for part in range(0, len(given), BATCH):
+        with torch.autocast("cpu", torch.bfloat16):
+            inferred, refined = network(given[part : part + BATCH], noise[part : part + BATCH])
+        medium.append(inferred.float())
+        total.append(inferred.float() + refined.float())
+    return torch.cat(medium), torch.cat(total)
 
 
 def _calm(network: DFDN) -> None:

@@ -121,7 +121,9 @@ class PDRM(nn.Module):
 
 
 class DFDN(nn.Module):
-    """Both modules and the basis.
+    """Both modules, the basis, and ``amplitude``: factors for medium and fine relief, measured on known skin.
+
+    What networks are unsure of they make small; ``amplitude`` makes up for it on average.
 
     Args:
         variant: of the photo's channels, a key of PHOTO_CHANNELS. size: a key of SIZES.
@@ -132,6 +134,7 @@ class DFDN(nn.Module):
         self.pdim = PDIM(PHOTO_CHANNELS[variant], SIZES[size])
         self.pdrm = PDRM(PHOTO_CHANNELS[variant], SIZES[size])
         self.register_buffer("basis", torch.zeros(COEFFICIENTS, BASIS_SIDE, BASIS_SIDE))
+        self.register_buffer("amplitude", torch.ones(2))
 
     def infer(self, photo: Tensor, noise: Tensor) -> Tensor:
         """(B, 1, 256, 256) mm: the patch that PDIM's coefficients stand for."""

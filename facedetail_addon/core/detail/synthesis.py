@@ -60,9 +60,10 @@ def make_detail(
         vertices: (V, 3) mm, neutral, for the size of texels. model, atlas: of the head.
     """
     height = infer_relief(inputs, net)
-    mask = cv2.GaussianBlur(inputs.mask, (0, 0), _SOFT_MM / TEXEL_MM) * smoothstep(inputs.mask, 0.0, 0.5)
-    height = _without_shape(height, mask)
-    medium, fine = (part * smoothstep(inputs.mask, 0.0, 0.5) for part in split_bands(height))
+    inside = smoothstep(inputs.mask, 0.0, 0.5)
+    height = _without_shape(height, cv2.GaussianBlur(inputs.mask, (0, 0), _SOFT_MM / TEXEL_MM) * inside)
+    amplitude = net.network.amplitude.tolist()
+    medium, fine = (part * inside * factor for part, factor in zip(split_bands(height), amplitude, strict=True))
     fine *= 1 - float(smoothstep(np.float32(pixel_mm), *_FINE_PIXEL_MM))
     medium, fine = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in (medium, fine))
     texel_mm = texel_size_mm(model, atlas, vertices)
@@ -75,7 +76,7 @@ def make_detail(
 
 
 def infer_relief(inputs: DetailInputs, net: DetailNet) -> np.ndarray:
-    """(H, W) float32 mm over BOX, what PDIM and PDRM say together; patches without skin are left out.
+    """(H, W) float32 mm over BOX, what PDIM and PDRM say together, not calibrated; patches without skin are left out.
 
     Patches overlap by half and are blended with Hann windows, whose sum is even.
     """
