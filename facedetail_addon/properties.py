@@ -14,9 +14,14 @@ from .names import (
     SETTINGS_PROPERTY,
     STATE_PROPERTY,
 )
-from .scene.displacement import Relief, set_relief
+from .scene.adaptive import adaptive_is_on
+from .scene.displacement import Relief, relief_skin, set_relief
 
 _MAX_STRENGTH, _MAX_LEVEL = 2.0, 5
+_EASY_LEVEL_VIEWS, _EASY_LEVEL_RENDERS = 3, 4
+"""Dragging stops here: at 5 the built-in head has 20 million quads, which many machines cannot hold. Typing goes on."""
+_NOT_ANIMATABLE: set[str] = set()
+"""Options without ANIMATABLE: playback calls no update function, so a keyframe would move the slider alone."""
 
 
 def expression_property() -> object:
@@ -104,13 +109,26 @@ def _show_relief(settings: "FaceDetailRelief", context: bpy.types.Context) -> No
 
 def _strength_property(name: str, description: str) -> object:
     return bpy.props.FloatProperty(
-        name=name, description=description, default=1.0, min=0.0, max=_MAX_STRENGTH, update=_show_relief
+        name=name,
+        description=description,
+        default=1.0,
+        min=0.0,
+        max=_MAX_STRENGTH,
+        options=_NOT_ANIMATABLE,
+        update=_show_relief,
     )
 
 
-def _level_property(name: str, description: str, default: int) -> object:
+def _level_property(name: str, where: str, default: int, easy: int) -> object:
     return bpy.props.IntProperty(
-        name=name, description=description, default=default, min=0, max=_MAX_LEVEL, update=_show_relief
+        name=name,
+        description=f"Subdivision of the skin in {where}; every level has four times the quads of the one before",
+        default=default,
+        min=0,
+        max=_MAX_LEVEL,
+        soft_max=easy,
+        options=_NOT_ANIMATABLE,
+        update=_show_relief,
     )
 
 
@@ -121,22 +139,36 @@ class FaceDetailRelief(bpy.types.PropertyGroup):
         name="Relief",
         description="How wrinkles and pores are shown",
         items=[
-            (DISPLACE, "Displace", "Wrinkles are geometry by modifiers, in every view and render engine"),
-            (ADAPTIVE, "Adaptive", "Cycles divides the skin as finely as the picture needs; all of it is geometry"),
+            (
+                DISPLACE,
+                "Displace",
+                "Wrinkles are geometry by modifiers, in every view and render engine; pores are shading",
+            ),
+            (
+                ADAPTIVE,
+                "Adaptive",
+                "Pores are geometry too: Cycles, an add-on of Blender, divides the skin as finely as the picture needs",
+            ),
             (NORMAL_MAP, "Normal Map", "Shading alone on a smooth mesh: the fastest"),
         ],
         default=Relief.mode,
+        options=_NOT_ANIMATABLE,
         update=_show_relief,
     )
     strength: _strength_property("Strength", "Of all relief: 1 as found in the photo, 0 none")
     medium: _strength_property("Medium", "Wrinkles and folds")
     fine: _strength_property("Fine", "Pores and lines")
-    viewport_level: _level_property("Viewport Level", "Subdivision of the skin in views", Relief.viewport_level)
-    render_level: _level_property("Render Level", "Subdivision of the skin in renders", Relief.render_level)
+    viewport_level: _level_property("Viewport Level", "views", Relief.viewport_level, _EASY_LEVEL_VIEWS)
+    render_level: _level_property("Render Level", "renders", Relief.render_level, _EASY_LEVEL_RENDERS)
 
     def chosen(self) -> Relief:
         """The choice as the scene takes it."""
         return Relief(self.mode, self.strength, self.medium, self.fine, self.viewport_level, self.render_level)
+
+    def adaptive_is_on(self, scene: bpy.types.Scene) -> bool:
+        """Whether Cycles would divide this head's skin further in the scene."""
+        skin = relief_skin(self.id_data)
+        return skin is not None and adaptive_is_on(skin, scene)
 
 
 class FaceDetailState(bpy.types.PropertyGroup):

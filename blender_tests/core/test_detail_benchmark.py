@@ -2,6 +2,7 @@
 """The detail benchmark's rulers: known relief, known light and known photos give known numbers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,9 +64,9 @@ def lit_inputs(relief: np.ndarray, light: tuple[float, float], noise: float = 0.
     """What the networks would see of a relief under an even light, if light were linear in slopes."""
     even = [np.full(relief.shape, value, np.float32) for value in (*light, 1.0, 0.5)]
     nothing = np.zeros_like(relief)
-    inputs = DetailInputs(nothing, nothing, even[0], even[1], even[2], even[2], even[3])
+    inputs = DetailInputs(nothing, nothing, even[0], even[1], even[2], even[2], even[3], 0.3 * even[2])
     value = change_of_value(relief, inputs) + noise * np.random.default_rng(4).normal(size=relief.shape)
-    return DetailInputs(value.astype(np.float32), nothing, even[0], even[1], even[2], even[2], even[3])
+    return DetailInputs(value.astype(np.float32), nothing, even[0], even[1], even[2], even[2], even[3], 0.3 * even[2])
 
 
 @pytest.fixture
@@ -224,16 +225,14 @@ def test_hindsight_never_loses_to_nothing(skin):
 def test_dark_is_deep_is_the_photos_brightness():
     pigment = wave(3.0, 1.0)
     inputs = lit_inputs(np.zeros_like(pigment), (0.0, 0.0))
-    dark = dark_is_deep(
-        DetailInputs(pigment, *(getattr(inputs, n) for n in ("chroma", "light_x", "light_y", "lit", "mask", "level")))
-    )
+    dark = dark_is_deep(replace(inputs, value=pigment))
     assert best_factor(dark[INSIDE], pigment[INSIDE]) > 0.8
     assert np.corrcoef(dark[INSIDE].ravel(), pigment[INSIDE].ravel())[0, 1] > 0.99
 
 
 def test_blank_inputs_keep_only_light_and_noise(skin):
     inputs = lit_inputs(skin, (0.6, 0.3))
-    blank, even, noise = blank_inputs(inputs, pixel_mm=0.4).values()
+    blank, even, noise = blank_inputs(inputs, grain_mm=0.4).values()
     for one in (blank, even, noise):
         assert not one.chroma.any()
         assert (one.mask == inputs.mask).all()
@@ -261,7 +260,7 @@ def test_tables_and_figures(skin):
     assert figures["methods"][NOTHING]["angle_fall"] == 0
     assert figures["bands"]["1–2 mm"]["gain"] == pytest.approx(0.5, abs=1e-3)
     assert [round(row["rmse_fall"], 2) for row in figures["light"].values()] == [0.3, 0.5, 0.7]
-    assert [row["count"] for row in figures["pixels"].values()] == [3]
+    assert [row["count"] for row in figures["grain"].values()] == [3]
 
     false = [FalseRelief({"everywhere": 0.01}, {"empty": 0.002}), FalseRelief({"everywhere": 0.03}, {})]
     figures["flat"] = report_false(false, lines)

@@ -29,6 +29,7 @@ from facedetail_addon.core.detail.types import DetailMaps
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas
+from scripts.training.train_detail import save_weights
 
 BOX_SHAPE = (BOX[3] - BOX[1], BOX[2] - BOX[0])
 FOREHEAD = (slice(110, 240), slice(660, 880))
@@ -79,11 +80,13 @@ def waves(amplitude_mm: float) -> DetailNet:
     return DetailNet(network, half=False)
 
 
-def inputs_of(mask: np.ndarray, seed: int = 0) -> DetailInputs:
+def inputs_of(mask: np.ndarray, seed: int = 0, grain_mm: float = SHARP_MM) -> DetailInputs:
     """Noise on some skin."""
     rng = np.random.default_rng(seed)
     channels = [rng.normal(size=mask.shape).astype(np.float32) for _ in range(4)]
-    return DetailInputs(*channels, np.ones_like(mask), mask.astype(np.float32), np.full_like(mask, 0.5))
+    return DetailInputs(
+        *channels, np.ones_like(mask), mask.astype(np.float32), np.full_like(mask, 0.5), np.full_like(mask, grain_mm)
+    )
 
 
 def skin(*place: slice, shape: tuple[int, int] = BOX_SHAPE, soft: float = 8.0) -> np.ndarray:
@@ -98,8 +101,8 @@ def on_box(texture: np.ndarray) -> np.ndarray:
     return cv2.resize(texture[y0:y1, x0:x1], BOX_SHAPE[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def detail_of(model, atlas: Atlas, inputs: DetailInputs, net: DetailNet, pixel_mm: float = SHARP_MM) -> DetailMaps:
-    return make_detail(inputs, net, pixel_mm, model.mean, model, atlas)
+def detail_of(model, atlas: Atlas, inputs: DetailInputs, net: DetailNet) -> DetailMaps:
+    return make_detail(inputs, net, model.mean, model, atlas)
 
 
 def test_amplitude_scales_medium_and_fine_relief_apart(model, atlas, wild):
@@ -153,7 +156,7 @@ def test_no_skin_no_relief(model, atlas, wild):
     maps = detail_of(model, atlas, nothing, wild)
     assert not maps.medium.any() and not maps.fine.any()
     assert (maps.normal == (32768, 32768, 65535)).all() and (maps.normal_fine == (32768, 32768, 65535)).all()
-    assert [notice.code for notice in notices(nothing, SHARP_MM)] == ["no_detail"]
+    assert [notice.code for notice in notices(nothing)] == ["no_detail"]
 
 
 def test_no_relief_where_the_photo_shows_no_skin(model, atlas, wild):
@@ -190,9 +193,9 @@ def test_heights_stay_below_their_limit(model, atlas, wild):
         assert 0.3 < np.abs(part).max() <= 1.5
 
 
-def test_fine_relief_fades_with_the_size_of_the_photos_pixels(model, atlas, wild):
-    inputs = inputs_of(skin(*FOREHEAD))
-    sharp, middling, coarse = (detail_of(model, atlas, inputs, wild, pixel_mm) for pixel_mm in (0.2, 0.7, 1.2))
+def test_fine_relief_fades_with_the_grain_of_the_photo(model, atlas, wild):
+    photos = [inputs_of(skin(*FOREHEAD), grain_mm=grain_mm) for grain_mm in (0.2, 0.7, 1.2)]
+    sharp, middling, coarse = (detail_of(model, atlas, inputs, wild) for inputs in photos)
     assert sharp.fine.std() > 0.003 and not coarse.fine.any()
     share = middling.fine.std() / sharp.fine.std()
     assert 0.2 < share < 0.8 and (middling.fine - share * sharp.fine).std() < 0.01 * sharp.fine.std()
@@ -225,17 +228,22 @@ def test_millimetres_do_not_depend_on_the_textures_resolution(model, side):
 def test_hostile_inputs_give_finite_relief(model, atlas, wild, fill):
     mask = skin(*FOREHEAD, soft=0)
     flat = np.full_like(mask, fill)
-    inputs = DetailInputs(flat, -flat, flat.clip(-3, 3), -flat.clip(-3, 3), flat.clip(0, 1), mask, flat.clip(0, 1))
+    inputs = DetailInputs(
+        flat, -flat, flat.clip(-3, 3), -flat.clip(-3, 3), flat.clip(0, 1), mask, flat.clip(0, 1), flat
+    )
     maps = detail_of(model, atlas, inputs, wild)
     for part in (maps.medium, maps.fine):
         assert np.isfinite(part).all() and np.abs(part).max() <= 1.5
 
 
 def test_warnings_tell_of_coarse_photos():
-    inputs = inputs_of(skin(slice(100, 700), slice(400, 1100)))
-    assert notices(inputs, 0.3) == ()
-    (coarse,) = notices(inputs, 1.5)
-    assert coarse.code == "low_detail" and "1.5 mm" in coarse.message
+    """Whenever fine relief is weakened, and how much of it is left."""
+    mask = skin(slice(100, 700), slice(400, 1100))
+    assert notices(inputs_of(mask, grain_mm=0.45)) == ()
+    (middling,), (coarse,) = (notices(inputs_of(mask, grain_mm=grain_mm)) for grain_mm in (0.7, 1.5))
+    assert middling.code == coarse.code == "low_detail"
+    assert "0.7 mm" in middling.message and "shown at 57%" in middling.message
+    assert "1.5 mm" in coarse.message and "left out" in coarse.message
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +251,8 @@ def weights(tmp_path_factory, wild) -> Path:
     """Weights as training writes them, in a folder with their index."""
     path = tmp_path_factory.mktemp("weights") / WEIGHTS
     state = wild.network.state_dict()
-    save_file({key: value.half() for key, value in state.items() if value.is_floating_point()}, path)
+    halves = {key: value.half() for key, value in state.items() if value.is_floating_point()}
+    save_file(halves, path, metadata={"variant": "light", "size": "compact"})
     assets.register_weights(path)
     return path
 
@@ -264,6 +273,24 @@ def test_weights_are_read_as_they_were_written(weights, wild):
             torch.testing.assert_close(value, wild.network.state_dict()[key].half().float(), rtol=0, atol=0)
 
 
+def test_the_papers_input_is_the_patchs_level_less_its_mean(tmp_path):
+    """A ``value`` network sees no light, and not how bright a photo is as a whole."""
+    torch.manual_seed(2)
+    network = DFDN("value").eval().requires_grad_(False)
+    network.pdrm.unet.up[0][0].weight.mul_(30)
+    save_weights(network, tmp_path / WEIGHTS)
+    net = load_detail_net(tmp_path)
+    assert net.network.variant == "value"
+    mask = skin(slice(0, PATCH), slice(0, PATCH), shape=(PATCH, PATCH), soft=0)
+    rng = np.random.default_rng(3)
+    dim = replace(inputs_of(mask), level=rng.uniform(0, 0.5, mask.shape).astype(np.float32))
+    found = infer_relief(dim, net)
+    assert found.std() > 1e-3
+    bright = replace(dim, level=dim.level + np.float32(0.25), value=-dim.value, light_x=-dim.light_x)
+    np.testing.assert_allclose(infer_relief(bright, net), found, atol=2e-2 * found.std())
+    assert np.abs(infer_relief(replace(dim, level=dim.level[::-1].copy()), net) - found).max() > 0.1 * found.std()
+
+
 def test_missing_weights(tmp_path, weights_copy):
     weights_copy.unlink()
     with pytest.raises(AssetError, match=WEIGHTS) as caught:
@@ -279,17 +306,27 @@ def test_damaged_weights(tmp_path, weights_copy):
         load_detail_net(tmp_path)
 
 
-@pytest.mark.parametrize("change", ["a tensor is missing", "a tensor of another shape", "no safetensors file"])
-def test_weights_of_another_version(tmp_path, weights_copy, change):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("a tensor is missing", "does not fit"),
+        ("a tensor of another shape", "does not fit"),
+        ("another variant", "does not fit"),
+        ("an unknown variant", "does not say which networks"),
+        ("no safetensors file", "cannot be read"),
+    ],
+)
+def test_weights_of_another_version(tmp_path, weights_copy, change, message):
     tensors = load_file(weights_copy)
+    variant = {"another variant": "value", "an unknown variant": "depth"}.get(change, "light")
     if change == "a tensor is missing":
         tensors.pop("basis")
-    else:
+    elif change == "a tensor of another shape":
         tensors["basis"] = tensors["basis"][:-1].clone()
-    save_file(tensors, weights_copy)
+    save_file(tensors, weights_copy, metadata={"variant": variant, "size": "compact"})
     if change == "no safetensors file":
         weights_copy.write_bytes(b"not a tensor file")
     assets.register_weights(weights_copy)
-    with pytest.raises(AssetError, match="does not fit") as caught:
+    with pytest.raises(AssetError, match=message) as caught:
         load_detail_net(tmp_path)
     assert caught.value.remedy

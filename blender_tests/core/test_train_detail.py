@@ -43,6 +43,7 @@ def example(seed: int = 0, side: int = PATCH) -> tuple[DetailInputs, np.ndarray,
         value=change.clip(-LIMIT, LIMIT), chroma=soft_noise(rng, 4.0, 1.0, side).clip(-LIMIT, LIMIT),
         light_x=light_x, light_y=light_y, lit=soft_noise(rng, 60.0, 0.2, side).clip(0, 1),
         mask=np.ones((side, side), np.float32), level=rng.uniform(size=(side, side)).astype(np.float32),
+        grain_mm=np.full((side, side), 0.2, np.float32),
     )  # fmt: skip
     return inputs, medium, fine
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For tests of colour and light, which relief would disturb."""
+"""For tests of relief, and for tests of colour and light, which relief would disturb."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
-from facedetail_addon.core.detail.normal_map import flat_detail
+from blender_tests.scene.relief_scene import MAPS, SIDE
+from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
+from facedetail_addon.core.uv.atlas import make_atlas
 
 
 @pytest.fixture
@@ -17,3 +21,59 @@ def no_relief() -> dict[str, np.ndarray]:
         "normal": flat.normal,
         "normal_fine": flat.normal_fine,
     }
+
+
+@pytest.fixture(scope="session")
+def atlas(model):
+    return make_atlas(model, SIDE)
+
+
+@pytest.fixture(scope="session")
+def relief_maps(model, atlas):
+    """The function that makes the four maps from heights as functions of the (N, 3) place on the mean head."""
+
+    def make(medium, fine) -> dict[str, np.ndarray]:
+        places = atlas.texels(model.mean[: model.skin.stop])
+        heights = []
+        for height in (medium, fine):
+            heights.append(np.zeros((SIDE, SIDE), np.float32))
+            heights[-1][atlas.covered] = height(places)
+        texel = texel_size_mm(model, atlas)
+        normals = [normal_map(height, texel, atlas.covered) for height in (sum(heights), heights[1])]
+        return dict(zip(MAPS, (*heights, *normals), strict=True))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def wavy(model, reconstruction_of, relief_maps):
+    """A head with waves of 12 and of 4 mm on the front of its face, and none elsewhere."""
+
+    def front(places):
+        return np.clip((places[:, 2] - 30) / 20, 0, 1)
+
+    maps = relief_maps(
+        lambda places: 0.5 * np.sin(places[:, 1] * 2 * np.pi / 12) * front(places),
+        lambda places: 0.1 * np.sin(places[:, 0] * 2 * np.pi / 4) * front(places),
+    )
+    return dataclasses.replace(reconstruction_of(model), **maps)
+
+
+@pytest.fixture
+def head(blender, model, wavy):
+    """The root and the skin of the wavy head in an empty scene."""
+    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.displacement import relief_skin
+
+    root = build_scene(wavy, model).objects[0]
+    return root, relief_skin(root)
+
+
+@pytest.fixture
+def registered(blender):
+    """The add-on switched on; a class left registered would crash Blender at exit."""
+    import facedetail_addon
+
+    facedetail_addon.register()
+    yield
+    facedetail_addon.unregister()

@@ -7,77 +7,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
+from blender_tests.scene.relief_scene import MAPS, SIDE, geometry, shading, show
 from facedetail_addon import names
-from facedetail_addon.core.detail.normal_map import normal_map, texel_size_mm
-from facedetail_addon.core.uv.atlas import make_atlas
 
-SIDE = 512
 BUMP_MM, BUMP_SIGMA_MM = 0.8, 2.5
 VIEW_MM, PIXELS = 18.0, 36
 MODES = (names.DISPLACE, names.ADAPTIVE, names.NORMAL_MAP)
-MAPS = ("displacement_medium", "displacement_fine", "normal", "normal_fine")
-
-
-@pytest.fixture(scope="module")
-def atlas(model):
-    return make_atlas(model, SIDE)
-
-
-@pytest.fixture(scope="module")
-def relief_maps(model, atlas):
-    """The function that makes the four maps from heights as functions of the (N, 3) place on the mean head."""
-
-    def make(medium, fine) -> dict[str, np.ndarray]:
-        places = atlas.texels(model.mean[: model.skin.stop])
-        heights = []
-        for height in (medium, fine):
-            heights.append(np.zeros((SIDE, SIDE), np.float32))
-            heights[-1][atlas.covered] = height(places)
-        texel = texel_size_mm(model, atlas)
-        normals = [normal_map(height, texel, atlas.covered) for height in (sum(heights), heights[1])]
-        return dict(zip(MAPS, (*heights, *normals), strict=True))
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def wavy(model, reconstruction_of, relief_maps):
-    """A head with waves of 12 and of 4 mm on the front of its face, and none elsewhere."""
-
-    def front(places):
-        return np.clip((places[:, 2] - 30) / 20, 0, 1)
-
-    maps = relief_maps(
-        lambda places: 0.5 * np.sin(places[:, 1] * 2 * np.pi / 12) * front(places),
-        lambda places: 0.1 * np.sin(places[:, 0] * 2 * np.pi / 4) * front(places),
-    )
-    return dataclasses.replace(reconstruction_of(model), **maps)
-
-
-@pytest.fixture
-def head(blender, model, wavy):
-    """The root and the skin of the wavy head in an empty scene."""
-    from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.scene.displacement import relief_skin
-
-    root = build_scene(wavy, model).objects[0]
-    return root, relief_skin(root)
-
-
-@pytest.fixture
-def registered(blender):
-    """The add-on switched on; a class left registered would crash Blender at exit."""
-    import facedetail_addon
-
-    facedetail_addon.register()
-    yield
-    facedetail_addon.unregister()
-
-
-def show(root, **choice) -> None:
-    from facedetail_addon.scene.displacement import Relief, set_relief
-
-    set_relief(root, Relief(**choice))
 
 
 def evaluated(bpy, skin) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -175,20 +110,6 @@ def test_default_mesh_is_light_enough_for_views(blender, head):
     assert len(evaluated(blender, head[1])[0]) < 400_000
 
 
-def shading(skin) -> tuple[bool, bool]:
-    """Whether the material shades by normals, and whether it displaces."""
-    nodes = skin.material_slots[0].material.node_tree.nodes
-    return (
-        nodes["Principled BSDF"].inputs["Normal"].is_linked,
-        nodes["Material Output"].inputs["Displacement"].is_linked,
-    )
-
-
-def geometry(skin) -> dict[str, tuple[bool, bool]]:
-    """Of each Displace modifier, whether it shows in views and in renders."""
-    return {item.name: (item.show_viewport, item.show_render) for item in skin.modifiers if item.type == "DISPLACE"}
-
-
 @pytest.mark.parametrize(
     ("levels", "fine", "shaded"),
     [((2, 3), (False, False), True), ((2, 5), (False, True), False), ((5, 5), (True, True), False),
@@ -239,21 +160,6 @@ def test_experimental_features_stay_where_they_are_needed(blender, model, wavy, 
     assert scene.cycles.feature_set == "EXPERIMENTAL"
 
 
-def test_what_the_artist_made_or_removed_stays_so(head):
-    root, skin = head
-    tree = skin.material_slots[0].material.node_tree
-    own = tree.nodes.new("ShaderNodeBump")
-    socket = tree.nodes["Principled BSDF"].inputs["Normal"]
-    tree.links.new(own.outputs["Normal"], socket)
-    skin.modifiers.remove(skin.modifiers[names.MEDIUM_MODIFIER])
-    tree.nodes.remove(tree.nodes["Relief Displacement"])
-    for mode in (names.ADAPTIVE, names.NORMAL_MAP, names.DISPLACE):
-        show(root, mode=mode)
-        assert socket.links[0].from_node == own
-        assert shading(skin) == (True, False)
-        assert names.MEDIUM_MODIFIER not in skin.modifiers
-
-
 def test_sliders_act_on_their_own_head_and_are_saved(blender, registered, model, wavy, tmp_path):
     from facedetail_addon.scene.build import build_scene
     from facedetail_addon.scene.displacement import Relief
@@ -278,25 +184,6 @@ def test_sliders_act_on_their_own_head_and_are_saved(blender, registered, model,
     objects["made up head"].facedetail_relief.mode = names.ADAPTIVE
     assert shading(objects["made up skin"]) == (False, True)
     assert shading(objects["made up skin.001"]) == (True, False)
-
-
-def test_panel_finds_the_head_and_tells_of_pores(blender, head):
-    from facedetail_addon.ui.relief import fine_text, head_of
-
-    root, skin = head
-    assert head_of(None) is None
-    assert head_of(skin) is None, "nothing is selected"
-    for item in (root, skin, blender.data.objects["made up eye_left"]):
-        item.select_set(True)
-        assert (head_of(item).root, head_of(item).fine_level) == (root, 5)
-    cube = blender.data.objects.new("cube", None)
-    blender.context.scene.collection.objects.link(cube)
-    cube.select_set(True)
-    assert head_of(cube) is None
-    assert fine_text(names.DISPLACE, 3, 5) == "Pores: shading; geometry from render level 5"
-    assert fine_text(names.DISPLACE, 5, 5) == "Pores: geometry"
-    assert fine_text(names.NORMAL_MAP, 5, 5) == "Pores: shading"
-    assert fine_text(names.ADAPTIVE, 0, 5) == "Pores: geometry in Cycles"
 
 
 @pytest.fixture(scope="module")

@@ -23,10 +23,15 @@ _BIAS = np.uint8(128)
 
 def write_exr(path: Path, image: np.ndarray) -> None:
     """Write (H, W) float32, every value exactly; other programs show it as grey. OSError when it cannot be written."""
+    path.write_bytes(exr_bytes(image))
+
+
+def exr_bytes(image: np.ndarray) -> bytes:
+    """The file that :func:`write_exr` writes, of (H, W) float32."""
     header = _header(image.shape)
     blocks = [_block(image, row) for row in range(0, image.shape[0], _ROWS)]
     ends = len(header) + 8 * len(blocks) + np.cumsum([0] + [len(block) for block in blocks], dtype=np.uint64)
-    path.write_bytes(b"".join([header, ends[:-1].astype("<u8").tobytes(), *blocks]))
+    return b"".join([header, ends[:-1].astype("<u8").tobytes(), *blocks])
 
 
 def read_exr(path: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -41,11 +46,19 @@ def read_exr(path: Path, shape: tuple[int, int]) -> np.ndarray:
     Raises:
         OSError: it cannot be read. ValueError: it is damaged, of another kind or of another size.
     """
+    if path.stat().st_size > _largest(shape):
+        raise ValueError(f"it is too large for {shape[1]} by {shape[0]} pixels")
     data = path.read_bytes()
     try:
         return _decoded(data, shape)
     except (struct.error, zlib.error) as error:
         raise ValueError(f"it is damaged ({error})") from error
+
+
+def _largest(shape: tuple[int, int]) -> int:
+    """Bytes of a file whose blocks could not be made smaller, with the longest header."""
+    blocks = -(-shape[0] // _ROWS)
+    return 4 * shape[0] * shape[1] + 16 * blocks + _MAX_ATTRIBUTES * (_MAX_ATTRIBUTE_BYTES + 600)
 
 
 def _header(shape: tuple[int, int]) -> bytes:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from .errors import AssetError
@@ -26,6 +26,21 @@ def load_network(network: torch.nn.Module, path: Path) -> torch.nn.Module:
             "Install the FaceDetail extension again.",
         ) from error
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself.
+
+    Raises:
+        AssetError: it is no such file.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise AssetError(
+            f"The weight file {path} cannot be read.", "Install the FaceDetail extension again."
+        ) from error
 
 
 @contextmanager

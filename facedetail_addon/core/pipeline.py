@@ -14,6 +14,7 @@ from .albedo.basis import load_basis
 from .albedo.gloss import skin_gloss
 from .albedo.texture import make_skin_maps
 from .albedo.types import AlbedoBasis, SkinGloss
+from .detail.grain import skin_grain
 from .detail.inputs import detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.space import DetailSpace, make_detail_space
@@ -170,7 +171,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         maps = make_skin_maps(unwrapped, light, core.basis, core.gloss, core.model, core.atlas)
 
     with stage("detail", "Finding wrinkles and pores", 0.8):
-        detail, detail_warnings = _detail(unwrapped, light, transfer, fit, core)
+        detail, detail_warnings = _detail(picture, landmarks, unwrapped, light, transfer, fit, core)
 
     warnings = (
         *picture.notices,
@@ -210,16 +211,21 @@ def _transfer(fit: ProxyFit, core: Core, settings: Settings) -> Transfer:
 
 
 def _detail(
-    unwrapped: UnwrappedPhoto, light: LightEstimate, transfer: Transfer, fit: ProxyFit, core: Core
+    picture: Photo,
+    landmarks: FaceLandmarks,
+    unwrapped: UnwrappedPhoto,
+    light: LightEstimate,
+    transfer: Transfer,
+    fit: ProxyFit,
+    core: Core,
 ) -> tuple[DetailMaps, tuple[Notice, ...]]:
     if core.detail_net is None:
         return flat_detail(core.atlas.resolution), ()
-    posed = fit.vertices[: core.model.skin.stop]
-    inputs = detail_inputs(unwrapped, light, transfer, posed, core.detail_space, core.atlas)
-    camera = fit.perspective
-    pixel_mm = float(np.median(posed @ camera.rotation[2] + camera.translation[2]) / camera.focal_px)
-    maps = make_detail(inputs, core.detail_net, pixel_mm, fit.vertices_neutral, core.model, core.atlas)
-    return maps, detail_notices(inputs, pixel_mm)
+    skin = core.model.skin.stop
+    grain = skin_grain(picture.pixels, landmarks.mesh_px, fit, core.atlas.triangles, skin)
+    inputs = detail_inputs(unwrapped, light, transfer, fit.vertices[:skin], grain, core.detail_space, core.atlas)
+    maps = make_detail(inputs, core.detail_net, fit.vertices_neutral, core.model, core.atlas)
+    return maps, detail_notices(inputs)
 
 
 @contextmanager

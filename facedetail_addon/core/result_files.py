@@ -104,11 +104,16 @@ def read_result(folder: Path) -> Reconstruction:
 
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write (H, W, 3) RGB or (H, W), uint8 or uint16. OSError when it cannot be written."""
+    path.write_bytes(png_bytes(image))  # OpenCV's own writer fails on names outside the code page on Windows
+
+
+def png_bytes(image: np.ndarray) -> bytes:
+    """The file that :func:`write_png` writes. OSError when the picture cannot be encoded."""
     stored = image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
     done, data = cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_COMPRESSION])
     if not done:
-        raise OSError(f"{path.name} cannot be encoded")
-    path.write_bytes(data)  # OpenCV's own writer fails on names outside the code page on Windows
+        raise OSError("a picture cannot be encoded as PNG")
+    return data.tobytes()
 
 
 def _write_relief(folder: Path, reconstruction: Reconstruction) -> None:

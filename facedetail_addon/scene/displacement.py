@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The skin's relief: as geometry, as true displacement in Cycles, or as shading, each with the same sliders.
 
-Heights are millimetres along the smooth normal. What is geometry is never shading as well, and the other way round.
+Heights are millimetres along the smooth normal. So adaptive displacement and the medium Displace modifier show them;
+the fine modifier goes along the normals of the mesh that the medium one has displaced: the nearest a modifier can do.
+What is geometry is never shading as well, and the other way round.
 """
 
 from dataclasses import dataclass
@@ -14,13 +16,14 @@ from ..core.results import Reconstruction
 from ..names import (
     ADAPTIVE,
     DISPLACE,
-    EXPERIMENTAL_PROPERTY,
     FINE_LEVEL_PROPERTY,
     FINE_MODIFIER,
     MEDIUM_MODIFIER,
     NORMAL_MAP,
 )
+from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
 from .images import packed_heights, packed_normals
+from .relief_material import own_relief_material
 from .relief_nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
 from .space import METRES_PER_MM
 
@@ -35,8 +38,8 @@ class Relief:
     """How a head shows its relief.
 
     Attributes:
-        mode: ``DISPLACE``: by modifiers; ``ADAPTIVE``: by displacement in Cycles with adaptive subdivision;
-            ``NORMAL_MAP``: by shading alone.
+        mode: ``DISPLACE``: by modifiers; ``ADAPTIVE``: by displacement in Cycles with adaptive subdivision (without the
+            Cycles add-on by displacement as far as the mesh is fine enough); ``NORMAL_MAP``: by shading alone.
         strength: of all relief, 1 as found in the photo. medium, fine: of wrinkles and folds, and of pores and lines.
         viewport_level, render_level: of the skin's Subdivision.
     """
@@ -83,7 +86,8 @@ def add_relief(
 def set_relief(root: bpy.types.Object, relief: Relief) -> None:
     """Show the relief of a head otherwise; called again with the same choice it changes nothing.
 
-    What the artist has removed (a modifier, a node) stays away. A head without relief has nothing to show.
+    What the artist has removed (a modifier, a node, a material) stays away, and a material of the artist's own stays as
+    it is. A duplicate that still shares the skin's material gets its own. A head without relief has nothing to show.
 
     Args:
         root: the empty of a head, the first object of the collection that ``build_scene`` returns.
@@ -93,30 +97,30 @@ def set_relief(root: bpy.types.Object, relief: Relief) -> None:
     if skin is None:
         return
     medium, fine = relief.strength * relief.medium, relief.strength * relief.fine
-    displace, adaptive = relief.mode == DISPLACE, relief.mode == ADAPTIVE
-    level = skin[FINE_LEVEL_PROPERTY]
+    displace = relief.mode == DISPLACE
+    level = _known_fine_level(skin)
     # One material serves viewport and render, so the render's level says whether fine relief is geometry or shading.
     fine_is_geometry = displace and relief.render_level >= level
-    _set_subdivision(skin, relief, adaptive)
+    _set_subdivision(skin, relief)
     _set_displace(skin, MEDIUM_MODIFIER, medium, viewport=displace, render=displace)
     shown = fine_is_geometry and relief.viewport_level >= level
     _set_displace(skin, FINE_MODIFIER, fine, viewport=shown, render=fine_is_geometry)
     if relief.mode == NORMAL_MAP:
         weights = ReliefWeights(normal=medium, normal_fine=fine - medium)
-    elif adaptive:
+    elif relief.mode == ADAPTIVE:
         weights = ReliefWeights(medium=medium, fine=fine)
     else:
         weights = ReliefWeights(normal_fine=0.0 if fine_is_geometry else fine)
-    material = skin.material_slots[0].material
-    if material is not None and material.use_nodes:
+    material = own_relief_material(skin)
+    if material is not None:
         weigh_relief(material, weights)
     for scene in skin.users_scene:
-        _set_feature_set(scene, skin, adaptive)
+        allow_adaptive(scene, skin, relief.mode == ADAPTIVE)
 
 
 def relief_skin(root: bpy.types.Object) -> bpy.types.Object | None:
     """The skin of a head that was built with relief; None for other objects."""
-    return next((item for item in root.children if FINE_LEVEL_PROPERTY in item), None)
+    return next((item for item in root.children if item.type == "MESH" and FINE_LEVEL_PROPERTY in item), None)
 
 
 def fine_level(model: FaceModel) -> int:
@@ -128,6 +132,12 @@ def fine_level(model: FaceModel) -> int:
     start, end = model.mean[: model.skin.stop][edges.T]
     length_mm = np.percentile(np.linalg.norm(end - start, axis=1), 75)
     return max(0, int(np.ceil(np.log2(length_mm / _FINE_EDGE_MM))))
+
+
+def _known_fine_level(skin: bpy.types.Object) -> float:
+    """The level that the skin remembers; never reached where the artist has made something else of it."""
+    level = skin[FINE_LEVEL_PROPERTY]
+    return level if isinstance(level, int) else np.inf
 
 
 def _add_displace(skin: bpy.types.Object, name: str, uv_map: str, image: bpy.types.Image) -> None:
@@ -151,15 +161,14 @@ def _set_displace(skin: bpy.types.Object, name: str, factor: float, *, viewport:
     modifier.show_viewport, modifier.show_render = viewport and factor > 0, render and factor > 0
 
 
-def _set_subdivision(skin: bpy.types.Object, relief: Relief, adaptive: bool) -> None:
+def _set_subdivision(skin: bpy.types.Object, relief: Relief) -> None:
     """Levels, and its place: before what displaces its vertices, or the last where Cycles is to subdivide further."""
-    subdivision = next((modifier for modifier in skin.modifiers if modifier.type == "SUBSURF"), None)
+    subdivision = subdivision_of(skin)
     if subdivision is None:
         return
+    adaptive = relief.mode == ADAPTIVE
     subdivision.levels, subdivision.render_levels = relief.viewport_level, relief.render_level
-    # Blender 5.0 has the switch on the modifier.
-    switch = subdivision if hasattr(subdivision, "use_adaptive_subdivision") else skin.cycles
-    switch.use_adaptive_subdivision = adaptive
+    switch_adaptive(skin, subdivision, adaptive)
     order = [modifier.name for modifier in skin.modifiers]
     place = order.index(subdivision.name)
     if adaptive:
@@ -168,17 +177,3 @@ def _set_subdivision(skin: bpy.types.Object, relief: Relief, adaptive: bool) -> 
     displaced = [order.index(name) for name in (MEDIUM_MODIFIER, FINE_MODIFIER) if name in order]
     if displaced and place > min(displaced):
         skin.modifiers.move(place, min(displaced))
-
-
-def _set_feature_set(scene: bpy.types.Scene, skin: bpy.types.Object, adaptive: bool) -> None:
-    """Adaptive subdivision is one of Cycles' experimental features before Blender 5.0; what we switched on goes off."""
-    if not hasattr(skin.cycles, "use_adaptive_subdivision"):
-        return
-    if adaptive and scene.cycles.feature_set == "SUPPORTED":
-        scene.cycles.feature_set = "EXPERIMENTAL"
-        scene[EXPERIMENTAL_PROPERTY] = True
-    elif not adaptive and EXPERIMENTAL_PROPERTY in scene:
-        others = (item for item in scene.objects if item.type == "MESH" and item != skin)
-        if not any(item.cycles.use_adaptive_subdivision for item in others):
-            del scene[EXPERIMENTAL_PROPERTY]
-            scene.cycles.feature_set = "SUPPORTED"

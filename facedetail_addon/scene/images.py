@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Arrays as Blender images, packed into the .blend so that it can move to another machine."""
 
-from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import bpy
 import numpy as np
 
-from ..core.exr import write_exr
-from ..core.result_files import write_png
+from ..core.exr import exr_bytes
+from ..core.result_files import png_bytes
 
 
 def packed_image(name: str, pixels: np.ndarray, *, is_data: bool = False) -> bpy.types.Image:
@@ -42,7 +38,7 @@ def packed_heights(name: str, heights: np.ndarray) -> bpy.types.Image:
         name: of the image.
         heights: (H, W) float32 of any sign, row 0 at the top.
     """
-    return _as_file(name, "exr", write_exr, heights)
+    return _of_file(name, heights.shape, exr_bytes(heights))
 
 
 def packed_normals(name: str, normals: np.ndarray) -> bpy.types.Image:
@@ -52,16 +48,12 @@ def packed_normals(name: str, normals: np.ndarray) -> bpy.types.Image:
         name: of the image.
         normals: (H, W, 3) uint16, row 0 at the top, 65535 = 1.
     """
-    return _as_file(name, "png", write_png, normals)
+    return _of_file(name, normals.shape, png_bytes(normals))
 
 
-def _as_file(name: str, suffix: str, write: Callable[[Path, np.ndarray], None], pixels: np.ndarray) -> bpy.types.Image:
+def _of_file(name: str, shape: tuple[int, ...], data: bytes) -> bpy.types.Image:
     """An image that holds a file's bytes: a single channel and 16 bits stay what they are, and take no memory yet."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / f"image.{suffix}"
-        write(path, pixels)
-        data = path.read_bytes()
-    height, width = pixels.shape[:2]
+    height, width = shape[:2]
     image = bpy.data.images.new(name, width, height, alpha=False, is_data=True)
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"

@@ -4,9 +4,12 @@
 import bpy
 
 
-def find_node(tree: bpy.types.NodeTree, kind: str) -> bpy.types.Node:
-    """The first node of a type, such as ``BSDF_PRINCIPLED``; a tree that Blender has just made has it."""
-    return next(node for node in tree.nodes if node.type == kind)
+def find_node(tree: bpy.types.NodeTree, kind: str) -> bpy.types.Node | None:
+    """The first node of a type, such as ``BSDF_PRINCIPLED``.
+
+    A tree that Blender has just made has it; None where the artist has removed it.
+    """
+    return next((node for node in tree.nodes if node.type == kind), None)
 
 
 def add_node(tree: bpy.types.NodeTree, kind: str, location: tuple[int, int], label: str = "") -> bpy.types.Node:

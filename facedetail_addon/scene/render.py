@@ -44,9 +44,14 @@ def render_scene(
         percentage: of the scene's render size, which ``build_scene`` sets to the photo's size.
 
     Raises:
-        OutputError: the picture cannot be written.
+        OutputError: the picture cannot be written, or the Cycles add-on is switched off.
     """
     scene = scene or bpy.context.scene
+    if not hasattr(scene, "cycles"):
+        raise OutputError(
+            "Pictures are rendered with Cycles, which is switched off.",
+            "Switch the add-on Cycles Render Engine on in Blender's preferences.",
+        )
     render, cycles = scene.render, scene.cycles
     wanted = (
         (scene, "camera", camera or head_camera(collection)),

@@ -14,7 +14,7 @@ from ..names import (
 )
 from .found import found_expression
 from .light import NO_LIGHT_TEXT, light_knobs
-from .relief import NO_HEAD_TEXT, RELIEF_KNOBS, fine_text, head_of
+from .relief import NO_HEAD_TEXT, RELIEF_KNOBS, head_of, relief_texts
 
 _CHOICES = ("expression", "resolution", "face", "use_camera", "use_light", "use_sun")
 
@@ -72,7 +72,8 @@ class FACEDETAIL_PT_detail(bpy.types.Panel):
         settings = getattr(head.root, RELIEF_PROPERTY)
         for name in RELIEF_KNOBS:
             layout.prop(settings, name)
-        layout.label(text=fine_text(settings.mode, settings.render_level, head.fine_level))
+        for text in relief_texts(head, settings, context.scene):
+            layout.label(text=text)
 
 
 class FACEDETAIL_PT_light(bpy.types.Panel):

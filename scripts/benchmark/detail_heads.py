@@ -20,18 +20,27 @@ from scripts.benchmark.appearance_measure import brightest
 from scripts.benchmark.detail_baselines import dark_is_deep, in_hindsight, linear_shapes
 from scripts.benchmark.detail_measure import Amplitude, ReliefErrors, amplitude, band_pass, decoded, relief_errors, rms
 from scripts.benchmark.detail_pictures import write_skin
-from scripts.training.detail_photos import Example, Seen, Studio, look, open_studio, see_head, take_photo, true_relief
+from scripts.training.detail_photos import (
+    POSE,
+    SIZES,
+    Example,
+    Seen,
+    Studio,
+    look,
+    open_studio,
+    see_head,
+    take_photo,
+    true_relief,
+)
 from scripts.training.skin_folds import random_person
 from scripts.training.skin_relief import make_relief
-from scripts.training.synthetic_heads import PoseRange, sample_head
+from scripts.training.synthetic_heads import sample_head
 
 SEED = 5077  # not that of the training set
 OURS, DARK, LINEAR, NOTHING = "ours", "dark is deep, best factor", "linear shape from shading, best", "no relief"
 METHODS = (OURS, LINEAR, DARK, NOTHING)
 EVERYWHERE, BROWS, BEARD, SPOTS = "everywhere", "brows", "where beards grow", "dark spots"
 BLANK, BLANK_FLAT, NOISE = "no structure, photo's light", "no structure, even light", "noise of 2 %, photo's light"
-_POSE = PoseRange(yaw_deg=32.0, pitch_deg=14.0, roll_deg=10.0, near_mm=600.0, far_mm=2500.0)
-_SIZES = (320, 1250)  # px of the photos' sides
 _SURE = 0.7  # of the mask
 _LEAST_TEXELS = 20_000  # 8 cm²; photos that show less skin are left out
 _SPOT_BAND_MM, _SPOT = (1.0, 4.0), -0.75  # value channel: 15 % darker than around
@@ -44,12 +53,12 @@ class SkinErrors:
     """One photo of known skin.
 
     Attributes:
-        directed: |l = 1| / (l = 0) of the light's luminance as the pipeline found it. pixel_mm: size of its pixels.
+        directed: |l = 1| / (l = 0) of the light's luminance as the pipeline found it. grain_mm: median over the skin.
         methods: by name. amplitude, true_amplitude: of our relief and of the true one.
     """
 
     directed: float
-    pixel_mm: float
+    grain_mm: float
     methods: dict[str, ReliefErrors]
     amplitude: Amplitude
     true_amplitude: Amplitude
@@ -94,7 +103,7 @@ def measure_head(
     """
     studio, net = load_studio(), load_net(weights)
     rng = np.random.default_rng((SEED, number))
-    shot = _pose(studio, rng, int(np.geomspace(*_SIZES, heads)[number]) if heads > 1 else 800)
+    shot = _pose(studio, rng, int(np.geomspace(*SIZES, heads)[number]) if heads > 1 else 800)
     found, false, transfer = [], [], None
     for seed in rng.integers(2**32, size=photos):
         skin = np.random.default_rng((int(seed), 0))
@@ -141,7 +150,7 @@ def skin_errors(
     light = example.found.light.radiance
     return SkinErrors(
         directed=float(np.linalg.norm(brightest(light)) / max(light[0] @ LUMINANCE, 1e-6)),
-        pixel_mm=pixel_size_mm(example),
+        grain_mm=median_grain_mm(example.inputs),
         methods={name: relief_errors(relief, truth, where, normals_of) for name, relief in reliefs.items()},
         amplitude=amplitude(ours, where),
         true_amplitude=amplitude(truth, where),
@@ -156,7 +165,7 @@ def false_relief(example: Example, where: np.ndarray, studio: Studio, net: Detai
     """
     relief = _relief(example, example.inputs, studio, net)
     places = {name: where & place for name, place in flat_places(example.inputs, studio).items()}
-    emptied = blank_inputs(example.inputs, pixel_size_mm(example)) if blank else {}
+    emptied = blank_inputs(example.inputs, median_grain_mm(example.inputs)) if blank else {}
     return FalseRelief(
         places={name: rms(relief[place]) for name, place in places.items() if place.any()},
         blank={name: rms(_relief(example, inputs, studio, net)[where]) for name, inputs in emptied.items()},
@@ -180,12 +189,12 @@ def flat_places(inputs: DetailInputs, studio: Studio) -> dict[str, np.ndarray]:
     }
 
 
-def blank_inputs(inputs: DetailInputs, pixel_mm: float) -> dict[str, DetailInputs]:
+def blank_inputs(inputs: DetailInputs, grain_mm: float) -> dict[str, DetailInputs]:
     """Inputs of the same photo as if the skin were even in colour and form, by name."""
     none = np.zeros_like(inputs.value)
     blank = replace(inputs, value=none, chroma=none, level=np.full_like(none, 0.5))
     noise = cv2.GaussianBlur(
-        np.random.default_rng(SEED).normal(size=none.shape).astype(np.float32), (0, 0), pixel_mm / TEXEL_MM
+        np.random.default_rng(SEED).normal(size=none.shape).astype(np.float32), (0, 0), grain_mm / TEXEL_MM
     )
     return {
         BLANK: blank,
@@ -194,15 +203,14 @@ def blank_inputs(inputs: DetailInputs, pixel_mm: float) -> dict[str, DetailInput
     }
 
 
-def pixel_size_mm(example: Example) -> float:
-    """Median size of the photo's pixels on the head."""
-    camera = example.found.fit.perspective
-    depth = example.found.fit.vertices @ camera.rotation[2] + camera.translation[2]
-    return float(np.median(depth) / camera.focal_px)
+def median_grain_mm(inputs: DetailInputs) -> float:
+    """Of what the photo shows of skin."""
+    sure = inputs.mask > _SURE
+    return float(np.median(inputs.grain_mm[sure])) if sure.any() else float("nan")
 
 
 def _pose(studio: Studio, rng: np.random.Generator, size: int) -> _Shot:
-    sample = sample_head(rng, studio.model, size=size, pose=_POSE)
+    sample = sample_head(rng, studio.model, size=size, pose=POSE)
     vertices = studio.model.vertices(sample.alpha, sample.beta * rng.uniform(0.3, 1.0))
     beta = dict(zip(studio.model.expression_names, sample.beta, strict=True))
     return _Shot(vertices, sample.camera, see_head(studio, vertices, sample.camera), beta)
@@ -221,7 +229,7 @@ def _example(
 
 def _detail(example: Example, inputs: DetailInputs, studio: Studio, net: DetailNet) -> DetailMaps:
     neutral = example.found.fit.vertices_neutral
-    return make_detail(inputs, net, pixel_size_mm(example), neutral, studio.model, studio.atlas)
+    return make_detail(inputs, net, neutral, studio.model, studio.atlas)
 
 
 def _relief(example: Example, inputs: DetailInputs, studio: Studio, net: DetailNet) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from facedetail_addon.core.detail.dfdn import shading_change
+from facedetail_addon.core.detail.grain import skin_grain
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
 from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import load_detail_net
@@ -119,9 +120,9 @@ def inputs_of(found: Reconstruction, core: Core) -> DetailInputs:
     )
     usual = usual_direction_of(found.perspective.rotation)
     light = estimate_light(unwrapped, transfer, core.basis, core.atlas, usual)
-    return detail_inputs(
-        unwrapped, light, transfer, found.vertices[: core.model.skin.stop], core.detail_space, core.atlas
-    )
+    skin = core.model.skin.stop
+    grain = skin_grain(found.photo, found.landmarks68_px, fit, core.atlas.triangles, skin)
+    return detail_inputs(unwrapped, light, transfer, found.vertices[:skin], grain, core.detail_space, core.atlas)
 
 
 def change_of_value(relief: np.ndarray, inputs: DetailInputs) -> np.ndarray:

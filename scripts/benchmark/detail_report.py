@@ -12,14 +12,14 @@ from scripts.benchmark.detail_portraits import PortraitDetail
 
 LIGHTS = (("flat: below 0.3", 0.0, 0.3), ("half: to 0.6", 0.3, 0.6), ("directed: beyond", 0.6, np.inf))
 """By |l = 1| / (l = 0) of the light as the pipeline found it; √3 is light from one point."""
-PIXELS = (("below 0.25 mm", 0.0, 0.25), ("0.25 to 0.45 mm", 0.25, 0.45), ("larger", 0.45, np.inf))
-"""By the size of the photo's pixels on the face, mm."""
+GRAINS = (("below 0.25 mm", 0.0, 0.25), ("0.25 to 0.45 mm", 0.25, 0.45), ("larger", 0.45, np.inf))
+"""By the size of the smallest thing that the photo shows on the face, mm."""
 LEAST_FALL, MOST_FALSE_MM = 0.25, 0.03
 """What is aimed at: normals' error falls by so much, and so little relief is found on flat skin."""
 
 
 def report_skin(found: list[SkinErrors], asked: int, lines: list[str]) -> dict[str, object]:
-    """Tables of errors against true relief; figures by method, and ours by light and by pixel size."""
+    """Tables of errors against true relief; figures by method, and ours by light and by grain."""
     figures: dict[str, object] = {"count": len(found), "missed": asked - len(found)}
     if not found:
         return figures
@@ -27,7 +27,7 @@ def report_skin(found: list[SkinErrors], asked: int, lines: list[str]) -> dict[s
     title = f"**{len(found)} photos of known skin against the true relief (medians; {figures['missed']} left out)**"
     _table(lines, title, "method", figures["methods"])
     figures["bands"] = _bands(found, lines)
-    kinds = {"light": (LIGHTS, lambda one: one.directed), "pixels": (PIXELS, lambda one: one.pixel_mm)}
+    kinds = {"light": (LIGHTS, lambda one: one.directed), "grain": (GRAINS, lambda one: one.grain_mm)}
     for name, (classes, of) in kinds.items():
         figures[name] = {
             label: {"count": len(own)} | _errors(own, OURS) for label, own in _split(found, classes, of) if own

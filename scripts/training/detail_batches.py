@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from facedetail_addon.core.detail.dfdn import PATCH
+from facedetail_addon.core.detail.dfdn import PATCH, level_channel
 from scripts.training.detail_patches import LIMIT, STEP_MM
 from scripts.training.make_detail_set import HELD_OUT
 
@@ -65,7 +65,7 @@ class Batch:
         """What the networks of a variant see; the paper's: patch minus its mean, times two."""
         if variant == "light":
             return self.photo
-        return 2 * (self.level - self.level.mean(dim=(2, 3), keepdim=True))
+        return level_channel(self.level)
 
 
 def make_batch(arrays: dict[str, np.ndarray], rng: np.random.Generator | None) -> Batch:

@@ -19,6 +19,7 @@ from facedetail_addon.core.albedo.types import AlbedoBasis, SkinGloss
 from facedetail_addon.core.camera import PerspectiveCamera
 from facedetail_addon.core.colour import LUMINANCE, to_srgb
 from facedetail_addon.core.detail.bands import split_bands
+from facedetail_addon.core.detail.grain import skin_grain
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
 from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM, DetailSpace, make_detail_space, texel_vectors
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration
@@ -42,8 +43,9 @@ from scripts.training.skin_space import SkinSpace, skin_space
 from scripts.training.skin_strokes import wide_noise
 from scripts.training.synthetic_heads import Painter, PoseRange, make_painter, random_albedo, sample_head
 
-_POSE = PoseRange(yaw_deg=32.0, pitch_deg=14.0, roll_deg=10.0, near_mm=600.0, far_mm=2500.0)
-_SIZES = (320, 1250)  # px of the square photos
+POSE = PoseRange(yaw_deg=32.0, pitch_deg=14.0, roll_deg=10.0, near_mm=600.0, far_mm=2500.0)
+SIZES = (320, 1250)
+"""Pixels of the square photos' sides."""
 _SHADOW_STEP = 4  # texels between points whose shadows are traced
 _SHADOW_RAYS = 4
 # Shares of light that comes out where it went in, after about 0.4 mm, and after about 1.2 mm of skin, by channel: after
@@ -144,8 +146,8 @@ def make_examples(studio: Studio, rng: np.random.Generator, count: int) -> list[
     The pipeline's transfer is computed once; fits to the same head differ by less than its grid.
     """
     model = studio.model
-    size = int(np.exp(rng.uniform(*np.log(_SIZES))))
-    sample = sample_head(rng, model, size=size, pose=_POSE)
+    size = int(np.exp(rng.uniform(*np.log(SIZES))))
+    sample = sample_head(rng, model, size=size, pose=POSE)
     vertices = model.vertices(sample.alpha, sample.beta * rng.uniform(0.3, 1.0))
     beta = dict(zip(model.expression_names, sample.beta, strict=True))
     seen = see_head(studio, vertices, sample.camera)
@@ -218,10 +220,10 @@ def look(studio: Studio, photo: np.ndarray, transfer: Transfer | None = None) ->
     unwrapped = unwrap(photo, fit, studio.model, studio.atlas)
     usual = usual_direction_of(fit.perspective.rotation)
     light = estimate_light(unwrapped, transfer, studio.basis, studio.atlas, usual)
-    posed = fit.vertices[: studio.model.skin.stop]
-    return Found(
-        fit, transfer, unwrapped, light, detail_inputs(unwrapped, light, transfer, posed, studio.space, studio.atlas)
-    )
+    skin = studio.model.skin.stop
+    grain = skin_grain(photo, faces[0].mesh_px, fit, studio.atlas.triangles, skin)
+    inputs = detail_inputs(unwrapped, light, transfer, fit.vertices[:skin], grain, studio.space, studio.atlas)
+    return Found(fit, transfer, unwrapped, light, inputs)
 
 
 def true_relief(

@@ -64,6 +64,7 @@ _REPORT, _REFRESH = 100, 300
 def main() -> None:
     options = _arguments()
     torch.set_num_threads(options.threads)
+    options.output.mkdir(parents=True, exist_ok=True)
     training = Patches("head_*.npz", options.cache, held_out=False)
     validation = Patches("head_*.npz", options.cache, held_out=True)
     if not len(training) or not len(validation):
@@ -73,15 +74,20 @@ def main() -> None:
     fixed = make_batch(validation.take(_spread(len(validation), _VALIDATION)), None)
     trainer.run(training, fixed)
     trainer.network.amplitude.copy_(calibrate(trainer.network, validation, options.variant))
-    path = options.output / options.name
-    state = trainer.network.state_dict()
-    save_file({k: v.half().contiguous() for k, v in state.items() if v.is_floating_point()}, path)
-    path.chmod(0o644)
-    if options.output == WEIGHTS_DIR:
-        register_weights(path)
+    save_weights(trainer.network, options.output / options.name)
     figures = validate(trainer.network, fixed, options.variant)
     figures["amplitude"] = trainer.network.amplitude.tolist()
     print(json.dumps(figures))
+
+
+def save_weights(network: DFDN, path: Path) -> None:
+    """Write weights in half precision, whole or not at all, with the network's variant and size, and into the index."""
+    state = {k: v.half().contiguous() for k, v in network.state_dict().items() if v.is_floating_point()}
+    partial = path.with_name(f".{path.name}")
+    save_file(state, partial, metadata={"variant": network.variant, "size": network.size})
+    partial.chmod(0o644)
+    os.replace(partial, path)
+    register_weights(path)
 
 
 class Trainer:

@@ -131,6 +131,7 @@ class DFDN(nn.Module):
 
     def __init__(self, variant: str = "light", size: str = "compact"):
         super().__init__()
+        self.variant, self.size = variant, size
         self.pdim = PDIM(PHOTO_CHANNELS[variant], SIZES[size])
         self.pdrm = PDRM(PHOTO_CHANNELS[variant], SIZES[size])
         self.register_buffer("basis", torch.zeros(COEFFICIENTS, BASIS_SIDE, BASIS_SIDE))
@@ -142,9 +143,10 @@ class DFDN(nn.Module):
 
     def patch(self, coefficients: Tensor) -> Tensor:
         """(B, 64) coefficients to (B, 1, 256, 256) mm."""
-        small = torch.einsum("bk,khw->bhw", coefficients.float(), self.basis)[:, None]
+        with torch.autocast("cpu", enabled=False):
+            small = torch.einsum("bk,khw->bhw", coefficients.float(), self.basis)[:, None]
         # Without antialias torch's cubic does not keep even slopes: off by 14 %, in a grid of the samples.
-        return functional.interpolate(small.float(), size=(PATCH, PATCH), mode="bicubic", antialias=True)
+        return functional.interpolate(small, size=(PATCH, PATCH), mode="bicubic", antialias=True)
 
     def forward(self, photo: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """What PDIM infers and what PDRM adds, (B, 1, 256, 256) mm each."""
@@ -166,6 +168,11 @@ class PatchGAN(nn.Module):
 
     def forward(self, photo: Tensor, relief: Tensor) -> Tensor:  # (B, C, 256, 256), (B, 1, 256, 256) mm
         return self.layers(torch.cat([photo, relief / HEIGHT_UNIT_MM], dim=1))  # (B, 1, 31, 31)
+
+
+def level_channel(level: Tensor) -> Tensor:
+    """(B, 1, H, W) HSV values to what the variant ``value`` sees: less their mean, times two (the paper's input)."""
+    return 2 * (level - level.mean(dim=(2, 3), keepdim=True))
 
 
 def slopes(relief: Tensor, texel: float) -> tuple[Tensor, Tensor]:

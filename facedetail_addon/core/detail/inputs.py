@@ -20,6 +20,8 @@ _SURE = (0.15, 0.6)  # confidence at which the photo begins to count, and counts
 _STEEPEST = 3.0  # of the light's channels
 _BAND_ROWS = 128
 _CLIPPED = (248, 254)
+_HAIR = (0.7, 1.1)  # logarithms darker than the skin at which hair begins, and is certain
+_HAIR_MM = 1.2  # narrower lines may be grooves
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class DetailInputs:
         lit: share of the direct light that the head's own shadow leaves.
         mask: 1 where the photo shows skin that may have relief.
         level: (H, W) HSV value of the photo in [0, 1], the input of Chen et al.
+        grain_mm: size of the smallest thing that photo and texture show there, mm.
     """
 
     value: np.ndarray
@@ -42,6 +45,7 @@ class DetailInputs:
     lit: np.ndarray
     mask: np.ndarray
     level: np.ndarray
+    grain_mm: np.ndarray
 
 
 def detail_inputs(
@@ -49,6 +53,7 @@ def detail_inputs(
     light: LightEstimate,
     transfer: Transfer,
     vertices: np.ndarray,
+    grain_mm: np.ndarray,
     space: DetailSpace,
     atlas: Atlas,
 ) -> DetailInputs:
@@ -56,9 +61,10 @@ def detail_inputs(
 
     Args:
         unwrapped: the photo in canonical UV, any resolution. light: on the head. transfer: of the posed head.
-        vertices: (V_skin, 3) mm, posed. space, atlas: of the model.
+        vertices: (V_skin, 3) mm, posed. grain_mm: (V_skin,) see :func:`.grain.skin_grain`. space, atlas: of the model.
     """
-    fields = np.column_stack([_light_channels(light, transfer, vertices, space), space.allowed])
+    shading = np.log(np.maximum(light.shading @ LUMINANCE, _FLOOR))
+    fields = np.column_stack([_light_channels(light, transfer, vertices, space), space.allowed, shading, grain_mm])
     side = atlas.resolution
     rows, columns = _box(side)
     covered = atlas.covered
@@ -69,8 +75,12 @@ def detail_inputs(
     colour = unwrapped.color[rows, columns]
     mask = values[rows, columns, 3] * smoothstep(unwrapped.confidence[rows, columns], *_SURE)
     mask = mask * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
-    value, chroma = _photo_channels(colour, unwrapped.confidence[rows, columns] > 0.02, TEXEL_MM * SIDE / side)
-    out = [value, chroma, *np.moveaxis(values[rows, columns, :3], -1, 0), mask, colour.max(axis=2) / np.float32(255)]
+    texel_mm = TEXEL_MM * SIDE / side
+    mask = mask * _bare(colour, values[rows, columns, 4], mask, texel_mm)
+    value, chroma = _photo_channels(colour, unwrapped.confidence[rows, columns] > 0.02, texel_mm)
+    level = colour.max(axis=2) / np.float32(255)
+    grain = np.maximum(values[rows, columns, 5], texel_mm if side < SIDE else 0)
+    out = [value, chroma, *np.moveaxis(values[rows, columns, :3], -1, 0), mask, level, grain]
     return DetailInputs(*(_to_side(channel) for channel in out))
 
 
@@ -92,6 +102,20 @@ def _light_channels(light: LightEstimate, transfer: Transfer, vertices: np.ndarr
     direct = transfer.diffuse @ (light.radiance @ LUMINANCE)
     lit = (transfer.transmission * direct / shading).clip(0, 1)
     return np.column_stack([slopes.clip(-_STEEPEST, _STEEPEST), lit])
+
+
+def _bare(colour: np.ndarray, shading: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
+    """(h, w) 1 on bare skin, 0 where something far darker is seen than this person's skin: hair, or a hard shadow.
+
+    Args:
+        colour: (h, w, 3) uint8. shading: (h, w) its logarithm. mask: (h, w) where skin may be.
+    """
+    if not (mask > 0.5).any():
+        return np.ones_like(mask)
+    darkness = shading - np.log(to_linear(colour) @ LUMINANCE + np.float32(_FLOOR))
+    weight = cv2.GaussianBlur(mask, (0, 0), _HAIR_MM / texel_mm)
+    darkness = cv2.GaussianBlur(darkness * mask, (0, 0), _HAIR_MM / texel_mm) / np.maximum(weight, 1e-3)
+    return 1 - smoothstep(darkness - np.median(darkness[mask > 0.5]), *_HAIR)
 
 
 def _photo_channels(colour: np.ndarray, seen: np.ndarray, texel_mm: float) -> tuple[np.ndarray, np.ndarray]:

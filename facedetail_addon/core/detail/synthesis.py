@@ -9,27 +9,30 @@ import numpy as np
 import torch
 
 from ..assets import WEIGHTS_DIR, find_weights
+from ..errors import AssetError
 from ..face_model.model import FaceModel
 from ..image import smoothstep
-from ..networks import load_network, one_thread
+from ..networks import load_network, one_thread, read_metadata
 from ..results import Notice
 from ..uv.types import Atlas
 from .bands import COARSE_MM, split_bands
-from .dfdn import DFDN, PATCH
+from .dfdn import DFDN, PATCH, PHOTO_CHANNELS, SIZES, level_channel
 from .inputs import DetailInputs
-from .normal_map import normal_map, texel_size_mm
+from .normal_map import flat_detail, normal_map, texel_size_mm
 from .space import BOX, SIDE, TEXEL_MM
 from .types import DetailMaps
 
 WEIGHTS = "detail_net.safetensors"
+_REMEDY = "Install the FaceDetail extension again; its zip carries this file."
 _STRIDE = PATCH // 2
 _BATCH = 8
 _LIMIT_MM = 1.5
 _STEPS_PER_MM = 16384.0  # heights are rounded: files get smaller, and the two parts add up exactly
 _SOFT_MM = 0.6  # the mask's borders are softened so much
-_FINE_PIXEL_MM = (0.45, 1.0)  # size of the photo's pixels at which fine relief begins to fade, and is gone
-_COARSE_PIXEL_MM = 0.7
-_LEAST_SKIN = 0.02  # share of BOX; below this there was nothing to look at
+_FINE_GRAIN_MM = (0.45, 1.0)  # of what the photo shows, at which fine relief begins to fade, and is gone
+_MEDIUM_GRAIN_MM = (2.5, 6.0)
+_WHOLE = 0.95  # share of the fine relief that is not worth a word
+_LEAST_SKIN = 0.01  # share of BOX, 8 cm²; below this there was nothing to look at
 
 
 @dataclass(frozen=True)
@@ -41,30 +44,38 @@ class DetailNet:
 
 
 def load_detail_net(directory: Path = WEIGHTS_DIR) -> DetailNet:
-    """The compact networks with the shipped weights.
+    """The networks of the variant and the size that the weight file names.
 
     Raises:
-        AssetError: the weight file is missing or damaged.
+        AssetError: the weight file is missing or damaged, or names what this version does not know.
     """
-    network = load_network(DFDN(), find_weights(WEIGHTS, directory))
+    path = find_weights(WEIGHTS, directory)
+    named = read_metadata(path)
+    kind = named.get("variant", ""), named.get("size", "")
+    if kind[0] not in PHOTO_CHANNELS or kind[1] not in SIZES:
+        raise AssetError(f"The weight file {path} does not say which networks it is for.", _REMEDY)
+    network = load_network(DFDN(*kind), path)
     return DetailNet(network, torch.cpu._is_amx_tile_supported())
 
 
 def make_detail(
-    inputs: DetailInputs, net: DetailNet, pixel_mm: float, vertices: np.ndarray, model: FaceModel, atlas: Atlas
+    inputs: DetailInputs, net: DetailNet, vertices: np.ndarray, model: FaceModel, atlas: Atlas
 ) -> DetailMaps:
     """Displacement and normals of the skin that a photo shows.
 
     Args:
-        inputs: of the networks. net: with weights. pixel_mm: size of the photo's pixels on the face.
-        vertices: (V, 3) mm, neutral, for the size of texels. model, atlas: of the head.
+        inputs: of the networks. net: with weights. vertices: (V, 3) mm, neutral, for the size of texels.
+        model, atlas: of the head.
     """
+    if not _shows_skin(inputs):
+        return flat_detail(atlas.resolution)
     height = infer_relief(inputs, net)
     inside = smoothstep(inputs.mask, 0.0, 0.5)
     height = _without_shape(height, cv2.GaussianBlur(inputs.mask, (0, 0), _SOFT_MM / TEXEL_MM) * inside)
     amplitude = net.network.amplitude.tolist()
     medium, fine = (part * inside * factor for part, factor in zip(split_bands(height), amplitude, strict=True))
-    fine *= 1 - float(smoothstep(np.float32(pixel_mm), *_FINE_PIXEL_MM))
+    medium *= 1 - smoothstep(inputs.grain_mm, *_MEDIUM_GRAIN_MM)
+    fine *= 1 - smoothstep(inputs.grain_mm, *_FINE_GRAIN_MM)
     medium, fine = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in (medium, fine))
     texel_mm = texel_size_mm(model, atlas, vertices)
     return DetailMaps(
@@ -80,7 +91,7 @@ def infer_relief(inputs: DetailInputs, net: DetailNet) -> np.ndarray:
 
     Patches overlap by half and are blended with Hann windows, whose sum is even.
     """
-    photo = np.stack([inputs.value, inputs.chroma, inputs.light_x, inputs.light_y, inputs.lit, inputs.mask])
+    photo = _channels(inputs, net.network.variant)
     corners = _corners(inputs.mask)
     total = np.zeros(inputs.mask.shape, np.float32)
     weight = np.full(inputs.mask.shape, 1e-6, np.float32)
@@ -91,6 +102,8 @@ def infer_relief(inputs: DetailInputs, net: DetailNet) -> np.ndarray:
             part = corners[start : start + _BATCH]
             batch = torch.from_numpy(np.stack([photo[:, y : y + PATCH, x : x + PATCH] for x, y in part]))
             batch = batch.contiguous(memory_format=torch.channels_last)
+            if net.network.variant == "value":
+                batch = level_channel(batch)
             medium, refined = net.network(batch, torch.zeros_like(batch[:, :1]))
             for (x, y), patch in zip(part, (medium.float() + refined.float())[:, 0].numpy(), strict=True):
                 total[y : y + PATCH, x : x + PATCH] += patch * window
@@ -98,14 +111,30 @@ def infer_relief(inputs: DetailInputs, net: DetailNet) -> np.ndarray:
     return total / weight
 
 
-def notices(inputs: DetailInputs, pixel_mm: float) -> tuple[Notice, ...]:
+def _channels(inputs: DetailInputs, variant: str) -> np.ndarray:
+    """(C, H, W) float32 that a variant of the networks looks at."""
+    if variant == "value":
+        return inputs.level[None]
+    return np.stack([inputs.value, inputs.chroma, inputs.light_x, inputs.light_y, inputs.lit, inputs.mask])
+
+
+def notices(inputs: DetailInputs) -> tuple[Notice, ...]:
     """What an artist should know about the relief."""
-    if float((inputs.mask > 0.5).mean()) < _LEAST_SKIN:
+    if not _shows_skin(inputs):
         return (Notice("no_detail", "Too little skin is seen for wrinkles and pores; the head stays smooth."),)
-    if pixel_mm > _COARSE_PIXEL_MM:
-        message = f"A pixel of the photo covers {pixel_mm:.1f} mm of the face: it cannot show pores and fine lines."
-        return (Notice("low_detail", message),)
-    return ()
+    grain = inputs.grain_mm[inputs.mask > 0.5]
+    share = float(1 - smoothstep(grain, *_FINE_GRAIN_MM).mean())
+    if share >= _WHOLE:
+        return ()
+    shown = f"shown at {share:.0%}" if share >= 0.01 else "left out"
+    text = (
+        f"Photo and texture show little below {np.median(grain):.1f} mm of the skin: pores and fine lines are {shown}."
+    )
+    return (Notice("low_detail", text),)
+
+
+def _shows_skin(inputs: DetailInputs) -> bool:
+    return float((inputs.mask > 0.5).mean()) >= _LEAST_SKIN
 
 
 def _corners(mask: np.ndarray) -> list[tuple[int, int]]:
