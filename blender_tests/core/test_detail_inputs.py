@@ -385,3 +385,33 @@ def test_grain_is_the_skins_or_the_textures(model, atlas, posed, inputs):
     where = inside(model, atlas, in_regions(model, "forehead", "nose"))
     np.testing.assert_allclose(found[where], np.maximum(grain[where], STEP * TEXEL_MM), atol=0.05)
     assert (grain[where] < 0.75).any() and (grain[where] > 1.4).any()
+
+
+def test_faint_brows_are_no_skin_but_the_skin_between_them_is(model, atlas, space, posed, transfer):
+    """Stripes a third darker than the skin: along the brows, and down between them."""
+    marks = model.landmarks68.points(uv_of(model)) * [1, -1] * R + [0, R]
+    color = np.full((R, R, 3), 150, np.uint8)
+    for first in (17, 22):
+        line = marks[first : first + 5] - [0, 2]
+        cv2.polylines(color, [line.round().astype(np.int32)], False, (128, 128, 128), 5)
+    middle = marks[[21, 22]].mean(axis=0)
+    cv2.line(color, *((middle + [0, away]).round().astype(int).tolist() for away in (-8, 3)), (128, 128, 128), 3)
+    even = estimate(transfer, RADIANCE * (np.arange(9) == 0)[:, None])
+    given = even, transfer, posed[: model.skin.stop], space, atlas
+    plain, dark = (
+        to_texture(inputs_of(photo_of(atlas, one), *given).mask) for one in (np.full_like(color, 150), color)
+    )
+
+    def kept(points: np.ndarray) -> np.ndarray:
+        column, row = points.round().astype(int).T
+        return dark[row, column] / plain[row, column]
+
+    assert np.median(kept(marks[[18, 19, 20, 23, 24, 25]] - [0, 2])) < 0.5
+    assert kept(middle[None] - [0, 4])[0] > 0.9
+
+
+def uv_of(model: FaceModel) -> np.ndarray:
+    """(V_skin, 2) one of each vertex' places in the layout."""
+    uv = np.zeros((model.skin.stop, 2))
+    uv[model.skin.triangles().ravel()] = model.skin.uv[model.skin.uv_triangles().ravel()]
+    return uv

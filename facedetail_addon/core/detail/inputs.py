@@ -21,6 +21,7 @@ _STEEPEST = 3.0  # of the light's channels
 _BAND_ROWS = 128
 _CLIPPED = (248, 254)
 _HAIR = (0.7, 1.1)  # logarithms darker than the skin at which hair begins, and is certain
+_BROW = (0.1, 0.35)  # the same where brows grow: thin ones are seen between skin
 _HAIR_MM = 1.2  # narrower lines may be grooves
 
 
@@ -64,7 +65,9 @@ def detail_inputs(
         vertices: (V_skin, 3) mm, posed. grain_mm: (V_skin,) see :func:`.grain.skin_grain`. space, atlas: of the model.
     """
     shading = np.log(np.maximum(light.shading @ LUMINANCE, _FLOOR))
-    fields = np.column_stack([_light_channels(light, transfer, vertices, space), space.allowed, shading, grain_mm])
+    fields = np.column_stack(
+        [_light_channels(light, transfer, vertices, space), space.allowed, shading, grain_mm, space.brows]
+    )
     side = atlas.resolution
     rows, columns = _box(side)
     covered = atlas.covered
@@ -76,7 +79,7 @@ def detail_inputs(
     mask = values[rows, columns, 3] * smoothstep(unwrapped.confidence[rows, columns], *_SURE)
     mask = mask * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
     texel_mm = TEXEL_MM * SIDE / side
-    mask = mask * _bare(colour, values[rows, columns, 4], mask, texel_mm)
+    mask = mask * _bare(colour, values[rows, columns, 4], values[rows, columns, 6], mask, texel_mm)
     value, chroma = _photo_channels(colour, unwrapped.confidence[rows, columns] > 0.02, texel_mm)
     level = colour.max(axis=2) / np.float32(255)
     grain = np.maximum(values[rows, columns, 5], texel_mm if side < SIDE else 0)
@@ -104,18 +107,20 @@ def _light_channels(light: LightEstimate, transfer: Transfer, vertices: np.ndarr
     return np.column_stack([slopes.clip(-_STEEPEST, _STEEPEST), lit])
 
 
-def _bare(colour: np.ndarray, shading: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
+def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
     """(h, w) 1 on bare skin, 0 where something far darker is seen than this person's skin: hair, or a hard shadow.
 
     Args:
-        colour: (h, w, 3) uint8. shading: (h, w) its logarithm. mask: (h, w) where skin may be.
+        colour: (h, w, 3) uint8. shading: (h, w) its logarithm. brows: (h, w) 1 where brows grow, and less is enough.
+        mask: (h, w) where skin may be.
     """
     if not (mask > 0.5).any():
         return np.ones_like(mask)
     darkness = shading - np.log(to_linear(colour) @ LUMINANCE + np.float32(_FLOOR))
     weight = cv2.GaussianBlur(mask, (0, 0), _HAIR_MM / texel_mm)
     darkness = cv2.GaussianBlur(darkness * mask, (0, 0), _HAIR_MM / texel_mm) / np.maximum(weight, 1e-3)
-    return 1 - smoothstep(darkness - np.median(darkness[mask > 0.5]), *_HAIR)
+    darker = darkness - np.median(darkness[mask > 0.5])
+    return 1 - np.maximum(smoothstep(darker, *_HAIR), smoothstep(darker, *_BROW) * brows)
 
 
 def _photo_channels(colour: np.ndarray, seen: np.ndarray, texel_mm: float) -> tuple[np.ndarray, np.ndarray]:

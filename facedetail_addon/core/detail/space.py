@@ -22,6 +22,7 @@ FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 _SOCKET = "socket"
 _LIPS_MM = (0.5, 2.5)  # from the line between the lips
 _OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
+_BROWS_MM, _BROWS_ABOVE_MM = (6.0, 10.0), 2.0
 _BEYOND_MM = {"scalp": 14.0, "neck": 14.0, "ears": 4.0}  # how far relief fades out over them
 _EDGE_TEXELS = (20.0, 60.0)  # from BOX's border
 
@@ -32,10 +33,12 @@ class DetailSpace:
 
     Attributes:
         allowed: (V_skin,) float32, 1 where skin may have relief, 0 in sockets and away from the face.
+        brows: (V_skin,) float32, 1 where brows grow, 0 away from there.
         skin: of the model. uv_areas: (T,) float64 of the skin's triangles in texels of SIDE.
     """
 
     allowed: np.ndarray
+    brows: np.ndarray
     skin: MeshPart
     uv_areas: np.ndarray
 
@@ -60,7 +63,8 @@ def make_detail_space(model: FaceModel) -> DetailSpace:
     corners = model.skin.uv[model.skin.uv_triangles()].astype(np.float64) * SIDE
     across, up = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     areas = np.abs(across[:, 0] * up[:, 1] - across[:, 1] * up[:, 0])
-    return DetailSpace(allowed.astype(np.float32), model.skin, areas)
+    brows = 1 - smoothstep(_from_brows(model), *_BROWS_MM)
+    return DetailSpace(allowed.astype(np.float32), brows.astype(np.float32), model.skin, areas)
 
 
 def _from_line_between_lips(model: FaceModel) -> np.ndarray:
@@ -69,6 +73,15 @@ def _from_line_between_lips(model: FaceModel) -> np.ndarray:
     share = np.linspace(0, 1, 12, endpoint=False)[:, None, None]
     line = (inner[:-1] * (1 - share) + inner[1:] * share).reshape(-1, 3)
     away, _ = cKDTree(line).query(model.mean[: model.skin.stop])
+    return away
+
+
+def _from_brows(model: FaceModel) -> np.ndarray:
+    """(V_skin,) mm on the mean head from the middle of where brows grow, a little above landmarks 18 to 27."""
+    marks = model.landmarks68.points(model.mean) + np.array([0.0, _BROWS_ABOVE_MM, 0.0])
+    share = np.linspace(0, 1, 12)[:, None, None]
+    lines = [marks[rows][:-1] * (1 - share) + marks[rows][1:] * share for rows in (slice(17, 22), slice(22, 27))]
+    away, _ = cKDTree(np.concatenate(lines).reshape(-1, 3)).query(model.mean[: model.skin.stop])
     return away
 
 
