@@ -151,6 +151,29 @@ def test_patches_that_disagree_are_joined_without_seams():
         assert np.abs(np.diff(found, axis=axis)).max() < 1.2 * spread * np.pi / PATCH
 
 
+def test_the_grid_of_strided_convolutions_is_not_in_the_relief(model):
+    """A network that says every other row is higher."""
+    network = silent()
+    network.pdrm.unet.up[1][1].bias.fill_(1)
+    network.pdrm.unet.up[0][0].weight[:4] = torch.tensor([0.02, -0.02, 0.02, -0.02])[:, None]
+    net, inputs = DetailNet(network, half=False), inputs_of(skin(*FOREHEAD))
+    assert np.abs(np.diff(infer_relief(inputs, net)[FOREHEAD], axis=0)).min() > 0.05
+    maps = detail_of(model, make_atlas(model, SIDE), inputs, net)
+    found = on_box(maps.medium + maps.fine)[FOREHEAD][20:-20, 20:-20]
+    assert np.abs(np.diff(found, axis=0)).max() < 0.002
+
+
+def test_single_bright_texels_do_not_cut_the_relief(model, wild):
+    mask = skin(*FOREHEAD, soft=0)
+    holes = np.zeros(BOX_SHAPE, bool)
+    holes[150:200:10, 720:800:10] = True
+    mask[holes] = 0
+    maps = detail_of(model, make_atlas(model, SIDE), inputs_of(mask), wild)
+    found = on_box(maps.medium + maps.fine)
+    beside = np.roll(found, 1, axis=1)
+    assert np.abs(found[holes]).mean() > 0.8 * np.abs(beside[holes]).mean() > 0.02
+
+
 def test_no_skin_no_relief(model, atlas, wild):
     nothing = inputs_of(np.zeros(BOX_SHAPE, np.float32))
     maps = detail_of(model, atlas, nothing, wild)

@@ -100,7 +100,8 @@ def _weighted_heights(
 ) -> bpy.types.Node:
     """Heights times a weight plus something."""
     node = _multiply_add(tree, "ShaderNodeMath", (location[0] + 270, location[1]), label)
-    image_node(tree, location, image, _image_of(label))
+    heights = image_node(tree, location, image, _image_of(label))
+    heights.node.interpolation = "Cubic"  # straight lines between texels show as a grid on a finer mesh
     return node
 
 

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shipped detail networks on photos whose skin is known, and the photos' own truth.
+
+Bounds are far from what the weights reach (model card): they fail for wrong weights, not for slightly other ones.
+"""
+
+import cv2
+import numpy as np
+import pytest
+
+from facedetail_addon.core.assets import WEIGHTS_DIR
+from facedetail_addon.core.detail.inputs import DetailInputs
+from facedetail_addon.core.detail.space import BOX, SIDE
+from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
+from facedetail_addon.core.detail.types import DetailMaps
+from facedetail_addon.core.proxy.types import ProxyFit
+from scripts.benchmark.detail_heads import (
+    EVERYWHERE,
+    NOTHING,
+    OURS,
+    FalseRelief,
+    SkinErrors,
+    measure_head,
+)
+from scripts.training.detail_photos import POSE, Found, Studio, look, open_studio, see_head, take_photo, true_relief
+from scripts.training.synthetic_heads import HeadSample, sample_head
+
+HEAD, HEADS, SKINS = 6, 8, 2
+"""Of the benchmark: a picture of 1029 pixels; one of the two skins wears glasses."""
+
+
+@pytest.fixture(scope="module")
+def measured() -> tuple[list[SkinErrors], list[FalseRelief]]:
+    return measure_head(HEAD, HEADS, SKINS, WEIGHTS_DIR)
+
+
+@pytest.fixture(scope="module")
+def studio() -> Studio:
+    return open_studio()
+
+
+@pytest.fixture(scope="module")
+def net() -> DetailNet:
+    return load_detail_net()
+
+
+@pytest.fixture(scope="module")
+def sample(studio) -> HeadSample:
+    return sample_head(np.random.default_rng(11), studio.model, size=640, pose=POSE)
+
+
+@pytest.fixture(scope="module")
+def vertices(studio, sample) -> np.ndarray:
+    return studio.model.vertices(sample.alpha, sample.beta)
+
+
+@pytest.fixture(scope="module")
+def bumps(studio) -> np.ndarray:
+    """(H, W) mm: smooth bumps 5 mm apart all over the face."""
+    y, x = np.mgrid[0 : studio.skin.shape[0], 0 : studio.skin.shape[1]]
+    return (0.25 * np.sin(2 * np.pi * x / 25) * np.sin(2 * np.pi * y / 25)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def photo(studio, sample, vertices, bumps) -> np.ndarray:
+    seen = see_head(studio, vertices, sample.camera)
+    return take_photo(studio, vertices, sample.camera, bumps, seen, np.random.default_rng(4))
+
+
+def detail_of(photo: np.ndarray, studio: Studio, net: DetailNet) -> tuple[DetailMaps, Found]:
+    found = look(studio, photo)
+    assert found is not None
+    return make_detail(found.inputs, net, found.fit.vertices_neutral, studio.model, studio.atlas), found
+
+
+def on_box(texture: np.ndarray) -> np.ndarray:
+    x0, y0, x1, y1 = BOX
+    assert len(texture) == SIDE
+    return texture[y0:y1, x0:x1]
+
+
+def test_known_skin_is_found(measured):
+    """The right way round, and nearer to the truth than a smooth head."""
+    errors, _ = measured
+    assert len(errors) == SKINS
+    for one in errors:
+        ours, none = one.methods[OURS], one.methods[NOTHING]
+        middle = [band.correlation for band in ours.bands]
+        assert np.median(middle) > 0.15 and min(middle) > 0
+        assert ours.angle_deg < none.angle_deg and ours.rmse_mm < none.rmse_mm
+        assert all(0.1 < band.factor < 10 for band in ours.bands)
+
+
+def test_pigment_makes_no_relief(measured):
+    _, false = measured
+    assert len(false) == SKINS
+    for one in false:
+        assert one.places[EVERYWHERE] < 0.03, "RMS, mm"
+    assert max(false[0].blank.values()) < 0.02
+
+
+@pytest.mark.parametrize("harm", ["blurred", "coded", "half hidden", "tiny"])
+def test_bad_photos_give_bounded_relief(studio, net, photo, harm):
+    if harm == "blurred":
+        harmed = cv2.GaussianBlur(photo, (0, 0), 4)
+    elif harm == "coded":
+        harmed = cv2.imdecode(cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, 5])[1], cv2.IMREAD_COLOR)
+    elif harm == "half hidden":
+        harmed = photo.copy()
+        harmed[:, int(0.55 * photo.shape[1]) :] //= 8
+    else:
+        harmed = cv2.resize(cv2.resize(photo, (100, 100), interpolation=cv2.INTER_AREA), photo.shape[1::-1])
+    maps, found = detail_of(harmed, studio, net)
+    for part in (maps.medium, maps.fine):
+        assert np.isfinite(part).all() and np.abs(part).max() <= 1.5
+        assert np.abs(np.diff(part, axis=0)).max() < 0.25 and np.abs(np.diff(part, axis=1)).max() < 0.25, "cliffs"
+    if harm in ("blurred", "tiny"):
+        assert not maps.fine.any()
+        assert np.median(found.inputs.grain_mm[found.inputs.mask > 0.5]) > 1
+
+
+def test_truth_lies_where_the_fit_sees_it(studio, sample, vertices, bumps):
+    """A fit without error finds the relief in its own place; one that is 2 mm off, shifted."""
+    seen = see_head(studio, vertices, sample.camera)
+
+    def truth(shift_mm: float) -> tuple[np.ndarray, np.ndarray]:
+        moved = vertices + np.float32([shift_mm, 0, 0])
+        fit = ProxyFit(sample.alpha, sample.beta, None, sample.camera, moved, moved, 0.0)
+        (medium, fine), valid = true_relief(studio, fit, bumps, seen)
+        return medium + fine, valid
+
+    height, valid = truth(0.0)
+    sure = valid > 0
+    assert sure.mean() > 0.2
+    assert np.corrcoef(height[sure], bumps[sure])[0, 1] > 0.97
+    shifted, valid = truth(2.0)
+    sure = valid > 0
+    assert np.corrcoef(shifted[sure], bumps[sure])[0, 1] < 0.5
+
+
+def test_bumps_are_brighter_towards_the_light_that_the_pipeline_finds(photo, studio, sample, vertices, bumps):
+    """Photo, fit, unwrap and light channels agree on which side of a bump is lit: signs of all of them at once."""
+    found = look(studio, photo)
+    inputs: DetailInputs = found.inputs
+    (medium, fine), valid = true_relief(studio, found.fit, bumps, see_head(studio, vertices, sample.camera))
+    down, right = np.gradient(medium + fine)
+    expected = inputs.light_x * right + inputs.light_y * down
+    sure, strength = (inputs.mask > 0.8) & (valid > 0), np.hypot(inputs.light_x, inputs.light_y)
+    strong = sure & (strength > np.median(strength[sure]))
+    assert np.corrcoef(inputs.value[strong], expected[strong])[0, 1] > 0.15
