@@ -35,6 +35,7 @@ HIGH, WIDE = BOX[3] - BOX[1], BOX[2] - BOX[0]
 LAMP = evaluate(np.array([-0.5, 0.5, 0.7]) / np.sqrt(0.99), 3)
 RADIANCE = np.outer(np.eye(9)[0] * np.sqrt(4 * np.pi) + 0.8 * LAMP, [1.0, 0.95, 0.9]).astype(np.float32)
 """Even light and more of it from above, from the subject's right."""
+EVEN = RADIANCE * (np.arange(9) == 0)[:, None]
 
 
 @pytest.fixture(scope="module")
@@ -319,8 +320,9 @@ def test_redness_is_chroma_and_not_brightness(model, atlas, space, posed, transf
     assert abs(value[sure & spots].mean() - value[sure & ~spots].mean()) < 0.1
 
 
-def test_mask_is_what_the_photo_shows_of_skin(model, atlas, space, posed, transfer, inputs):
-    mask = to_texture(inputs.mask)
+def test_mask_is_what_the_photo_shows_of_skin(model, atlas, space, posed, transfer):
+    even = estimate(transfer, EVEN), transfer, posed[: model.skin.stop], space, atlas
+    mask = to_texture(inputs_of(grey(atlas), *even).mask)
     assert (mask[inside(model, atlas, in_regions(model, "forehead"))] > 0.99).all()
     assert mask[inside(model, atlas, in_regions(model, "socket"))].max() < 0.05
     left = np.zeros((R, R), np.float32)
@@ -364,8 +366,7 @@ def test_hair_is_no_skin_and_a_groove_is(model, atlas, space, posed, transfer):
     color = np.full((R, R, 3), 150, np.uint8)
     color[y0 + 30 : y0 + 40, x0 + 150 : x0 + 240] = 45
     color[y0 + 52 : y0 + 53, x0 + 150 : x0 + 240] = 45
-    even = estimate(transfer, RADIANCE * (np.arange(9) == 0)[:, None])
-    given = even, transfer, posed[: model.skin.stop], space, atlas
+    given = estimate(transfer, EVEN), transfer, posed[: model.skin.stop], space, atlas
     plain, dark = (inputs_of(photo_of(atlas, one), *given).mask for one in (np.full_like(color, 150), color))
 
     def kept(first: int, last: int) -> np.ndarray:
@@ -396,8 +397,7 @@ def test_faint_brows_are_no_skin_but_the_skin_between_them_is(model, atlas, spac
         cv2.polylines(color, [line.round().astype(np.int32)], False, (128, 128, 128), 5)
     middle = marks[[21, 22]].mean(axis=0)
     cv2.line(color, *((middle + [0, away]).round().astype(int).tolist() for away in (-8, 3)), (128, 128, 128), 3)
-    even = estimate(transfer, RADIANCE * (np.arange(9) == 0)[:, None])
-    given = even, transfer, posed[: model.skin.stop], space, atlas
+    given = estimate(transfer, EVEN), transfer, posed[: model.skin.stop], space, atlas
     plain, dark = (
         to_texture(inputs_of(photo_of(atlas, one), *given).mask) for one in (np.full_like(color, 150), color)
     )

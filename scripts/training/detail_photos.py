@@ -21,7 +21,7 @@ from facedetail_addon.core.colour import LUMINANCE, to_srgb
 from facedetail_addon.core.detail.bands import split_bands
 from facedetail_addon.core.detail.grain import skin_grain
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
-from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM, DetailSpace, make_detail_space, texel_vectors
+from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM, DetailSpace, make_detail_space, texel_gradients
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
@@ -289,12 +289,7 @@ def _light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera,
 
 def _tips(skin: np.ndarray, studio: Studio) -> np.ndarray:
     """(V, 2, 3): how the normal tips for a relief that rises by 1 mm per texel to the right, and down."""
-    right, down = texel_vectors(skin, studio.space)
-    a, b, c = (right**2).sum(1), (right * down).sum(1), (down**2).sum(1)
-    area = np.maximum(a * c - b * b, 1e-8)[:, None]
-    x = -(c[:, None] * right - b[:, None] * down) / area
-    y = -(a[:, None] * down - b[:, None] * right) / area
-    return np.stack([x, y], axis=1)
+    return -np.stack(texel_gradients(skin, studio.space), axis=1)
 
 
 def _shadow(

@@ -16,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,15 +28,13 @@ sys.path.insert(0, str(ROOT))
 
 from facedetail_addon.core.photo import read_photo  # noqa: E402
 from scripts.training.detail_patches import PATCH, encode  # noqa: E402
-from scripts.training.detail_photos import look, make_examples, open_studio  # noqa: E402
+from scripts.training.detail_photos import Studio, look, make_examples, open_studio  # noqa: E402
 
 DEFAULT_CACHE = Path.home() / ".cache" / "facedetail" / "detail"
 SEED = 31
 HELD_OUT = 20  # every so manyth head is for validation only
 _PATCHES = 12  # per photo
 _LEAST = 0.4  # of a patch shows skin
-
-_worker: list = []
 
 
 def main() -> None:
@@ -52,7 +50,7 @@ def main() -> None:
 
 
 def _make(tasks: list[tuple], make: Callable, options: argparse.Namespace) -> None:
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), initializer=_start) as pool:
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         for done, (number, count) in enumerate(pool.map(partial(make, options.cache), tasks), 1):
             print(f"{number}: {count} patches ({done} of {len(tasks)})", flush=True)
 
@@ -83,7 +81,7 @@ def make_head_file(cache: Path, task: tuple[int, int]) -> tuple[int, int]:
     number, photos = task
     rng = np.random.default_rng((SEED, number))
     arrays: list[dict[str, np.ndarray]] = []
-    for example in make_examples(_worker[0], rng, photos):
+    for example in make_examples(_studio(), rng, photos):
         mask = example.inputs.mask * example.valid
         for window in _windows(mask, rng):
             arrays.append(encode(example.inputs, mask, example.medium, example.fine, window))
@@ -97,7 +95,7 @@ def make_photo_file(cache: Path, task: tuple[int, Path]) -> tuple[int, int]:
         task: number and file of the photo.
     """
     number, photo = task
-    found = look(_worker[0], read_photo(photo).pixels)
+    found = look(_studio(), read_photo(photo).pixels)
     arrays: list[dict[str, np.ndarray]] = []
     if found is not None:
         mask = found.inputs.mask
@@ -128,9 +126,11 @@ def _windows(mask: np.ndarray, rng: np.random.Generator) -> list[tuple[slice, sl
     return [(slice(y, y + PATCH), slice(x, x + PATCH)) for y, x in corners]
 
 
-def _start() -> None:
+@cache
+def _studio() -> Studio:
+    """Loaded once per process."""
     cv2.setNumThreads(1)
-    _worker.append(open_studio())
+    return open_studio()
 
 
 def _arguments() -> argparse.Namespace:

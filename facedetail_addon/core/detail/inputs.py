@@ -10,7 +10,7 @@ from ..colour import LUMINANCE, to_linear
 from ..image import smoothstep
 from ..lighting.types import LightEstimate, Transfer
 from ..uv.types import Atlas, UnwrappedPhoto
-from .space import BOX, SIDE, TEXEL_MM, VALUE_UNIT, DetailSpace, texel_vectors
+from .space import BOX, SIDE, TEXEL_MM, VALUE_UNIT, DetailSpace, texel_gradients
 
 _MEAN_MM = 8.0  # the local mean that is taken off
 _FLOOR = 0.01  # linear, so that noise in the dark stays small
@@ -90,18 +90,12 @@ def detail_inputs(
 def _light_channels(light: LightEstimate, transfer: Transfer, vertices: np.ndarray, space: DetailSpace) -> np.ndarray:
     """(V, 3): light_x, light_y, lit.
 
-    A relief h tips the normal by −∇h, and the light by the product with the light vector. ∇h in the skin's own metric:
-    Σ g⁻¹[i, j] ∂ⱼh eᵢ, with e the steps of one texel and g their products.
+    A relief h tips the normal by −∇h, and the light by the product with the light vector.
     """
     vector = transfer.vector @ (light.radiance @ LUMINANCE)
-    right, down = texel_vectors(vertices, space)
-    a, b, c = (right**2).sum(1), (right * down).sum(1), (down**2).sum(1)
-    along = np.column_stack([(vector * right).sum(1), (vector * down).sum(1)])
-    area = np.maximum(a * c - b * b, 1e-8)
-    x = (c * along[:, 0] - b * along[:, 1]) / area
-    y = (a * along[:, 1] - b * along[:, 0]) / area
+    along = [(vector * gradient).sum(1) for gradient in texel_gradients(vertices, space)]
     shading = np.maximum(light.shading @ LUMINANCE, 1e-4)
-    slopes = -np.column_stack([x, y]) * (TEXEL_MM * transfer.transmission / shading)[:, None]
+    slopes = -np.column_stack(along) * (TEXEL_MM * transfer.transmission / shading)[:, None]
     direct = transfer.diffuse @ (light.radiance @ LUMINANCE)
     lit = (transfer.transmission * direct / shading).clip(0, 1)
     return np.column_stack([slopes.clip(-_STEEPEST, _STEEPEST), lit])

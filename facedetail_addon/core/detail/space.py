@@ -94,6 +94,24 @@ def _inside_box(model: FaceModel) -> np.ndarray:
     return np.minimum.reduce([column - x0, x1 - column, row - y0, y1 - row])
 
 
+def texel_gradients(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient on the skin of something that grows by 1 with each texel (of SIDE) to the right, and down.
+
+    In the skin's own metric: Σ g⁻¹[i, j] eⱼ, with e the steps of :func:`texel_vectors` and g their products. The
+    gradient of a relief h is ∂h/∂x times the one plus ∂h/∂y times the other, and its normal is tipped by minus that.
+
+    Args:
+        vertices: (V_skin, 3) mm, posed.
+
+    Returns:
+        two (V_skin, 3) float64 per mm.
+    """
+    right, down = texel_vectors(vertices, space)
+    a, b, c = (right**2).sum(1), (right * down).sum(1), (down**2).sum(1)
+    area = np.maximum(a * c - b * b, 1e-8)[:, None]
+    return (c[:, None] * right - b[:, None] * down) / area, (a[:, None] * down - b[:, None] * right) / area
+
+
 def texel_vectors(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray, np.ndarray]:
     """How far one goes on the skin by a step of one texel (of SIDE) to the right, and one down.
 
