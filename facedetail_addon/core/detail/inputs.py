@@ -22,6 +22,7 @@ _BAND_ROWS = 128
 _CLIPPED = (248, 254)
 _HAIR = (0.7, 1.1)  # logarithms darker than the skin at which hair begins, and is certain
 _BROW = (0.1, 0.35)  # the same where brows grow: thin ones are seen between skin
+_BESIDE_BROW_MM = 1.2  # skin so near to a brow is half hidden
 _HAIR_MM = 1.2  # narrower lines may be grooves
 
 
@@ -114,7 +115,9 @@ def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.n
     weight = cv2.GaussianBlur(mask, (0, 0), _HAIR_MM / texel_mm)
     darkness = cv2.GaussianBlur(darkness * mask, (0, 0), _HAIR_MM / texel_mm) / np.maximum(weight, 1e-3)
     darker = darkness - np.median(darkness[mask > 0.5])
-    return 1 - np.maximum(smoothstep(darker, *_HAIR), smoothstep(darker, *_BROW) * brows)
+    reach = 2 * round(_BESIDE_BROW_MM / texel_mm) + 1
+    brow = cv2.dilate(smoothstep(darker, *_BROW) * brows, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return 1 - np.maximum(smoothstep(darker, *_HAIR), brow)
 
 
 def _photo_channels(colour: np.ndarray, seen: np.ndarray, texel_mm: float) -> tuple[np.ndarray, np.ndarray]:
