@@ -390,7 +390,7 @@ def test_grain_is_the_skins_or_the_textures(model, atlas, posed, inputs):
 
 def test_faint_brows_are_no_skin_but_the_skin_between_them_is(model, atlas, space, posed, transfer):
     """Stripes a third darker than the skin: along the brows, and down between them."""
-    marks = model.landmarks68.points(uv_of(model)) * [1, -1] * R + [0, R]
+    marks = model.landmarks68.points(model.skin.vertex_uv()) * [1, -1] * R + [0, R]
     color = np.full((R, R, 3), 150, np.uint8)
     for first in (17, 22):
         line = marks[first : first + 5] - [0, 2]
@@ -408,10 +408,3 @@ def test_faint_brows_are_no_skin_but_the_skin_between_them_is(model, atlas, spac
 
     assert np.median(kept(marks[[18, 19, 20, 23, 24, 25]] - [0, 2])) < 0.5
     assert kept(middle[None] - [0, 4])[0] > 0.9
-
-
-def uv_of(model: FaceModel) -> np.ndarray:
-    """(V_skin, 2) one of each vertex' places in the layout."""
-    uv = np.zeros((model.skin.stop, 2))
-    uv[model.skin.triangles().ravel()] = model.skin.uv[model.skin.uv_triangles().ravel()]
-    return uv

@@ -117,9 +117,7 @@ def png_bytes(image: np.ndarray) -> bytes:
 
 
 def _write_relief(folder: Path, reconstruction: Reconstruction) -> None:
-    write_exr(
-        folder / DISPLACEMENT_FILE, reconstruction.displacement
-    )  # for other programs; the two parts are read back
+    write_exr(folder / DISPLACEMENT_FILE, reconstruction.displacement)  # for other programs; its parts are read back
     write_exr(folder / MEDIUM_FILE, reconstruction.displacement_medium)
     write_exr(folder / FINE_FILE, reconstruction.displacement_fine)
     write_png(folder / NORMAL_FILE, reconstruction.normal)

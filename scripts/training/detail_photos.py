@@ -130,8 +130,7 @@ def open_studio() -> Studio:
     weights = atlas.raster.interpolation(atlas.triangles, model.skin.stop, slice(y0, y1))
     inside = np.nonzero(atlas.covered[y0:y1])[1]
     uv = np.full((len(model.mean), 2), -1e6)
-    corners = model.skin.uv[model.skin.uv_triangles().ravel()]
-    uv[model.skin.triangles().ravel()] = np.column_stack([corners[:, 0], 1 - corners[:, 1]]) * SIDE - [x0, y0]
+    uv[: model.skin.stop] = (model.skin.vertex_uv() * [1, -1] + [0, 1]) * SIDE - [x0, y0]
     return Studio(
         model=model, painter=make_painter(model), landmarker=MeshLandmarker.load(), calibration=load_calibration(),
         atlas=atlas, basis=load_basis(model), gloss=skin_gloss(model), space=make_detail_space(model),

@@ -51,9 +51,7 @@ class SkinSpace:
 def skin_space(model: FaceModel, triangle: np.ndarray) -> SkinSpace:
     """Prepare the space of a model whose UV raster at SIDE is ``triangle`` (SIDE, SIDE)."""
     x0, y0, x1, y1 = BOX
-    uv = np.zeros((model.skin.stop, 2))
-    uv[model.skin.triangles().ravel()] = model.skin.uv[model.skin.uv_triangles().ravel()]
-    marks = model.landmarks68.points(uv)
+    marks = model.landmarks68.points(model.skin.vertex_uv())
     marks = np.column_stack([marks[:, 0] * SIDE - x0, (1 - marks[:, 1]) * SIDE - y0])
     part = triangle[y0:y1, x0:x1]
     region = np.where(part >= 0, model.region[model.skin.triangles()[part, 0]], 255).astype(np.uint8)

@@ -41,11 +41,11 @@ from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     slopes,
 )
 from facedetail_addon.core.detail.space import TEXEL_MM  # noqa: E402
+from facedetail_addon.core.detail.synthesis import WEIGHTS  # noqa: E402
 from scripts.training.detail_batches import Batch, Patches, make_batch  # noqa: E402
 from scripts.training.detail_patches import STEP_MM  # noqa: E402
 from scripts.training.make_detail_set import DEFAULT_CACHE, SEED  # noqa: E402
 
-WEIGHTS = "detail_net.safetensors"
 BATCH = 16
 PEAK_RATE, WEIGHT_DECAY, WARM_UP = 1.2e-3, 1e-2, 100
 _CONNECTED_RATE = 0.25  # of the rate for PDIM's fully connected layers

@@ -77,8 +77,7 @@ def save_basis(
 
 def at_vertices(image: np.ndarray, model: FaceModel) -> np.ndarray:
     """(S, S[, C]) map in canonical UV to (V_skin[, C]) values of the skin's vertices."""
-    uv = np.empty((model.skin.stop, 2), np.float32)
-    uv[model.skin.triangles().ravel()] = model.skin.uv[model.skin.uv_triangles().ravel()]
+    uv = model.skin.vertex_uv().astype(np.float32)
     side = image.shape[0]
     at = (np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * side - 0.5).astype(np.float32)
     channels = image.reshape(side, side, -1)

@@ -70,25 +70,26 @@ def make_detail_space(model: FaceModel) -> DetailSpace:
 def _from_line_between_lips(model: FaceModel) -> np.ndarray:
     """(V_skin,) mm on the mean head from where the lips meet, landmarks 61 to 68; the socket begins further in."""
     inner = model.landmarks68.points(model.mean)[[*range(60, 68), 60]]
-    share = np.linspace(0, 1, 12, endpoint=False)[:, None, None]
-    line = (inner[:-1] * (1 - share) + inner[1:] * share).reshape(-1, 3)
-    away, _ = cKDTree(line).query(model.mean[: model.skin.stop])
-    return away
+    return _from_lines(model, 12, inner)
 
 
 def _from_brows(model: FaceModel) -> np.ndarray:
     """(V_skin,) mm on the mean head from the middle of where brows grow, a little above landmarks 18 to 27."""
     marks = model.landmarks68.points(model.mean) + np.array([0.0, _BROWS_ABOVE_MM, 0.0])
-    share = np.linspace(0, 1, 12)[:, None, None]
-    lines = [marks[rows][:-1] * (1 - share) + marks[rows][1:] * share for rows in (slice(17, 22), slice(22, 27))]
-    away, _ = cKDTree(np.concatenate(lines).reshape(-1, 3)).query(model.mean[: model.skin.stop])
+    return _from_lines(model, 11, marks[17:22], marks[22:27])
+
+
+def _from_lines(model: FaceModel, steps: int, *lines: np.ndarray) -> np.ndarray:
+    """(V_skin,) mm on the mean head from the nearest of lines through (N, 3) points, so many steps between two."""
+    share = np.linspace(0, 1, steps + 1)[:, None, None]
+    points = [line[:-1] * (1 - share) + line[1:] * share for line in lines]
+    away, _ = cKDTree(np.concatenate(points, axis=1).reshape(-1, 3)).query(model.mean[: model.skin.stop])
     return away
 
 
 def _inside_box(model: FaceModel) -> np.ndarray:
     """(V_skin,) texels of SIDE to the nearest border of BOX; below 0 outside."""
-    uv = np.zeros((model.skin.stop, 2))
-    uv[model.skin.triangles().ravel()] = model.skin.uv[model.skin.uv_triangles().ravel()]
+    uv = model.skin.vertex_uv()
     column, row = uv[:, 0] * SIDE, (1 - uv[:, 1]) * SIDE
     x0, y0, x1, y1 = BOX
     return np.minimum.reduce([column - x0, x1 - column, row - y0, y1 - row])

@@ -68,6 +68,12 @@ class MeshPart:
         """(T, 3) int32 indices into ``uv``, in the order of :meth:`triangles`."""
         return split_quads(self.face_uv)
 
+    def vertex_uv(self) -> np.ndarray:
+        """(V_part, 2) float64 one place in the layout for each of the part's vertices; at seams, one of several."""
+        out = np.zeros((self.stop - self.start, 2))
+        out[self.triangles().ravel()] = self.uv[self.uv_triangles().ravel()]
+        return out
+
 
 @dataclass(frozen=True)
 class FaceModel:
