@@ -12,7 +12,8 @@ from facedetail_addon.core.face_model.adapt import AdaptedModel, adapt, carry_po
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.correspondence import Correspondence, correspond
 from facedetail_addon.core.face_model.importers.ict import LANDMARK_VERTICES
-from facedetail_addon.core.face_model.model import load_face_model, save_face_model, split_quads
+from facedetail_addon.core.face_model.model import split_quads
+from facedetail_addon.core.face_model.model_file import load_face_model, save_face_model
 from facedetail_addon.core.face_model.uv_folds import folded
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.uv.atlas import make_atlas
@@ -119,7 +120,7 @@ def test_a_mask_with_skin_over_the_eyes(face_only, model):
     ears = model.region == model.region_names.index("ears")
     assert found.certain[ears].mean() < 0.2
     assert np.linalg.norm(found.registered[ears] - model.mean[: model.skin.stop][ears], axis=1).max() < 25
-    assert adapted.attached == ("teeth_upper", "teeth_lower", "gums")
+    assert adapted.model.origin.attached == ("teeth_upper", "teeth_lower", "gums")
     # What lies over the eyes is their region's, and but for the corners of the mouth nothing is inside.
     names = np.array(model.region_names)[adapted.model.region]
     assert (names[~head.known] == "eyes").mean() > 0.95
@@ -129,10 +130,10 @@ def test_a_mask_with_skin_over_the_eyes(face_only, model):
 def test_expressions_are_carried_over_and_own_modes_kept_apart(face_only, model):
     head, adapted = face_only
     foreign = head.model
-    assert adapted.carried_expressions and adapted.model.expression_names == model.expression_names
-    assert adapted.signed_basis.shape == (1, len(adapted.model.mean), 3)
+    assert adapted.model.origin.carried_expressions and adapted.model.expression_names == model.expression_names
+    assert adapted.model.own_expressions.basis.shape == (1, len(adapted.model.mean), 3)
     np.testing.assert_allclose(
-        np.linalg.norm(adapted.signed_basis[0, : len(foreign.mean)], axis=1),
+        np.linalg.norm(adapted.model.own_expressions.basis[0, : len(foreign.mean)], axis=1),
         np.linalg.norm(foreign.expression_basis[0], axis=1),
         atol=1e-3,
     )
@@ -152,7 +153,10 @@ def test_the_kit_keeps_its_parts_and_expressions(kit, model):
     assert_unfolded(adapted.correspondence)
     error = errors_mm(head, model, adapted.correspondence)
     assert np.median(of_face(head, error)) < 0.05 and np.nanpercentile(error, 95) < 0.3
-    assert not adapted.carried_expressions and not adapted.attached and adapted.signed_basis.shape[0] == 0
+    origin = adapted.model.origin
+    assert not origin.carried_expressions and not origin.attached and adapted.model.own_expressions is None
+    skin, own = adapted.model.skin, head.model.skin
+    np.testing.assert_array_equal(skin.own_uv[skin.own_face_uv], own.uv[own.face_uv])
     assert [part.name for part in adapted.model.parts] == [part.name for part in head.model.parts]
     # The kit's 68 vertices were made by hand; the built-in head's landmarks come to lie on them.
     landmarks = adapted.model.landmarks68.points(adapted.model.mean)
@@ -174,9 +178,19 @@ def test_landmarks_from_a_drawing_do_nearly_as_well(model, data_dir, find):
 def test_an_adapted_model_is_a_face_model(which, model, request, tmp_path):
     _, adapted = request.getfixturevalue(which)
     few = replace(adapted.model, identity_basis=adapted.model.identity_basis[:1])
-    save_face_model(tmp_path / "model.npz", few)
+    save_face_model(tmp_path / "model.npz", few, step_mm=None)
     again = load_face_model(tmp_path / "model.npz")
-    np.testing.assert_allclose(again.mean, few.mean)
+    assert again.fingerprint() == few.fingerprint() and again.canonical() == model.fingerprint()
+    assert again.origin == few.origin
+    for name in ("mean", "identity_basis", "expression_basis"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(few, name))
+    for ours, theirs in zip(again.parts, few.parts, strict=True):
+        for key in ("faces", "uv", "face_uv", "own_uv", "own_face_uv"):
+            np.testing.assert_array_equal(getattr(ours, key), getattr(theirs, key))
+    for own in ("own_expressions", "own_albedo"):
+        ours, theirs = getattr(again, own), getattr(few, own)
+        assert (ours is None) == (theirs is None)
+        assert ours is None or np.array_equal(ours.basis, theirs.basis)
     atlas = make_atlas(few, 256)
     assert atlas.covered.mean() > 0.2
     embedding = carry_points(load_calibration().embedding, model, adapted)

@@ -8,7 +8,8 @@ import pytest
 
 from facedetail_addon.core.assets import find_weights
 from facedetail_addon.core.errors import FaceModelError
-from facedetail_addon.core.face_model.model import FaceModel, load_face_model, save_face_model, split_quads
+from facedetail_addon.core.face_model.model import FaceModel, split_quads
+from facedetail_addon.core.face_model.model_file import load_face_model, save_face_model
 from facedetail_addon.core.uv.raster import rasterise_uv
 
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from facedetail_addon.core.assets import find_weights
-from facedetail_addon.core.face_model.model import load_face_model
+from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.nearest import closest_weights
 from facedetail_addon.core.render import vertex_normals
 from scripts.benchmark.now import (

@@ -15,7 +15,8 @@ from facedetail_addon.core.face_model.calibration import (
     save_calibration,
 )
 from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG, with_gaze_motion
-from facedetail_addon.core.face_model.model import FaceModel, load_face_model
+from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.face_model.normalise import similarity
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.landmarks.types import FaceLandmarks

@@ -33,7 +33,8 @@ from facedetail_addon.core.face_model.calibration import (  # noqa: E402
     pose_terms,
     save_calibration,
 )
-from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding, load_face_model  # noqa: E402
+from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding  # noqa: E402
+from facedetail_addon.core.face_model.model_file import load_face_model  # noqa: E402
 from facedetail_addon.core.face_model.normalise import normalise_landmarks  # noqa: E402
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker, Plan  # noqa: E402
 

@@ -16,7 +16,7 @@ from .attached import attached_parts, local_jacobians, placed_like_skin
 from .correspondence import Correspondence, carry_embedding
 from .foreign import ForeignModel
 from .gaze import eye_centre, pupil_vertex, with_gaze_motion
-from .model import FaceModel, MeshPart, PointEmbedding
+from .model import FaceModel, MeshPart, ModelOrigin, OwnAlbedo, OwnExpressions, PointEmbedding
 from .surface import Surface
 from .uv_folds import links, membrane
 from .uv_transfer import outside_of_openings
@@ -30,22 +30,15 @@ _BAG, _BAG_MM2 = 2.0, 150.0
 
 @dataclass(frozen=True)
 class AdaptedModel:
-    """A foreign model, ready for everything that takes the built-in head.
+    """A foreign model, ready for everything that takes the built-in head, and how it was matched.
 
     Attributes:
-        model: its skin has canonical UV. ``expression_basis`` holds ARKit expressions, 0 to 1.
-        carried_expressions: they are the built-in head's.
-        signed_basis: (S, V, 3) float32 mm per σ, the foreign model's own expression modes of either sign; S may be 0.
-        signed_mean: (V, 3) float32 mm, its average expression, the origin of ``signed_basis``.
-        attached: names of the parts that come from the built-in head.
-        correspondence: how it was matched.
+        model: its skin has canonical UV, and its own as ``own_uv`` where it has one; ``expression_basis`` holds ARKit
+            expressions, 0 to 1; modes of either sign are its ``own_expressions``.
+        correspondence: with the built-in head.
     """
 
     model: FaceModel
-    carried_expressions: bool
-    signed_basis: np.ndarray
-    signed_mean: np.ndarray
-    attached: tuple[str, ...]
     correspondence: Correspondence
 
 
@@ -55,12 +48,11 @@ def adapt(foreign: ForeignModel, builtin: FaceModel, found: Correspondence) -> A
     Args:
         foreign: what was matched. found: what :func:`~.correspondence.correspond` gave for both.
     """
-    skin = replace(foreign.skin, uv=found.layout.uv, face_uv=found.layout.face_uv, materials=("skin",))
-    skin = replace(skin, face_material=np.zeros(len(skin.faces), np.uint8))
+    skin = _with_canonical_uv(foreign.skin, found)
     region, covered = _regions(builtin, found, skin)
     identity = _turned(foreign.identity_basis, found)
-    own_expressions = len(foreign.expression_names) > 0 and not foreign.expression_signed
-    if own_expressions:
+    has_arkit = len(foreign.expression_names) > 0 and not foreign.expression_signed
+    if has_arkit:
         names, expression = foreign.expression_names, _turned(foreign.expression_basis, found)
     else:
         names, expression = builtin.expression_names, _carried_expressions(foreign, builtin, found)
@@ -79,17 +71,46 @@ def adapt(foreign: ForeignModel, builtin: FaceModel, found: Correspondence) -> A
         landmarks68=carry_embedding(builtin.landmarks68, builtin, found, skin),
         region_names=builtin.region_names,
         region=region,
+        own_expressions=_own_expressions(foreign, found, len(added.mean)),
+        own_albedo=_own_albedo(foreign),
+        origin=ModelOrigin(
+            source_sha256=foreign.source_sha256,
+            canonical=builtin.canonical(),
+            carried_expressions=not has_arkit,
+            attached=tuple(part.name for part in wanted),
+            residual_mm=found.residual_mm,
+            folds=found.layout.folds,
+        ),
     )
-    signed = _turned(foreign.expression_basis[: 0 if own_expressions else None], found)
-    more = len(added.mean)
-    return AdaptedModel(
-        model=with_gaze_motion(model),
-        carried_expressions=not own_expressions,
-        signed_basis=np.pad(signed, ((0, 0), (0, more), (0, 0))),
-        signed_mean=np.pad(foreign.expression_mean @ found.turn.astype(np.float32), ((0, more), (0, 0))),
-        attached=tuple(part.name for part in wanted),
-        correspondence=found,
+    return AdaptedModel(with_gaze_motion(model), found)
+
+
+def _with_canonical_uv(skin: MeshPart, found: Correspondence) -> MeshPart:
+    own = (skin.uv, skin.face_uv) if len(skin.uv) else (None, None)
+    return replace(
+        skin,
+        uv=found.layout.uv,
+        face_uv=found.layout.face_uv,
+        face_material=np.zeros(len(skin.faces), np.uint8),
+        materials=("skin",),
+        own_uv=own[0],
+        own_face_uv=own[1],
     )
+
+
+def _own_expressions(foreign: ForeignModel, found: Correspondence, attached: int) -> OwnExpressions | None:
+    """Modes of either sign; attached parts, so many vertices, do not move with them."""
+    if not foreign.expression_signed or len(foreign.expression_basis) == 0:
+        return None
+    mean = foreign.expression_mean @ found.turn.astype(np.float32)
+    basis = _turned(foreign.expression_basis, found)
+    return OwnExpressions(np.pad(mean, ((0, attached), (0, 0))), np.pad(basis, ((0, 0), (0, attached), (0, 0))))
+
+
+def _own_albedo(foreign: ForeignModel) -> OwnAlbedo | None:
+    if foreign.albedo_mean is None or foreign.albedo_basis is None:
+        return None
+    return OwnAlbedo(foreign.albedo_mean[: foreign.skin.stop], foreign.albedo_basis[:, : foreign.skin.stop])
 
 
 def _turned(basis: np.ndarray, found: Correspondence) -> np.ndarray:
@@ -141,7 +162,8 @@ def _own_part(part: MeshPart, builtin: FaceModel, found: Correspondence) -> Mesh
     """A part with materials under our names; an eye with UV whose middle is the pupil."""
     if part.name in ("eye_left", "eye_right"):
         materials = tuple("iris" if "iris" in name.lower() else "sclera" for name in part.materials)
-        return replace(_with_pupil(part, builtin, found), materials=materials)
+        own = (part.uv, part.face_uv) if len(part.uv) else (None, None)
+        return replace(_with_pupil(part, builtin, found), materials=materials, own_uv=own[0], own_face_uv=own[1])
     kinds = {"teeth_upper": "teeth", "teeth_lower": "teeth", "gums": "gums", "lashes": LASHES}
     return replace(part, materials=(kinds.get(part.name, FILM),) * len(part.materials))
 
@@ -183,7 +205,7 @@ def carry_points(embedding: PointEmbedding, builtin: FaceModel, adapted: Adapted
         points = PointEmbedding(embedding.vertices[rows], embedding.weights[rows])
         if part.name == "skin":
             carried = carry_embedding(points, builtin, found, model.skin)
-        elif part.name in adapted.attached:
+        elif part.name in model.origin.attached:
             shift = model.part(part.name).start - part.start
             carried = PointEmbedding(points.vertices + np.int32(shift), points.weights)
         else:

@@ -3,7 +3,8 @@
 
 from ..assets import find_weights
 from ..errors import FaceModelError
-from .model import FaceModel, load_face_model
+from .model import FaceModel
+from .model_file import load_face_model
 
 BUILTIN = "builtin"
 _BUILTIN_FILE = "face_model.npz"

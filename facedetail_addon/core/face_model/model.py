@@ -1,22 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A morphable head: S = mean + Σ αₖ E_id,k + Σ βₑ E_exp,e, in separate parts (skin, eyes, teeth, gums).
-
-The file is an npz of plain arrays (never pickled). A part whose every mode is an affine map within a tenth of a
-millimetre (an eyeball, a jaw's teeth) stores a 4×3 matrix per mode; all others store integers of a fixed step in mm.
-"""
+"""A morphable head: S = mean + Σ αₖ E_id,k + Σ βₑ E_exp,e, in separate parts (skin, eyes, teeth, gums)."""
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-
-from ..archive import read_arrays, require_format
-from ..errors import FaceModelError
-
-FORMAT_VERSION = 1
-AFFINE_LIMIT_MM = 0.1
-_REMEDY = "Use a face model written by this version of FaceDetail, or install the extension again."
 
 
 @dataclass(frozen=True)
@@ -49,6 +37,8 @@ class MeshPart:
         face_uv: (F, 4) int32 indices into ``uv``, −1 where ``faces`` is.
         face_material: (F,) uint8 index into ``materials``.
         materials: material names, e.g. ``("sclera", "iris", "pupil")``.
+        own_uv: (W, 2) float32, a second layout, that of the model's file; None where there is none.
+        own_face_uv: (F, 4) int32 indices into ``own_uv``; None where that is.
     """
 
     name: str
@@ -59,6 +49,8 @@ class MeshPart:
     face_uv: np.ndarray
     face_material: np.ndarray
     materials: tuple[str, ...]
+    own_uv: np.ndarray | None = None
+    own_face_uv: np.ndarray | None = None
 
     def triangles(self) -> np.ndarray:
         """(T, 3) int32 of the part's own vertices; each quad splits along its first diagonal."""
@@ -76,6 +68,52 @@ class MeshPart:
 
 
 @dataclass(frozen=True)
+class OwnExpressions:
+    """Expression modes of either sign that a model has beside ARKit's: S = mean + OwnExpressions.mean + Σ βₛ basisₛ.
+
+    Attributes:
+        mean: (V, 3) float32 mm, the average expression; the model's own mean is at rest.
+        basis: (S, V, 3) float32 mm per σ.
+    """
+
+    mean: np.ndarray
+    basis: np.ndarray
+
+
+@dataclass(frozen=True)
+class OwnAlbedo:
+    """A model's own colours of skin: mean + Σ γₖ basisₖ, display-encoded like sRGB, 0 to 1.
+
+    Attributes:
+        mean: (V_skin, 3) float32. basis: (C, V_skin, 3) float32 per σ.
+    """
+
+    mean: np.ndarray
+    basis: np.ndarray
+
+
+@dataclass(frozen=True)
+class ModelOrigin:
+    """Where an imported model came from, and what it got from the built-in head.
+
+    Attributes:
+        source_sha256: of the file or files it was imported from.
+        canonical: fingerprint of the built-in head whose UV, regions and landmarks it was given.
+        carried_expressions: its ARKit expressions are the built-in head's.
+        attached: names of the parts that are the built-in head's.
+        residual_mm: mean distance of the built-in skin to its skin after registration.
+        folds: triangles of the canonical UV that are turned over or flat.
+    """
+
+    source_sha256: str
+    canonical: str
+    carried_expressions: bool
+    attached: tuple[str, ...]
+    residual_mm: float
+    folds: int
+
+
+@dataclass(frozen=True)
 class FaceModel:
     """A face model in memory.
 
@@ -89,6 +127,8 @@ class FaceModel:
         landmarks68: iBUG order.
         region_names: names of skin regions.
         region: (V_skin,) uint8 index into ``region_names``.
+        own_expressions, own_albedo: what an imported model has of its own; None where it has none.
+        origin: None for the built-in head.
     """
 
     name: str
@@ -100,6 +140,9 @@ class FaceModel:
     landmarks68: PointEmbedding
     region_names: tuple[str, ...]
     region: np.ndarray
+    own_expressions: OwnExpressions | None = None
+    own_albedo: OwnAlbedo | None = None
+    origin: ModelOrigin | None = None
 
     @property
     def skin(self) -> MeshPart:
@@ -119,6 +162,10 @@ class FaceModel:
             digest.update(np.ascontiguousarray(array, np.float32))
         return digest.hexdigest()
 
+    def canonical(self) -> str:
+        """The fingerprint of the head whose UV, regions and expression names it has: what is learned there fits it."""
+        return self.origin.canonical if self.origin else self.fingerprint()
+
     def vertices(self, alpha: np.ndarray | None = None, beta: np.ndarray | None = None) -> np.ndarray:
         """(V, 3) float32 mm; ``alpha`` may be shorter than K, ``beta`` must have E entries."""
         out = self.mean.copy()
@@ -133,135 +180,3 @@ def split_quads(faces: np.ndarray) -> np.ndarray:
     """(F, 4) quads with −1 for triangles to (T, 3): first halves of all faces, then second halves of the quads."""
     quads = faces[faces[:, 3] >= 0]
     return np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]]).astype(np.int32)
-
-
-def load_face_model(path: Path) -> FaceModel:
-    """Read a face model file.
-
-    Raises:
-        FaceModelError: missing, of another format, or with arrays of wrong shape or non-finite values.
-    """
-    try:
-        arrays = read_arrays(path)
-    except ValueError as error:
-        raise FaceModelError(f"The face model {path} cannot be read: {error}.", _REMEDY) from error
-    try:
-        model = _decode(arrays)
-    except (KeyError, IndexError, ValueError) as error:
-        raise FaceModelError(f"The face model {path} is incomplete or of another format: {error}.", _REMEDY) from error
-    _check(model, path)
-    return model
-
-
-def save_face_model(path: Path, model: FaceModel, step_mm: float = 0.01) -> None:
-    """Write a face model, its bases quantised to ``step_mm`` or, where a part allows it, as affine maps."""
-    arrays = {
-        "format_version": np.int32(FORMAT_VERSION),
-        "name": np.array(model.name),
-        "mean": model.mean.astype(np.float32),
-        "step_mm": np.float32(step_mm),
-        "expression_names": np.array(model.expression_names),
-        "part_names": np.array([part.name for part in model.parts]),
-        "part_ranges": np.array([(part.start, part.stop) for part in model.parts], np.int32),
-        "landmarks68_vertices": model.landmarks68.vertices.astype(np.int32),
-        "landmarks68_weights": model.landmarks68.weights.astype(np.float32),
-        "region_names": np.array(model.region_names),
-        "region": model.region.astype(np.uint8),
-    }
-    for part in model.parts:
-        arrays[f"{part.name}.faces"] = part.faces.astype(np.int32)
-        arrays[f"{part.name}.uv"] = part.uv.astype(np.float32)
-        arrays[f"{part.name}.face_uv"] = part.face_uv.astype(np.int32)
-        arrays[f"{part.name}.face_material"] = part.face_material.astype(np.uint8)
-        arrays[f"{part.name}.materials"] = np.array(part.materials)
-        for key, basis in (("identity", model.identity_basis), ("expression", model.expression_basis)):
-            offsets = basis[:, part.start : part.stop]
-            maps, residual_mm = fit_affine_modes(model.mean[part.start : part.stop], offsets)
-            if residual_mm <= AFFINE_LIMIT_MM:
-                arrays[f"{part.name}.{key}_affine"] = maps
-            else:
-                arrays[f"{part.name}.{key}"] = _quantise(offsets, step_mm)
-    np.savez_compressed(path, **arrays)
-
-
-def fit_affine_modes(rest: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, float]:
-    """One affine map per mode: offsets[k] ≈ [rest, 1] @ maps[k].
-
-    Args:
-        rest: (N, 3) mm. offsets: (K, N, 3) mm.
-
-    Returns:
-        (K, 4, 3) float32 maps and the root mean square residual in mm of the worst mode.
-    """
-    homogeneous = _homogeneous(rest.astype(np.float64))
-    maps = np.linalg.pinv(homogeneous) @ offsets.astype(np.float64)
-    residual = np.sqrt(((homogeneous @ maps - offsets) ** 2).sum(-1).mean(-1))
-    return maps.astype(np.float32), float(residual.max(initial=0.0))
-
-
-def _homogeneous(points: np.ndarray) -> np.ndarray:
-    return np.concatenate([points, np.ones_like(points[:, :1])], axis=1)
-
-
-def _quantise(basis: np.ndarray, step_mm: float) -> np.ndarray:
-    return np.round(basis / step_mm).clip(-32767, 32767).astype(np.int16)
-
-
-def _decode(arrays: dict[str, np.ndarray]) -> FaceModel:
-    require_format(arrays, FORMAT_VERSION)
-    mean = arrays["mean"].astype(np.float32)
-    ranges = arrays["part_ranges"]
-    parts = []
-    for name, (start, stop) in zip(arrays["part_names"].tolist(), ranges.tolist(), strict=True):
-        parts.append(
-            MeshPart(
-                name=name, start=start, stop=stop,
-                faces=arrays[f"{name}.faces"], uv=arrays[f"{name}.uv"], face_uv=arrays[f"{name}.face_uv"],
-                face_material=arrays[f"{name}.face_material"], materials=tuple(arrays[f"{name}.materials"].tolist()),
-            )
-        )  # fmt: skip
-    homogeneous = _homogeneous(mean)
-    step = float(arrays["step_mm"])
-
-    def basis(key: str) -> np.ndarray:
-        return np.concatenate(
-            [
-                homogeneous[p.start : p.stop] @ arrays[f"{p.name}.{key}_affine"]
-                if f"{p.name}.{key}_affine" in arrays
-                else arrays[f"{p.name}.{key}"].astype(np.float32) * step
-                for p in parts
-            ],
-            axis=1,
-        )
-
-    return FaceModel(
-        name=str(arrays["name"]),
-        mean=mean,
-        identity_basis=basis("identity"),
-        expression_basis=basis("expression"),
-        expression_names=tuple(arrays["expression_names"].tolist()),
-        parts=tuple(parts),
-        landmarks68=PointEmbedding(arrays["landmarks68_vertices"], arrays["landmarks68_weights"]),
-        region_names=tuple(arrays["region_names"].tolist()),
-        region=arrays["region"],
-    )
-
-
-def _check(model: FaceModel, path: Path) -> None:
-    count = len(model.mean)
-    finite = all(np.isfinite(a).all() for a in (model.mean, model.identity_basis, model.expression_basis))
-    shapes = (
-        model.mean.ndim == 2 and model.mean.shape[1] == 3
-        and model.identity_basis.shape[1:] == (count, 3)
-        and model.expression_basis.shape == (len(model.expression_names), count, 3)
-        and model.parts[0].name == "skin" and model.parts[0].start == 0 and model.parts[-1].stop == count
-        and model.landmarks68.vertices.shape == (68, 3) and model.landmarks68.weights.shape == (68, 3)
-        and model.region.shape == (model.parts[0].stop,)
-    )  # fmt: skip
-    inside = all(
-        part.faces.shape == part.face_uv.shape and part.faces.max() < part.stop - part.start
-        and part.face_uv.max() < len(part.uv) and part.faces[:, :3].min() >= 0
-        for part in model.parts
-    ) and 0 <= model.landmarks68.vertices.min() and model.landmarks68.vertices.max() < count  # fmt: skip
-    if not (finite and shapes and inside):
-        raise FaceModelError(f"The face model {path} holds wrong shapes, indices or values.", _REMEDY)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.face_model.model import fit_affine_modes
+from facedetail_addon.core.face_model.model_file import fit_affine_modes
 
 from .source import PART_RANGES, SourceHead
 
