@@ -17,7 +17,7 @@ _REMEDY = "Choose an output folder that you may write to, on a disk with free sp
 
 
 @contextmanager
-def whole_folder(target: Path, own_files: frozenset[str], marker: str) -> Iterator[Path]:
+def whole_folder(target: Path, own_files: frozenset[str], marker: str, what: str = "result") -> Iterator[Path]:
     """Fill a temporary sibling; when the block ends well it becomes ``target``, else it is removed.
 
     A folder already there is replaced only when it holds ``marker`` and nothing but ``own_files``, or is empty.
@@ -26,6 +26,7 @@ def whole_folder(target: Path, own_files: frozenset[str], marker: str) -> Iterat
         target: the folder to make; missing parents are made too.
         own_files: the names that may be replaced.
         marker: the file that tells a folder of ours.
+        what: what messages call the folder's content.
 
     Raises:
         OutputError: the folder may not be replaced, or cannot be written.
@@ -34,16 +35,16 @@ def whole_folder(target: Path, own_files: frozenset[str], marker: str) -> Iterat
     temporary = target.with_name(_hidden_name(target, unique, "partial"))
     previous = target.with_name(_hidden_name(target, unique, "previous"))
     try:
-        _check_replaceable(target, own_files, marker)
+        _check_replaceable(target, own_files, marker, what)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
         yield temporary
-        _check_replaceable(target, own_files, marker)
+        _check_replaceable(target, own_files, marker, what)
         if target.exists():
             target.rename(previous)
         temporary.rename(target)
     except OSError as error:
-        raise OutputError(f"The result cannot be written to {target}: {error.strerror or error}.", _REMEDY) from error
+        raise OutputError(f"The {what} cannot be written to {target}: {error.strerror or error}.", _REMEDY) from error
     finally:
         _tidy(target, [temporary], [previous])
 
@@ -70,7 +71,7 @@ def _tidy(target: Path, temporary: list[Path], previous: list[Path]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_replaceable(target: Path, own_files: frozenset[str], marker: str) -> None:
+def _check_replaceable(target: Path, own_files: frozenset[str], marker: str, what: str) -> None:
     if not target.exists():
         return
     elsewhere = "Choose another output folder, or move what is in the way."
@@ -81,4 +82,4 @@ def _check_replaceable(target: Path, own_files: frozenset[str], marker: str) -> 
     if foreign:
         raise OutputError(f"{target} is not replaced, because it holds other files, such as {foreign[0]}.", elsewhere)
     if names and marker not in names:
-        raise OutputError(f"{target} is not replaced, because it is not a result of FaceDetail.", elsewhere)
+        raise OutputError(f"{target} is not replaced, because it is not a {what} of FaceDetail.", elsewhere)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Import a face model into the user's folder: read it, match it to the built-in head, carry over what is known."""
+
+import json
+import shutil
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from ..folder import whole_folder
+from .adapt import adapt
+from .cache import converted_copy, read_copy
+from .calibration import LandmarkCalibration, save_calibration
+from .calibration_transfer import transfer_calibration
+from .correspondence import correspond
+from .foreign import ForeignModel
+from .importers.read import source_sha256
+from .importers.source import Progress
+from .mean_landmarks import FindFaces
+from .model import FaceModel
+from .model_file import save_face_model
+from .store import (
+    CALIBRATION_FILE,
+    DICTIONARY_FILE,
+    FORMAT_VERSION,
+    HEAD_FILE,
+    INFO_FILE,
+    MODELS,
+    InstalledModel,
+    read_info,
+)
+
+_ID_DIGITS = 8
+_SHARE_READ, _SHARE_MATCHED = 0.4, 0.8
+
+
+def install_model(
+    source: Path,
+    assets: Path,
+    builtin: FaceModel,
+    calibration: LandmarkCalibration,
+    find: FindFaces,
+    progress: Progress,
+) -> InstalledModel:
+    """Import a face model; half a minute for the largest. One that is installed already stays as it is.
+
+    Args:
+        source: a file or folder for :func:`~.importers.read.read_foreign_model`.
+        assets: the user's folder.
+        builtin, calibration: what ships, to match it with.
+        find: finds faces on drawings of it, where its file names no landmarks.
+        progress: called with a short text and the fraction done; an exception it raises stops the import.
+
+    Raises:
+        FaceModelError: the file is not what it should be, or shows no face like the built-in one.
+        OutputError: the folder cannot be written. Nothing is left of a failed import.
+    """
+    progress("Looking at the file", 0.0)
+    sha = source_sha256(source)
+    folder = assets / MODELS / sha
+    if (folder / INFO_FILE).is_file():
+        info = read_info(folder / INFO_FILE)
+        if info.canonical == builtin.canonical() and (folder / HEAD_FILE).is_file():
+            return info
+    with _new_folder(folder) as partial:
+        copy = converted_copy(source, partial, lambda text, done: progress(text, _SHARE_READ * done))
+        _match(read_copy(copy), str(source.absolute()), partial, builtin, calibration, find, progress)
+    return read_info(folder / INFO_FILE)
+
+
+def match_again(
+    info: InstalledModel,
+    builtin: FaceModel,
+    calibration: LandmarkCalibration,
+    find: FindFaces,
+    progress: Progress,
+) -> InstalledModel:
+    """Match an installed model to another built-in head, after an update of FaceDetail, from its converted copy.
+
+    Raises:
+        FaceModelError: the copy is damaged. OutputError: the folder cannot be written.
+    """
+    name = f"{info.folder.name}.npz"
+    foreign = read_copy(info.folder / name)
+    with _new_folder(info.folder) as partial:
+        shutil.copy2(info.folder / name, partial / name)
+        _match(foreign, info.source, partial, builtin, calibration, find, progress)
+    return read_info(info.folder / INFO_FILE)
+
+
+def _new_folder(folder: Path) -> AbstractContextManager[Path]:
+    own = frozenset((INFO_FILE, HEAD_FILE, CALIBRATION_FILE, DICTIONARY_FILE, f"{folder.name}.npz"))
+    return whole_folder(folder, own, INFO_FILE, "face model")
+
+
+def _match(
+    foreign: ForeignModel,
+    source: str,
+    folder: Path,
+    builtin: FaceModel,
+    calibration: LandmarkCalibration,
+    find: FindFaces,
+    progress: Progress,
+) -> None:
+    """Fill a model's folder but for the converted copy."""
+    progress("Matching it to the built-in head", _SHARE_READ)
+    adapted = adapt(foreign, builtin, correspond(foreign, builtin, find))
+    progress("Carrying the landmarks over", _SHARE_MATCHED)
+    save_calibration(folder / CALIBRATION_FILE, transfer_calibration(calibration, builtin, adapted))
+    progress("Writing the model", (1 + _SHARE_MATCHED) / 2)
+    save_face_model(folder / HEAD_FILE, adapted.model, step_mm=None)
+    _write_info(folder / INFO_FILE, foreign, adapted.model, source)
+
+
+def _write_info(path: Path, foreign: ForeignModel, model: FaceModel, source: str) -> None:
+    values = {
+        "format_version": FORMAT_VERSION,
+        "id": f"{foreign.name}-{foreign.source_sha256[:_ID_DIGITS]}",
+        "name": foreign.name,
+        "licence": foreign.licence,
+        "source": source,
+        "canonical": model.origin.canonical,
+        "vertices": len(foreign.mean),
+        "identities": len(foreign.identity_basis),
+        "expressions": len(foreign.expression_basis),
+        "has_albedo": model.own_albedo is not None,
+        "residual_mm": round(model.origin.residual_mm, 3),
+        "folds": model.origin.folds,
+        "lacks": lacks(model),
+    }
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def lacks(model: FaceModel) -> tuple[str, ...]:
+    """What an imported model does not have of its own, and what stands in for it, in sentences for artists."""
+    found = []
+    if model.origin.carried_expressions:
+        what = "Its expressions have no names" if model.own_expressions else "It has no expressions"
+        found.append(f"{what}: the built-in head's {len(model.expression_names)} are carried over.")
+    if model.own_albedo is None:
+        found.append("It has no skin colours: FaceDetail's own are used.")
+    names = {part.name for part in model.parts}
+    if not {"eye_left", "eye_right"} <= names:
+        found.append("It has no eyeballs: skin covers the eyes.")
+    if model.origin.attached:
+        parts = ", ".join(name.replace("_", " ") for name in model.origin.attached)
+        found.append(f"From the built-in head: {parts}.")
+    return tuple(found)
