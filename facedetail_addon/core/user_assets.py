@@ -33,6 +33,9 @@ class UserAsset:
     licence: str
 
 
+LANDMARKER_FOLDER = "landmarkers"
+"""In the user's folder: weights of landmarkers."""
+
 # The library's own name for the file carries the hash's first ten digits. Its loader compares none of them.
 FAN_WEIGHTS = UserAsset(
     title="FAN landmarks",
@@ -49,6 +52,12 @@ def torch_checkpoints(environment: Mapping[str, str] = os.environ) -> Path:
     """Where torch's hub keeps downloaded weights; told without torch, which Blender's own process never loads."""
     cache = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(environment.get("TORCH_HOME") or Path(cache) / "torch").expanduser() / "hub" / "checkpoints"
+
+
+def landmarker_folders(assets: Path | None) -> tuple[Path, ...]:
+    """Where weights of landmarkers may lie: the user's own folder, where there is one, then torch's cache."""
+    own = () if assets is None else (assets / LANDMARKER_FOLDER,)
+    return (*own, torch_checkpoints())
 
 
 def find_user_asset(asset: UserAsset, folders: Sequence[Path]) -> Path | None:

@@ -10,7 +10,9 @@ download it where it finds none; the network is given to it instead, so it opens
 import dataclasses
 import io
 import pickle
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -92,8 +94,9 @@ class FanLandmarker:
         return SparseLandmarks(region.to_photo(unit).astype(np.float32), sure.astype(np.float32))
 
     def refine(self, image: np.ndarray, face: FaceLandmarks) -> FaceLandmarks:
-        """The same face with FAN's 68 points; the mesh stays as it is."""
-        return dataclasses.replace(face, sparse_px=self.find(image, face).points_px)
+        """The same face with FAN's 68 points and scores; the mesh stays as it is."""
+        found = self.find(image, face)
+        return dataclasses.replace(face, sparse_px=found.points_px, sparse_scores=found.scores)
 
 
 def fan_region(face: FaceLandmarks) -> Region:
@@ -121,18 +124,40 @@ def load_library() -> ModuleType:
     remedy = f"Use the landmarker “mesh”, or install it: pip install face-alignment=={LIBRARY_VERSION}."
     needed = f"The landmarker FAN needs the Python package face-alignment {LIBRARY_VERSION}"
     try:
-        import numba
-
-        before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, True
-        try:
+        with _nothing_compiled():
             import face_alignment
-        finally:
-            numba.config.DISABLE_JIT = before
     except ImportError as error:
         raise AssetError(f"{needed}: {error}.", remedy) from error
     if face_alignment.__version__ != LIBRARY_VERSION:
         raise AssetError(f"{needed}, but {face_alignment.__version__} is installed.", remedy)
     return face_alignment
+
+
+@contextmanager
+def _nothing_compiled() -> Iterator[None]:
+    """Inside, numba's ``jit`` leaves functions as they are.
+
+    The library wants no more of numba, which takes 210 MB with LLVM and is not bundled: where it is missing, a module
+    with such a ``jit`` stands in for it, inside only.
+    """
+    try:
+        import numba
+    except ImportError:
+        before = {name: sys.modules[name] for name in ("numba",) if name in sys.modules}
+        plain = ModuleType("numba")
+        plain.jit = lambda **_options: lambda function: function
+        sys.modules["numba"] = plain
+        try:
+            yield
+        finally:
+            del sys.modules["numba"]
+            sys.modules.update(before)
+        return
+    compiling, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, True
+    try:
+        yield
+    finally:
+        numba.config.DISABLE_JIT = compiling
 
 
 def _box_of_whole_picture() -> np.ndarray:

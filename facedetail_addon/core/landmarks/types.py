@@ -18,6 +18,7 @@ class FaceLandmarks:
         score: the detector's score, 0 to 1.
         rotation: how many quarter turns counter-clockwise the photo was turned for the best detection (0..3).
         yaw_deg: rough head yaw, positive when the subject turns to their own left.
+        sparse_scores: (68,) float32, 0 to 1, how sure each of ``sparse_px`` is; None where all are alike.
     """
 
     mesh_px: np.ndarray
@@ -26,3 +27,4 @@ class FaceLandmarks:
     score: float
     rotation: int
     yaw_deg: float
+    sparse_scores: np.ndarray | None = None
