@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .core.detail.types import COMPACT, DETAIL_MODES
-from .core.errors import FaceDetailError, OutputError
+from .core.errors import FaceDetailError, FaceModelError, OutputError
 from .core.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
 from .core.results import Reconstruction, result_folder, same_folder_key
+from .paths import user_assets_directory
 from .terminal import ProgressLine, interrupt_kept, stdout_kept_clean, write_line
 
 if TYPE_CHECKING:
@@ -33,11 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _run(_parser("python -m facedetail_addon"), sys.argv[1:] if argv is None else argv)
 
 
-def command(argv: Sequence[str]) -> int:
-    """``blender --command facedetail PHOTO … --output DIR [--render]``, the same as ``scene``: the exit status."""
+def command(argv: Sequence[str], assets: Path | None = None) -> int:
+    """``blender --command facedetail PHOTO … --output DIR [--render]``, the same as ``scene``: the exit status.
+
+    Args:
+        assets: the folder with face models and weights that Blender's preferences name.
+    """
     parser = argparse.ArgumentParser("blender --command facedetail", description=_scene_help())
     _add_scene_arguments(parser)
-    parser.set_defaults(action="scene")
+    parser.set_defaults(action="scene", **({"assets": assets} if assets else {}))
     return _run(parser, argv)
 
 
@@ -83,8 +88,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("photos", nargs="+", type=Path, metavar="PHOTO", help="an image file with a face")
     add("--output", required=True, type=Path, metavar="DIR", help="a folder; each photo gets DIR/<its name>/")
-    add("--model", default="builtin", metavar="builtin|PATH", help="face model (this version: builtin only)")
-    add("--landmarker", default="mesh", choices=("mesh", "fan"), help="landmarks (this version: mesh only)")
+    text = "face model: the built-in one, a Basel Face Model or ICT-FaceKit (imported once), or an imported one's id"
+    add("--model", default="builtin", metavar="builtin|PATH|ID", help=text)
+    text = "what finds landmarks: the built-in face mesh, or FAN, whose weights are not built in"
+    add("--landmarker", default="mesh", choices=("mesh", "fan"), help=text)
+    text = "how the head is fitted: to 478 points of the face mesh, or to 68 (default: as suits landmarker and model)"
+    add("--fit", default="auto", choices=("auto", "dense", "sparse"), help=text)
+    text = f"folder of imported face models and FAN's weights (default {user_assets_directory()})"
+    add("--assets", default=user_assets_directory(), type=Path, metavar="DIR", help=text)
     add("--resolution", default=2048, type=int, choices=_RESOLUTIONS, help="side of the texture (default 2048)")
     add("--face", default=None, type=_face, metavar="largest|N", help="which face, 1 being the largest (default)")
     text = f"what the expression is taken from (default {DEFAULT_EXPRESSION_SOURCE})"
@@ -116,15 +127,16 @@ def _reconstruct_photos(arguments: argparse.Namespace, tell: Callable[[Path], No
     from .core.pipeline import Core, Settings  # brings torch, so only after the arguments are known to be right
 
     settings = Settings(
-        face_model=arguments.model,
+        face_model=_model_id(arguments),
         landmarker=arguments.landmarker,
+        fit=arguments.fit,
         resolution=arguments.resolution,
         face=arguments.face,
         expression=arguments.expression,
         light_bands=arguments.light_bands,
         detail=arguments.detail,
     )
-    core = Core.load(settings)
+    core = Core.load(settings, arguments.assets)
     failures = 0
     first_photo_of: dict[str, Path] = {}
     for number, photo in enumerate(arguments.photos, start=1):
@@ -144,6 +156,31 @@ def _reconstruct_photos(arguments: argparse.Namespace, tell: Callable[[Path], No
             _report(error, arguments.debug)
             failures += 1
     return EXIT_INPUT if failures else EXIT_OK
+
+
+def _model_id(arguments: argparse.Namespace) -> str:
+    """The name of the face model; one given as a file or folder is imported first."""
+    path = Path(arguments.model)
+    if arguments.model == "builtin" or not path.exists():
+        if path.suffix or len(path.parts) > 1:
+            raise FaceModelError(
+                f"There is no face model {path}.", "Check the path; installed models have ids instead."
+            )
+        return arguments.model
+    from .core.face_model.install import install_model
+    from .core.face_model.library import BUILTIN, load_named_calibration, load_named_model
+    from .core.landmarks.landmarker import MeshLandmarker
+
+    line = ProgressLine(sys.stderr, path.name)
+    progress_shown: AbstractContextManager = nullcontext() if arguments.quiet else line
+    with progress_shown:
+        builtin, calibration = load_named_model(BUILTIN), load_named_calibration(BUILTIN)
+        report = _ignore if arguments.quiet else line.show
+        info = install_model(path, arguments.assets, builtin, calibration, MeshLandmarker.load().find, report)
+    if not arguments.quiet:
+        for text in (f"{path} is installed as {info.id}.", info.licence, *info.lacks):
+            write_line(sys.stderr, f"note: {text}")
+    return info.id
 
 
 def _reconstruct_one(

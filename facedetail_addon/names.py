@@ -6,6 +6,12 @@ COMMAND = "facedetail"
 """``blender --command facedetail``."""
 
 OP_RECONSTRUCT = "facedetail.reconstruct"
+OP_IMPORT_MODEL = "facedetail.import_model"
+OP_REMOVE_MODEL = "facedetail.remove_model"
+OP_DOWNLOAD_FAN = "facedetail.download_fan"
+OP_INSTALL_FAN = "facedetail.install_fan"
+OP_REMOVE_FAN = "facedetail.remove_fan"
+OFFLINE_TEXT = "Blender may not use the network: see Preferences, System, Network, Allow Online Access."
 RECONSTRUCT_LABEL = "Reconstruct Face"
 IMPORT_LABEL = "Face from Photo (FaceDetail)"
 PANEL_CATEGORY = "FaceDetail"
@@ -46,5 +52,7 @@ STRENGTH_NODE = "Strength"
 """A background: how strong the light is, 1 as in the photo."""
 
 PHOTO_FILTER = "*.jpg;*.jpeg;*.png;*.tif;*.tiff;*.webp;*.avif;*.jp2;*.bmp;*.tga;*.psd;*.ppm;*.gif"
+MODEL_FILTER = "*.h5;*.mat;*.npz;generic_neutral_mesh.obj"
+WEIGHTS_FILTER = "*.tar;*.pth"
 RESOLUTIONS = (512, 1024, 2048, 4096)
 DEFAULT_RESOLUTION = 2048

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Folders of the user. Each function takes what it depends on, so that tests can use their own."""
 
+import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 _RESULTS = "results"
@@ -9,6 +12,21 @@ _RESULTS = "results"
 def results_directory(chosen: str, user_folder: Path) -> Path:
     """Where result folders go: the folder chosen in the preferences, or one in the add-on's user folder."""
     return Path(chosen) if chosen else user_folder / _RESULTS
+
+
+def assets_directory(chosen: str, user_folder: Path) -> Path:
+    """Where Blender keeps imported face models and weights: the folder chosen, or the add-on's user folder."""
+    return Path(chosen) if chosen else user_folder
+
+
+def user_assets_directory(platform: str = sys.platform, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where face models and weights go that are imported outside of Blender."""
+    home = Path.home()
+    if platform == "win32":
+        return Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local") / "FaceDetail"
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / "FaceDetail"
+    return Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share") / "facedetail"
 
 
 def user_folder(package: str) -> Path:

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the scene remembers of the artist's choices, and what the window manager knows of the work under way."""
 
+import zlib
+from functools import lru_cache
+
 import bpy
 
 from .core.expression.types import DEFAULT_EXPRESSION_SOURCE, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
+from .core.face_model.library import BUILTIN
+from .core.face_model.store import installed_models
 from .names import (
     ADAPTIVE,
     DEFAULT_RESOLUTION,
@@ -14,6 +19,7 @@ from .names import (
     SETTINGS_PROPERTY,
     STATE_PROPERTY,
 )
+from .preferences import chosen_assets_directory
 from .scene.adaptive import adaptive_is_on
 from .scene.displacement import Relief, relief_skin, set_relief
 
@@ -22,6 +28,72 @@ _EASY_LEVEL_VIEWS, _EASY_LEVEL_RENDERS = 3, 4
 """Dragging stops here: at 5 the built-in head has 20 million quads, which many machines cannot hold. Typing goes on."""
 _NOT_ANIMATABLE: set[str] = set()
 """Options without ANIMATABLE: playback calls no update function, so a keyframe would move the slider alone."""
+
+
+def face_model_property() -> object:
+    """The face model by its name, so that a file remembers one that is not installed here."""
+    return bpy.props.StringProperty(
+        name="Face Model",
+        description="The built-in face model, or the id of one that was imported in the preferences",
+        default=BUILTIN,
+    )
+
+
+def landmarker_property() -> object:
+    """What finds the landmarks, named as on the command line."""
+    return bpy.props.EnumProperty(
+        name="Landmarks",
+        description="What finds the landmarks of a face",
+        items=[
+            ("mesh", "Face Mesh", "Built in: 478 points"),
+            ("fan", "FAN", "68 points by the network FAN, whose weights are installed in the preferences"),
+        ],
+        default="mesh",
+    )
+
+
+def fit_property() -> object:
+    """How the head is fitted, named as on the command line."""
+    return bpy.props.EnumProperty(
+        name="Fit",
+        description="What the head is fitted to",
+        items=[
+            ("auto", "Automatic", "68 points for FAN and for face models with expressions of their own, else all"),
+            ("dense", "Dense", "All 478 points of the face mesh, and what was measured of them"),
+            ("sparse", "Sparse", "68 points"),
+        ],
+        default="auto",
+    )
+
+
+def _model_items(settings: "FaceDetailSettings", context: bpy.types.Context) -> tuple[tuple, ...]:
+    infos = installed_models(chosen_assets_directory(context))
+    entries = [(BUILTIN, "Built-in", "FaceDetail's own full head", "NONE")]
+    entries += [(info.id, info.id, f"{info.vertices:,} vertices; {info.licence}", "NONE") for info in infos]
+    if settings.face_model not in {entry[0] for entry in entries}:
+        missing = f"{settings.face_model} (not installed)"
+        entries.append((settings.face_model, missing, "Import it in the preferences, or choose another", "ERROR"))
+    return _kept_items(tuple(entries))
+
+
+@lru_cache(maxsize=8)
+def _kept_items(entries: tuple[tuple[str, str, str, str], ...]) -> tuple[tuple, ...]:
+    """The entries of a menu with their numbers. Blender keeps no references to the texts, so the cache does."""
+    return tuple((*entry, _number_of(entry[0])) for entry in entries)
+
+
+def _number_of(face_model: str) -> int:
+    """The same for a name in any session, whatever else is installed."""
+    return zlib.crc32(face_model.encode()) & 0x7FFFFFFF
+
+
+def _shown_model(settings: "FaceDetailSettings") -> int:
+    return _number_of(settings.face_model)
+
+
+def _choose_model(settings: "FaceDetailSettings", number: int) -> None:
+    items = _model_items(settings, bpy.context)
+    settings.face_model = next(item[0] for item in items if item[-1] == number)
 
 
 def expression_property() -> object:
@@ -94,6 +166,16 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
     """The artist's choices, saved with the scene."""
 
     photo: bpy.props.StringProperty(name="Photo", description="Photo with a face", subtype="FILE_PATH")
+    face_model: face_model_property()
+    face_model_menu: bpy.props.EnumProperty(
+        name="Face Model",
+        description="The face model that is fitted to the photo; more can be imported in the preferences",
+        items=_model_items,
+        get=_shown_model,
+        set=_choose_model,
+    )
+    landmarker: landmarker_property()
+    fit: fit_property()
     expression: expression_property()
     resolution: resolution_property()
     face: face_property()

@@ -5,8 +5,16 @@ import bpy
 
 from . import properties
 from .names import COMMAND
-from .operators.reconstruct import FACEDETAIL_OT_reconstruct, attach_worker, detach_worker
-from .preferences import FaceDetailPreferences
+from .operators.assets import (
+    FACEDETAIL_OT_download_fan,
+    FACEDETAIL_OT_import_model,
+    FACEDETAIL_OT_install_fan,
+    FACEDETAIL_OT_remove_fan,
+    FACEDETAIL_OT_remove_model,
+)
+from .operators.reconstruct import FACEDETAIL_OT_reconstruct
+from .operators.work import attach_worker, detach_worker
+from .preferences import FaceDetailPreferences, chosen_assets_directory
 from .properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .ui.panel import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_reconstruct, draw_import_entry
 
@@ -16,6 +24,11 @@ _CLASSES = (
     FaceDetailRelief,
     FaceDetailState,
     FACEDETAIL_OT_reconstruct,
+    FACEDETAIL_OT_import_model,
+    FACEDETAIL_OT_remove_model,
+    FACEDETAIL_OT_download_fan,
+    FACEDETAIL_OT_install_fan,
+    FACEDETAIL_OT_remove_fan,
     FACEDETAIL_PT_reconstruct,
     FACEDETAIL_PT_detail,
     FACEDETAIL_PT_light,
@@ -51,4 +64,4 @@ def unregister() -> None:
 def _run_command(argv: list[str]) -> int:
     from .cli import command
 
-    return command(argv)
+    return command(argv, chosen_assets_directory(bpy.context))

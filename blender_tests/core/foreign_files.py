@@ -47,7 +47,7 @@ def skin_of(model: FaceModel) -> Skin:
         expression_mean=0.2 * smile,
         identity=model.identity_basis[:IDENTITIES, :count],
         expression=model.expression_basis[:EXPRESSIONS, :count],
-        albedo_mean=rng.uniform(0.3, 0.7, (count, 3)).astype(np.float32),
+        albedo_mean=(np.float32([0.75, 0.58, 0.5]) + rng.uniform(-0.02, 0.02, (count, 3))).astype(np.float32),
         albedo=rng.normal(0, 0.02, (COLOURS, count, 3)).astype(np.float32),
         triangles=model.skin.triangles(),
         landmarks=model.landmarks68.vertices[np.arange(68), model.landmarks68.weights.argmax(axis=1)],

@@ -82,12 +82,21 @@ def test_no_detail_leaves_the_skin_smooth(tmp_path, capfd):
     assert (saved.normal == (32768, 32768, 65535)).all()
 
 
-@pytest.mark.parametrize(("option", "value"), [("--landmarker", "fan"), ("--model", "BFM2019.h5")])
-def test_what_this_version_cannot_do_is_refused(tmp_path, capfd, option, value):
-    assert cli.main(["reconstruct", str(ASTRONAUT), "--output", str(tmp_path / "out"), option, value]) == 3
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [
+        ("--landmarker", "fan", "2DFAN4"),
+        ("--model", "BFM2019.h5", "BFM2019.h5"),
+        ("--model", "bfm2017-0a", "bfm2017-0a"),
+    ],
+)
+def test_what_is_not_installed_is_named(tmp_path, capfd, monkeypatch, option, value, named):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "none"))
+    arguments = ["reconstruct", str(ASTRONAUT), "--output", str(tmp_path / "out"), "--assets", str(tmp_path / "assets")]
+    assert cli.main([*arguments, option, value]) == 3
     out, err = capfd.readouterr()
     assert out == "" and not (tmp_path / "out").exists()
-    assert [line.partition(":")[0] for line in err.splitlines()] == ["error", "try"] and value in err
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["error", "try"] and named in err
 
 
 def test_one_bad_photo_does_not_stop_the_rest(tmp_path):

@@ -108,7 +108,7 @@ class TestDictionary:
     def test_shipped_one_is_what_was_asked_for(self, dictionary, model):
         assert len(dictionary.beta) >= ENTRIES
         assert find_weights(FILE_NAME).stat().st_size <= MAX_BYTES
-        dictionary.require_model(model)
+        assert dictionary.for_model(model) is dictionary
         active = (dictionary.beta > 25).mean(0)
         named = dict(zip(model.expression_names, active, strict=True))
         assert all(share > 0.005 for share in named.values()), min(named.items(), key=lambda item: item[1])
@@ -145,10 +145,9 @@ class TestDictionary:
         span = np.array([-3, 3], np.float32)
         assert encode_beta(np.array([[-3.0, 0.0, 3.0, 9.0]]), span).tolist() == [[0, 128, 255, 255]]
 
-    @pytest.mark.parametrize("change", [{"model_name": "bfm"}, {"model_fingerprint": "0" * 64}])
-    def test_another_models_is_refused(self, small, model, change):
+    def test_another_models_is_refused(self, small, model):
         with pytest.raises(AssetError, match="another face model") as caught:
-            replace(small, **change).require_model(model)
+            replace(small, model_fingerprint="0" * 64).for_model(model)
         assert "build_expression_dictionary" in caught.value.remedy
 
     @pytest.mark.parametrize(

@@ -240,6 +240,8 @@ def test_unreadable_photo(core, tmp_path):
         {"expression": "mood"},
         {"light_bands": 2},
         {"detail": "x"},
+        {"landmarker": "dlib"},
+        {"fit": "loose"},
     ],
 )
 def test_settings_that_cannot_be(wrong):
@@ -247,13 +249,15 @@ def test_settings_that_cannot_be(wrong):
         Settings(**wrong)
 
 
-def test_what_this_version_does_not_know_is_said():
-    with pytest.raises(AssetError, match="fan") as caught:
+def test_what_is_not_installed_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(AssetError, match="2DFAN4") as caught:
         Core.load(Settings(landmarker="fan"))
-    assert "mesh" in caught.value.remedy
-    with pytest.raises(FaceModelError, match=r"bfm\.h5") as caught:
-        Core.load(Settings(face_model="bfm.h5"))
-    assert "builtin" in caught.value.remedy
+    assert "Download" in caught.value.remedy
+    for assets, remedy in ((None, "--assets"), (tmp_path, "Import it")):
+        with pytest.raises(FaceModelError, match="bfm2017-0a") as caught:
+            Core.load(Settings(face_model="bfm2017-0a"), assets)
+        assert remedy in caught.value.remedy
 
 
 def test_saved_result_comes_back(result, core, tmp_path):

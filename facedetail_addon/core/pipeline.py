@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .albedo.basis import load_basis
 from .albedo.gloss import skin_gloss
+from .albedo.own_basis import albedo_basis
 from .albedo.texture import make_skin_maps
 from .albedo.types import AlbedoBasis, SkinGloss
 from .detail.grain import skin_grain
@@ -21,13 +21,16 @@ from .detail.space import DetailSpace, make_detail_space
 from .detail.synthesis import DetailNet, load_detail_net, make_detail
 from .detail.synthesis import notices as detail_notices
 from .detail.types import COMPACT, DETAIL_MODES, NO_DETAIL, DetailMaps
-from .errors import AssetError, NoFaceError
+from .errors import NoFaceError
 from .expression.reader import ExpressionReader
 from .expression.reader import notices as expression_notices
-from .expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
-from .face_model.calibration import LandmarkCalibration, load_calibration
-from .face_model.library import BUILTIN, load_named_model
-from .face_model.model import FaceModel, split_quads
+from .expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES, ExpressionReading
+from .face_model.calibration import LandmarkCalibration
+from .face_model.install import match_again
+from .face_model.library import BUILTIN, installed, load_named_calibration, load_named_model, named_dictionary
+from .face_model.model import FaceModel, PointEmbedding, split_quads
+from .face_model.outline import mesh_offset, outline_paths
+from .landmarks.fan import FanLandmarker
 from .landmarks.landmarker import MeshLandmarker, notices
 from .landmarks.types import FaceLandmarks
 from .lighting.estimate import estimate_light, usual_direction_of
@@ -37,14 +40,17 @@ from .lighting.types import LightEstimate, Transfer
 from .photo import Photo, read_photo
 from .proxy.fit import fit_proxy
 from .proxy.fit import notices as fit_notices
+from .proxy.sparse import fit_sparse
 from .proxy.types import ProxyFit
 from .results import Notice, Reconstruction
+from .user_assets import landmarker_folders
 from .uv.atlas import make_atlas
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
 RESOLUTIONS = (512, 1024, 2048, 4096)
-MESH_LANDMARKER = "mesh"
+MESH_LANDMARKER, FAN_LANDMARKER = LANDMARKERS = ("mesh", "fan")
+AUTO_FIT, DENSE_FIT, SPARSE_FIT = FITS = ("auto", "dense", "sparse")
 MOST_BANDS = 9
 
 
@@ -53,8 +59,11 @@ class Settings:
     """What to do with a photo.
 
     Attributes:
-        face_model: ``"builtin"``.
-        landmarker: ``"mesh"``.
+        face_model: ``"builtin"``, or the id of an installed face model.
+        landmarker: what finds the 68 landmarks of the sparse fit, ``"mesh"`` or ``"fan"``.
+        fit: ``"dense"`` takes the face mesh's 478 points and what was measured of them; ``"sparse"`` the 68 points and
+            the method of Chen et al. (section 3.1); ``"auto"`` is sparse for FAN's points and for models with
+            expression modes of their own, else dense.
         resolution: side of the texture in texels, one of 512, 1024, 2048, 4096.
         face: which face, counted from 0 by size; None: the largest.
         expression: what the expression is taken from, one of ``EXPRESSION_SOURCES``.
@@ -64,6 +73,7 @@ class Settings:
 
     face_model: str = BUILTIN
     landmarker: str = MESH_LANDMARKER
+    fit: str = AUTO_FIT
     resolution: int = 2048
     face: int | None = None
     expression: str = DEFAULT_EXPRESSION_SOURCE
@@ -71,6 +81,10 @@ class Settings:
     detail: str = COMPACT
 
     def __post_init__(self):
+        if self.landmarker not in LANDMARKERS:
+            raise ValueError(f"landmarker must be one of {LANDMARKERS}, not {self.landmarker!r}")
+        if self.fit not in FITS:
+            raise ValueError(f"fit must be one of {FITS}, not {self.fit!r}")
         if self.resolution not in RESOLUTIONS:
             raise ValueError(f"resolution must be one of {RESOLUTIONS}, not {self.resolution!r}")
         if self.face is not None and self.face < 0:
@@ -85,11 +99,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Core:
-    """Networks and models in memory, loaded once for many photos."""
+    """Networks and models in memory, loaded once for many photos.
+
+    ``fan`` is None with the other landmarker, ``outline`` with the dense fit, ``detail_net`` without relief. ``offset``
+    is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in use puts them; None for not at all.
+    """
 
     landmarker: MeshLandmarker
+    fan: FanLandmarker | None
     model: FaceModel
     calibration: LandmarkCalibration
+    outline: PointEmbedding | None
+    offset: np.ndarray | None
     expression_reader: ExpressionReader
     atlas: Atlas
     basis: AlbedoBasis
@@ -98,32 +119,52 @@ class Core:
     detail_net: DetailNet | None
 
     @classmethod
-    def load(cls, settings: Settings) -> "Core":
+    def load(cls, settings: Settings, assets: Path | None = None) -> "Core":
         """Load what the settings ask for.
 
+        Args:
+            assets: the user's folder with imported face models and FAN's weights; None where there is none.
+
         Raises:
-            AssetError: a weight file is missing, damaged or made for another face model, or the landmarker is not
-                known in this version.
-            FaceModelError: the face model is not known or not what it should be.
+            AssetError: a weight file is missing, damaged or made for another face model.
+            FaceModelError: the face model is not installed or not what it should be.
         """
-        if settings.landmarker != MESH_LANDMARKER:
-            raise AssetError(
-                f"The landmarker {settings.landmarker} cannot be used: this version knows the face mesh only.",
-                f'Choose the landmarker "{MESH_LANDMARKER}".',
-            )
-        model = load_named_model(settings.face_model)
-        calibration = load_calibration()
+        landmarker = MeshLandmarker.load()
+        fan = FanLandmarker.load(landmarker_folders(assets)) if settings.landmarker == FAN_LANDMARKER else None
+        _keep_up_to_date(settings.face_model, assets, landmarker)
+        model = load_named_model(settings.face_model, assets)
+        calibration = load_named_calibration(settings.face_model, assets)
+        dictionary = named_dictionary(settings.face_model, assets)
+        atlas = make_atlas(model, settings.resolution)
         return cls(
-            landmarker=MeshLandmarker.load(),
+            landmarker=landmarker,
+            fan=fan,
             model=model,
             calibration=calibration,
-            expression_reader=ExpressionReader.load(model, calibration),
-            atlas=make_atlas(model, settings.resolution),
-            basis=load_basis(model),
+            outline=outline_paths(model) if _is_sparse(settings, model) else None,
+            offset=None if fan else mesh_offset(model, calibration),
+            expression_reader=ExpressionReader.load(model, calibration, dictionary),
+            atlas=atlas,
+            basis=albedo_basis(model, atlas),
             gloss=skin_gloss(model),
             detail_space=make_detail_space(model),
             detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
         )
+
+
+def _keep_up_to_date(name: str, assets: Path | None, landmarker: MeshLandmarker) -> None:
+    """An imported model that was matched to the built-in head of another version is matched again."""
+    if name == BUILTIN:
+        return
+    info, builtin = installed(name, assets), load_named_model(BUILTIN)
+    if info.canonical != builtin.canonical():
+        match_again(info, builtin, load_named_calibration(BUILTIN), landmarker.find, lambda text, done: None)
+
+
+def _is_sparse(settings: Settings, model: FaceModel) -> bool:
+    if settings.fit == AUTO_FIT:
+        return settings.landmarker == FAN_LANDMARKER or model.own_expressions is not None
+    return settings.fit == SPARSE_FIT
 
 
 def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[[str, float], None]) -> Reconstruction:
@@ -148,16 +189,14 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
 
     with stage("landmarks", "Finding the face", 0.15):
         faces = core.landmarker.find(picture.pixels)
-    landmarks = _choose_face(faces, picture, settings.face)
+        landmarks = _choose_face(faces, picture, settings.face)
+        landmarks = core.fan.refine(picture.pixels, landmarks) if core.fan else landmarks
 
     with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is
         reading = core.expression_reader.read(picture.pixels, landmarks)
 
     with stage("proxy", "Fitting the head", 0.35):
-        fit = fit_proxy(
-            landmarks, (width, height), core.model, core.calibration,
-            reading=reading, expression=settings.expression, focal_px=picture.focal_px,
-        )  # fmt: skip
+        fit = _fit(landmarks, (width, height), reading, picture.focal_px, core, settings)
 
     with stage("unwrap", "Unwrapping the photo", 0.5):
         unwrapped = unwrap(picture.pixels, fit, core.model, core.atlas)
@@ -185,8 +224,9 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
     progress("Reconstructed", 1.0)
     return Reconstruction(
         photo_name=picture.path.name, photo=picture.pixels,
-        face_model=core.model.name, expression_names=core.model.expression_names,
-        alpha=fit.alpha, beta=fit.beta, expression_source=settings.expression, emotion=reading.emotion,
+        face_model=settings.face_model, landmarker=settings.landmarker, expression_names=core.model.expression_names,
+        alpha=fit.alpha, beta=fit.beta, own_beta=fit.own_beta,
+        expression_source=settings.expression, emotion=reading.emotion,
         affine=fit.affine, perspective=fit.perspective,
         landmarks68_px=landmarks.sparse_px, landmarks68_mm=core.model.landmarks68.points(fit.vertices),
         vertices=fit.vertices, vertices_neutral=fit.vertices_neutral,
@@ -196,6 +236,20 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         normal=detail.normal, normal_fine=detail.normal_fine,
         confidence=maps.confidence, stage_seconds=seconds, notices=warnings,
     )  # fmt: skip
+
+
+def _fit(
+    landmarks: FaceLandmarks,
+    image_size: tuple[int, int],
+    reading: ExpressionReading,
+    focal_px: float | None,
+    core: Core,
+    settings: Settings,
+) -> ProxyFit:
+    how = {"reading": reading, "expression": settings.expression, "focal_px": focal_px}
+    if core.outline is None:
+        return fit_proxy(landmarks, image_size, core.model, core.calibration, **how)
+    return fit_sparse(landmarks, image_size, core.model, outline=core.outline, offset=core.offset, **how)
 
 
 def _transfer(fit: ProxyFit, core: Core, settings: Settings) -> Transfer:

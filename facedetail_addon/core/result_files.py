@@ -22,7 +22,7 @@ from .preview import render_preview
 from .results import Notice, Reconstruction, result_folder
 
 FORMAT = "facedetail-result"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 RECORD_FILE = "reconstruction.json"
 ALBEDO_FILE = "albedo.png"
 ROUGHNESS_FILE = "roughness.png"
@@ -159,9 +159,11 @@ def _record(result: Reconstruction) -> dict:
         "format_version": FORMAT_VERSION,
         "photo_name": result.photo_name,
         "face_model": result.face_model,
+        "landmarker": result.landmarker,
         "expression_names": list(result.expression_names),
         "alpha": result.alpha.tolist(),
         "beta": result.beta.tolist(),
+        "own_beta": result.own_beta.tolist(),
         "gamma": result.gamma.tolist(),
         "sh_radiance": result.sh_radiance.tolist(),
         "expression": _expression_record(result),
@@ -219,9 +221,11 @@ def _reconstruction(record: dict, folder: Path) -> Reconstruction:
         photo_name=_file_name(record["photo_name"]),
         photo=photo,
         face_model=_text(record["face_model"]),
+        landmarker=_text(record["landmarker"]),
         expression_names=names,
         alpha=_array(record, "alpha", (None,)),
         beta=beta,
+        own_beta=_array(record, "own_beta", (None,)),
         expression_source=_source(record["expression"]),
         emotion=_emotion(record["expression"]),
         affine=AffineCamera(_array(record["camera"], "affine", (2, 4), np.float64)),

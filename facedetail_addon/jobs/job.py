@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One reconstruction, from the request to a result in memory, in steps that never wait."""
+"""Jobs for the worker, from the request to a result in memory, in steps that never wait."""
 
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from ..core.errors import FaceDetailError, WorkerError
-from ..core.expression.types import DEFAULT_EXPRESSION_SOURCE
 from ..core.face_model.library import load_named_model
 from ..core.face_model.model import FaceModel
+from ..core.face_model.store import INFO_FILE, InstalledModel, read_info
 from ..core.results import Reconstruction
-from .messages import Done, Failed
+from ..core.user_assets import UserAsset
+from .messages import Done, Download, Failed, ImportModel, InstallFile, Reconstruct, Request
 from .runner import Worker
 
 _SHARE_OF_WORKER = 0.9
 _PAUSE_S = 0.02
+
+Result = TypeVar("Result")
 
 
 class JobError(FaceDetailError):
@@ -29,42 +34,35 @@ class JobError(FaceDetailError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A finished job: its result folder, and what is in it."""
+    """A finished reconstruction: its result folder, and what is in it."""
 
     folder: Path
     reconstruction: Reconstruction
     model: FaceModel
 
 
-class Job:
+class Job(Generic[Result]):
     """A job of the worker, and the loading of its result in a thread of its own.
 
     Args:
         worker: not busy.
-        photo, output, resolution, face, expression: as :meth:`Worker.submit` takes them.
+        load: makes the result of the path that the worker has made.
+        kind, fields: as :meth:`Worker.submit` takes them.
 
     Attributes:
         stage: what is being done, for people.
         fraction: 0 to 1, never falling.
     """
 
-    def __init__(
-        self,
-        worker: Worker,
-        photo: Path,
-        output: Path,
-        *,
-        resolution: int,
-        face: int | None,
-        expression: str = DEFAULT_EXPRESSION_SOURCE,
-    ):
+    def __init__(self, worker: Worker, load: Callable[[Path], Result], kind: type[Request], **fields: object):
         self.stage = "Starting"
         self.fraction = 0.0
         self._worker = worker
+        self._load = load
         self._loading: _Loading | None = None
-        worker.submit(photo, output, resolution=resolution, face=face, expression=expression)
+        worker.submit(kind, **fields)
 
-    def step(self) -> Loaded | None:
+    def step(self) -> Result | None:
         """Look what has come; the result once it is there. Returns at once.
 
         Raises:
@@ -75,16 +73,16 @@ class Job:
                 raise JobError(reply)
             if isinstance(reply, Done):
                 self._tell("Loading the result", _SHARE_OF_WORKER)
-                self._loading = _Loading(Path(reply.folder))
+                self._loading = _Loading(partial(self._load, Path(reply.path)))
             else:
                 self._tell(reply.stage, reply.fraction * _SHARE_OF_WORKER)
         if self._loading is not None:
             return self._loading.result()
         if not self._worker.busy:
-            raise WorkerError("The worker process was stopped.", "Reconstruct the photo again.")
+            raise WorkerError("The worker process was stopped.", "Try again.")
         return None
 
-    def run(self, progress: Callable[[str, float], None]) -> Loaded:
+    def run(self, progress: Callable[[str, float], None]) -> Result:
         """Wait for the result, telling stages and fractions on the way (background mode).
 
         Raises:
@@ -113,17 +111,54 @@ class Job:
         self.fraction = max(self.fraction, fraction)
 
 
-class _Loading:
-    """Reads a result folder and its face model outside the main thread."""
+def reconstruct_job(worker: Worker, photo: Path, output: Path, assets: Path, **choices: object) -> Job[Loaded]:
+    """Reconstruct a photo.
 
-    def __init__(self, folder: Path):
-        self._folder = folder
-        self._loaded: Loaded | None = None
+    Args:
+        output: folder in which the result folder is to be made. assets: the user's folder with models and weights.
+        choices: further fields of :class:`Reconstruct`.
+    """
+    files = {"photo": str(photo), "output": str(output), "assets": str(assets)}
+    return Job(worker, partial(_loaded, assets=assets), Reconstruct, **files, **choices)
+
+
+def import_job(worker: Worker, source: Path, assets: Path) -> Job[InstalledModel]:
+    """Install the face model of a file or folder."""
+    return Job(
+        worker, lambda folder: read_info(folder / INFO_FILE), ImportModel, assets=str(assets), source=str(source)
+    )
+
+
+def download_job(worker: Worker, asset: UserAsset, assets: Path, *, online: bool) -> Job[Path]:
+    """Download a file that the user has agreed to; the result is its place."""
+    return Job(worker, _itself, Download, assets=str(assets), asset=asset, online=online)
+
+
+def install_job(worker: Worker, asset: UserAsset, source: Path, assets: Path) -> Job[Path]:
+    """Install weights that the user has as a file; the result is their place."""
+    return Job(worker, _itself, InstallFile, assets=str(assets), asset=asset, source=str(source))
+
+
+def _itself(path: Path) -> Path:
+    return path
+
+
+def _loaded(folder: Path, assets: Path) -> Loaded:
+    reconstruction = Reconstruction.load(folder)
+    return Loaded(folder, reconstruction, load_named_model(reconstruction.face_model, assets))
+
+
+class _Loading:
+    """Makes a job's result outside the main thread."""
+
+    def __init__(self, load: Callable[[], object]):
+        self._job = load
+        self._loaded: object = None
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._load, daemon=True)
         self._thread.start()
 
-    def result(self) -> Loaded | None:
+    def result(self) -> object:
         if self._thread.is_alive():
             return None
         if self._error is not None:
@@ -132,7 +167,6 @@ class _Loading:
 
     def _load(self) -> None:
         try:
-            reconstruction = Reconstruction.load(self._folder)
-            self._loaded = Loaded(self._folder, reconstruction, load_named_model(reconstruction.face_model))
+            self._loaded = self._job()
         except Exception as error:  # noqa: BLE001  raised again in the main thread
             self._error = error

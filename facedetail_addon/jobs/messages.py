@@ -7,6 +7,8 @@ import types
 import typing
 from dataclasses import dataclass
 
+from ..core.user_assets import UserAsset
+
 
 class MessageError(ValueError):
     """A line is not one of the known messages."""
@@ -20,7 +22,8 @@ class Reconstruct:
         job: number of the job, repeated in every answer.
         photo: path of the photo.
         output: folder in which the result folder is to be made.
-        face_model, landmarker, resolution, face, expression, light_bands, detail: as in the pipeline's settings,
+        assets: the user's folder with face models and weights.
+        face_model, landmarker, fit, resolution, face, expression, light_bands, detail: as in the pipeline's settings,
             whose defaults are written out here because this module must load where numpy is missing; ``face`` None is
             the largest.
     """
@@ -28,13 +31,44 @@ class Reconstruct:
     job: int
     photo: str
     output: str
+    assets: str
     face_model: str = "builtin"
     landmarker: str = "mesh"
+    fit: str = "auto"
     resolution: int = 2048
     face: int | None = None
     expression: str = "prior+landmarks"
     light_bands: int = 3
     detail: str = "compact"
+
+
+@dataclass(frozen=True)
+class ImportModel:
+    """Blender asks to install the face model of a file or folder, ``source``, in the user's folder ``assets``."""
+
+    job: int
+    assets: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Download:
+    """Blender asks for a download that the user has agreed to; ``online``: the network may be used."""
+
+    job: int
+    assets: str
+    asset: UserAsset
+    online: bool
+
+
+@dataclass(frozen=True)
+class InstallFile:
+    """Blender asks to install weights that the user has as a file, ``source``."""
+
+    job: int
+    assets: str
+    asset: UserAsset
+    source: str
 
 
 @dataclass(frozen=True)
@@ -55,10 +89,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """A job is finished; ``folder`` is its result folder."""
+    """A job is finished; ``path`` is what it has made: a result folder, a face model's folder, a file of weights."""
 
     job: int
-    folder: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +105,7 @@ class Failed:
     remedy: str
 
 
-Request = Reconstruct
+Request = Reconstruct | ImportModel | Download | InstallFile
 Reply = Ready | Progress | Done | Failed
 Message = Request | Reply
 
@@ -98,13 +132,19 @@ def parse_line(line: str) -> Message:
     kind = next((k for k in typing.get_args(Message) if k.__name__ == name), None)
     if kind is None:
         raise MessageError(f"unknown message {name!r}")
-    hints = typing.get_type_hints(kind)
+    return _made(kind, fields)
+
+
+def _made(kind: type, fields: dict) -> typing.Any:
+    name, hints = kind.__name__, typing.get_type_hints(kind)
     if set(fields) != set(hints):
         raise MessageError(f"{name} has the fields {sorted(fields)}, expected {sorted(hints)}")
     return kind(**{key: _checked(name, key, fields[key], hint) for key, hint in hints.items()})
 
 
 def _checked(name: str, key: str, value: object, hint: object) -> object:
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _made(hint, value)
     allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if type(value) in allowed:
         return value

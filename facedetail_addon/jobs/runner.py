@@ -10,15 +10,15 @@ import threading
 from pathlib import Path
 
 from ..core.errors import WorkerError
-from ..core.expression.types import DEFAULT_EXPRESSION_SOURCE
+from ..core.face_model.store import discard_half_installed
 from ..core.folder import discard_half_written
 from ..core.results import result_folder
-from .messages import Done, Failed, Message, MessageError, Ready, Reconstruct, Reply, parse_line, to_line
+from .messages import Done, Failed, Message, MessageError, Ready, Reconstruct, Reply, Request, parse_line, to_line
 
 _WORKER = Path(__file__).with_name("worker.py")
 _ADDON = Path(__file__).parent.parent
 _LOG_LINES = 40
-BUSY_MESSAGE = "A face is being reconstructed already."
+BUSY_MESSAGE = "FaceDetail is at work already."
 _REMEDY = "Try again; if it happens again, try a smaller texture or another photo, and report it."
 
 
@@ -46,7 +46,7 @@ class Worker:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
         self._numbers = itertools.count(1)
-        self._request: Reconstruct | None = None
+        self._request: Request | None = None
 
     @property
     def busy(self) -> bool:
@@ -62,21 +62,11 @@ class Worker:
         """The last lines the child wrote to its standard error."""
         return "\n".join(self._log)
 
-    def submit(
-        self,
-        photo: Path,
-        output: Path,
-        *,
-        resolution: int,
-        face: int | None = None,
-        expression: str = DEFAULT_EXPRESSION_SOURCE,
-    ) -> int:
+    def submit(self, kind: type[Request], **fields: object) -> int:
         """Start a job, and the child where it does not run.
 
         Args:
-            photo: the photo. output: folder in which the result folder is to be made.
-            resolution: side of the texture in pixels. face: which face, from 0; None is the largest.
-            expression: what the expression is taken from, one of ``EXPRESSION_SOURCES``.
+            kind: of request. fields: the request's, all but its number.
 
         Returns:
             the job's number, repeated in its answers.
@@ -88,8 +78,7 @@ class Worker:
             raise WorkerError(BUSY_MESSAGE, "Wait until it is finished, or cancel it with Esc.")
         if not self._alive():
             self._start()
-        number, files = next(self._numbers), (str(photo), str(output))
-        request = Reconstruct(number, *files, resolution=resolution, face=face, expression=expression)
+        request = kind(job=next(self._numbers), **fields)
         try:
             self._process.stdin.write(to_line(request).encode("utf-8"))
             self._process.stdin.flush()
@@ -121,7 +110,7 @@ class Worker:
         request = self._request
         self.close()
         if request is not None:
-            discard_half_written(result_folder(Path(request.output), request.photo))
+            _tidy_after(request)
 
     def close(self) -> None:
         """Kill the child, if any. Safe to call twice."""
@@ -167,9 +156,16 @@ class Worker:
         request, process = self._request, self._process
         status = process.wait()
         self.close()
-        discard_half_written(result_folder(Path(request.output), request.photo))
+        _tidy_after(request)
         last = next((line for line in reversed(self._log) if line.strip()), "no message")
         return Failed(request.job, WorkerError.code, f"The worker process ended (status {status}): {last}", _REMEDY)
+
+
+def _tidy_after(request: Request) -> None:
+    """Remove what a killed child had half written. An unfinished download stays: the next one goes on from there."""
+    if isinstance(request, Reconstruct):
+        discard_half_written(result_folder(Path(request.output), request.photo))
+    discard_half_installed(Path(request.assets))
 
 
 def _read_replies(stream: object, lines: "queue.SimpleQueue[str | None]") -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The worker process: reads requests from standard input, reconstructs, answers on standard output.
+"""The worker process: reads requests from standard input, does them, answers on standard output.
 
 Started as a script by ``runner.py`` with the folder of the add-on and the site-packages of the extension as arguments,
 so that it works whatever name Blender gave the add-on's package. It ends when its input closes: it never outlives
@@ -91,24 +91,8 @@ def _answer(request: object, messages: ModuleType, warm: dict, report: object) -
     """Done or Failed. Any exception becomes an answer: the worker must survive one bad photo."""
     errors = importlib.import_module(f"{PACKAGE}.core.errors")
     try:
-        report("Loading the networks", 0.0)
-        pipeline = importlib.import_module(f"{PACKAGE}.core.pipeline")
-        settings = pipeline.Settings(
-            face_model=request.face_model,
-            landmarker=request.landmarker,
-            resolution=request.resolution,
-            face=request.face,
-            expression=request.expression,
-            light_bands=request.light_bands,
-            detail=request.detail,
-        )
-        key = (settings.face_model, settings.landmarker, settings.resolution, settings.detail)
-        if key not in warm:
-            warm.clear()
-            warm[key] = pipeline.Core.load(settings)
-        reconstruction = pipeline.reconstruct(Path(request.photo), warm[key], settings, report)
-        report("Saving", 1.0)
-        return messages.Done(request.job, str(reconstruction.save(Path(request.output), warm[key].model)))
+        tasks = importlib.import_module(f"{PACKAGE}.jobs.tasks")
+        return messages.Done(request.job, str(tasks.do(request, warm, report)))
     except errors.FaceDetailError as error:
         return messages.Failed(request.job, error.code, error.message, error.remedy)
     except ImportError as error:
@@ -127,7 +111,7 @@ def _answer(request: object, messages: ModuleType, warm: dict, report: object) -
         return messages.Failed(
             request.job,
             "internal",
-            f"FaceDetail failed on {request.photo}: {type(error).__name__}: {error}",
+            f"FaceDetail failed at {type(request).__name__}: {type(error).__name__}: {error}",
             "Please report this with the text of the system console.",
         )
 

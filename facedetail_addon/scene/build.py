@@ -17,7 +17,7 @@ from ..names import (
 )
 from .camera import look_through, make_camera, show_photo
 from .displacement import add_relief
-from .head import make_head
+from .head import Pose, make_head
 from .images import packed_image
 from .light import light_scene
 from .material import SkinImages
@@ -92,7 +92,8 @@ def _build(reconstruction: Reconstruction, model: FaceModel, scene: bpy.types.Sc
     root[EMOTION_PROBABILITY_PROPERTY] = reconstruction.emotion.probability
     camera = make_camera(f"{stem} {CAMERA_SUFFIX}", reconstruction.perspective)
     show_photo(camera, packed_image(f"{stem} photo", reconstruction.photo))
-    parts = make_head(stem, model, reconstruction.vertices_neutral, reconstruction.beta, images)
+    pose = Pose(reconstruction.vertices_neutral, reconstruction.vertices, reconstruction.beta)
+    parts = make_head(stem, model, pose, images)
     collection.objects.link(root)
     for made in (*parts, camera):
         made.parent = root
@@ -105,7 +106,7 @@ def _build(reconstruction: Reconstruction, model: FaceModel, scene: bpy.types.Sc
 def _check(reconstruction: Reconstruction, model: FaceModel) -> None:
     same = (
         reconstruction.expression_names == model.expression_names
-        and reconstruction.vertices_neutral.shape == model.mean.shape
+        and reconstruction.vertices.shape == reconstruction.vertices_neutral.shape == model.mean.shape
         and reconstruction.beta.shape == (len(model.expression_names),)
     )
     if not same:

@@ -20,17 +20,14 @@ from ..names import (
     FINE_MODIFIER,
     MEDIUM_MODIFIER,
     NORMAL_MAP,
+    RELIEF_PROPERTY,
 )
 from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
+from .density import fine_level, usual_level
 from .images import packed_heights, packed_normals
 from .relief_material import own_relief_material
 from .relief_nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
 from .space import METRES_PER_MM
-
-_FINE_EDGE_MM = 0.125
-"""Edges this long draw a wave of 1 mm with eight of them. With four, pores are fainter than as shading (by a sixth in
-renders with raking light); with fewer they turn into other patterns."""
-_REGIONS_WITHOUT_DETAIL = ("ears", "neck", "scalp", "socket")
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,8 @@ class Relief:
 def add_relief(
     stem: str, root: bpy.types.Object, skin: bpy.types.Object, model: FaceModel, reconstruction: Reconstruction
 ) -> None:
-    """Give a head its relief: packed maps, modifiers, material nodes; shown as ``Relief()`` says.
+    """Give a head its relief: packed maps, modifiers, material nodes; shown as ``Relief()`` says,
+    at levels that make the skin about as fine as the built-in one.
 
     A reconstruction without any relief leaves the head as it is.
 
@@ -80,7 +78,11 @@ def add_relief(
         _add_displace(skin, name, uv_map, image)
     add_relief_nodes(skin.material_slots[0].material.node_tree, images, uv_map)
     skin[FINE_LEVEL_PROPERTY] = fine_level(model)
-    set_relief(root, Relief())
+    relief = Relief(
+        viewport_level=usual_level(model, Relief.viewport_level), render_level=usual_level(model, Relief.render_level)
+    )
+    set_relief(root, relief)
+    _show_on_sliders(root, relief)
 
 
 def set_relief(root: bpy.types.Object, relief: Relief) -> None:
@@ -123,15 +125,11 @@ def relief_skin(root: bpy.types.Object) -> bpy.types.Object | None:
     return next((item for item in root.children if item.type == "MESH" and FINE_LEVEL_PROPERTY in item), None)
 
 
-def fine_level(model: FaceModel) -> int:
-    """The Subdivision level from which on nearly all of the face has edges that draw waves of a millimetre."""
-    faces = model.skin.faces
-    edges = np.concatenate([faces[:, [corner, (corner + 1) % 3]] for corner in range(2)])
-    without = [model.region_names.index(name) for name in _REGIONS_WITHOUT_DETAIL if name in model.region_names]
-    edges = edges[~np.isin(model.region[edges], without).any(axis=1)]
-    start, end = model.mean[: model.skin.stop][edges.T]
-    length_mm = np.percentile(np.linalg.norm(end - start, axis=1), 75)
-    return max(0, int(np.ceil(np.log2(length_mm / _FINE_EDGE_MM))))
+def _show_on_sliders(root: bpy.types.Object, relief: Relief) -> None:
+    """A model of another fineness has other levels than the sliders' defaults; without the add-on there are none."""
+    sliders = getattr(root, RELIEF_PROPERTY, None)
+    if sliders is not None and relief != Relief():
+        sliders.viewport_level, sliders.render_level = relief.viewport_level, relief.render_level
 
 
 def _known_fine_level(skin: bpy.types.Object) -> float:

@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The head's objects: one mesh per part, with shape keys that follow the skin's."""
 
+from dataclasses import dataclass
+
 import bpy
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ..core.face_model.model import FaceModel, MeshPart
+from .adaptive import subdivision_of
+from .density import usual_level
 from .eye_material import IRIS_ATTRIBUTE
 from .eyes import fit_eyeball, iris_coordinates
-from .material import SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE, SkinImages, make_material
+from .material import FILM, LASHES, SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE, SkinImages, make_material
 from .space import to_blender
 
-UV_NAME = "UVMap"
+UV_NAME, OWN_UV_NAME = "UVMap", "Own UV"
+"""The canonical layout, which the maps are in, and the layout of an imported model's file."""
 SOCKET_REGION = "socket"
+REST_KEY = "Photo Expression Rest"
+"""What the photo's expression has beyond the named ones."""
+REST_MM = 0.02
+"""Less than this is no rest."""
 MOVED_MM = 0.05
 """An expression that moves no vertex of a part by this much gets no shape key there."""
 _SCATTER_FREE_MM = 10.0
@@ -20,32 +29,53 @@ _SCATTER_FREE_MM = 10.0
 _SUBDIVISION_VIEWPORT, _SUBDIVISION_RENDER = 1, 2
 
 
-def make_head(
-    stem: str, model: FaceModel, neutral_mm: np.ndarray, beta: np.ndarray, images: SkinImages
-) -> list[bpy.types.Object]:
+@dataclass(frozen=True)
+class Pose:
+    """A head's shape: all parts without expression and as in the photo, (V, 3) mm, and (E,) expression weights."""
+
+    neutral: np.ndarray
+    posed: np.ndarray
+    beta: np.ndarray
+
+
+def make_head(stem: str, model: FaceModel, pose: Pose, images: SkinImages) -> list[bpy.types.Object]:
     """One object per part of the model, the skin first.
 
     Every part that an expression moves has a shape key of that name; those of the other parts follow the skin's by
-    drivers, so one slider moves lips, teeth and eyes together.
+    drivers, so one slider moves lips, teeth and eyes together. Where these expressions do not give the photo's exactly,
+    as with a model that has modes of its own, the last shape key holds the rest.
 
     Args:
         stem: the names' beginning.
-        neutral_mm: (V, 3) mm, all parts, without expression.
-        beta: (E,) expression weights in [0, 1].
         images: the skin's maps.
     """
-    skin = _make_part(stem, model.skin, neutral_mm, images)
+    rest = _rest(model, pose)
+    skin = _make_part(stem, model.skin, pose.neutral, images)
+    _set_levels(skin, model)
     _add_shape_keys(skin, model, model.skin, all_expressions=True)
-    for name, weight in zip(model.expression_names, beta, strict=True):
+    for name, weight in zip(model.expression_names, pose.beta, strict=True):
         skin.data.shape_keys.key_blocks[name].value = float(weight)
-    _add_regions(skin, model, neutral_mm[: model.skin.stop])
+    if rest.any():
+        _add_key(skin, REST_KEY, rest[: model.skin.stop]).value = 1.0
+    _add_regions(skin, model, pose.neutral[: model.skin.stop])
     others = []
     for part in model.parts[1:]:
-        made = _make_part(stem, part, neutral_mm, images)
+        made = _make_part(stem, part, pose.neutral, images)
         _add_shape_keys(made, model, part, all_expressions=False)
+        if rest[part.start : part.stop].any():
+            _add_key(made, REST_KEY, rest[part.start : part.stop])
         _follow(made, skin)
         others.append(made)
     return [skin, *others]
+
+
+def _rest(model: FaceModel, pose: Pose) -> np.ndarray:
+    """(V, 3) mm between the photo's shape and what the named expressions make of it; zero where that is next to it."""
+    named = pose.neutral + np.tensordot(pose.beta, model.expression_basis, axes=1)
+    rest = pose.posed - named
+    if np.linalg.norm(rest, axis=1).max() <= REST_MM:
+        rest[:] = 0
+    return rest
 
 
 def _make_part(stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinImages) -> bpy.types.Object:
@@ -63,6 +93,9 @@ def _make_part(stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinIm
         place.data.foreach_set("vector", iris_coordinates(eye, vertices).ravel())
     made = bpy.data.objects.new(name, mesh)
     made.location = to_blender(origin)
+    made.visible_shadow = FILM not in part.materials
+    # The photo's lashes are in the skin's texture already; these cards are for artists who paint it without.
+    made.hide_render = made.hide_viewport = LASHES in part.materials
     subdivision = made.modifiers.new("Subdivision", "SUBSURF")
     subdivision.levels, subdivision.render_levels = _SUBDIVISION_VIEWPORT, _SUBDIVISION_RENDER
     return made
@@ -82,8 +115,19 @@ def _make_mesh(name: str, part: MeshPart, positions: np.ndarray) -> bpy.types.Me
     mesh.update(calc_edges=True)
     uv = mesh.uv_layers.new(name=UV_NAME)
     uv.data.foreach_set("uv", part.uv[part.face_uv[present]].astype(np.float32).ravel())
+    if part.own_uv is not None:
+        own = mesh.uv_layers.new(name=OWN_UV_NAME)
+        own.data.foreach_set("uv", part.own_uv[part.own_face_uv[present]].astype(np.float32).ravel())
+    mesh.validate(clean_customdata=False)  # imported faces may name a vertex twice, which Blender does not survive
     mesh.shade_smooth()
     return mesh
+
+
+def _set_levels(skin: bpy.types.Object, model: FaceModel) -> None:
+    """As many quads as the other parts' levels give the built-in skin: a fine mesh needs fewer levels."""
+    subdivision = subdivision_of(skin)
+    subdivision.levels = usual_level(model, _SUBDIVISION_VIEWPORT)
+    subdivision.render_levels = usual_level(model, _SUBDIVISION_RENDER)
 
 
 def _add_shape_keys(made: bpy.types.Object, model: FaceModel, part: MeshPart, all_expressions: bool) -> None:
@@ -91,14 +135,20 @@ def _add_shape_keys(made: bpy.types.Object, model: FaceModel, part: MeshPart, al
     moved = np.linalg.norm(offsets, axis=2).max(axis=1) > MOVED_MM
     if not (all_expressions or moved.any()):
         return
-    made.shape_key_add(name="Basis", from_mix=False)
-    basis = np.empty(3 * (part.stop - part.start), np.float32)
-    made.data.vertices.foreach_get("co", basis)
     for name, offset, moves in zip(model.expression_names, offsets, moved, strict=True):
         if all_expressions or moves:
-            key = made.shape_key_add(name=name, from_mix=False)
-            key.slider_min, key.slider_max = 0.0, 1.0
-            key.data.foreach_set("co", basis + to_blender(offset).astype(np.float32).ravel())
+            _add_key(made, name, offset)
+
+
+def _add_key(made: bpy.types.Object, name: str, offset_mm: np.ndarray) -> bpy.types.ShapeKey:
+    if made.data.shape_keys is None:
+        made.shape_key_add(name="Basis", from_mix=False)
+    positions = np.empty(offset_mm.size, np.float32)
+    made.data.vertices.foreach_get("co", positions)
+    key = made.shape_key_add(name=name, from_mix=False)
+    key.slider_min, key.slider_max = 0.0, 1.0
+    key.data.foreach_set("co", positions + to_blender(offset_mm).astype(np.float32).ravel())
+    return key
 
 
 def _follow(made: bpy.types.Object, skin: bpy.types.Object) -> None:

@@ -15,9 +15,12 @@ SOCKET_ATTRIBUTE = "facedetail_socket"
 SCATTER_ATTRIBUTE = "facedetail_scatter"
 """Point attribute of the skin, 0 at its openings, 1 where light scatters under it undisturbed."""
 
+FILM, LASHES = "film", "lashes"
+"""Materials of imported parts: clear covers of the eyes, and eyelashes."""
 _FLESH = (0.16, 0.035, 0.03, 1.0)
 _TEETH = (0.72, 0.65, 0.53, 1.0)
 _GUMS = (0.30, 0.075, 0.07, 1.0)
+_DARK = (0.012, 0.009, 0.007, 1.0)
 _UNKNOWN = (0.4, 0.4, 0.4, 1.0)
 _TEETH_RADIUS_MM = (1.0, 0.9, 0.8)
 _BURLEY_RADIUS = 4.4
@@ -40,7 +43,8 @@ def make_material(name: str, kind: str, images: SkinImages) -> bpy.types.Materia
 
     Args:
         name: of the material.
-        kind: the slot: ``skin``, ``iris``, ``pupil``, ``sclera``, ``teeth``, ``gums``; anything else is plain grey.
+        kind: the slot: ``skin``, ``iris``, ``pupil``, ``sclera``, ``teeth``, ``gums``, ``film`` (the
+            eyes' clear cover), ``lashes``; anything else is plain grey.
         images: the skin's maps.
     """
     material = bpy.data.materials.new(name)
@@ -58,6 +62,10 @@ def make_material(name: str, kind: str, images: SkinImages) -> bpy.types.Materia
     elif kind == "gums":
         _plain(shader, _GUMS, roughness=0.3)
         _scatter(shader, SUBSURFACE_RADIUS_MM)
+    elif kind == FILM:
+        _clear(material, shader)
+    elif kind == LASHES:
+        _plain(shader, _DARK, roughness=0.4)
     else:
         _plain(shader, _UNKNOWN, roughness=0.5)
     return material
@@ -66,6 +74,15 @@ def make_material(name: str, kind: str, images: SkinImages) -> bpy.types.Materia
 def _plain(shader: bpy.types.ShaderNode, color: tuple[float, ...], roughness: float) -> None:
     shader.inputs["Base Color"].default_value = color
     shader.inputs["Roughness"].default_value = roughness
+
+
+def _clear(material: bpy.types.Material, shader: bpy.types.ShaderNode) -> None:
+    """See-through. Gloss is the eye's own: a second one would be a grey veil over the pupil."""
+    tree = material.node_tree
+    clear = add_node(tree, "ShaderNodeBsdfTransparent", (0, 0))
+    tree.links.new(clear.outputs["BSDF"], find_node(tree, "OUTPUT_MATERIAL").inputs["Surface"])
+    tree.nodes.remove(shader)
+    material.surface_render_method = "BLENDED"
 
 
 def _skin(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode, images: SkinImages) -> None:

@@ -12,11 +12,18 @@ from ..names import (
     SETTINGS_PROPERTY,
     STATE_PROPERTY,
 )
+from ..preferences import ADDON, chosen_assets_directory
+from .assets import choice_notes
 from .found import found_expression
 from .light import NO_LIGHT_TEXT, light_knobs
 from .relief import NO_HEAD_TEXT, RELIEF_KNOBS, head_of, relief_texts
+from .texts import draw_text
 
-_CHOICES = ("expression", "resolution", "face", "use_camera", "use_light", "use_sun")
+_CHOICES = ("face_model", "landmarker", "fit", "expression", "resolution", "face", "use_camera", "use_light", "use_sun")
+
+_DRAWN = {"face_model": "face_model_menu"}
+"""A choice that is drawn by another property."""
+_SCROLLBAR_PX = 60
 
 
 class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
@@ -37,7 +44,8 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         choices.enabled = not state.running
         choices.prop(settings, "photo")
         for name in _CHOICES:
-            choices.prop(settings, name)
+            choices.prop(settings, _DRAWN.get(name, name))
+        _draw_assets(choices, settings, context)
         if state.running:
             layout.progress(factor=state.fraction, text=state.stage)
             layout.label(text="Esc: cancel")
@@ -50,6 +58,17 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         found = found_expression(context.active_object)
         if found:
             layout.label(text=found)
+
+
+def _draw_assets(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    """What the chosen face model lacks, and what is not installed."""
+    notes = choice_notes(settings.face_model, settings.landmarker, chosen_assets_directory(context))
+    width = context.region.width / context.preferences.system.ui_scale - _SCROLLBAR_PX
+    lines = layout.column(align=True)
+    for text in notes.texts:
+        draw_text(lines, text, width)
+    if notes.is_missing:
+        layout.operator("preferences.addon_show", text="Import, Download…").module = ADDON
 
 
 class FACEDETAIL_PT_detail(bpy.types.Panel):

@@ -1,10 +1,80 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The add-on's preferences."""
 
+from pathlib import Path
+
 import bpy
 
+from ..core.face_model.store import installed_models
+from ..core.user_assets import FAN_WEIGHTS
+from ..names import (
+    OP_DOWNLOAD_FAN,
+    OP_IMPORT_MODEL,
+    OP_INSTALL_FAN,
+    OP_REMOVE_FAN,
+    OP_REMOVE_MODEL,
+    STATE_PROPERTY,
+)
+from .assets import MESH_LICENCE, builtin_texts, fan_state, fan_text, model_texts
+from .texts import draw_text, megabytes
 
-def draw_preferences(layout: bpy.types.UILayout, preferences: bpy.types.AddonPreferences) -> None:
-    """One row per preference."""
-    layout.use_property_split = True
-    layout.prop(preferences, "results")
+_MARGIN_PX = 80
+_NARROWEST_PX = 300
+
+
+def draw_preferences(
+    layout: bpy.types.UILayout, preferences: bpy.types.AddonPreferences, assets: Path, context: bpy.types.Context
+) -> None:
+    """Folders, face models, landmarkers, and the progress of what is being imported or downloaded."""
+    folders = layout.column()
+    folders.use_property_split = True
+    folders.prop(preferences, "results")
+    folders.prop(preferences, "assets")
+    width = _width(context)
+    _draw_models(layout.box().column(), assets, width)
+    _draw_landmarkers(layout.box().column(), assets, width)
+    state = getattr(context.window_manager, STATE_PROPERTY)
+    if state.running:
+        layout.progress(factor=state.fraction, text=state.stage)
+        layout.label(text="Esc: cancel")
+
+
+def _draw_models(column: bpy.types.UILayout, assets: Path, width: float) -> None:
+    header = column.row()
+    header.label(text="Face Models", icon="USER")
+    header.operator(OP_IMPORT_MODEL, text="Import…")
+    _draw_entry(column, "Built-in", builtin_texts(), width)
+    for info in installed_models(assets):
+        row = _draw_entry(column, info.id, model_texts(info), width)
+        row.operator(OP_REMOVE_MODEL, text="Remove").model = info.id
+
+
+def _draw_landmarkers(column: bpy.types.UILayout, assets: Path, width: float) -> None:
+    column.label(text="Landmarkers", icon="TRACKER")
+    _draw_entry(column, "Face Mesh (built-in)", (MESH_LICENCE,), width)
+    state = fan_state(assets)
+    texts = (fan_text(state), megabytes(FAN_WEIGHTS.size), FAN_WEIGHTS.licence)
+    row = _draw_entry(column, "FAN", texts, width)
+    if state.path is None:
+        row.operator(OP_DOWNLOAD_FAN, text="Download…")
+        row.operator(OP_INSTALL_FAN, text="Install…")
+    if state.is_own or state.arrived:
+        row.operator(OP_REMOVE_FAN, text="Remove")
+
+
+def _draw_entry(column: bpy.types.UILayout, title: str, texts: tuple[str, ...], width: float) -> bpy.types.UILayout:
+    """A title, its texts under it; the row of the title, for buttons."""
+    column.separator()
+    row = column.row()
+    row.label(text=title)
+    lines = column.column(align=True)
+    lines.active = False
+    for text in texts:
+        draw_text(lines, text, width)
+    return row
+
+
+def _width(context: bpy.types.Context) -> float:
+    """Of a line, in pixels without the interface's scale."""
+    region = context.region.width / context.preferences.system.ui_scale if context.region else _NARROWEST_PX
+    return max(region - _MARGIN_PX, _NARROWEST_PX)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How near the proxy head comes to the true one: synthetic photos of heads with known shape, NoW protocol.
 
-    FACEDETAIL_DATA=… python scripts/benchmark/geometry.py [--quick] [--heads 50]
+    FACEDETAIL_DATA=… python scripts/benchmark/geometry.py [--quick] [--heads 50] [--assets DIR]
 
-Prints a Markdown table and, as the last line, one JSON object.
+Prints a Markdown table and, as the last line, one JSON object. With ``--assets``, the user's folder, every installed
+face model is fitted to the same heads. The true heads are ICT-FaceKit's: models made from the kit have an advantage.
+Dense: 478 points and what was measured of them; sparse: the 68 of iBUG, here the face mesh's.
 """
 
 import argparse
@@ -23,12 +25,13 @@ from scipy.spatial import Delaunay
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts" / "training"), str(Path(__file__).resolve().parent)]
 
+from geometry_models import DENSE, SPARSE, Candidate, builtin_candidate, installed_candidates  # noqa: E402
 from now import SEVEN_OF_68, scan_to_mesh  # noqa: E402
 from reference_heads import load_reference_heads  # noqa: E402
 from synthetic_heads import HeadSample, Painter, make_painter, render_head, sample_head  # noqa: E402
 
 from facedetail_addon.core.assets import find_weights  # noqa: E402
-from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration  # noqa: E402
+from facedetail_addon.core.face_model.calibration import load_calibration  # noqa: E402
 from facedetail_addon.core.face_model.gaze import with_gaze_motion  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
 from facedetail_addon.core.face_model.model_file import load_face_model  # noqa: E402
@@ -42,6 +45,7 @@ from facedetail_addon.core.proxy.fit import fit_proxy  # noqa: E402
 SEED = 99
 SIZE = 512
 MESH_POINTS = 468
+OUR_FIT = "our fit"
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,16 @@ class Tools:
 
     reference: FaceModel
     painter: Painter
-    model: FaceModel
-    calibration: LandmarkCalibration
     landmarker: MeshLandmarker
+    builtin: Candidate
+    installed: tuple[Candidate, ...]
+
+    def fits(self) -> dict[str, tuple[Candidate, str]]:
+        """Model and method of each row."""
+        rows = {OUR_FIT: (self.builtin, DENSE), f"{OUR_FIT}, {SPARSE}": (self.builtin, SPARSE)}
+        for candidate in self.installed:
+            rows |= {f"{candidate.name}, {method}": (candidate, method) for method in (DENSE, SPARSE)}
+        return rows
 
 
 def main() -> None:
@@ -70,30 +81,32 @@ def main() -> None:
     data = os.environ.get("FACEDETAIL_DATA")
     if not data:
         sys.exit("error: FACEDETAIL_DATA is not set\ntry: set it to the folder that holds models/ict_facekit.npz")
-    tools, stages = _load(Path(data), options.calibration)
+    tools, stages = _load(Path(data), options.calibration, options.assets)
     yaws = (0, 25) if options.quick else (0, 25, 45)
     heads = min(options.heads, 3) if options.quick else options.heads
     figures: dict[str, object] = {"stages": stages}
     lines = ["| yaw | head | median mm | mean mm | std mm |", "|---|---|---|---|---|"]
     for yaw in yaws:
-        errors, seconds = _measure(tools, yaw, heads)
+        errors, posed, seconds = _measure(tools, yaw, heads)
         print(f"yaw {yaw}° done", file=sys.stderr)
-        figures[f"yaw{yaw}"] = {name: _summary(values) for name, values in errors.items() if name != "posed"}
-        figures[f"yaw{yaw}"]["posed expression"] = {"mean": round(float(np.mean(errors["posed"])), 3)}
-        figures[f"yaw{yaw}"]["seconds"] = seconds
-        for name, values in figures[f"yaw{yaw}"].items():
-            if "median" in values:
-                lines.append(f"| {yaw}° | {name} | {values['median']} | {values['mean']} | {values['std']} |")
-        posed = figures[f"yaw{yaw}"]["posed expression"]["mean"]
-        lines.append(f"| {yaw}° | our fit, posed, 68 landmarks to their own | | {posed} | |")
+        figures[f"yaw{yaw}"] = {name: _summary(values) for name, values in errors.items()}
+        figures[f"yaw{yaw}"]["posed expression"] = {"mean": posed[OUR_FIT]}
+        figures[f"yaw{yaw}"] |= {"posed": posed, "seconds": seconds}
+        for name in errors:
+            values = figures[f"yaw{yaw}"][name]
+            lines.append(f"| {yaw}° | {name} | {values['median']} | {values['mean']} | {values['std']} |")
+        lines += [f"| {yaw}° | {name}, posed, 68 landmarks to their own | | {far} | |" for name, far in posed.items()]
+    figures["models"] = _costs(tools, figures[f"yaw{yaws[0]}"]["seconds"])
     figures["peak_memory_mb"], figures["heads"] = peak_memory_mb(), heads
     lines += ["", "| stage (on a 512 px photo) | seconds | peak memory so far, MB |", "|---|---|---|"]
     lines += [f"| {name} | {stage['seconds']} | {stage['peak_mb']} |" for name, stage in stages.items()]
+    lines += _costs_table(figures["models"])
+    lines += ["", "The true heads are ICT-FaceKit's: the built-in head and others made from the kit have an advantage."]
     lines += ["", f"{heads} heads per view; peak memory of the benchmark itself {peak_memory_mb()} MB."]
     print("\n".join([*lines, json.dumps(figures)]))
 
 
-def _load(data: Path, calibration_path: Path | None) -> tuple[Tools, dict[str, dict[str, float]]]:
+def _load(data: Path, calibration_path: Path | None, assets: Path | None) -> tuple[Tools, dict[str, dict[str, float]]]:
     """Load everything; time and peak memory of the stages before the large ground truth is loaded."""
     stages: dict[str, dict[str, float]] = {}
 
@@ -114,8 +127,28 @@ def _load(data: Path, calibration_path: Path | None) -> tuple[Tools, dict[str, d
         (face, *_) = landmarker.find(photo)
     with stage("fit"):
         fit_proxy(face, photo.shape[1::-1], model, calibration)
+    builtin = builtin_candidate(model, calibration)
+    installed = tuple(installed_candidates(assets, builtin, landmarker.find)) if assets else ()
     reference = with_gaze_motion(load_reference_heads(data))
-    return Tools(reference, make_painter(reference), model, calibration, landmarker), stages
+    return Tools(reference, make_painter(reference), landmarker, builtin, installed), stages
+
+
+def _costs(tools: Tools, fit_seconds: dict[str, float]) -> dict[str, dict[str, float | None]]:
+    """What each model costs, by its name."""
+    out: dict[str, dict[str, float | None]] = {}
+    for row, (candidate, method) in tools.fits().items():
+        costs = out.setdefault(candidate.name, dict(candidate.costs))
+        costs[f"{method} fit seconds"] = fit_seconds[row]
+    return out
+
+
+def _costs_table(models: dict[str, dict[str, float | None]]) -> list[str]:
+    columns = list(next(iter(models.values())))
+    lines = ["", f"| model | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, costs in models.items():
+        values = ("" if costs[column] is None else f"{costs[column]:g}" for column in columns)
+        lines.append(f"| {name} | {' | '.join(values)} |")
+    return lines
 
 
 def peak_memory_mb() -> int:
@@ -123,37 +156,42 @@ def peak_memory_mb() -> int:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def _measure(tools: Tools, yaw: int, heads: int) -> tuple[dict[str, list], dict[str, float]]:
-    """Distances per head by name of method, and median seconds of landmarks and fit."""
-    model, reference = tools.model, tools.reference
+def _measure(
+    tools: Tools, yaw: int, heads: int
+) -> tuple[dict[str, list[np.ndarray]], dict[str, float], dict[str, float]]:
+    """Distances per head by name of row, mean distances of posed landmarks, and median seconds."""
+    reference, fits, builtin = tools.reference, tools.fits(), tools.builtin.model
     seven = list(SEVEN_OF_68)
-    # The whole skin: nostrils count as sockets in the built-in model, but not in the truth.
-    model_skin, mean_seven = model.skin.triangles(), model.landmarks68.points(model.mean)[seven]
     scan_vertices = np.unique(_visible(reference))
-    frontal = tools.calibration.mean[:MESH_POINTS, :2]
+    frontal = tools.builtin.calibration.mean[:MESH_POINTS, :2]
     mesh_triangles = _face_forward(Delaunay(frontal).simplices, frontal)
-    errors: dict[str, list] = {"mean face": [], "landmarks as surface": [], "our fit": [], "posed": []}
-    landmark_seconds, fit_seconds = [], []
+    errors: dict[str, list[np.ndarray]] = {"mean face": [], "landmarks as surface": []} | {name: [] for name in fits}
+    posed: dict[str, list[float]] = {name: [] for name in fits}
+    times: dict[str, list[float]] = {"find landmarks": []} | {name: [] for name in fits}
     for subject, seconds in _subjects(tools, yaw, heads):
-        landmark_seconds.append(seconds)
-        scan = subject.neutral[scan_vertices]
-        scan_seven = reference.landmarks68.points(subject.neutral)[seven]
-        began = time.perf_counter()
-        fit = fit_proxy(subject.landmarks, (SIZE, SIZE), model, tools.calibration)
-        fit_seconds.append(time.perf_counter() - began)
+        times["find landmarks"].append(seconds)
+        scan = subject.neutral[scan_vertices], reference.landmarks68.points(subject.neutral)[seven]
         raw = subject.landmarks.mesh_px[:MESH_POINTS].astype(np.float64) * [1, -1, -1]
         raw_seven = raw[np.array(IBUG_FROM_MESH)[seven]]
-        fit_seven = model.landmarks68.points(fit.vertices_neutral)[seven]
-        skin = model.skin.stop
-        for name, vertices, triangles, own_seven in (
-            ("mean face", model.mean[:skin], model_skin, mean_seven),
-            ("landmarks as surface", raw, mesh_triangles, raw_seven),
-            ("our fit", fit.vertices_neutral[:skin], model_skin, fit_seven),
-        ):
-            errors[name].append(scan_to_mesh(scan, scan_seven, vertices, triangles, own_seven))
-        errors["posed"].append(_posed_error(reference, model, subject, fit.vertices))
-    timing = {"find landmarks": np.median(landmark_seconds), "fit": np.median(fit_seconds)}
-    return errors, {name: round(float(value), 3) for name, value in timing.items()}
+        errors["mean face"].append(_skin_to_scan(scan, builtin, builtin.mean))
+        errors["landmarks as surface"].append(scan_to_mesh(*scan, raw, mesh_triangles, raw_seven))
+        for name, (candidate, method) in fits.items():
+            began = time.perf_counter()
+            fit = candidate.fit(method, subject.landmarks, (SIZE, SIZE))
+            times[name].append(time.perf_counter() - began)
+            errors[name].append(_skin_to_scan(scan, candidate.model, fit.vertices_neutral))
+            posed[name].append(_posed_error(reference, candidate.model, subject, fit.vertices))
+    return (
+        errors,
+        {name: round(float(np.mean(values)), 3) for name, values in posed.items()},
+        {name: round(float(np.median(values)), 3) for name, values in times.items()},
+    )
+
+
+def _skin_to_scan(scan: tuple[np.ndarray, np.ndarray], model: FaceModel, vertices: np.ndarray) -> np.ndarray:
+    """Distances of a scan to the whole skin: nostrils are sockets in the built-in model, but not in the truth."""
+    seven = model.landmarks68.points(vertices)[list(SEVEN_OF_68)]
+    return scan_to_mesh(*scan, vertices[: model.skin.stop], model.skin.triangles(), seven)
 
 
 def _subjects(tools: Tools, yaw: int, heads: int):
@@ -203,6 +241,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="three heads, two views: under a minute")
     parser.add_argument("--heads", type=int, default=50, help="heads per view")
     parser.add_argument("--calibration", type=Path, help="another landmark_calibration.npz than the shipped one")
+    parser.add_argument("--assets", type=Path, help="the user's folder: its installed face models are measured too")
     return parser.parse_args()
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build the expression dictionary of a face model: draw faces with known β, learn a metric, keep features beside β.
 
-    FACEDETAIL_DATA=… python scripts/training/build_expression_dictionary.py [--model builtin] [--count 92000]
-        [--jobs 2] [--cache FOLDER] [--output FOLDER]
+    FACEDETAIL_DATA=… python scripts/training/build_expression_dictionary.py [--model builtin] [--assets FOLDER]
+        [--count 92000] [--jobs 2] [--cache FOLDER] [--output FOLDER]
 
-Needs the shipped landmark calibration and Emotion-Net. FACEDETAIL_DATA gives the looks of real skin (the London
+For an installed model give its id and the user's folder; the dictionary goes into the model's own and is used from then
+on. Needs the shipped landmark calibration and Emotion-Net. FACEDETAIL_DATA gives the looks of real skin (the London
 portraits with odd numbers) and the photos that the step from renders to photos is measured on (those, and every second
 photo of wild/). Finished pieces stay in the cache, so that a run that was stopped goes on where it was.
 """
@@ -33,8 +34,9 @@ from facedetail_addon.core.expression.dictionary import FILE_NAME, load_dictiona
 from facedetail_addon.core.expression.emotion_net import WEIGHTS, load_emotion_net  # noqa: E402
 from facedetail_addon.core.expression.features import describe_faces  # noqa: E402
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration  # noqa: E402
-from facedetail_addon.core.face_model.library import BUILTIN, load_named_model  # noqa: E402
+from facedetail_addon.core.face_model.library import BUILTIN, installed, load_named_model  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
+from facedetail_addon.core.face_model.store import CALIBRATION_FILE  # noqa: E402
 from scripts.training.dictionary_metric import Rendered, learn_dictionary  # noqa: E402
 from scripts.training.dictionary_photos import odd_portraits, photo_pairs, training_photos  # noqa: E402
 from scripts.training.expression_samples import sample_expressions  # noqa: E402
@@ -54,8 +56,10 @@ def main() -> None:
     if not data:
         sys.exit("error: FACEDETAIL_DATA is not set\ntry: set it to the folder that holds london/ and wild/")
     torch.set_num_threads(1)
-    model, calibration = load_named_model(options.model), load_calibration()
-    cache = options.cache / _version(model)
+    model = load_named_model(options.model, options.assets)
+    calibration_file = named_calibration(options.model, options.assets)
+    calibration = load_calibration(calibration_file)
+    cache = options.cache / _version(model, calibration_file)
     cache.mkdir(parents=True, exist_ok=True)
     renderer = make_renderer(model, calibration, load_looks(cache / "looks.npy", model, calibration, Path(data)))
     task = Task(cache, renderer, model, calibration)
@@ -67,10 +71,12 @@ def main() -> None:
     photos = training_photos(Path(data))
     pairs = photo_pairs(photos, model, calibration, renderer, load_emotion_net())
     dictionary, figures = learn_dictionary(load_rendered(task, indices), pairs, model)
-    path = options.output / FILE_NAME
+    shipped = options.model == BUILTIN
+    path = (options.output or (WEIGHTS_DIR if shipped else calibration_file.parent)) / FILE_NAME
     save_dictionary(path, dictionary)
-    register_weights(path)
-    load_dictionary(path).require_model(model)
+    if shipped:
+        register_weights(path)
+    load_dictionary(path).for_model(model)
     figures |= {"megabytes": round(path.stat().st_size / 1e6, 2), "photo_pairs": len(pairs.photos)}
     print(json.dumps(figures))
 
@@ -91,6 +97,13 @@ class Task:
     def described(self, index: int) -> Path:
         """Features of a chunk, by the Emotion-Net that read them."""
         return self.cache / f"described_{sha256(find_weights(WEIGHTS))[:8]}_{index:04d}.npy"
+
+
+def named_calibration(name: str, assets: Path | None) -> Path:
+    """The calibration file of the face model of that name."""
+    if name == BUILTIN:
+        return find_weights(CALIBRATION_FILE)
+    return installed(name, assets).folder / CALIBRATION_FILE
 
 
 def load_looks(path: Path, model: FaceModel, calibration: LandmarkCalibration, data: Path) -> np.ndarray:
@@ -155,10 +168,10 @@ def _write_whole(path: Path, content: np.ndarray | dict[str, np.ndarray]) -> Non
     partial.replace(path)
 
 
-def _version(model: FaceModel) -> str:
+def _version(model: FaceModel, calibration_file: Path) -> str:
     """Changes with all that the drawn faces depend on."""
     digest = hashlib.sha256(model.fingerprint().encode())
-    digest.update(sha256(find_weights("landmark_calibration.npz")).encode())
+    digest.update(sha256(calibration_file).encode())
     here = Path(__file__).parent
     for name in DRAWING:
         digest.update((here / f"{name}.py").read_bytes())
@@ -167,14 +180,13 @@ def _version(model: FaceModel) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default=BUILTIN, help="face model by name")
+    parser.add_argument("--model", default=BUILTIN, help="face model by name, or an installed one's id")
+    parser.add_argument("--assets", type=Path, help="the user's folder with installed models")
     parser.add_argument("--count", type=int, default=92000, help="faces to draw; the last 2000 are for measuring")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--draw-only", action="store_true", help="stop after drawing, before Emotion-Net is needed")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "facedetail" / "expression_dictionary")
-    parser.add_argument(
-        "--output", type=Path, default=WEIGHTS_DIR, help="folder for the dictionary and its index entry"
-    )
+    parser.add_argument("--output", type=Path, help="folder for the dictionary; by default where it is looked for")
     return parser.parse_args()
 
 

@@ -179,7 +179,8 @@ def _dictionary(
     step = (np.abs(entries).max(0) / 127).astype(np.float32)
     beta_range = np.array([min(0.0, beta.min()), max(1.0, beta.max())], np.float32)
     unmeasured = ExpressionDictionary(
-        model_name=model.name, model_fingerprint=model.fingerprint(), metric=metric,
+        model_name=model.name, model_fingerprint=model.fingerprint(), expression_names=model.expression_names,
+        metric=metric,
         entries=np.round(entries / step).astype(np.int8), step=step,
         beta=encode_beta(beta[:-HELD_OUT], beta_range), beta_range=beta_range,
         precision=np.eye(beta.shape[1], dtype=np.float32), neighbours=NEIGHBOURS, bandwidth=BANDWIDTH,

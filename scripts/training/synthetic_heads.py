@@ -85,20 +85,25 @@ class Painter:
 
 def make_painter(model: FaceModel) -> Painter:
     """Prepare a model for :func:`render_head` (half a second)."""
+    marks = model.landmarks68.points(model.mean)
+    lids = np.minimum(*(_signed_distance(_curve(marks[i : i + 6, :2], closed=True)) for i in (36, 42)))
+    eye_parts = [piece for piece in model.parts if piece.name in ("eye_left", "eye_right")]
     triangles, part = [], []
     for piece in model.parts:
+        if not {FILM, LASHES}.isdisjoint(piece.materials):
+            continue
         faces = piece.triangles()
         kind = {"skin": 0, "eye": 1, "teeth": 2}.get(piece.name.split("_")[0], 3)
         kinds = np.full(len(faces), kind, np.uint8)
         if piece.name == "skin":
             hidden = model.region == model.region_names.index("socket")
             kinds[hidden[faces].all(1)] = 4
+            if not eye_parts:
+                kinds[(_look_up(lids, model.mean[: piece.stop])[faces] < 0).all(1)] = 1
         triangles.append(faces + piece.start)
         part.append(kinds)
     triangles, part = np.concatenate(triangles), np.concatenate(part)
-    marks = model.landmarks68.points(model.mean)
-    eye_parts = [piece for piece in model.parts if piece.name.startswith("eye_")]
-    eyes = [model.mean[piece.start : piece.stop] for piece in eye_parts]
+    centers, pupils = _eyes(model, eye_parts, marks)
     return Painter(
         triangles=triangles,
         part=part,
@@ -107,14 +112,24 @@ def make_painter(model: FaceModel) -> Painter:
         lips=_signed_distance(_curve(marks[48:60, :2], closed=True)),
         lips_inner=_signed_distance(_curve(marks[60:68, :2], closed=True)),
         brows=np.minimum(*(_line_distance(_curve(marks[i : i + 5, :2])) for i in (17, 22))),
-        lids=np.minimum(*(_signed_distance(_curve(marks[i : i + 6, :2], closed=True)) for i in (36, 42))),
-        eye_centers=np.array([eye_centre(eye) for eye in eyes]),
-        pupils=np.array([eye[pupil_vertex(piece, eye)] for piece, eye in zip(eye_parts, eyes, strict=True)]),
+        lids=lids,
+        eye_centers=centers,
+        pupils=pupils,
         brow_height=float(marks[17:27, 1].mean()),
         nose_base=float(marks[33, 1]),
         mouth_height=float(marks[60:68, 1].mean()),
         front=float(marks[27, 2]),
     )
+
+
+def _eyes(model: FaceModel, parts: list[MeshPart], marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(2, 3) mm centres and pupils; between the lids where skin covers the eyes, on which they are painted."""
+    if not parts:
+        pupils = np.array([marks[i : i + 6].mean(axis=0) for i in (36, 42)])
+        return pupils - [0, 0, EYE_RADIUS_MM], pupils
+    eyes = [model.mean[piece.start : piece.stop] for piece in parts]
+    pupils = [eye[pupil_vertex(piece, eye)] for piece, eye in zip(parts, eyes, strict=True)]
+    return np.array([eye_centre(eye) for eye in eyes]), np.array(pupils)
 
 
 def sample_head(

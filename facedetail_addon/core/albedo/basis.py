@@ -24,7 +24,7 @@ def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
     """The basis that ships, or another file of its format.
 
     Args:
-        model: whose canonical UV the basis was learned in.
+        model: the head that the basis was learned on, or one that was matched to it.
 
     Raises:
         AssetError: missing, damaged, of another format, or learned for another face model.
@@ -37,7 +37,7 @@ def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
         basis = _decode(arrays, model)
     except (ValueError, KeyError, IndexError) as error:
         raise AssetError(f"The albedo basis {path} cannot be read: {error}.", _REMEDY) from error
-    if fingerprint != model.fingerprint():
+    if fingerprint != model.canonical():
         raise AssetError(f"The albedo basis {path} was learned for another head than {model.name}.", _REMEDY)
     return basis
 
@@ -85,6 +85,16 @@ def at_vertices(image: np.ndarray, model: FaceModel) -> np.ndarray:
     return np.stack(out, axis=-1).reshape(len(at), *image.shape[2:])
 
 
+def nearest_stored(stored: np.ndarray) -> np.ndarray:
+    """(S·S,) int for each texel which of the stored ones is nearest."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~stored).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    order = np.zeros(int(labels.max()) + 1, np.int64)
+    order[labels[stored]] = np.arange(int(stored.sum()))
+    return order[labels].ravel()
+
+
 def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     known = arrays["known"].astype(np.float32) / 255
     if known.ndim != 2 or known.shape[0] != known.shape[1] or not known.any():
@@ -103,7 +113,7 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     lowest, highest = arrays["reach"].astype(np.float32)
     if not np.isfinite(maps).all() or not (lowest <= highest).all():
         raise ValueError("it holds values that are not finite")
-    nearest = _nearest(stored)
+    nearest = nearest_stored(stored)
     maps = maps[:, nearest].reshape(len(maps), side, side, 3)
     spread = (arrays["spread"].astype(np.float32) / 255)[nearest].reshape(side, side)
     at = at_vertices(np.dstack([*maps, spread, known]).astype(np.float32), model)
@@ -112,13 +122,3 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     return AlbedoBasis(
         lowest, highest, colours[0], colours[1:], at[:, -2].copy(), at[:, -1].copy(), plain, maps[0], maps[1:]
     )
-
-
-def _nearest(stored: np.ndarray) -> np.ndarray:
-    """(S·S,) for each texel which of the stored ones is nearest."""
-    _, labels = cv2.distanceTransformWithLabels(
-        (~stored).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    order = np.zeros(int(labels.max()) + 1, np.int64)
-    order[labels[stored]] = np.arange(int(stored.sum()))
-    return order[labels].ravel()

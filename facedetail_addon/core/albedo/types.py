@@ -44,17 +44,22 @@ class AlbedoBasis:
 
     def albedo(self, gamma: np.ndarray) -> np.ndarray:
         """(G,) to (V_skin, 3) float32 albedo, at most 1."""
-        return _colours(self.mean + np.tensordot(gamma, self.modes, axes=1))
+        return _colours(self.mean + _mixed(gamma, self.modes))
 
     def albedo_map(self, gamma: np.ndarray) -> np.ndarray:
         """(G,) to (S, S, 3) float32."""
-        return _colours(self.mean_map + np.tensordot(gamma, self.mode_maps, axes=1))
+        return _colours(self.mean_map + _mixed(gamma, self.mode_maps))
 
     def grey(self) -> "AlbedoBasis":
         """The same people without colours: each mode changes luminance as it does around the mean."""
         mean, modes = _grey(self.mean, self.modes)
         mean_map, mode_maps = _grey(self.mean_map, self.mode_maps)
         return replace(self, mean=mean, modes=modes, mean_map=mean_map, mode_maps=mode_maps)
+
+
+def _mixed(gamma: np.ndarray, modes: np.ndarray) -> np.ndarray:
+    # In double precision, which fits ask for, all modes would be copied.
+    return np.tensordot(np.asarray(gamma, np.float32), modes, axes=1)
 
 
 def _colours(logarithms: np.ndarray) -> np.ndarray:

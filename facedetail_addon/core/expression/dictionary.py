@@ -7,7 +7,7 @@ learned on the same renders, so that distances count what expressions change and
 or that one is a photo and the other drawn; and β is a weighted mean of the nearest few.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ class ExpressionDictionary:
 
     Attributes:
         model_name, model_fingerprint: the face model's.
+        expression_names: its E expressions, in the order of ``beta``.
         metric: from features to coordinates.
         entries: (N, M) int8, coordinates of the faces in units of ``step``.
         step: (M,) float32 mm.
@@ -44,6 +45,7 @@ class ExpressionDictionary:
 
     model_name: str
     model_fingerprint: str
+    expression_names: tuple[str, ...]
     metric: FeatureMetric
     entries: np.ndarray
     step: np.ndarray
@@ -54,17 +56,45 @@ class ExpressionDictionary:
     bandwidth: float
     usual_distance: float
 
-    def require_model(self, model: FaceModel) -> None:
-        """Raises AssetError where the dictionary was rendered of another model than ``model``."""
-        if (
-            self.model_name != model.name
-            or self.model_fingerprint != model.fingerprint()
-            or self.beta.shape[1] != len(model.expression_basis)
-        ):
+    def for_model(self, model: FaceModel) -> "ExpressionDictionary":
+        """The dictionary in the expressions of a face model that shares the names of the one it was rendered of.
+
+        An expression that the dictionary does not know is 0 in all its faces, with no precision. One that the model does
+        not have is left out, and what the others are known by stays (their covariance is marginal).
+
+        Raises:
+            AssetError: it was rendered of another head, and not of the one the model was matched to.
+        """
+        if self._is_of(model):
+            return self
+        if self.model_fingerprint != model.canonical():
             raise AssetError(
                 f"The expression dictionary was made for another face model than “{model.name}”.",
                 "Install the extension again, or run scripts/training/build_expression_dictionary.py for this model.",
             )
+        known = [i for i, name in enumerate(model.expression_names) if name in self.expression_names]
+        columns = [self.expression_names.index(model.expression_names[i]) for i in known]
+        count = len(model.expression_names)
+        beta = np.repeat(encode_beta(np.zeros((1, count)), self.beta_range), len(self.beta), axis=0)
+        beta[:, known] = self.beta[:, columns]
+        covariance = np.linalg.inv(self.precision.astype(np.float64))
+        precision = np.zeros((count, count), np.float32)
+        precision[np.ix_(known, known)] = np.linalg.inv(covariance[np.ix_(columns, columns)])
+        return replace(
+            self,
+            model_name=model.name,
+            model_fingerprint=model.fingerprint(),
+            expression_names=model.expression_names,
+            beta=beta,
+            precision=precision,
+        )
+
+    def _is_of(self, model: FaceModel) -> bool:
+        return (
+            self.model_name == model.name
+            and self.model_fingerprint == model.fingerprint()
+            and self.expression_names == model.expression_names
+        )
 
     def nearest(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The nearest entries of one face.
@@ -130,6 +160,7 @@ def _decode(arrays: dict[str, np.ndarray]) -> ExpressionDictionary:
         if field.name != "metric":
             value = arrays[field.name]
             values[field.name] = field.type(value) if field.type in (str, int, float) else value
+    values["expression_names"] = tuple(values["expression_names"].tolist())
     return ExpressionDictionary(**values)
 
 
@@ -140,6 +171,7 @@ def _check(d: ExpressionDictionary, path: Path) -> None:
         d.entries.ndim == d.beta.ndim == 2
         and d.entries.shape == (count, d.metric.size)
         and d.precision.shape == (d.beta.shape[1],) * 2
+        and len(set(d.expression_names)) == d.beta.shape[1]
         and d.beta_range.shape == (2,)
         and d.step.shape == (d.metric.size,)
     )

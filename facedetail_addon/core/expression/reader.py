@@ -2,6 +2,7 @@
 """Read the expression of a face from its whole look: Emotion-Net, appearance, dictionary."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -30,16 +31,19 @@ class ExpressionReader:
     calibration: LandmarkCalibration
 
     @classmethod
-    def load(cls, model: FaceModel, calibration: LandmarkCalibration) -> "ExpressionReader":
-        """The shipped network and dictionary, for a face model.
+    def load(
+        cls, model: FaceModel, calibration: LandmarkCalibration, dictionary: Path | None = None
+    ) -> "ExpressionReader":
+        """The shipped network and a dictionary, for a face model.
+
+        Args:
+            dictionary: a file that was made of the model itself; the shipped one where None.
 
         Raises:
             AssetError: a file is missing or damaged, or the dictionary is another model's.
         """
-        dictionary = load_dictionary()
-        dictionary.require_model(model)
         calibration.require_model(model)
-        return cls(load_emotion_net(), dictionary, calibration)
+        return cls(load_emotion_net(), load_dictionary(dictionary).for_model(model), calibration)
 
     def describe(self, picture: np.ndarray, landmarks: FaceLandmarks) -> FaceFeatures:
         """Features (one row) of a face in an (H, W, 3) uint8 RGB picture."""

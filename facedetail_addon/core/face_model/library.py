@@ -11,7 +11,7 @@ from .model_file import load_face_model
 from .store import CALIBRATION_FILE, DICTIONARY_FILE, HEAD_FILE, InstalledModel, find_installed
 
 BUILTIN = "builtin"
-_BUILTIN_FILE = "face_model.npz"
+BUILTIN_FILE = "face_model.npz"
 
 
 def load_named_model(name: str, assets: Path | None = None) -> FaceModel:
@@ -26,7 +26,7 @@ def load_named_model(name: str, assets: Path | None = None) -> FaceModel:
         AssetError: the built-in model's file is missing or damaged.
     """
     if name == BUILTIN:
-        return load_face_model(find_weights(_BUILTIN_FILE))
+        return load_face_model(find_weights(BUILTIN_FILE))
     info = installed(name, assets)
     model = load_face_model(info.folder / HEAD_FILE)
     if model.origin is None or model.origin.source_sha256 != info.folder.name:

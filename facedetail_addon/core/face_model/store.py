@@ -100,6 +100,13 @@ def remove_model(model_id: str, assets: Path) -> None:
         ) from error
 
 
+def discard_half_installed(assets: Path) -> None:
+    """Tidy up after a process that was killed while it imported or removed a model."""
+    for folder in (assets / MODELS).glob(".*"):
+        if folder.suffix in (".partial", ".removed"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def read_info(path: Path) -> InstalledModel:
     """The content of a ``model.json``, checked.
 

@@ -39,6 +39,7 @@ _USUAL_TILT, _USUAL_HEIGHT_DEG = 0.5, 25.0  # second band relative to the first,
 _EVEN_SHARE = 0.75  # of the light on the face comes from all around, usually
 _GREY = 0.02  # a photo whose skin has less chroma than this is monochrome
 _BAD_RESIDUAL = 0.25
+_MOST_ROWS = 12000  # vertices that are asked; a dense mesh's say the same again
 _LEAST_WEIGHT = 1.0  # independent measurements; below this there is nothing to estimate from
 
 
@@ -319,7 +320,11 @@ class _Solver:
 def _data(unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas) -> _Data:
     trust = unwrapped.vertex_confidence * (1 - unwrapped.vertex_clipped).clip(0, 1) ** 2 * basis.known
     rows = np.flatnonzero(trust > 0.05)
-    weight = trust[rows] * (atlas.areas[rows] / _PATCH_MM2) * np.where(basis.plain[rows], 1, _PAINTED)
+    share = 1.0
+    if len(rows) > _MOST_ROWS:
+        share = _MOST_ROWS / len(rows)
+        rows = np.sort(np.random.default_rng(0).choice(rows, _MOST_ROWS, replace=False))
+    weight = trust[rows] * (atlas.areas[rows] / _PATCH_MM2) * np.where(basis.plain[rows], 1, _PAINTED) / share
     noise = np.hypot(basis.spread[rows], _PHOTO_NOISE)
     return _Data(rows, unwrapped.vertex_color[rows].astype(np.float64), weight, noise.astype(np.float64))
 

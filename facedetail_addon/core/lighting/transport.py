@@ -7,7 +7,8 @@ that is exact where nothing is in the way. What the surface itself reflects foll
 """
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
+from scipy.spatial import cKDTree
 
 from ..albedo.types import SkinGloss
 from ..rays import RayScene
@@ -23,6 +24,12 @@ _MOST_REFLECTED = 0.95
 _DIRECTIONS = 384
 _TIP = 1e-2  # radians by which normals are tipped for derivatives
 _OFFSET_MM = 0.3  # rays start so far above the surface
+_MOST_ASKED = 20000  # vertices that rays are shot from
+_BLENDED = 3  # of which so many nearest say what the shadows of another are
+_NORMAL_MM = 8.0  # how far apart two opposite normals count, so that thin lids and ears keep their own side
+_LEAST_GAP_MM = 1e-3
+_EVEN = np.sqrt(4 * np.pi)  # first coefficient of an even light of radiance 1
+_MOST_SHARE = 2.0  # of a neighbour's light from skin
 
 
 def light_transfer(
@@ -45,7 +52,7 @@ def light_transfer(
         directions: how many over the sphere are tried for shadows.
     """
     normals = vertex_normals(vertices[:skin_stop], triangles[(triangles < skin_stop).all(axis=1)])
-    hidden, bounce, free = _shadows(vertices, triangles, skin_stop, normals, bands, directions)
+    hidden, bounce, free = _shadows(vertices, triangles, normals, bands, directions)
     vector = _free_vector(normals, bands) - hidden
     diffuse = np.einsum("vk,vkb->vb", normals, vector)
     glossy, transmission = _surface(vertices[:skin_stop], normals, camera_position, gloss, free, bands)
@@ -73,17 +80,50 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _shadows(
-    vertices: np.ndarray, triangles: np.ndarray, skin_stop: int, normals: np.ndarray, bands: int, directions: int
+    vertices: np.ndarray, triangles: np.ndarray, normals: np.ndarray, bands: int, directions: int
 ) -> tuple[np.ndarray, csr_matrix, np.ndarray]:
-    """(V, 3, B²) light vector that the head takes away, (V, V) light it sends instead, (V,) free share of the sky."""
-    scene = RayScene(vertices, triangles)
+    """(V, 3, B²) light vector that the head takes away, (V, V) light it sends instead, (V,) free share of the sky.
+
+    Of a dense mesh's vertices some are asked; between them shadows change little. Light from skin to skin is that of
+    the nearest of them, as much as is hidden of the sky.
+    """
+    scene, skin_stop = RayScene(vertices, triangles), len(normals)
+    if skin_stop <= _MOST_ASKED:
+        return _cast(scene, vertices[:skin_stop], normals, triangles, skin_stop, bands, directions)
+    asked = np.sort(np.random.default_rng(0).choice(skin_stop, _MOST_ASKED, replace=False))
+    hidden, bounce, free = _cast(scene, vertices[asked], normals[asked], triangles, skin_stop, bands, directions)
+    place = np.concatenate([vertices[:skin_stop], normals * _NORMAL_MM], axis=1)
+    gap, near = cKDTree(place[asked]).query(place, k=_BLENDED)
+    weights = 1 / np.maximum(gap, _LEAST_GAP_MM) ** 2
+    weights /= weights.sum(axis=1, keepdims=True)
+    blended = np.zeros((skin_stop, 3, bands**2))
+    for some, weight in zip(near.T, weights.T, strict=True):
+        blended += weight[:, None, None] * hidden[some]
+    there = np.einsum("vc,vc->v", normals[asked], hidden[:, :, 0])[near[:, 0]] * _EVEN
+    found = np.einsum("vc,vc->v", normals, blended[:, :, 0]) * _EVEN
+    taken = found.clip(0, np.maximum(there, 1))  # neighbours across a fold can say less than nothing, or more than all
+    blended[:, :, 0] += normals * ((taken - found) / _EVEN)[:, None]
+    share = np.divide(taken, there, out=np.zeros(skin_stop), where=there > 0).clip(0, _MOST_SHARE)
+    return blended, (diags(share.astype(np.float32)) @ bounce[near[:, 0]]).tocsr(), (1 - taken).clip(0, 1)
+
+
+def _cast(
+    scene: RayScene,
+    points: np.ndarray,
+    normals: np.ndarray,
+    triangles: np.ndarray,
+    skin_stop: int,
+    bands: int,
+    directions: int,
+) -> tuple[np.ndarray, csr_matrix, np.ndarray]:
+    """What :func:`_shadows` gives, of N points of the skin; their bounce is (N, V)."""
     tried = fibonacci_sphere(directions).astype(np.float32)
     harmonics = evaluate(tried, bands)
     cosines = normals @ tried.T
-    origins = vertices[:skin_stop] + normals * np.float32(_OFFSET_MM)
+    origins = points + normals * np.float32(_OFFSET_MM)
     share = np.float32(4 / directions)  # 4π / count, over the π of irradiance / π
-    blocked = np.zeros((skin_stop, directions), np.float32)
-    free = np.ones(skin_stop)
+    blocked = np.zeros((len(points), directions), np.float32)
+    free = np.ones(len(points))
     parts = []
     for number, direction in enumerate(tried):
         above = np.flatnonzero(cosines[:, number] > 0)
@@ -98,7 +138,7 @@ def _shadows(
         parts.append((np.repeat(rows[skin], 3), corners[skin].ravel(),
                       (hits.barycentric[hit][skin] * weight[skin, None]).ravel()))  # fmt: skip
     rows, columns, weights = (np.concatenate(values) for values in zip(*parts, strict=True))
-    bounce = csr_matrix((weights.astype(np.float32), (rows, columns)), shape=(skin_stop, skin_stop))
+    bounce = csr_matrix((weights.astype(np.float32), (rows, columns)), shape=(len(points), skin_stop))
     hidden = np.stack([blocked @ (harmonics * tried[:, axis, None]) for axis in range(3)], axis=1)
     return hidden, bounce, free.clip(0, 1)
 

@@ -60,6 +60,10 @@ class NormalEquations:
     def __add__(self, other: "NormalEquations") -> "NormalEquations":
         return NormalEquations(self.quadratic + other.quadratic, self.linear + other.linear)
 
+    def times(self, weight: float) -> "NormalEquations":
+        """The same equations with another say."""
+        return NormalEquations(weight * self.quadratic, weight * self.linear)
+
 
 def measurement_equations(calibration: LandmarkCalibration, view: NormalisedLandmarks) -> NormalEquations:
     """What the calibration says of α and β."""
@@ -119,15 +123,19 @@ def prior_equations(
 
 
 def picture_equations(
-    seen: LandmarkPoints, posed: np.ndarray, camera: PerspectiveCamera, mesh_px: np.ndarray, view: NormalisedLandmarks,
-    unknowns: np.ndarray, weights: np.ndarray, settings: FitSettings,
+    seen: LandmarkPoints, posed: np.ndarray, camera: PerspectiveCamera, points_px: np.ndarray, px_per_mm: float,
+    unknowns: np.ndarray, weights: np.ndarray,
 ) -> NormalEquations:  # fmt: skip
-    """Distances in the picture, linear about the current head, divided by the scale to be in mm."""
-    to_px = point_jacobian(camera, posed) / view.scale  # (N, 2, 3)
+    """Distances in the picture, linear about the current head, divided by the scale to be in mm.
+
+    Args:
+        seen: N landmarks on the model. posed: (N, 3) mm, where they lie with ``unknowns`` (K + E,).
+        points_px: (N, 2). px_per_mm: the face's scale in the photo. weights: (N,) of squared mm.
+    """
+    to_px = point_jacobian(camera, posed) / px_per_mm  # (N, 2, 3)
     bases = np.concatenate([seen.identity, seen.expression])  # (K + E, N, 3)
     rows = np.einsum("nij,knj->nik", to_px, bases).reshape(-1, len(bases))
-    residual = ((mesh_px - camera.project(posed)) / view.scale).ravel()
-    weight = np.repeat(weights, 2) * settings.picture_weight
+    residual = ((points_px - camera.project(posed)) / px_per_mm).ravel()
     target = residual + rows @ unknowns
-    weighted = rows * weight[:, None]
+    weighted = rows * np.repeat(weights, 2)[:, None]
     return NormalEquations(weighted.T @ rows, weighted.T @ target)

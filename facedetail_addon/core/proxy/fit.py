@@ -9,24 +9,23 @@ plain distance in the picture, so that the posed head lies on the photo.
 
 import numpy as np
 
-from ..camera import AffineCamera, PerspectiveCamera
-from ..errors import FaceDetailError
+from ..camera import PerspectiveCamera
 from ..expression.types import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionReading
 from ..face_model.calibration import LandmarkCalibration
 from ..face_model.model import FaceModel
 from ..face_model.normalise import normalise_landmarks
 from ..landmarks.types import FaceLandmarks
 from ..results import Notice
-from .affine import closest_scaled_orthography, gold_standard_affine
+from .affine import gold_standard_affine
 from .bounded import minimise_in_box
 from .equations import FitSettings, measurement_equations, picture_equations, prior_equations
 from .eyes import aim_eyes
-from .perspective import initial_perspective, refine_perspective, usual_focal_px
-from .points import embedded_paths, embedded_points, with_silhouette
+from .limits import limits_of, one_way_gaze
+from .perspective import perspective_like, refine_perspective, usual_focal_px
+from .points import embedded_paths, embedded_points, usable_px, with_silhouette
 from .types import ProxyFit
 
 DEFAULT_SETTINGS = FitSettings()
-_MIN_SIZE_PX = 8.0
 # Median landmark distance over face height, well above what clear photos give.
 ROUGH_FIT = 0.015
 
@@ -64,11 +63,11 @@ def fit_proxy(
     calibration.require_model(model)
     fixed = reading.beta_prior if expression == PRIOR and beta is None else beta
     prior = reading if expression == PRIOR_AND_LANDMARKS else None
-    mesh_px = _checked(landmarks.mesh_px)
+    mesh_px = usable_px(landmarks.mesh_px, (478, 3))
     view = normalise_landmarks(mesh_px, calibration.mean, calibration.mean_spread)
     measured = measurement_equations(calibration, view)
     measured += prior_equations(model.expression_names, len(model.identity_basis), settings, prior)
-    limits = _limits(model, fixed, settings)
+    limits = limits_of(model, fixed, settings.alpha_limit)
     points = embedded_points(model, calibration)
     paths = embedded_paths(model, calibration)
     weights = view.weights / calibration.spread.astype(np.float64) ** 2
@@ -76,7 +75,7 @@ def fit_proxy(
 
     identities = len(model.identity_basis)
     unknowns = minimise_in_box(measured.quadratic, measured.linear, *limits)
-    limits = _one_way_gaze(model, limits, unknowns)
+    limits = one_way_gaze(model, limits, unknowns)
     unknowns = np.clip(unknowns, *limits)
     camera: PerspectiveCamera | None = None
     for turn in range(settings.rounds):
@@ -84,10 +83,12 @@ def fit_proxy(
         seen = with_silhouette(points, paths, calibration.contour, alpha, current_beta, view.rotation)
         posed = seen.posed(alpha, current_beta)
         affine = gold_standard_affine(posed, mesh_px[:, :2], weights)
-        camera = camera or _first_perspective(affine, posed, image_size, focal_px)
+        camera = camera or perspective_like(affine, posed, image_size, focal_px)
         camera = refine_perspective(camera, posed, mesh_px[:, :2], weights)
         if turn + 1 < settings.rounds:
-            picture = picture_equations(seen, posed, camera, mesh_px[:, :2], view, unknowns, weights, settings)
+            picture = picture_equations(
+                seen, posed, camera, mesh_px[:, :2], view.scale, unknowns, settings.picture_weight * weights
+            )
             both = measured + picture
             unknowns = minimise_in_box(both.quadratic, both.linear, *limits)
     alpha, solved_beta = (part.astype(np.float32) for part in (unknowns[:identities], unknowns[identities:]))
@@ -105,10 +106,14 @@ def fit_proxy(
     )
 
 
-def notices(fit: ProxyFit, landmarks: FaceLandmarks) -> tuple[Notice, ...]:
-    """A notice with code ``rough_fit`` where the head lies unusually far from the landmarks."""
+def notices(fit: ProxyFit, landmarks: FaceLandmarks, rough: float = ROUGH_FIT) -> tuple[Notice, ...]:
+    """A notice with code ``rough_fit`` where the head lies unusually far from the landmarks.
+
+    Args:
+        rough: what is unusual, median distance over face height.
+    """
     height = float(np.ptp(landmarks.mesh_px[:, 1]))
-    if fit.residual_px <= ROUGH_FIT * height:
+    if fit.residual_px <= rough * height:
         return ()
     return (
         Notice(
@@ -117,51 +122,3 @@ def notices(fit: ProxyFit, landmarks: FaceLandmarks) -> tuple[Notice, ...]:
             "preview, and try another photo of the person.",
         ),
     )
-
-
-def _checked(mesh_px: np.ndarray) -> np.ndarray:
-    mesh_px = np.asarray(mesh_px, np.float64)
-    usable = mesh_px.shape == (478, 3) and np.isfinite(mesh_px).all()
-    if not usable or np.ptp(mesh_px[:, :2], axis=0).min() < _MIN_SIZE_PX:
-        raise FaceDetailError(
-            "The landmarks of this face are not usable: they are not finite or lie in one place.",
-            "Use a larger picture of the face, or another photo.",
-        )
-    return mesh_px
-
-
-def _limits(model: FaceModel, beta: np.ndarray | None, settings: FitSettings) -> tuple[np.ndarray, np.ndarray]:
-    identities, expressions = len(model.identity_basis), len(model.expression_basis)
-    reach = np.full(identities, settings.alpha_limit)
-    if beta is None:
-        return np.append(-reach, np.zeros(expressions)), np.append(reach, np.ones(expressions))
-    known = np.asarray(beta, np.float64)
-    if known.shape != (expressions,) or not np.isfinite(known).all():
-        raise FaceDetailError(
-            f"The expression has {known.size} weights, the face model “{model.name}” has {expressions}.",
-            "Give one finite weight per expression of the face model.",
-        )
-    known = known.clip(0, 1)
-    return np.append(-reach, known), np.append(reach, known)
-
-
-def _one_way_gaze(
-    model: FaceModel, limits: tuple[np.ndarray, np.ndarray], unknowns: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Limits with the weaker of two opposite directions of gaze held down: an eye cannot look both ways."""
-    lower, upper = limits[0], limits[1].copy()
-    names, start = model.expression_names, len(model.identity_basis)
-    for side in ("Left", "Right"):
-        for pair in (("In", "Out"), ("Up", "Down")):
-            places = [start + names.index(f"eyeLook{way}{side}") for way in pair if f"eyeLook{way}{side}" in names]
-            if len(places) == 2:
-                weaker = min(places, key=lambda place: unknowns[place])
-                upper[weaker] = lower[weaker]
-    return lower, upper
-
-
-def _first_perspective(
-    affine: AffineCamera, posed: np.ndarray, image_size: tuple[int, int], focal_px: float
-) -> PerspectiveCamera:
-    scale, rotation, translation = closest_scaled_orthography(affine)
-    return initial_perspective(scale, rotation, translation, posed.mean(0), image_size, focal_px)

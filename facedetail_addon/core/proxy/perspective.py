@@ -4,7 +4,8 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..camera import PerspectiveCamera
+from ..camera import AffineCamera, PerspectiveCamera
+from .affine import closest_scaled_orthography
 
 # A lens of this field of view over the longer side, unless the face were then nearer or farther than portraits are.
 USUAL_FIELD_DEG = 50.0
@@ -40,6 +41,14 @@ def initial_perspective(
     at_px = scale * rotation[:2] @ anchor_mm + translation
     in_camera = np.append((at_px - center) / scale, depth)
     return PerspectiveCamera(rotation, in_camera - rotation @ anchor_mm, focal_px, center, image_size)
+
+
+def perspective_like(
+    affine: AffineCamera, posed: np.ndarray, image_size: tuple[int, int], focal_px: float
+) -> PerspectiveCamera:
+    """The perspective camera nearest to an affine one that looks at (N, 3) mm points."""
+    scale, rotation, translation = closest_scaled_orthography(affine)
+    return initial_perspective(scale, rotation, translation, posed.mean(0), image_size, focal_px)
 
 
 def refine_perspective(

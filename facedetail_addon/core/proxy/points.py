@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import FaceDetailError
 from ..face_model.calibration import LandmarkCalibration
 from ..face_model.model import FaceModel, PointEmbedding
 from .contour import silhouette_choice
+
+_MIN_SIZE_PX = 8.0
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,12 @@ class LandmarkPoints:
 
 def embedded_points(model: FaceModel, calibration: LandmarkCalibration) -> LandmarkPoints:
     """The 478 landmarks with their systematic offsets."""
-    return _restricted(model, calibration.embedding, calibration.offset.astype(np.float64))
+    return restricted(model, calibration.embedding, calibration.offset)
 
 
 def embedded_paths(model: FaceModel, calibration: LandmarkCalibration) -> LandmarkPoints:
     """The C·M points of the contour's paths, without offsets."""
-    place = calibration.contour_paths
-    return _restricted(model, place, np.zeros((len(place.vertices), 3)))
+    return restricted(model, calibration.contour_paths)
 
 
 def with_silhouette(
@@ -68,6 +70,24 @@ def with_silhouette(
     return out
 
 
-def _restricted(model: FaceModel, place: PointEmbedding, offset: np.ndarray) -> LandmarkPoints:
+def restricted(model: FaceModel, place: PointEmbedding, offset: np.ndarray | None = None) -> LandmarkPoints:
+    """N points of the model with its named expressions, (N, 3) ``offset`` added; none by default."""
     bases = (model.mean, model.identity_basis, model.expression_basis)
+    offset = np.zeros((len(place.vertices), 3)) if offset is None else np.asarray(offset, np.float64)
     return LandmarkPoints(*(place.points(basis).astype(np.float64) for basis in bases), offset)
+
+
+def usable_px(points_px: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Landmarks as float64.
+
+    Raises:
+        FaceDetailError: they have another shape, are not finite or fall in one place.
+    """
+    points_px = np.asarray(points_px, np.float64)
+    usable = points_px.shape == shape and np.isfinite(points_px).all()
+    if not usable or np.ptp(points_px[:, :2], axis=0).min() < _MIN_SIZE_PX:
+        raise FaceDetailError(
+            "The landmarks of this face are not usable: they are not finite or lie in one place.",
+            "Use a larger picture of the face, or another photo.",
+        )
+    return points_px

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the proxy fit returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,8 +18,11 @@ class ProxyFit:
         affine: affine camera of the fit, head frame mm to photo px.
         perspective: perspective camera of the same correspondences.
         vertices: (V, 3) float32 mm, posed head (identity and expression), head frame, all parts of the model.
-        vertices_neutral: (V, 3) float32 mm, the same with β = 0.
+        vertices_neutral: (V, 3) float32 mm, the same at rest.
         residual_px: median landmark residual in px under the perspective camera.
+        own_beta: (S,) float32, coefficients of the model's own expressions in σ units; empty where it has none or they
+            were not fitted. Where they were, ``vertices`` have them and ``beta`` is the nearest that named expressions
+            come to them.
     """
 
     alpha: np.ndarray
@@ -29,3 +32,4 @@ class ProxyFit:
     vertices: np.ndarray
     vertices_neutral: np.ndarray
     residual_px: float
+    own_beta: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))

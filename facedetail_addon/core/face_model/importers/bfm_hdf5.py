@@ -104,7 +104,7 @@ def _read(file: h5py.File, source: Source, progress: Progress) -> ForeignModel:
     sha = digest([source.path])
     mean = shape_mean + expression_mean
     model = ForeignModel(
-        name=_NAMES.get(count, f"bfm_{sha[:8]}"),
+        name=_NAMES.get(count, "bfm"),
         source_sha256=sha,
         licence=LICENCE,
         mean=mean,

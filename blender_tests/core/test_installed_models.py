@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Face models in the user's folder: imported whole or not at all, found by id, and good for a photo."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+
+from blender_tests.core.foreign_files import COLOURS, EXPRESSIONS, IDENTITIES, quiet, skin_of, write_bfm_hdf5
+from facedetail_addon.core.errors import FaceModelError, OutputError
+from facedetail_addon.core.face_model.calibration import load_calibration
+from facedetail_addon.core.face_model.install import install_model, match_again
+from facedetail_addon.core.face_model.library import load_named_calibration, load_named_model, named_dictionary
+from facedetail_addon.core.face_model.store import (
+    HEAD_FILE,
+    INFO_FILE,
+    InstalledModel,
+    find_installed,
+    installed_models,
+    remove_model,
+)
+from facedetail_addon.core.pipeline import Core, Settings, reconstruct
+from facedetail_addon.core.results import Reconstruction
+
+
+def nobody(picture: np.ndarray) -> tuple:
+    """For files that name their landmarks: nothing may be searched."""
+    raise AssertionError("a face was searched")
+
+
+@pytest.fixture(scope="module")
+def source(model, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("bfm") / "model2017-1_bfm_nomouth.h5"
+    write_bfm_hdf5(path, skin_of(model))
+    return path
+
+
+@pytest.fixture(scope="module")
+def find():
+    from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+
+    return MeshLandmarker.load().find
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("assets")
+
+
+@pytest.fixture(scope="module")
+def info(source, assets, model, find) -> InstalledModel:
+    return install_model(source, assets, model, load_calibration(), find, quiet)
+
+
+@pytest.fixture
+def copy_of_assets(info, assets, tmp_path) -> Path:
+    shutil.copytree(assets, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_what_is_installed_is_listed(info, assets, source, model):
+    assert installed_models(assets) == (info,) and find_installed(info.id, assets) == info
+    assert info.id.startswith("bfm-") and info.source == str(source) and info.canonical == model.fingerprint()
+    assert (info.vertices, info.identities, info.expressions) == (model.skin.stop, IDENTITIES, EXPRESSIONS)
+    assert info.has_albedo and info.folds == 0 and info.residual_mm < 0.1
+    assert "Basel" in info.licence and info.size_bytes > 1e6
+    assert any("no names" in text for text in info.lacks) and any("teeth" in text for text in info.lacks)
+    assert installed_models(assets / "nowhere") == ()
+
+
+def test_a_second_import_does_nothing(info, source, assets, model):
+    before = (info.folder / HEAD_FILE).stat().st_mtime_ns
+    start = time.perf_counter()
+    assert install_model(source, assets, model, load_calibration(), nobody, quiet) == info
+    assert (info.folder / HEAD_FILE).stat().st_mtime_ns == before and time.perf_counter() - start < 2
+
+
+def test_model_and_calibration_come_back(info, assets, model):
+    loaded, calibration = load_named_model(info.id, assets), load_named_calibration(info.id, assets)
+    assert loaded.canonical() == model.fingerprint() != loaded.fingerprint()
+    assert loaded.own_expressions.basis.shape == (EXPRESSIONS, len(loaded.mean), 3)
+    assert loaded.own_albedo.basis.shape == (COLOURS, loaded.skin.stop, 3)
+    calibration.require_model(loaded)
+    assert named_dictionary(info.id, assets) is None
+
+
+def test_an_import_that_is_stopped_leaves_nothing(source, tmp_path, model, find):
+    class Stop(Exception):
+        pass
+
+    def stop(text: str, done: float) -> None:
+        if "Writing the model" in text:
+            raise Stop
+
+    with pytest.raises(Stop):
+        install_model(source, tmp_path, model, load_calibration(), find, stop)
+    assert installed_models(tmp_path) == () and os.listdir(tmp_path / "models") == []
+
+
+def test_what_is_no_model_leaves_nothing(tmp_path, model):
+    path = tmp_path / "holiday.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0 no model")
+    with pytest.raises(FaceModelError, match=r"holiday\.jpg"):
+        install_model(path, tmp_path / "assets", model, load_calibration(), nobody, quiet)
+    assert not (tmp_path / "assets").exists()
+
+
+def test_a_folder_that_cannot_be_written(source, tmp_path, model):
+    (tmp_path / "models").write_text("in the way", encoding="ascii")
+    with pytest.raises(OutputError, match="face model"):
+        install_model(source, tmp_path, model, load_calibration(), nobody, quiet)
+    assert (tmp_path / "models").read_text(encoding="ascii") == "in the way"
+
+
+def test_removed_is_gone(info, copy_of_assets):
+    remove_model(info.id, copy_of_assets)
+    assert installed_models(copy_of_assets) == () and os.listdir(copy_of_assets / "models") == []
+    with pytest.raises(FaceModelError, match=info.id) as caught:
+        remove_model(info.id, copy_of_assets)
+    assert "installed: none" in caught.value.message
+    with pytest.raises(FaceModelError, match=info.id):
+        load_named_model(info.id, copy_of_assets)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vertices": "many"},
+        {"format_version": 0},
+        {"lacks": ["fine", 3]},
+        {"surprise": 1},
+        {"residual_mm": None},
+        [],
+    ],
+)
+def test_a_broken_description_is_no_model(copy_of_assets, info, change):
+    path = copy_of_assets / "models" / info.folder.name / INFO_FILE
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(values | change if isinstance(change, dict) else change), encoding="utf-8")
+    assert installed_models(copy_of_assets) == ()
+
+
+def test_a_damaged_model_is_refused(copy_of_assets, info):
+    path = copy_of_assets / "models" / info.folder.name / HEAD_FILE
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(FaceModelError, match=HEAD_FILE) as caught:
+        load_named_model(info.id, copy_of_assets)
+    assert caught.value.remedy
+
+
+def test_another_built_in_head_is_matched_again(copy_of_assets, info, model, find):
+    folder = copy_of_assets / "models" / info.folder.name
+    values = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+    (folder / INFO_FILE).write_text(json.dumps(values | {"canonical": "0" * 64}), encoding="utf-8")
+    old = find_installed(info.id, copy_of_assets)
+    # Its file may be gone by then; the copy in the folder is enough.
+    again = match_again(old, model, load_calibration(), find, quiet)
+    assert again.canonical == model.fingerprint() and (again.id, again.source) == (info.id, info.source)
+    assert sorted(os.listdir(folder)) == sorted(os.listdir(info.folder))
+
+
+@pytest.fixture(scope="module")
+def core(info, assets) -> tuple[Core, Settings]:
+    settings = Settings(resolution=512, face_model=info.id)
+    return Core.load(settings, assets), settings
+
+
+@pytest.fixture(scope="module")
+def result(core, tmp_path_factory) -> Reconstruction:
+    from PIL import Image
+
+    photo = tmp_path_factory.mktemp("photos") / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(photo)
+    return reconstruct(photo, *core, quiet)
+
+
+def test_a_photo_is_fitted_with_its_own_modes(core, result, info):
+    model = core[0].model
+    assert result.face_model == info.id
+    assert result.alpha.shape == (IDENTITIES,) and result.own_beta.shape == (EXPRESSIONS,)
+    assert result.gamma.shape == (COLOURS,) and result.own_beta.any() and result.gamma.any()
+    skin = model.skin.stop
+    own = model.own_expressions
+    posed = model.vertices(result.alpha) + own.mean + np.tensordot(result.own_beta, own.basis, 1)
+    np.testing.assert_allclose(result.vertices[:skin], posed[:skin], atol=1e-3)
+    np.testing.assert_allclose(result.vertices_neutral[:skin], model.vertices(result.alpha)[:skin], atol=1e-3)
+    face_px = float(np.ptp(result.landmarks68_px, axis=0).max())
+    distance = np.linalg.norm(result.perspective.project(result.landmarks68_mm) - result.landmarks68_px, axis=1)
+    assert np.median(distance) < 0.04 * face_px
+
+
+def test_its_result_comes_back(core, result, tmp_path):
+    back = Reconstruction.load(result.save(tmp_path, core[0].model))
+    assert (back.face_model, back.landmarker) == (result.face_model, "mesh")
+    np.testing.assert_array_equal(back.own_beta, result.own_beta)
+    np.testing.assert_array_equal(back.vertices, result.vertices)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Face models and weights of the user's own: import, download, install, remove."""
+
+from pathlib import Path
+
+import bpy
+
+from ..core.errors import AssetError, FaceDetailError, FaceModelError
+from ..core.face_model.store import InstalledModel, remove_model
+from ..core.user_assets import FAN_WEIGHTS, LANDMARKER_FOLDER, remove_user_asset
+from ..jobs.job import Job, download_job, import_job, install_job
+from ..jobs.runner import BUSY_MESSAGE
+from ..names import (
+    MODEL_FILTER,
+    OFFLINE_TEXT,
+    OP_DOWNLOAD_FAN,
+    OP_IMPORT_MODEL,
+    OP_INSTALL_FAN,
+    OP_REMOVE_FAN,
+    OP_REMOVE_MODEL,
+    WEIGHTS_FILTER,
+)
+from ..preferences import chosen_assets_directory
+from ..ui.texts import draw_text, megabytes
+from .work import WorkOperator, is_at_work, redraw, refuse
+
+_LICENCE_WIDTH = 400  # px of the dialog
+
+
+class FACEDETAIL_OT_import_model(WorkOperator, bpy.types.Operator):
+    """Import a face model that you have: a Basel Face Model of 2009, 2017 or 2019, or the folder of ICT-FaceKit"""
+
+    bl_idname = OP_IMPORT_MODEL
+    bl_label = "Import Face Model"
+
+    filepath: bpy.props.StringProperty(name="File or Folder", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: bpy.props.StringProperty(default=MODEL_FILTER, options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def start(self, context: bpy.types.Context) -> Job[InstalledModel]:
+        return import_job(self.worker, _chosen(self, FaceModelError), chosen_assets_directory(context))
+
+    def complete(self, context: bpy.types.Context, result: InstalledModel) -> set[str]:
+        for text in result.lacks:
+            self.report({"WARNING"}, f"{result.id}: {text}")
+        self.report({"INFO"}, f"{result.id} is installed. {result.licence}")
+        return {"FINISHED"}
+
+
+class FACEDETAIL_OT_remove_model(bpy.types.Operator):
+    """Delete an imported face model from FaceDetail's folder; the file it was imported from stays"""
+
+    bl_idname = OP_REMOVE_MODEL
+    bl_label = "Remove Face Model"
+
+    model: bpy.props.StringProperty(name="Face Model", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _is_free(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        message = f"Delete {self.model}? Heads in the scene stay as they are."
+        return context.window_manager.invoke_confirm(
+            self, event, title=self.bl_label, message=message, confirm_text="Remove"
+        )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        WorkOperator.worker.close()  # it may hold the model
+        try:
+            remove_model(self.model, chosen_assets_directory(context))
+        except FaceDetailError as error:
+            return refuse(self, error)
+        redraw(context)
+        return {"FINISHED"}
+
+
+class FACEDETAIL_OT_download_fan(WorkOperator, bpy.types.Operator):
+    """Download the weights of the landmarker FAN from their author's site; broken off, it goes on from there"""
+
+    bl_idname = OP_DOWNLOAD_FAN
+    bl_label = f"Download {FAN_WEIGHTS.title}"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not bpy.app.online_access:
+            cls.poll_message_set(OFFLINE_TEXT)
+            return False
+        return super().poll(context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(
+            self, width=_LICENCE_WIDTH, title=self.bl_label, confirm_text="Download"
+        )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What the user agrees to."""
+        column = self.layout.column(align=True)
+        for text in (f"{megabytes(FAN_WEIGHTS.size)} from {FAN_WEIGHTS.url}", FAN_WEIGHTS.licence):
+            draw_text(column, text, _LICENCE_WIDTH)
+
+    def start(self, context: bpy.types.Context) -> Job[Path]:
+        assets = chosen_assets_directory(context)
+        return download_job(self.worker, FAN_WEIGHTS, assets, online=bpy.app.online_access)
+
+    def complete(self, context: bpy.types.Context, result: Path) -> set[str]:
+        return _installed(self, result)
+
+
+class FACEDETAIL_OT_install_fan(WorkOperator, bpy.types.Operator):
+    """Install the weights of the landmarker FAN from a file that you have"""
+
+    bl_idname = OP_INSTALL_FAN
+    bl_label = f"Install {FAN_WEIGHTS.title}"
+
+    filepath: bpy.props.StringProperty(name="File", subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filter_glob: bpy.props.StringProperty(default=WEIGHTS_FILTER, options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def start(self, context: bpy.types.Context) -> Job[Path]:
+        return install_job(self.worker, FAN_WEIGHTS, _chosen(self, AssetError), chosen_assets_directory(context))
+
+    def complete(self, context: bpy.types.Context, result: Path) -> set[str]:
+        return _installed(self, result)
+
+
+class FACEDETAIL_OT_remove_fan(bpy.types.Operator):
+    """Delete the weights of the landmarker FAN from FaceDetail's folder"""
+
+    bl_idname = OP_REMOVE_FAN
+    bl_label = f"Remove {FAN_WEIGHTS.title}"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _is_free(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        message = f"Delete {FAN_WEIGHTS.name} ({megabytes(FAN_WEIGHTS.size)})?"
+        return context.window_manager.invoke_confirm(
+            self, event, title=self.bl_label, message=message, confirm_text="Remove"
+        )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        WorkOperator.worker.close()  # it may hold the weights
+        try:
+            remove_user_asset(FAN_WEIGHTS, chosen_assets_directory(context) / LANDMARKER_FOLDER)
+        except FaceDetailError as error:
+            return refuse(self, error)
+        redraw(context)
+        return {"FINISHED"}
+
+
+def _is_free(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    if is_at_work(context):
+        operator.poll_message_set(BUSY_MESSAGE)
+        return False
+    return True
+
+
+def _chosen(operator: bpy.types.Operator, kind: type[FaceDetailError]) -> Path:
+    """The file or folder that was chosen."""
+    path = Path(bpy.path.abspath(operator.filepath))
+    if not operator.filepath or not path.exists():
+        raise kind(f"{path} is not there.", "Choose the file again.")
+    return path
+
+
+def _installed(operator: bpy.types.Operator, path: Path) -> set[str]:
+    operator.report({"INFO"}, f"{path.name} is installed in {path.parent}")
+    return {"FINISHED"}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What operators have in common that give the worker a job and wait for it."""
+
+import atexit
+import sys
+
+import bpy
+
+from ..core.errors import FaceDetailError
+from ..jobs.job import Job
+from ..jobs.runner import BUSY_MESSAGE, Worker, site_directories
+from ..names import LABEL, STATE_PROPERTY
+
+_TIMER_S = 0.1
+_WAITING = "Waiting for Object Mode"
+_SHOWN_IN = ("VIEW_3D", "PREFERENCES")
+
+
+class WorkOperator:
+    """Runs a job through where nobody watches, else in the background of the session, with progress and Esc.
+
+    An operator has ``start`` and ``complete``.
+    """
+
+    # From register() to unregister(), one for all operators; kept warm between jobs.
+    worker: Worker | None = None
+    changes_scene = False
+    """Blender would not undo what is added to the scene in Edit Mode."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if is_at_work(context):
+            cls.poll_message_set(BUSY_MESSAGE)
+            return False
+        return True
+
+    def start(self, context: bpy.types.Context) -> Job:
+        """Give the worker its job; FaceDetailError where that makes no sense."""
+        raise NotImplementedError
+
+    def complete(self, context: bpy.types.Context, result: object) -> set[str]:
+        """Show or tell what the job has made."""
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            self._job = self.start(context)
+            # "Adjust Last Operation" and "Repeat Last" run the finished operator again, which must not go modal then.
+            repeated = self.options.is_repeat or self.options.is_repeat_last
+            if bpy.app.background or context.window is None or repeated:
+                return self.complete(context, self._job.run(lambda stage, fraction: None))
+        except FaceDetailError as error:
+            return refuse(self, error)
+        self._begin(context)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type == "ESC" and event.value == "PRESS":
+            self.cancel(context)
+            self.report({"INFO"}, "Cancelled")
+            return {"CANCELLED"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        try:
+            self._result = self._result or self._job.step()
+            waits = self.changes_scene and context.mode != "OBJECT"
+            if self._result is None or waits:
+                self._show(context, self._job.stage if self._result is None else _WAITING, self._job.fraction)
+                return {"PASS_THROUGH"}
+            result = self.complete(context, self._result)
+        except FaceDetailError as error:
+            result = refuse(self, error)
+        except BaseException:
+            self._finish(context)
+            raise
+        self._finish(context)
+        return result
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Esc, or Blender ends the operator (another file, quitting)."""
+        if getattr(self, "_job", None) is not None:
+            self._job.cancel()
+            self._finish(context)
+
+    def _begin(self, context: bpy.types.Context) -> None:
+        self._result = None
+        self._shown = None
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(_TIMER_S, window=context.window)
+        manager.progress_begin(0, 100)
+        manager.modal_handler_add(self)
+        self._show(context, self._job.stage, 0.0)
+
+    def _show(self, context: bpy.types.Context, stage: str, fraction: float) -> None:
+        """Progress in the status bar, at the mouse, in the panel and the preferences; redraws only on change."""
+        if self._shown == (stage, fraction):
+            return
+        self._shown = (stage, fraction)
+        state = getattr(context.window_manager, STATE_PROPERTY)
+        state.running, state.stage, state.fraction = True, stage, fraction
+        context.window_manager.progress_update(round(100 * fraction))
+        context.workspace.status_text_set(f"{LABEL}: {stage} ({fraction:.0%})   Esc: cancel")
+        redraw(context)
+
+    def _finish(self, context: bpy.types.Context) -> None:
+        """The one way out of the modal state."""
+        manager = context.window_manager
+        manager.event_timer_remove(self._timer)
+        manager.progress_end()
+        context.workspace.status_text_set(None)
+        state = getattr(manager, STATE_PROPERTY)
+        state.running, state.stage, state.fraction = False, "", 0.0
+        self._job = None
+        redraw(context)
+
+
+def is_at_work(context: bpy.types.Context) -> bool:
+    """Whether a job is under way, or there is nobody to do one."""
+    worker = WorkOperator.worker
+    return worker is None or worker.busy or getattr(context.window_manager, STATE_PROPERTY).running
+
+
+def refuse(operator: bpy.types.Operator, error: FaceDetailError) -> set[str]:
+    """Tell what went wrong and what to do about it."""
+    operator.report({"ERROR"}, f"{error.message} {error.remedy}")
+    return {"CANCELLED"}
+
+
+def redraw(context: bpy.types.Context) -> None:
+    """Where we draw progress and lists."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in _SHOWN_IN:
+                area.tag_redraw()
+
+
+def attach_worker() -> None:
+    """Give the operators their worker; the child process starts with the first job."""
+    worker = Worker(site_directories(sys.path))
+    WorkOperator.worker = worker
+    atexit.register(worker.close)
+
+
+def detach_worker() -> None:
+    """End the child process."""
+    worker, WorkOperator.worker = WorkOperator.worker, None
+    if worker is not None:
+        atexit.unregister(worker.close)
+        worker.close()

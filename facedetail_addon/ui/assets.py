@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What preferences and panel tell of face models and landmarkers: quick, no file is read but the models' records."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.assets import WEIGHTS_DIR
+from ..core.downloads import PART_SUFFIX
+from ..core.face_model.library import BUILTIN, BUILTIN_FILE
+from ..core.face_model.store import InstalledModel, installed_models
+from ..core.user_assets import FAN_WEIGHTS, LANDMARKER_FOLDER, find_user_asset, landmarker_folders
+from .texts import megabytes
+
+FAN = "fan"
+BUILTIN_LICENCE = "Made from ICT-FaceKit Light, © 2020 USC Institute for Creative Technologies, MIT: free for any use."
+MESH_LICENCE = "MediaPipe Face Mesh, © Google, Apache-2.0: free for any use."
+
+
+@dataclass(frozen=True)
+class FanState:
+    """What there is of the landmarker FAN.
+
+    Attributes:
+        path: of its weights, None where there are none of the right size; their hash is checked when they are used.
+        is_own: they lie in FaceDetail's folder, so they can be removed there.
+        arrived: bytes of an unfinished download.
+    """
+
+    path: Path | None
+    is_own: bool
+    arrived: int
+
+
+@dataclass(frozen=True)
+class ChoiceNotes:
+    """On a chosen face model and landmarker.
+
+    Attributes:
+        texts: what a model lacks, and what is not installed. is_missing: preferences can help.
+    """
+
+    texts: tuple[str, ...]
+    is_missing: bool
+
+
+def fan_state(assets: Path) -> FanState:
+    """What there is of FAN in the user's folder and in torch's cache."""
+    own = assets / LANDMARKER_FOLDER
+    path = find_user_asset(FAN_WEIGHTS, landmarker_folders(assets))
+    part = own / (FAN_WEIGHTS.name + PART_SUFFIX)
+    return FanState(
+        path=path,
+        is_own=path is not None and path.parent == own,
+        arrived=part.stat().st_size if part.is_file() else 0,
+    )
+
+
+def fan_text(state: FanState) -> str:
+    """Whether its weights are there, and where."""
+    if state.path is not None:
+        return f"Weights: {state.path}"
+    if state.arrived:
+        return f"Weights: {megabytes(state.arrived)} of {megabytes(FAN_WEIGHTS.size)} have arrived"
+    return "Weights: not installed"
+
+
+def model_texts(info: InstalledModel) -> tuple[str, ...]:
+    """Of an imported model, a paragraph each: what it is, its licence, where it is from and lies, what it lacks."""
+    counts = f"{info.vertices:,} vertices, {info.identities} identity modes, {info.expressions} expressions"
+    return (
+        f"{counts}; {megabytes(info.size_bytes)}",
+        info.licence,
+        f"From {info.source}",
+        str(info.folder),
+        *info.lacks,
+    )
+
+
+def builtin_texts() -> tuple[str, ...]:
+    """The same of the built-in head."""
+    return (megabytes((WEIGHTS_DIR / BUILTIN_FILE).stat().st_size), BUILTIN_LICENCE)
+
+
+def choice_notes(face_model: str, landmarker: str, assets: Path) -> ChoiceNotes:
+    """What the artist should know of the chosen face model and landmarker."""
+    texts, is_missing = [], False
+    if face_model != BUILTIN:
+        info = next((info for info in installed_models(assets) if info.id == face_model), None)
+        is_missing = info is None
+        texts += (
+            info.lacks if info else [f"The face model {face_model} is not installed: import it, or choose another."]
+        )
+    if landmarker == FAN and fan_state(assets).path is None:
+        is_missing = True
+        texts.append("The weights of FAN are not installed.")
+    return ChoiceNotes(tuple(texts), is_missing)

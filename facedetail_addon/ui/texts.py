@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Long texts in layouts, which do not wrap by themselves."""
+
+import textwrap
+
+import bpy
+
+_LETTER_PX = 6.2  # of Blender's interface font, on average
+
+
+def draw_text(layout: bpy.types.UILayout, text: str, width_px: float) -> None:
+    """A text in as many labels as it needs at that width, without the interface's scale."""
+    for line in textwrap.wrap(text, max(20, int(width_px / _LETTER_PX)), break_long_words=False):
+        layout.label(text=line)
+
+
+def megabytes(size: int) -> str:
+    """A number of bytes as ``95.6 MB``."""
+    return f"{size / 1e6:.1f} MB"
