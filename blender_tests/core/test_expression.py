@@ -27,6 +27,7 @@ from facedetail_addon.core.expression.types import (
     ExpressionReading,
 )
 from facedetail_addon.core.face_model.calibration import load_calibration
+from facedetail_addon.core.face_model.model import ModelOrigin
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.landmarks.types import FaceLandmarks
 from facedetail_addon.core.proxy.fit import fit_proxy
@@ -144,6 +145,21 @@ class TestDictionary:
     def test_beta_range(self):
         span = np.array([-3, 3], np.float32)
         assert encode_beta(np.array([[-3.0, 0.0, 3.0, 9.0]]), span).tolist() == [[0, 128, 255, 255]]
+
+    def test_it_serves_a_matched_model_by_the_names_of_its_expressions(self, small, model):
+        names = ("tongueOut", *model.expression_names[40:5:-1])
+        basis = np.zeros((len(names), *model.mean.shape), np.float32)
+        origin = ModelOrigin("0" * 64, model.fingerprint(), False, (), 0.1, 0)
+        other = replace(model, name="kit", expression_names=names, expression_basis=basis, origin=origin)
+        taken = small.for_model(other)
+        assert np.array_equal(taken.beta[:, 1:], small.beta[:, 40:5:-1]) and not taken.beta[:, 0].any()
+        assert not taken.precision[0].any() and not taken.precision[:, 0].any()
+        covariance = np.linalg.inv(small.precision.astype(np.float64))[40:5:-1, 40:5:-1]
+        assert np.allclose(np.linalg.inv(taken.precision[1:, 1:].astype(np.float64)), covariance, rtol=1e-3, atol=1e-6)
+        at = small.entries[5] * small.step
+        assert np.allclose(taken.look_up(at)[0][1:], small.look_up(at)[0][40:5:-1])
+        with pytest.raises(AssetError, match="another face model"):
+            small.for_model(replace(other, origin=replace(origin, canonical="1" * 64)))
 
     def test_another_models_is_refused(self, small, model):
         with pytest.raises(AssetError, match="another face model") as caught:

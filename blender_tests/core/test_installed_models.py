@@ -166,7 +166,7 @@ def test_another_built_in_head_is_matched_again(copy_of_assets, info, model, fin
 
 @pytest.fixture(scope="module")
 def core(info, assets) -> tuple[Core, Settings]:
-    settings = Settings(resolution=512, face_model=info.id)
+    settings = Settings(resolution=512, face_model=info.id, fit="sparse")
     return Core.load(settings, assets), settings
 
 

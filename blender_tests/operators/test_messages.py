@@ -7,11 +7,27 @@ import json
 import pytest
 
 from facedetail_addon.core.pipeline import Settings
-from facedetail_addon.jobs.messages import Done, Failed, MessageError, Progress, Ready, Reconstruct, parse_line, to_line
+from facedetail_addon.core.user_assets import FAN_WEIGHTS
+from facedetail_addon.jobs.messages import (
+    Done,
+    Download,
+    Failed,
+    ImportModel,
+    InstallFile,
+    MessageError,
+    Progress,
+    Ready,
+    Reconstruct,
+    parse_line,
+    to_line,
+)
 
 MESSAGES = [
-    Reconstruct(1, "/photos/Zoë 猫 “x”.jpg", "out", face=2),
-    Reconstruct(2, "a\nb.jpg", "out", resolution=512, expression="prior", detail="none"),
+    Reconstruct(1, "/photos/Zoë 猫 “x”.jpg", "out", "assets", face=2),
+    Reconstruct(2, "a\nb.jpg", "out", "assets", resolution=512, expression="prior", detail="none", fit="sparse"),
+    ImportModel(6, "assets", "C:\\models\\Zoë.h5"),
+    Download(7, "assets", FAN_WEIGHTS, online=True),
+    InstallFile(8, "assets", FAN_WEIGHTS, "weights.pth.tar"),
     Ready("3.11.7"),
     Progress(3, "Finding the face", 0.25),
     Done(4, "/results/Zoë"),
@@ -29,17 +45,24 @@ def test_round_trip_on_one_line(message):
 
 def test_defaults_are_those_of_the_pipeline():
     """They are written out in the messages, which must load without the packages that the pipeline needs."""
-    asked = Reconstruct(1, "photo.jpg", "out")
+    asked = Reconstruct(1, "photo.jpg", "out", "assets")
     settings = Settings()
     for field in dataclasses.fields(Settings):
         assert getattr(asked, field.name) == getattr(settings, field.name), field.name
 
 
 def test_a_request_without_a_known_expression_is_refused():
-    fields = json.loads(to_line(Reconstruct(1, "photo.jpg", "out")))
+    fields = json.loads(to_line(Reconstruct(1, "photo.jpg", "out", "assets")))
     for broken in ({**fields, "expression": None}, {key: fields[key] for key in fields if key != "expression"}):
         with pytest.raises(MessageError, match="expression"):
             parse_line(json.dumps(broken))
+
+
+def test_a_file_to_download_is_described_strictly():
+    fields = json.loads(to_line(Download(7, "assets", FAN_WEIGHTS, online=True)))
+    for asset in ("FAN", None, {}, {**fields["asset"], "size": "95 MB"}, {**fields["asset"], "run": "this"}):
+        with pytest.raises(MessageError, match="asset|UserAsset"):
+            parse_line(json.dumps({**fields, "asset": asset}))
 
 
 def altered(**changes) -> str:

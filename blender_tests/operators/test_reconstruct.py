@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facedetail_addon.jobs.messages import Reconstruct
+
 KINDS = ("objects", "collections", "meshes", "cameras", "materials", "worlds", "images", "shape_keys")
 
 
@@ -147,7 +149,7 @@ def test_wants_object_mode_and_a_free_worker(blender, registered, astronaut, tmp
     assert not operator.poll()
     blender.ops.object.mode_set(mode="OBJECT")
     worker = blender.types.FACEDETAIL_OT_reconstruct.worker
-    worker.submit(Path(astronaut), tmp_path, resolution=512)
+    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path), resolution=512)
     assert not operator.poll()
     with pytest.raises(RuntimeError, match="already"):
         operator(filepath=astronaut, output=str(tmp_path))
@@ -159,7 +161,7 @@ def test_switching_off_and_on_ends_the_worker_and_leaves_nothing(blender, regist
     import facedetail_addon
 
     worker = blender.types.FACEDETAIL_OT_reconstruct.worker
-    worker.submit(Path(astronaut), tmp_path, resolution=512)
+    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path), resolution=512)
     assert worker.pid is not None
     facedetail_addon.unregister()
     try:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from blender_tests.core.file_server import CONTENT, SHA256, serving
+from facedetail_addon.core.downloads import PART_SUFFIX
 from facedetail_addon.core.errors import FaceDetailError, WorkerError
+from facedetail_addon.core.user_assets import LANDMARKER_FOLDER, UserAsset
 from facedetail_addon.jobs import runner
-from facedetail_addon.jobs.job import Job
+from facedetail_addon.jobs.job import Job, download_job, import_job, reconstruct_job
 from facedetail_addon.jobs.messages import Reconstruct, to_line
 from facedetail_addon.jobs.runner import Worker, site_directories
 
@@ -27,11 +30,27 @@ def worker():
     made.close()
 
 
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with serving() as found:
+        yield found
+
+
 @pytest.fixture(scope="module")
 def astronaut() -> Path:
     from skimage import data
 
     return Path(data.__file__).parent / "astronaut.png"
+
+
+def ask(worker: Worker, photo: Path, output: Path) -> int:
+    files = {"photo": str(photo), "output": str(output), "assets": str(output / "assets")}
+    return worker.submit(Reconstruct, **files, resolution=512)
+
+
+def job_of(worker: Worker, photo: Path, output: Path, **choices) -> Job:
+    return reconstruct_job(worker, photo, output, output / "assets", **({"resolution": 512} | choices))
 
 
 def wait_until(condition, limit_s: float = PATIENCE_S):
@@ -52,7 +71,7 @@ def is_alive(pid: int) -> bool:
 
 def test_reconstructs_and_stays_warm(worker, astronaut, tmp_path):
     stages: list[tuple[str, float]] = []
-    loaded = Job(worker, astronaut, tmp_path, resolution=512, face=None).run(lambda *told: stages.append(told))
+    loaded = job_of(worker, astronaut, tmp_path).run(lambda *told: stages.append(told))
     assert loaded.folder == tmp_path / "astronaut"
     assert loaded.reconstruction.albedo.shape == (512, 512, 3)
     assert loaded.reconstruction.vertices.shape == loaded.model.mean.shape
@@ -61,7 +80,7 @@ def test_reconstructs_and_stays_warm(worker, astronaut, tmp_path):
     assert len({stage for stage, _ in stages}) >= 3
     pid = worker.pid
     with pytest.raises(FaceDetailError) as raised:
-        Job(worker, astronaut, tmp_path, resolution=512, face=7).run(lambda *told: None)
+        job_of(worker, astronaut, tmp_path, face=7).run(lambda *told: None)
     assert raised.value.code == "no_face"
     assert raised.value.remedy
     assert worker.pid == pid, "a photo without the face does not end the worker"
@@ -69,10 +88,10 @@ def test_reconstructs_and_stays_warm(worker, astronaut, tmp_path):
 
 
 def test_expression_source_goes_to_the_pipeline(worker, astronaut, tmp_path):
-    job = Job(worker, astronaut, tmp_path, resolution=512, face=None, expression="prior")
+    job = job_of(worker, astronaut, tmp_path, expression="prior")
     assert job.run(lambda *told: None).reconstruction.expression_source == "prior"
     with pytest.raises(FaceDetailError, match="expression must be one of"):
-        Job(worker, astronaut, tmp_path, resolution=512, face=None, expression="mood").run(lambda *told: None)
+        job_of(worker, astronaut, tmp_path, expression="mood").run(lambda *told: None)
 
 
 def test_steps_never_wait(worker, astronaut, tmp_path):
@@ -86,20 +105,20 @@ def test_steps_never_wait(worker, astronaut, tmp_path):
         slowest = max(slowest, time.thread_time() - start)
         return value
 
-    job = timed(lambda: Job(worker, astronaut, tmp_path, resolution=512, face=None))
+    job = timed(lambda: job_of(worker, astronaut, tmp_path))
     wait_until(lambda: timed(job.step) is not None or job.fraction > 0.05)
     timed(job.cancel)
     assert slowest < MAIN_THREAD_LIMIT_S
 
 
 def test_busy_worker_refuses(worker, astronaut, tmp_path):
-    worker.submit(astronaut, tmp_path, resolution=512)
+    ask(worker, astronaut, tmp_path)
     with pytest.raises(WorkerError, match="already"):
-        worker.submit(astronaut, tmp_path, resolution=512)
+        ask(worker, astronaut, tmp_path)
 
 
 def test_cancel_kills_and_cleans(worker, astronaut, tmp_path):
-    worker.submit(astronaut, tmp_path, resolution=512)
+    ask(worker, astronaut, tmp_path)
     pid = worker.pid
     leftover = tmp_path / ".astronaut.0a1b2c3d.partial"
     leftover.mkdir()
@@ -111,23 +130,69 @@ def test_cancel_kills_and_cleans(worker, astronaut, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["artist's own.partial"]
 
 
+def test_cancelled_import_leaves_nothing(worker, tmp_path):
+    models = tmp_path / "models"
+    (models / ".61c58d75.0a1b2c3d.partial").mkdir(parents=True)
+    (models / "61c58d75").mkdir()
+    job = import_job(worker, tmp_path, tmp_path)
+    job.cancel()
+    assert [entry.name for entry in models.iterdir()] == ["61c58d75"]
+
+
+def test_what_is_no_face_model_is_refused_and_leaves_nothing(worker, tmp_path):
+    source = tmp_path / "model.h5"
+    source.write_bytes(b"\x80\x04pickle")
+    with pytest.raises(FaceDetailError, match="pickle") as raised:
+        import_job(worker, source, tmp_path / "assets").run(lambda *told: None)
+    assert raised.value.code == "face_model" and raised.value.remedy
+    assert not list(tmp_path.glob("assets/models/*"))
+
+
+def test_download_is_cancelled_and_goes_on(worker, server, tmp_path):
+    """The child is killed; what has arrived is there for the next one."""
+    url, behaviour = server
+    asset = UserAsset("Test weights", "weights.bin", url, len(CONTENT), SHA256, "free")
+    folder = tmp_path / LANDMARKER_FOLDER
+    behaviour.stalls_after = 300_000
+    job = download_job(worker, asset, tmp_path, online=True)
+    part = folder / ("weights.bin" + PART_SUFFIX)
+    wait_until(lambda: job.step() is None and part.is_file() and part.stat().st_size == 300_000)
+    wait_until(lambda: job.step() is None and job.fraction > 0.3)
+    assert "Test weights" in job.stage
+    job.cancel()
+    behaviour.stalls_after = None
+    behaviour.gave_up.set()
+    assert [entry.name for entry in folder.iterdir()] == [part.name]
+    path = download_job(worker, asset, tmp_path, online=True).run(lambda *told: None)
+    assert path == folder / "weights.bin" and path.read_bytes() == CONTENT
+    assert behaviour.asked == [None, "bytes=300000-"]
+
+
+def test_no_download_without_online_access(worker, server, tmp_path):
+    url, behaviour = server
+    asset = UserAsset("Test weights", "weights.bin", url, len(CONTENT), SHA256, "free")
+    with pytest.raises(FaceDetailError, match="may not use the network"):
+        download_job(worker, asset, tmp_path, online=False).run(lambda *told: None)
+    assert behaviour.asked == []
+
+
 def test_killed_child_is_an_error_with_a_remedy(worker, astronaut, tmp_path):
     """As when the system ends it for lack of memory."""
-    worker.submit(astronaut, tmp_path, resolution=512)
+    ask(worker, astronaut, tmp_path)
     os.kill(worker.pid, 9)
     (failed,) = wait_until(worker.poll)
     assert failed.code == "worker"
     assert "ended" in failed.message
     assert failed.remedy
     assert not worker.busy
-    worker.submit(astronaut, tmp_path, resolution=512)
+    ask(worker, astronaut, tmp_path)
     assert worker.pid is not None
 
 
 def test_no_interpreter(astronaut, tmp_path):
     broken = Worker([], python=str(tmp_path / "no python here"))
     with pytest.raises(WorkerError, match="cannot be started"):
-        broken.submit(astronaut, tmp_path, resolution=512)
+        ask(broken, astronaut, tmp_path)
     assert not broken.busy
 
 
@@ -137,7 +202,7 @@ def test_child_that_talks_nonsense(astronaut, tmp_path):
     script.write_text("#!/bin/sh\necho hello\nsleep 60\n")
     script.chmod(0o755)
     strange = Worker([], python=str(script))
-    strange.submit(astronaut, tmp_path, resolution=512)
+    ask(strange, astronaut, tmp_path)
     (failed,) = wait_until(strange.poll)
     assert failed.code == "worker"
     assert "hello" in failed.message
@@ -149,7 +214,7 @@ def test_missing_packages_are_named(astronaut, tmp_path):
 
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     bare = Worker([], python=str(tmp_path / "bare" / "bin" / "python"))
-    bare.submit(astronaut, tmp_path / "out", resolution=512)
+    ask(bare, astronaut, tmp_path / "out")
     failed = wait_until(lambda: [reply for reply in bare.poll() if hasattr(reply, "remedy")])[0]
     bare.close()
     assert failed.code == "packages"
@@ -197,7 +262,7 @@ def test_only_messages_leave_by_standard_output(astronaut, tmp_path):
         "module['main'].__globals__['_protect_stdout'] = protect_then_shout\n"
         "module['main']()\n"
     )
-    request = to_line(Reconstruct(1, str(tmp_path / "no photo.jpg"), str(tmp_path)))
+    request = to_line(Reconstruct(1, str(tmp_path / "no photo.jpg"), str(tmp_path), str(tmp_path)))
     child = subprocess.Popen(
         [sys.executable, "-c", program, str(script), "--addon", str(script.parent.parent)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -38,8 +38,9 @@ from .lighting.estimate import notices as light_notices
 from .lighting.transport import light_transfer
 from .lighting.types import LightEstimate, Transfer
 from .photo import Photo, read_photo
-from .proxy.fit import fit_proxy
+from .proxy.fit import ROUGH_FIT, fit_proxy
 from .proxy.fit import notices as fit_notices
+from .proxy.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
 from .proxy.sparse import fit_sparse
 from .proxy.types import ProxyFit
 from .results import Notice, Reconstruction
@@ -62,8 +63,8 @@ class Settings:
         face_model: ``"builtin"``, or the id of an installed face model.
         landmarker: what finds the 68 landmarks of the sparse fit, ``"mesh"`` or ``"fan"``.
         fit: ``"dense"`` takes the face mesh's 478 points and what was measured of them; ``"sparse"`` the 68 points and
-            the method of Chen et al. (section 3.1); ``"auto"`` is sparse for FAN's points and for models with
-            expression modes of their own, else dense.
+            the method of Chen et al. (section 3.1), with a model's own expression modes where it has some; ``"auto"``
+            is sparse for FAN's points, else dense, which came nearer to the truth with every model.
         resolution: side of the texture in texels, one of 512, 1024, 2048, 4096.
         face: which face, counted from 0 by size; None: the largest.
         expression: what the expression is taken from, one of ``EXPRESSION_SOURCES``.
@@ -141,7 +142,7 @@ class Core:
             fan=fan,
             model=model,
             calibration=calibration,
-            outline=outline_paths(model) if _is_sparse(settings, model) else None,
+            outline=outline_paths(model) if _is_sparse(settings) else None,
             offset=None if fan else mesh_offset(model, calibration),
             expression_reader=ExpressionReader.load(model, calibration, dictionary),
             atlas=atlas,
@@ -161,10 +162,8 @@ def _keep_up_to_date(name: str, assets: Path | None, landmarker: MeshLandmarker)
         match_again(info, builtin, load_named_calibration(BUILTIN), landmarker.find, lambda text, done: None)
 
 
-def _is_sparse(settings: Settings, model: FaceModel) -> bool:
-    if settings.fit == AUTO_FIT:
-        return settings.landmarker == FAN_LANDMARKER or model.own_expressions is not None
-    return settings.fit == SPARSE_FIT
+def _is_sparse(settings: Settings) -> bool:
+    return settings.fit == SPARSE_FIT or (settings.fit == AUTO_FIT and settings.landmarker == FAN_LANDMARKER)
 
 
 def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[[str, float], None]) -> Reconstruction:
@@ -217,7 +216,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         *_several_faces(faces, settings.face),
         *notices(landmarks, (width, height)),
         *expression_notices(reading, settings.expression),
-        *fit_notices(fit, landmarks),
+        *fit_notices(fit, landmarks, ROUGH_FIT if core.outline is None else ROUGH_SPARSE_FIT),
         *light_notices(light, unwrapped),
         *detail_warnings,
     )
@@ -253,7 +252,7 @@ def _fit(
 
 
 def _transfer(fit: ProxyFit, core: Core, settings: Settings) -> Transfer:
-    parts = core.model.parts
+    parts = core.model.solid_parts
     return light_transfer(
         fit.vertices,
         np.concatenate([split_quads(part.faces) + part.start for part in parts]),

@@ -155,10 +155,10 @@ def _trace(
     box: tuple[float, float, float, float],
 ) -> _Frame:
     fine = (size[0] * _SUPERSAMPLING, size[1] * _SUPERSAMPLING)
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
-    counts = [len(part.triangles()) for part in model.parts]
-    part = np.repeat(np.arange(len(model.parts)), counts)
-    material = np.concatenate([_triangle_materials(p) for p in model.parts])
+    solid = model.solid_parts
+    triangles = np.concatenate([part.triangles() + part.start for part in solid])
+    part = np.repeat(np.arange(len(solid)), [len(part.triangles()) for part in solid])
+    material = np.concatenate([_triangle_materials(p) for p in solid])
     hits = RayScene(vertices, triangles).cast(*camera_rays(camera, fine, box))
     return _Frame(fine, box, hits.triangle, hits.barycentric, triangles, part, material)
 

@@ -10,7 +10,7 @@ from facedetail_addon.core.face_model.calibration import LandmarkCalibration, po
 from facedetail_addon.core.face_model.model import FaceModel
 from scripts.training.synthetic_heads import make_painter, random_albedo
 
-SKIN, SOCKET = 0, 4
+SKIN, EYE, SOCKET = 0, 1, 4
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 MAX_YAW_DEG, MAX_PITCH_DEG, MAX_ROLL_DEG = 30.0, 15.0, 10.0
 
@@ -126,7 +126,8 @@ def painted_looks(model: FaceModel, count: int, rng: np.random.Generator) -> np.
     part = np.zeros(len(model.mean), np.uint8)
     part[painter.triangles.ravel()] = np.repeat(painter.part, 3)
     skin = slice(model.skin.start, model.skin.stop)
-    part[skin] = np.where(model.region == model.region_names.index("socket"), SOCKET, SKIN)
+    on_skin = np.where(part[skin] == EYE, EYE, SKIN)  # painted on skin that covers the eyes
+    part[skin] = np.where(model.region == model.region_names.index("socket"), SOCKET, on_skin)
     looks = [random_albedo(painter, model.mean, part, rng) @ LUMINANCE for _ in range(count)]
     return np.array(looks, np.float32)
 

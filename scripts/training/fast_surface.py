@@ -10,7 +10,7 @@ from facedetail_addon.core.camera import PerspectiveCamera
 from facedetail_addon.core.face_model.model import FaceModel, split_quads
 from facedetail_addon.core.region import Region
 from facedetail_addon.core.render import ambient_occlusion, trace_image
-from scripts.training.synthetic_heads import head_rotation
+from scripts.training.synthetic_heads import drawn_parts, head_rotation
 
 # The skin lies over eyes, teeth and sockets by less than the depth buffer can tell: what lies under it is set back.
 UNDER_SKIN_MM = 2.5
@@ -58,7 +58,7 @@ def prepare_surface(model: FaceModel, region: Region) -> FaceSurface:
     Args:
         region: the crop of the mean head; x and −y of the head frame as px.
     """
-    quads = np.concatenate([np.where(part.faces >= 0, part.faces + part.start, -1) for part in model.parts])
+    quads = np.concatenate([np.where(part.faces >= 0, part.faces + part.start, -1) for part in drawn_parts(model)])
     triangles = split_quads(quads)
     quads[:, 3] = np.where(quads[:, 3] < 0, quads[:, 2], quads[:, 3])
     quads = quads[_visible(model, quads, triangles, region)]
@@ -130,7 +130,7 @@ def _ambient_modes(model: FaceModel, triangles: np.ndarray, used: np.ndarray) ->
     faces = np.concatenate([model.mean[None], model.mean + model.expression_basis])
     sky = np.array([ambient_occlusion(face, triangles, used, AMBIENT_RAYS) for face in faces])
     sky[1:] -= sky[:1]
-    for part in model.parts[1:]:
+    for part in drawn_parts(model)[1:]:
         if not part.name.startswith("eye_"):
             here = (used >= part.start) & (used < part.stop)
             front = np.exp((model.mean[used[here], 2] - model.mean[part.start : part.stop, 2].max()) / MOUTH_DEPTH_MM)

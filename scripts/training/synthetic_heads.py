@@ -13,14 +13,16 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
 from facedetail_addon.core.camera import PerspectiveCamera
+from facedetail_addon.core.face_model.adapt import FILM, LASHES
 from facedetail_addon.core.face_model.gaze import eye_centre, pupil_vertex
-from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.face_model.model import FaceModel, MeshPart
 from facedetail_addon.core.rays import Hits, RayScene
 from facedetail_addon.core.render import camera_rays, interpolate, vertex_normals
 
 MAP_STEP_MM = 0.25
 MAP_RANGE_MM = 128.0
 IRIS_RADIUS_MM = 6.2
+EYE_RADIUS_MM = 12.0
 PUPIL_RADIUS_MM = 2.2
 
 
@@ -89,9 +91,7 @@ def make_painter(model: FaceModel) -> Painter:
     lids = np.minimum(*(_signed_distance(_curve(marks[i : i + 6, :2], closed=True)) for i in (36, 42)))
     eye_parts = [piece for piece in model.parts if piece.name in ("eye_left", "eye_right")]
     triangles, part = [], []
-    for piece in model.parts:
-        if not {FILM, LASHES}.isdisjoint(piece.materials):
-            continue
+    for piece in drawn_parts(model):
         faces = piece.triangles()
         kind = {"skin": 0, "eye": 1, "teeth": 2}.get(piece.name.split("_")[0], 3)
         kinds = np.full(len(faces), kind, np.uint8)
@@ -120,6 +120,11 @@ def make_painter(model: FaceModel) -> Painter:
         mouth_height=float(marks[60:68, 1].mean()),
         front=float(marks[27, 2]),
     )
+
+
+def drawn_parts(model: FaceModel) -> tuple[MeshPart, ...]:
+    """All but transparent films over the eyes and lashes."""
+    return tuple(part for part in model.parts if {FILM, LASHES}.isdisjoint(part.materials))
 
 
 def _eyes(model: FaceModel, parts: list[MeshPart], marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

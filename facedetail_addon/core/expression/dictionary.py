@@ -59,8 +59,8 @@ class ExpressionDictionary:
     def for_model(self, model: FaceModel) -> "ExpressionDictionary":
         """The dictionary in the expressions of a face model that shares the names of the one it was rendered of.
 
-        An expression that the dictionary does not know is 0 in all its faces, with no precision. One that the model does
-        not have is left out, and what the others are known by stays (their covariance is marginal).
+        An expression that the dictionary does not know is 0 in all its faces, with no precision. One that the model
+        does not have is left out, and what the others are known by stays (their covariance is marginal).
 
         Raises:
             AssetError: it was rendered of another head, and not of the one the model was matched to.

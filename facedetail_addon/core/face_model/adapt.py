@@ -16,13 +16,11 @@ from .attached import attached_parts, local_jacobians, placed_like_skin
 from .correspondence import Correspondence, carry_embedding
 from .foreign import ForeignModel
 from .gaze import eye_centre, pupil_vertex, with_gaze_motion
-from .model import FaceModel, MeshPart, ModelOrigin, OwnAlbedo, OwnExpressions, PointEmbedding
+from .model import FILM, LASHES, FaceModel, MeshPart, ModelOrigin, OwnAlbedo, OwnExpressions, PointEmbedding
 from .surface import Surface
 from .uv_folds import links, membrane
 from .uv_transfer import outside_of_openings
 
-FILM, LASHES = "film", "lashes"
-"""Materials of parts that the built-in head does not have: transparent covers of the eyes, and eyelashes."""
 _SOCKET = "socket"
 # Openings are filled by bags where the skin there is so much larger than a film over them, and not tiny.
 _BAG, _BAG_MM2 = 2.0, 150.0

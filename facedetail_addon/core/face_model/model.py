@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FILM, LASHES = "film", "lashes"
+"""Materials of parts that the built-in head does not have: transparent covers of the eyes, and eyelashes."""
+
 
 @dataclass(frozen=True)
 class PointEmbedding:
@@ -147,6 +150,11 @@ class FaceModel:
     @property
     def skin(self) -> MeshPart:
         return self.parts[0]
+
+    @property
+    def solid_parts(self) -> tuple[MeshPart, ...]:
+        """The parts that hide what lies behind them: the skin first, no films, no lashes."""
+        return tuple(part for part in self.parts if not {FILM, LASHES} & set(part.materials))
 
     def part(self, name: str) -> MeshPart:
         """The part of that name; KeyError where the model has none."""

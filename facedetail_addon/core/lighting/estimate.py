@@ -39,7 +39,7 @@ _USUAL_TILT, _USUAL_HEIGHT_DEG = 0.5, 25.0  # second band relative to the first,
 _EVEN_SHARE = 0.75  # of the light on the face comes from all around, usually
 _GREY = 0.02  # a photo whose skin has less chroma than this is monochrome
 _BAD_RESIDUAL = 0.25
-_MOST_ROWS = 12000  # vertices that are asked; a dense mesh's say the same again
+_MOST_ROWS = 20_000  # vertices that are asked, all of the built-in head; a denser mesh says the same again
 _LEAST_WEIGHT = 1.0  # independent measurements; below this there is nothing to estimate from
 
 

@@ -4,7 +4,8 @@
 For landmarks that nothing was measured of: points of the model are taken for the landmarks themselves. Cameras and
 coefficients take turns; the jaw's landmarks mean the silhouette of the current pose. Unlike in the paper, coefficients
 are solved for under the perspective camera that the affine one leads to: an affine camera takes for its own what is the
-face's proportions, and misses how near lenses swell it (drawn heads come out 10 % farther from the truth).
+face's proportions, and misses how near lenses swell it; drawn heads with well-placed landmarks come out a tenth
+farther from the truth.
 """
 
 from dataclasses import dataclass, field, replace

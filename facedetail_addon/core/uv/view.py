@@ -87,7 +87,7 @@ def view_skin(photo: np.ndarray, vertices: np.ndarray, camera: PerspectiveCamera
     photo_pixel_mm = max(float(np.median(skin @ camera.rotation[2] + camera.translation[2])) / camera.focal_px, 1e-3)
     scale = min(_GRID / max(box[2] - box[0], box[3] - box[1]), photo_pixel_mm / _FINEST_MM)
     size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale)))
-    triangles = np.concatenate([split_quads(part.faces) + part.start for part in model.parts])
+    triangles = np.concatenate([split_quads(part.faces) + part.start for part in model.solid_parts])
     hits = RayScene(vertices, triangles).cast(*camera_rays(camera, size, box))
     hit = (hits.triangle >= 0).reshape(size[1], size[0])
     points = np.einsum("nkc,nk->nc", vertices[triangles[hits.triangle]], hits.barycentric)
@@ -118,7 +118,7 @@ def _head_box(vertices: np.ndarray, camera: PerspectiveCamera, size: tuple[int, 
 def _triangle_regions(model: FaceModel) -> np.ndarray:
     """(T,) int16 region of every triangle of all parts: −1 for other parts and sockets."""
     out = []
-    for part in model.parts:
+    for part in model.solid_parts:
         triangles = part.triangles()
         if part.name == "skin":
             region = model.region[triangles[:, 0]].astype(np.int16)
