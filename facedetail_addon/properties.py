@@ -58,9 +58,9 @@ def fit_property() -> object:
         name="Fit",
         description="What the head is fitted to",
         items=[
-            ("auto", "Automatic", "68 points for FAN and for face models with expressions of their own, else all"),
+            ("auto", "Automatic", "Sparse for FAN's points, else dense, which comes nearer to the truth"),
             ("dense", "Dense", "All 478 points of the face mesh, and what was measured of them"),
-            ("sparse", "Sparse", "68 points"),
+            ("sparse", "Sparse", "68 points, and an imported face model's own expressions where it has some"),
         ],
         default="auto",
     )

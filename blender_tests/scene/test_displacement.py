@@ -200,7 +200,9 @@ def lit_bumps(model, reconstruction_of, relief_maps, tmp_path_factory):
     right, left = (_nearest(model, middle + (offset, 0, 0)) for offset in (-VIEW_MM / 2, VIEW_MM / 2))
     dull = {"albedo": np.full((8, 8, 3), 180, np.uint8), "specular": np.zeros((8, 8), np.uint8)}
     maps = relief_maps(_bump(right), _bump(left))
-    made = dataclasses.replace(reconstruction_of(model), vertices_neutral=model.mean, **dull, **maps)
+    made = dataclasses.replace(
+        reconstruction_of(model), vertices=model.mean, vertices_neutral=model.mean, **dull, **maps
+    )
     root = build_scene(made, model, use_light=False).objects[0]
     path = tmp_path_factory.mktemp("bumps") / "bumps.exr"
     pictures = {}

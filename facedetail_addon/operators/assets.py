@@ -10,6 +10,7 @@ from ..core.face_model.store import InstalledModel, remove_model
 from ..core.user_assets import FAN_WEIGHTS, LANDMARKER_FOLDER, remove_user_asset
 from ..jobs.job import Job, download_job, import_job, install_job
 from ..jobs.runner import BUSY_MESSAGE
+from ..layout_text import draw_text, megabytes
 from ..names import (
     MODEL_FILTER,
     OFFLINE_TEXT,
@@ -21,7 +22,6 @@ from ..names import (
     WEIGHTS_FILTER,
 )
 from ..preferences import chosen_assets_directory
-from ..ui.texts import draw_text, megabytes
 from .work import WorkOperator, is_at_work, redraw, refuse
 
 _LICENCE_WIDTH = 400  # px of the dialog

@@ -9,7 +9,7 @@ from ..core.downloads import PART_SUFFIX
 from ..core.face_model.library import BUILTIN, BUILTIN_FILE
 from ..core.face_model.store import InstalledModel, installed_models
 from ..core.user_assets import FAN_WEIGHTS, LANDMARKER_FOLDER, find_user_asset, landmarker_folders
-from .texts import megabytes
+from ..layout_text import megabytes
 
 FAN = "fan"
 BUILTIN_LICENCE = "Made from ICT-FaceKit Light, © 2020 USC Institute for Creative Technologies, MIT: free for any use."

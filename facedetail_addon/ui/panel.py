@@ -3,6 +3,7 @@
 
 import bpy
 
+from ..layout_text import draw_text
 from ..names import (
     IMPORT_LABEL,
     LABEL,
@@ -17,7 +18,6 @@ from .assets import choice_notes
 from .found import found_expression
 from .light import NO_LIGHT_TEXT, light_knobs
 from .relief import NO_HEAD_TEXT, RELIEF_KNOBS, head_of, relief_texts
-from .texts import draw_text
 
 _CHOICES = ("face_model", "landmarker", "fit", "expression", "resolution", "face", "use_camera", "use_light", "use_sun")
 

@@ -7,6 +7,7 @@ import bpy
 
 from ..core.face_model.store import installed_models
 from ..core.user_assets import FAN_WEIGHTS
+from ..layout_text import draw_text, megabytes
 from ..names import (
     OP_DOWNLOAD_FAN,
     OP_IMPORT_MODEL,
@@ -16,7 +17,6 @@ from ..names import (
     STATE_PROPERTY,
 )
 from .assets import MESH_LICENCE, builtin_texts, fan_state, fan_text, model_texts
-from .texts import draw_text, megabytes
 
 _MARGIN_PX = 80
 _NARROWEST_PX = 300
