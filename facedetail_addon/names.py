@@ -6,6 +6,7 @@ COMMAND = "facedetail"
 """``blender --command facedetail``."""
 
 OP_RECONSTRUCT = "facedetail.reconstruct"
+OP_COPY_COMMAND = "facedetail.copy_command"
 RECONSTRUCT_LABEL = "Reconstruct Face"
 IMPORT_LABEL = "Face from Photo (FaceDetail)"
 PANEL_CATEGORY = "FaceDetail"
@@ -19,11 +20,15 @@ HEAD_SUFFIX = "head"
 CAMERA_SUFFIX = "camera"
 LIGHT_SUFFIX = "light"
 SUN_SUFFIX = "sun"
+LOOKDEV_SUFFIX = "lookdev"
 
 EMOTION_PROPERTY = "facedetail_emotion"
 """On a head's empty: the emotion of the photo's face, a word."""
 EMOTION_PROBABILITY_PROPERTY = "facedetail_emotion_probability"
 """On a head's empty: its probability, 0 to 1."""
+
+HEAD_LIGHT_PROPERTY = "facedetail_head_light"
+"""On a head's empty: its photo's light, spherical harmonics of the radiance in the head frame, three for each."""
 
 RELIEF_PROPERTY = "facedetail_relief"
 """On a head's empty: the sliders of its relief."""

@@ -9,6 +9,7 @@ from .operators.reconstruct import FACEDETAIL_OT_reconstruct, attach_worker, det
 from .preferences import FaceDetailPreferences
 from .properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .ui.panel import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_reconstruct, draw_import_entry
+from .ui.requirements import FACEDETAIL_OT_copy_command
 
 _CLASSES = (
     FaceDetailPreferences,
@@ -16,6 +17,7 @@ _CLASSES = (
     FaceDetailRelief,
     FaceDetailState,
     FACEDETAIL_OT_reconstruct,
+    FACEDETAIL_OT_copy_command,
     FACEDETAIL_PT_reconstruct,
     FACEDETAIL_PT_detail,
     FACEDETAIL_PT_light,

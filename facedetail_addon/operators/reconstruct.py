@@ -2,14 +2,13 @@
 """Photo in, head in the scene: the operator that artists and scripts call."""
 
 import atexit
-import sys
 from pathlib import Path
 
 import bpy
 
-from ..core.errors import FaceDetailError, PhotoError
+from ..core.errors import FaceDetailError, PhotoError, WorkerError
 from ..jobs.job import Job, Loaded
-from ..jobs.runner import BUSY_MESSAGE, Worker, site_directories
+from ..jobs.runner import BUSY_MESSAGE, Worker
 from ..names import LABEL, OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, STATE_PROPERTY
 from ..preferences import chosen_results_directory
 from ..properties import (
@@ -20,6 +19,7 @@ from ..properties import (
     use_light_property,
     use_sun_property,
 )
+from ..requirements import worker_directories, worker_problem
 from ..scene.build import build_scene, select_head
 
 _TIMER_S = 0.1
@@ -117,6 +117,9 @@ class FACEDETAIL_OT_reconstruct(bpy.types.Operator):
         photo = Path(bpy.path.abspath(self.filepath))
         if not self.filepath or not photo.is_file():
             raise PhotoError(f"The photo {photo} is not there.", "Choose an image file with a face.")
+        problem = worker_problem()
+        if problem is not None:
+            raise WorkerError(problem.message, f"{problem.remedy} {problem.command}".strip())
         output = Path(bpy.path.abspath(self.output)) if self.output else chosen_results_directory(context)
         face = self.face - 1 if self.face else None
         worker, resolution = type(self).worker, int(self.resolution)
@@ -182,7 +185,7 @@ def _redraw_panels(context: bpy.types.Context) -> None:
 
 def attach_worker() -> None:
     """Give the operator its worker; the child process starts with the first job."""
-    worker = Worker(site_directories(sys.path))
+    worker = Worker(worker_directories())
     FACEDETAIL_OT_reconstruct.worker = worker
     atexit.register(worker.close)
 

@@ -15,6 +15,7 @@ from ..names import (
 from .found import found_expression
 from .light import NO_LIGHT_TEXT, light_knobs
 from .relief import NO_HEAD_TEXT, RELIEF_KNOBS, head_of, relief_texts
+from .requirements import draw_worker_problem
 
 _CHOICES = ("expression", "resolution", "face", "use_camera", "use_light", "use_sun")
 
@@ -41,6 +42,8 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         if state.running:
             layout.progress(factor=state.fraction, text=state.stage)
             layout.label(text="Esc: cancel")
+            return
+        if draw_worker_problem(layout):
             return
         # With no photo chosen the operator asks for one.
         button = layout.operator(OP_RECONSTRUCT, icon="USER")
