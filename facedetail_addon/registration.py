@@ -5,6 +5,7 @@ import bpy
 
 from . import properties
 from .names import COMMAND
+from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct, attach_worker, detach_worker
 from .preferences import FaceDetailPreferences
 from .properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
@@ -17,6 +18,8 @@ _CLASSES = (
     FaceDetailRelief,
     FaceDetailState,
     FACEDETAIL_OT_reconstruct,
+    FACEDETAIL_OT_lookdev,
+    FACEDETAIL_OT_turntable,
     FACEDETAIL_OT_copy_command,
     FACEDETAIL_PT_reconstruct,
     FACEDETAIL_PT_detail,

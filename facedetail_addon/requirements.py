@@ -8,7 +8,7 @@ everything is missing.
 import re
 import sys
 from dataclasses import dataclass
-from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 
 from .paths import user_folder
@@ -66,7 +66,7 @@ def worker_problem() -> Problem | None:
 
 def missing_packages(names: tuple[str, ...], directories: list[str]) -> Problem | None:
     """Those packages of the zip that are in none of the folders."""
-    missing = [name for name in names if PathFinder.find_spec(name, directories) is None]
+    missing = [name for name in names if _find(name, directories) is None]
     if not missing:
         return None
     return Problem(f"Python packages are missing: {', '.join(missing)}.", _INSTALL_ZIP)
@@ -79,7 +79,7 @@ def torch_problem(directories: list[str], own_packages: Path) -> Problem | None:
         directories: where the worker looks, in its order.
         own_packages: where to put one if there is none.
     """
-    spec = PathFinder.find_spec("torch", directories)
+    spec = _find("torch", directories)
     if spec is None or spec.origin is None:
         return Problem(
             "The Python package torch is not installed.",
@@ -92,6 +92,11 @@ def torch_problem(directories: list[str], own_packages: Path) -> Problem | None:
         return None
     remedy = "Replace it by the command below, then start Blender again."
     return Problem(wrong, remedy, install_command(folder.parent))
+
+
+def _find(name: str, directories: list[str]) -> ModuleSpec | None:
+    # Python would remember for good that a folder is not there, and the artist may just be making it.
+    return PathFinder.find_spec(name, [directory for directory in directories if Path(directory).is_dir()])
 
 
 def _wrong_torch(folder: Path) -> str | None:

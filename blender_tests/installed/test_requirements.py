@@ -55,6 +55,14 @@ def test_no_torch(tmp_path):
     assert words[words.index("--python-version") + 1] == ".".join(map(str, sys.version_info[:2]))
 
 
+def test_torch_is_seen_as_soon_as_it_is_there(tmp_path):
+    """The artist types the command while Blender runs."""
+    directories = [str(tmp_path / "own")]
+    assert torch_problem(directories, tmp_path / "own") is not None
+    install_torch(tmp_path / "own", "2.13.0")
+    assert torch_problem(directories, tmp_path / "own") is None
+
+
 def test_first_folder_counts(tmp_path):
     """As in the worker's search path."""
     install_torch(tmp_path / "old", "1.0.0")

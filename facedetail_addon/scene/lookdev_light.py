@@ -11,11 +11,11 @@ from .world import make_world
 
 _CLAY = (0.42, 0.40, 0.38, 1.0)
 _CLAY_ROUGHNESS = 0.55
-_RAKING_DEG = (-72.0, 28.0)
-"""Azimuth of the lamp to the subject's left from straight before the face, and elevation: it grazes the cheeks."""
-_RAKING_STRENGTH = 3.2
-_RAKING_ANGLE_DEG = 6.0
-_FILL = 0.16
+_LAMP_ANGLE_DEG = 6.0
+_LAMPS = ((-60.0, 32.0, 3.2), (80.0, 8.0, 0.9))
+"""Azimuth to the subject's left from straight before the face, elevation, strength: one lamp grazes forehead, nose and
+cheek, and one on the other side keeps the form there from drowning in shadow."""
+_FILL = 0.10
 
 
 def light_as_photo(scene: bpy.types.Scene, radiance: np.ndarray) -> None:
@@ -34,21 +34,25 @@ def light_as_studio(scene: bpy.types.Scene, radiance: np.ndarray) -> None:
 
 
 def light_raking(scene: bpy.types.Scene) -> None:
-    """One lamp from the side, so that every unevenness of the skin casts a shadow, and a little light from all over."""
+    """Lamps from the sides, so that every unevenness of the skin shows, and a little light from all over."""
     world = bpy.data.worlds.new(scene.name)
     world.use_nodes = True
     background = find_node(world.node_tree, "BACKGROUND")
     background.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
     background.inputs["Strength"].default_value = _FILL
     scene.world = world
-    data = bpy.data.lights.new(scene.name, "SUN")
-    data.energy = _RAKING_STRENGTH
-    data.angle = np.radians(_RAKING_ANGLE_DEG)
-    lamp = bpy.data.objects.new(scene.name, data)
-    azimuth, elevation = np.radians(_RAKING_DEG)
+    for azimuth, elevation, strength in _LAMPS:
+        scene.collection.objects.link(_lamp(scene.name, *np.radians((azimuth, elevation)), strength))
+
+
+def _lamp(name: str, azimuth: float, elevation: float, strength: float) -> bpy.types.Object:
+    data = bpy.data.lights.new(name, "SUN")
+    data.energy = strength
+    data.angle = np.radians(_LAMP_ANGLE_DEG)
+    lamp = bpy.data.objects.new(name, data)
     towards = Vector((np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)))
     lamp.rotation_euler = towards.to_track_quat("Z", "Y").to_euler()
-    scene.collection.objects.link(lamp)
+    return lamp
 
 
 def make_clay(parts: tuple[bpy.types.Object, ...]) -> None:

@@ -63,7 +63,7 @@ def staged(root: bpy.types.Object, relief: Relief, max_level: int, *, neutral: b
     Raises:
         OutputError: the head lacks its skin, its camera, its photo or its light.
     """
-    with _removed_afterwards():
+    with removed_afterwards():
         scene = bpy.data.scenes.new(root.name)
         scene.frame_current = bpy.context.scene.frame_current
         stem = bpy.data.objects.new(root.name, None)
@@ -156,7 +156,7 @@ def _radiance(root: bpy.types.Object) -> np.ndarray:
 
 
 @contextmanager
-def _removed_afterwards() -> Iterator[None]:
+def removed_afterwards() -> Iterator[None]:
     """Remove every datablock made in the block."""
     before = {_key(item) for item in _all_data()}
     try:

@@ -6,7 +6,9 @@ import bpy
 from ..names import (
     IMPORT_LABEL,
     LABEL,
+    OP_LOOKDEV,
     OP_RECONSTRUCT,
+    OP_TURNTABLE,
     PANEL_CATEGORY,
     RELIEF_PROPERTY,
     SETTINGS_PROPERTY,
@@ -53,6 +55,9 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         found = found_expression(context.active_object)
         if found:
             layout.label(text=found)
+        pictures = layout.row(align=True)
+        pictures.operator(OP_LOOKDEV, icon="RENDER_STILL")
+        pictures.operator(OP_TURNTABLE, icon="RENDER_ANIMATION")
 
 
 class FACEDETAIL_PT_detail(bpy.types.Panel):
