@@ -15,7 +15,7 @@ from packaging.version import Version
 from scripts.fetch_wheels import ANY, PLATFORM_TAGS, PYTHONS, WHEELS, is_right, read_lock, wheels_for
 
 # The numpy of Blender's official builds, which bundled packages have to accept.
-BLENDERS_NUMPY = {"3.11": ("1.24.3", "1.26.4"), "3.13": ("2.3.5",)}
+BLENDERS_NUMPY = {"3.11": ("1.24.3", "1.26.4"), "3.13": ("2.3.4",)}
 # Asked for, and not needed: OpenCV is bundled without windows, numba and the compiler's packages are never used.
 NOT_BUNDLED = {"opencv-python", "numba", "setuptools", "colorama"}
 # Known by name and version alone; the README says where they come from.
