@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lookdev pictures of a head: a contact sheet, and single views for a turntable. The artist's scene stays as it is."""
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,10 +31,10 @@ from .lookdev_view import (
 
 DEFAULT_HEIGHT = 512
 MIN_HEIGHT, MAX_HEIGHT = 64, 2160
-_SAMPLES = 32
+_SAMPLES = 12
 _THREE_QUARTER_DEG = 40.0
-_LEVEL_OF_SMALL, _SMALL = 2, 768
-"""In pictures up to this high an edge of the skin at this Subdivision level is about a pixel long."""
+_HEIGHT_OF_EDGES = 146
+"""In a picture this high the skin's edges are about as long as a pixel; every level of Subdivision halves them."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Lookdev:
 
     @property
     def max_level(self) -> int:
-        """The skin is not subdivided further."""
-        return _LEVEL_OF_SMALL if self.height <= _SMALL else self.relief.render_level
+        """Nothing is subdivided further: edges are as short as a pixel then."""
+        return max(0, math.ceil(math.log2(self.height / _HEIGHT_OF_EDGES)))
 
 
 def sheet_steps(root_name: str, lookdev: Lookdev) -> Iterator[tuple[str, float]]:
@@ -156,7 +157,8 @@ def _in_studio(root: bpy.types.Object, lookdev: Lookdev) -> np.ndarray:
 
 
 def _in_clay(root: bpy.types.Object, lookdev: Lookdev) -> np.ndarray:
-    with staged(root, lookdev.relief, lookdev.max_level) as stage:
+    """One level finer than the rest: raking light shows facets."""
+    with staged(root, lookdev.relief, lookdev.max_level + 1) as stage:
         light_raking(stage.scene)
         make_clay(stage.parts)
         return over_backdrop(_render(stage, _front(stage), lookdev))
@@ -211,6 +213,8 @@ def _render(stage: Stage, view: View, lookdev: Lookdev) -> np.ndarray:
     scene.cycles.device = bpy.context.scene.cycles.device
     scene.cycles.samples, scene.cycles.seed = lookdev.samples, 0
     scene.cycles.use_denoising = True
+    # A third of the time of the best, and no difference to see at these sizes.
+    scene.cycles.denoising_prefilter = "FAST"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "picture.png")
         render.filepath, render.use_file_extension = str(path), False

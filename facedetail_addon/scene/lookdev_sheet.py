@@ -3,7 +3,6 @@
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 BACKDROP = 72
 """Of the pictures, 8-bit sRGB: dark enough for pale skin, light enough for dark skin."""
@@ -50,6 +49,8 @@ def contact_sheet(pictures: list[np.ndarray], captions: tuple[str, ...]) -> np.n
     Returns:
         (rows, columns, 3) uint8.
     """
+    from PIL import Image, ImageDraw, ImageFont  # for nothing else in Blender's process: it registers without
+
     height, width = pictures[0].shape[:2]
     gutter, strip = max(2, round(_GUTTER_SHARE * height)), max(8, round(_CAPTION_SHARE * height))
     rows = -(-len(pictures) // COLUMNS)

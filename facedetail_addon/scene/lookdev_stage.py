@@ -14,7 +14,7 @@ from .displacement import Relief, set_relief
 from .lookdev_view import PhotoCamera, photo_camera
 
 _FRAMING_LEVEL = 0
-"""Subdivision of the skin where only its outline is asked for."""
+"""Subdivision where only the outline is asked for."""
 _REMEDY = "Reconstruct the photo again."
 
 
@@ -57,7 +57,7 @@ def staged(root: bpy.types.Object, relief: Relief, max_level: int, *, neutral: b
     Args:
         root: the empty of a head.
         relief: how the artist shows its relief.
-        max_level: the skin is not subdivided further: more than a picture shows only takes time.
+        max_level: nothing is subdivided further: more than a picture shows only takes time.
         neutral: without expression; what the head has is kept otherwise.
 
     Raises:
@@ -79,6 +79,7 @@ def staged(root: bpy.types.Object, relief: Relief, max_level: int, *, neutral: b
                 _relax(part)
         level = min(relief.render_level, max_level)
         set_relief(stem, replace(relief, viewport_level=_FRAMING_LEVEL, render_level=level))
+        _limit_subdivision(parts, max_level)
         scene.camera = camera
         scene.view_layers[0].update()
         pose = np.array(camera.matrix_world, np.float64)
@@ -120,6 +121,14 @@ def _show(parts: tuple[bpy.types.Object, ...], skin: bpy.types.Object) -> None:
     for part in parts:
         part.hide_viewport = False
         part.hide_render = part.hide_render and not hidden
+
+
+def _limit_subdivision(parts: tuple[bpy.types.Object, ...], max_level: int) -> None:
+    for part in parts:
+        for modifier in part.modifiers:
+            if modifier.type == "SUBSURF":
+                modifier.levels = _FRAMING_LEVEL
+                modifier.render_levels = min(modifier.render_levels, max_level)
 
 
 def _relax(part: bpy.types.Object) -> None:
