@@ -12,6 +12,8 @@ OP_LOOKDEV = "facedetail.lookdev"
 LOOKDEV_LABEL = "Contact Sheet"
 OP_TURNTABLE = "facedetail.turntable"
 TURNTABLE_LABEL = "Turntable"
+MIN_FRAMES, MAX_FRAMES = 2, 1000
+"""Of a turntable."""
 IMPORT_LABEL = "Face from Photo (FaceDetail)"
 PANEL_CATEGORY = "FaceDetail"
 STATE_PROPERTY = "facedetail_state"

@@ -8,7 +8,16 @@ import bpy
 
 from ..core.errors import FaceDetailError, OutputError
 from ..core.result_files import write_png
-from ..names import LABEL, LOOKDEV_LABEL, OP_LOOKDEV, OP_TURNTABLE, RELIEF_PROPERTY, TURNTABLE_LABEL
+from ..names import (
+    LABEL,
+    LOOKDEV_LABEL,
+    MAX_FRAMES,
+    MIN_FRAMES,
+    OP_LOOKDEV,
+    OP_TURNTABLE,
+    RELIEF_PROPERTY,
+    TURNTABLE_LABEL,
+)
 from ..scene.lookdev import (
     DEFAULT_HEIGHT,
     MAX_HEIGHT,
@@ -20,7 +29,7 @@ from ..scene.lookdev import (
     sheet_steps,
 )
 from ..scene.lookdev_stage import root_of
-from ..scene.lookdev_turntable import DEFAULT_FRAMES, MAX_FRAMES, MIN_FRAMES, turntable_steps
+from ..scene.lookdev_turntable import DEFAULT_FRAMES, turntable_steps
 
 _TIMER_S = 0.1
 _NO_HEAD = "Select a head first."

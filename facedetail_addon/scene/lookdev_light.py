@@ -12,10 +12,10 @@ from .world import make_world
 _CLAY = (0.42, 0.40, 0.38, 1.0)
 _CLAY_ROUGHNESS = 0.55
 _LAMP_ANGLE_DEG = 6.0
-_LAMPS = ((-60.0, 32.0, 3.2), (80.0, 8.0, 0.9))
+_LAMPS = ((-60.0, 32.0, 3.2), (80.0, 8.0, 0.6))
 """Azimuth to the subject's left from straight before the face, elevation, strength: one lamp grazes forehead, nose and
 cheek, and one on the other side keeps the form there from drowning in shadow."""
-_FILL = 0.10
+_FILL = 0.08
 _LIGHT_MAP = 256
 
 

@@ -8,14 +8,12 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import OutputError
-from ..core.result_files import write_png
+from ..core.result_files import TURNTABLE_FILE, write_png
 from .lookdev import Lookdev, find_root, orbit_picture
 from .lookdev_sheet import BACKDROP, over_backdrop
 from .lookdev_stage import removed_afterwards
 
 DEFAULT_FRAMES = 24
-MIN_FRAMES, MAX_FRAMES = 2, 1000
-FILM_FILE = "turntable.mp4"
 _FRAME_NAME = "turntable_{:04d}.png"
 _FRAMES_PER_SECOND = 24
 
@@ -70,9 +68,9 @@ def turntable_steps(
 
 def _encode(paths: list[Path], shape: tuple[int, int]) -> Path:
     """Pictures into a film beside them, by Blender's sequencer."""
-    target = paths[0].with_name(FILM_FILE)
+    target = paths[0].with_name(TURNTABLE_FILE)
     with removed_afterwards():
-        scene = bpy.data.scenes.new(FILM_FILE)
+        scene = bpy.data.scenes.new(TURNTABLE_FILE)
         render = scene.render
         # H.264 halves the resolution of colour, so sides are even.
         render.resolution_y, render.resolution_x = (side + side % 2 for side in shape)
