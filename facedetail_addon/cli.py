@@ -17,6 +17,7 @@ from .core.detail.types import COMPACT, DETAIL_MODES
 from .core.errors import FaceDetailError, FaceModelError, OutputError
 from .core.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
 from .core.results import Reconstruction, result_folder, same_folder_key
+from .names import MAX_FRAMES, MIN_FRAMES
 from .paths import user_assets_directory
 from .terminal import ProgressLine, interrupt_kept, stdout_kept_clean, write_line
 
@@ -82,6 +83,9 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sun", action="store_true", help="make the light's strongest direction a lamp, for crisp shadows"
     )
+    parser.add_argument("--lookdev", action="store_true", help="render a contact sheet of the head: lookdev.png")
+    text = "render a film of N frames around the head: turntable.mp4"
+    parser.add_argument("--turntable", default=0, type=_frames, metavar="N", help=text)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +119,13 @@ def _face(text: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is neither 'largest' nor a number from 1")
     return int(text) - 1
+
+
+def _frames(text: str) -> int:
+    """Of a turntable."""
+    if not text.isdecimal() or not MIN_FRAMES <= int(text) <= MAX_FRAMES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {MIN_FRAMES} to {MAX_FRAMES}")
+    return int(text)
 
 
 def _reconstruct_photos(arguments: argparse.Namespace, tell: Callable[[Path], None]) -> int:
@@ -203,9 +214,18 @@ def _scene_writer(
     from .scene.file import write_scene_file
 
     def write(folder: Path) -> None:
-        report("Rendering" if arguments.render else "Building the scene", _SHARE_SAVED)
+        rendering = arguments.render or arguments.lookdev or arguments.turntable
+        report("Rendering" if rendering else "Building the scene", _SHARE_SAVED)
         with interrupt_kept():
-            write_scene_file(result, core.model, folder, render=arguments.render, sun=arguments.sun)
+            write_scene_file(
+                result,
+                core.model,
+                folder,
+                render=arguments.render,
+                sun=arguments.sun,
+                lookdev=arguments.lookdev,
+                turntable=arguments.turntable,
+            )
 
     return write
 

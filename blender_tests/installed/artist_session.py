@@ -1,42 +1,204 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an artist does with the zip, run by a Python that has Blender and nothing else. Prints one JSON object.
 
-python artist_session.py ZIP PHOTO OUTPUT
+    python artist_session.py ZIP PHOTO OUTPUT [PACKAGES]
+
+PACKAGES is a folder with torch for where the zip brings none: it becomes the add-on's own packages folder.
 """
 
 import contextlib
 import importlib
+import importlib.util
 import io
 import json
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import bpy
 
-NAME = "bl_ext.user_default.facedetail"
+REPOSITORY = "user_default"
+ID = "facedetail"
+NAME = f"bl_ext.{REPOSITORY}.{ID}"
 
 
-def main(archive: str, photo: str, output: str) -> dict:
-    bpy.ops.extensions.package_install_files(
-        filepath=archive, repo="user_default", enable_on_install=True, overwrite=True
+def main(archive: str, photo: str, output: str, packages: str | None = None) -> dict:
+    """Install, switch on, reconstruct, switch off, remove; the facts on the way."""
+    before = known_to_blender()
+    installed = bpy.ops.extensions.package_install_files(
+        filepath=archive, repo=REPOSITORY, enable_on_install=True, overwrite=True
     )
+    facts = {"version": bpy.app.version_string, "installed": sorted(installed)}
+    if NAME not in bpy.context.preferences.addons:
+        return facts
     addon = importlib.import_module(NAME)
-    facts = {
-        "enabled": NAME in bpy.context.preferences.addons,
+    folder = Path(addon.__file__).parent
+    facts |= {
         "addon": addon.__file__,
-        "torch": importlib.util.find_spec("torch").origin,
-        "numpy": importlib.util.find_spec("numpy").origin,
+        "torch": origin("torch"),
+        "numpy": origin("numpy"),
+        "registered": registered(),
         "results": str(sys.modules[NAME + ".preferences"].chosen_results_directory(bpy.context)),
     }
-    for run in ("first", "second"):
-        facts[run] = sorted(bpy.ops.facedetail.reconstruct(filepath=photo, output=output, resolution="512"))
-        facts[run + "_pid"] = bpy.types.FACEDETAIL_OT_reconstruct.worker.pid
-    facts["torch_in_blender"] = "torch" in sys.modules
-    facts["heads"] = [item.name for item in bpy.data.collections if item.name.startswith("FaceDetail")]
-    skin = next(item for item in bpy.data.objects if item.name.endswith("skin"))
-    facts["keys"] = len(skin.data.shape_keys.key_blocks)
-    facts["emotion"] = skin.parent[importlib.import_module(NAME + ".names").EMOTION_PROPERTY]
-    facts["camera"] = bpy.context.scene.camera.name
+    if facts["torch"] is None:
+        facts["without_torch"] = told(photo, output)
+        if packages is not None:
+            own = Path(sys.modules[NAME + ".requirements"].packages_folder())
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.symlink_to(packages, target_is_directory=True)
+    else:
+        facts |= broken_installations(Path(facts["torch"]).parent, photo, output)
+    paths, files = list(sys.path), listing(folder)
+    if facts["torch"] is not None or packages is not None:
+        facts |= reconstruct(photo, output)
+    facts["files_changed"] = sorted(files ^ listing(folder))
+    facts["paths_changed"] = paths != sys.path
+    pid = bpy.types.FACEDETAIL_OT_reconstruct.worker.pid
+
+    facts["disabled"] = sorted(bpy.ops.preferences.addon_disable(module=NAME))
+    facts["worker_left"] = pid is not None and Path(f"/proc/{pid}").exists()
+    facts["left"] = sorted(known_to_blender() - before)
+    index = next(i for i, repo in enumerate(bpy.context.preferences.extensions.repos) if repo.module == REPOSITORY)
+    facts["removed"] = sorted(bpy.ops.extensions.package_uninstall(repo_index=index, pkg_id=ID))
+    facts["folder_left"] = folder.exists()
+    # Blender leaves what Python compiled of wheels that are single modules.
+    left = folder.parents[1].glob(".local/lib/python*/site-packages/*")
+    facts["packages_left"] = sorted(path.name for path in left if path.name != "__pycache__")
+
     return facts
+
+
+def reconstruct(photo: str, output: str) -> dict:
+    """One photo through the operator, and what is in the scene then."""
+    facts = {"finished": sorted(bpy.ops.facedetail.reconstruct(filepath=photo, output=output, resolution="512"))}
+    skin = next(item for item in bpy.data.objects if item.name.endswith("skin"))
+    return facts | {
+        "torch_in_blender": "torch" in sys.modules,
+        "heads": [item.name for item in bpy.data.collections if item.name.startswith("FaceDetail")],
+        "keys": len(skin.data.shape_keys.key_blocks),
+        "emotion": skin.parent[importlib.import_module(NAME + ".names").EMOTION_PROPERTY],
+        "camera": bpy.context.scene.camera.name,
+    }
+
+
+def broken_installations(torch: Path, photo: str, output: str) -> dict:
+    """Without torch, with an old one, with one for another Python, and without OpenCV: what happens."""
+    facts = {}
+    with moved_away(torch):
+        facts["without_torch"] = told(photo, output)
+    with changed(torch / "version.py", "__version__ = '2.1.0+cpu'\n"):
+        facts["old_torch"] = told(photo, output)
+    native = next(torch.glob("_C.*"))
+    with moved_away(native):
+        facts["foreign_torch"] = told(photo, output)
+    # The new process of a restarted Blender would find no OpenCV at all; here it is loaded already.
+    with moved_away(torch.parent / "cv2"):
+        register_again()
+        facts["without_opencv"] = {"registered": registered(), "panel": panel_lines()}
+    register_again()
+    return facts
+
+
+def told(photo: str, output: str) -> dict:
+    """Register again, and try to reconstruct: what the panel and the operator say."""
+    register_again()
+    try:
+        bpy.ops.facedetail.reconstruct(filepath=photo, output=output, resolution="512")
+    except RuntimeError as error:
+        return {"registered": registered(), "panel": panel_lines(), "error": str(error)}
+    return {"registered": registered(), "panel": panel_lines(), "error": None}
+
+
+def register_again() -> None:
+    """As at the start of Blender. Switching the add-on off and on would have Blender unpack missing wheels again."""
+    addon = importlib.import_module(NAME)
+    addon.unregister()
+    addon.register()
+
+
+def panel_lines() -> list[str]:
+    """What the panel draws about packages, without a window."""
+    requirements = importlib.import_module(NAME + ".requirements")
+    ui = importlib.import_module(NAME + ".ui.requirements")
+    layout = Lines()
+    problem = requirements.blender_problem() or requirements.worker_problem()
+    if problem is not None:
+        ui.draw_problem(layout, problem)
+    return layout.lines
+
+
+class Lines:
+    """Takes the place of Blender's layout: background mode draws none."""
+
+    def __init__(self):
+        self.lines: list[str] = []
+
+    def column(self, **_options: object) -> "Lines":
+        return self
+
+    def label(self, text: str, **_options: object) -> None:
+        self.lines.append(text)
+
+    def operator(self, name: str, **_options: object) -> None:
+        self.lines.append(f"[{name}]")
+
+
+@contextlib.contextmanager
+def moved_away(path: Path) -> Iterator[None]:
+    """The file or folder is not there for a while."""
+    aside = path.with_name("aside-" + path.name)
+    path.rename(aside)
+    try:
+        yield
+    finally:
+        aside.rename(path)
+
+
+@contextlib.contextmanager
+def changed(path: Path, text: str) -> Iterator[None]:
+    """The file says something else for a while."""
+    original = path.read_bytes()
+    path.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_bytes(original)
+
+
+def origin(name: str) -> str | None:
+    """The file of an installed module."""
+    spec = importlib.util.find_spec(name)
+    return None if spec is None else spec.origin
+
+
+def registered() -> list[str]:
+    """Our classes that Blender knows."""
+    return sorted(name for name in dir(bpy.types) if "facedetail" in name.lower())
+
+
+def known_to_blender() -> set[str]:
+    """Everything an add-on may leave behind: classes, properties, entries of menus, handlers and timers."""
+    known = {f"class {name}" for name in dir(bpy.types)}
+    for kind in (bpy.types.Scene, bpy.types.Object, bpy.types.WindowManager, bpy.types.World, bpy.types.Material):
+        known |= {f"{kind.__name__}.{name}" for name in kind.bl_rna.properties.keys()}  # noqa: SIM118  not a dict
+    for menu in (bpy.types.TOPBAR_MT_file_import, bpy.types.TOPBAR_MT_file_export, bpy.types.VIEW3D_MT_add):
+        known |= {
+            f"{menu.__name__}: {draw.__module__}.{draw.__name__}" for draw in getattr(menu.draw, "_draw_funcs", ())
+        }
+    for name in dir(bpy.app.handlers):
+        functions = getattr(bpy.app.handlers, name)
+        if isinstance(functions, list):
+            known |= {f"{name}: {function.__module__}.{function.__name__}" for function in functions}
+    return known | {f"operator {name}" for name in dir(bpy.ops.facedetail)}
+
+
+def listing(folder: Path) -> set[str]:
+    """Every file with its size and time; Python's own compiled files aside."""
+    return {
+        f"{path.relative_to(folder)} {path.stat().st_size} {path.stat().st_mtime_ns}"
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 if __name__ == "__main__":

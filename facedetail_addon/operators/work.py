@@ -2,14 +2,14 @@
 """What operators have in common that give the worker a job and wait for it."""
 
 import atexit
-import sys
 
 import bpy
 
-from ..core.errors import FaceDetailError
+from ..core.errors import FaceDetailError, WorkerError
 from ..jobs.job import Job
-from ..jobs.runner import BUSY_MESSAGE, Worker, site_directories
+from ..jobs.runner import BUSY_MESSAGE, Worker
 from ..names import LABEL, STATE_PROPERTY
+from ..requirements import worker_directories, worker_problem
 
 _TIMER_S = 0.1
 _WAITING = "Waiting for Object Mode"
@@ -44,6 +44,7 @@ class WorkOperator:
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
+            _require_packages()
             self._job = self.start(context)
             # "Adjust Last Operation" and "Repeat Last" run the finished operator again, which must not go modal then.
             repeated = self.options.is_repeat or self.options.is_repeat_last
@@ -114,6 +115,13 @@ class WorkOperator:
         redraw(context)
 
 
+def _require_packages() -> None:
+    """Raises WorkerError where the worker's Python packages are missing or will not do."""
+    problem = worker_problem()
+    if problem is not None:
+        raise WorkerError(problem.message, f"{problem.remedy} {problem.command}".strip())
+
+
 def is_at_work(context: bpy.types.Context) -> bool:
     """Whether a job is under way, or there is nobody to do one."""
     worker = WorkOperator.worker
@@ -136,7 +144,7 @@ def redraw(context: bpy.types.Context) -> None:
 
 def attach_worker() -> None:
     """Give the operators their worker; the child process starts with the first job."""
-    worker = Worker(site_directories(sys.path))
+    worker = Worker(worker_directories())
     WorkOperator.worker = worker
     atexit.register(worker.close)
 

@@ -41,6 +41,13 @@ def allow_adaptive(scene: bpy.types.Scene, skin: bpy.types.Object, on: bool) -> 
             scene.cycles.feature_set = "SUPPORTED"
 
 
+def can_denoise() -> bool:
+    """Whether this Blender's Cycles was built with a denoiser; those of some Linux distributions are not."""
+    import _cycles  # Cycles' own module, there where its add-on is
+
+    return bool(_cycles.with_openimagedenoise)
+
+
 def _switch(skin: bpy.types.Object, subdivision: bpy.types.SubsurfModifier) -> bpy.types.bpy_struct | None:
     return subdivision if _is_on_modifier(subdivision) else getattr(skin, "cycles", None)
 

@@ -13,6 +13,7 @@ from ..names import (
     COLLECTION_PREFIX,
     EMOTION_PROBABILITY_PROPERTY,
     EMOTION_PROPERTY,
+    HEAD_LIGHT_PROPERTY,
     HEAD_SUFFIX,
 )
 from .camera import look_through, make_camera, show_photo
@@ -90,6 +91,7 @@ def _build(reconstruction: Reconstruction, model: FaceModel, scene: bpy.types.Sc
     root.empty_display_size = _ROOT_SIZE_M
     root[EMOTION_PROPERTY] = reconstruction.emotion.name
     root[EMOTION_PROBABILITY_PROPERTY] = reconstruction.emotion.probability
+    root[HEAD_LIGHT_PROPERTY] = reconstruction.sh_radiance.ravel().tolist()
     camera = make_camera(f"{stem} {CAMERA_SUFFIX}", reconstruction.perspective)
     show_photo(camera, packed_image(f"{stem} photo", reconstruction.photo))
     pose = Pose(reconstruction.vertices_neutral, reconstruction.vertices, reconstruction.beta)

@@ -7,22 +7,32 @@ import bpy
 
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
-from ..core.result_files import RENDER_FILE, SCENE_FILE
+from ..core.result_files import LOOKDEV_FILE, RENDER_FILE, SCENE_FILE, write_png
 from ..core.results import Reconstruction
 from .build import build_scene
+from .lookdev import Lookdev, run_through, sheet_steps
+from .lookdev_turntable import turntable_steps
 from .render import render_scene
 
 
 def write_scene_file(
-    reconstruction: Reconstruction, model: FaceModel, folder: Path, *, render: bool, sun: bool = False
+    reconstruction: Reconstruction,
+    model: FaceModel,
+    folder: Path,
+    *,
+    render: bool,
+    sun: bool = False,
+    lookdev: bool = False,
+    turntable: int = 0,
 ) -> None:
-    """Write ``scene.blend``, which holds its images, and on demand ``render.png``.
+    """Write ``scene.blend``, which holds its images, and on demand ``render.png``, ``lookdev.png``, ``turntable.mp4``.
 
     The open Blender file is replaced by an empty one first, so this is not for a session an artist works in.
 
     Args:
         reconstruction: what to build. model: the face model it was made with.
         folder: an existing folder. render: render through the photo's camera. sun: with a lamp of its own.
+        lookdev: make a contact sheet. turntable: frames of a film around the head, 0 for none.
 
     Raises:
         OutputError: a file cannot be written, or the reconstruction does not belong to the model.
@@ -36,3 +46,12 @@ def write_scene_file(
         raise OutputError(f"{path} cannot be written: {error}.", "Choose a folder that you may write to.") from error
     if render:
         render_scene(folder / RENDER_FILE, collection)
+    root = collection.objects[0].name
+    if lookdev:
+        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(root, Lookdev()), _ignore))
+    if turntable:
+        run_through(turntable_steps(root, Lookdev(), folder, turntable, film=True), _ignore)
+
+
+def _ignore(_text: str, _done: float) -> None:
+    """The progress nobody wants to see."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import OutputError
+from .adaptive import can_denoise
 
 DEFAULT_SAMPLES = 32
 
@@ -40,7 +41,7 @@ def render_scene(
     Args:
         path: the PNG to write; its folder must exist.
         collection: of ``build_scene``; its photo camera is used unless ``camera`` is given.
-        samples: per pixel; the result is denoised.
+        samples: per pixel; the result is denoised where this Blender can.
         percentage: of the scene's render size, which ``build_scene`` sets to the photo's size.
 
     Raises:
@@ -67,7 +68,7 @@ def render_scene(
         (cycles, "device", "CPU"),
         (cycles, "samples", samples),
         (cycles, "seed", 0),
-        (cycles, "use_denoising", True),
+        (cycles, "use_denoising", can_denoise()),
     )
     with _temporarily(wanted):
         try:

@@ -7,7 +7,9 @@ from ..layout_text import draw_text
 from ..names import (
     IMPORT_LABEL,
     LABEL,
+    OP_LOOKDEV,
     OP_RECONSTRUCT,
+    OP_TURNTABLE,
     PANEL_CATEGORY,
     RELIEF_PROPERTY,
     SETTINGS_PROPERTY,
@@ -18,6 +20,7 @@ from .assets import choice_notes
 from .found import found_expression
 from .light import NO_LIGHT_TEXT, light_knobs
 from .relief import NO_HEAD_TEXT, RELIEF_KNOBS, head_of, relief_texts
+from .requirements import draw_worker_problem
 
 _CHOICES = ("face_model", "landmarker", "fit", "expression", "resolution", "face", "use_camera", "use_light", "use_sun")
 
@@ -50,6 +53,8 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
             layout.progress(factor=state.fraction, text=state.stage)
             layout.label(text="Esc: cancel")
             return
+        if draw_worker_problem(layout):
+            return
         # With no photo chosen the operator asks for one.
         button = layout.operator(OP_RECONSTRUCT, icon="USER")
         button.filepath = settings.photo
@@ -58,6 +63,9 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         found = found_expression(context.active_object)
         if found:
             layout.label(text=found)
+        pictures = layout.row(align=True)
+        pictures.operator(OP_LOOKDEV, icon="RENDER_STILL")
+        pictures.operator(OP_TURNTABLE, icon="RENDER_ANIMATION")
 
 
 def _draw_assets(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
