@@ -16,12 +16,14 @@ import numba
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from skimage.data import astronaut
 
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.landmarks.fan import FanLandmarker, fan_region, load_library
 from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.landmarks.types import FaceLandmarks
+from facedetail_addon.core.pipeline import Core, Settings, reconstruct
 from facedetail_addon.core.user_assets import FAN_WEIGHTS, UserAsset, find_user_asset, torch_checkpoints
 
 face_alignment = load_library()
@@ -263,6 +265,18 @@ def test_numba_is_left_as_it_was():
     load_library()
     assert numba.config.DISABLE_JIT == before == 0
     assert numba.njit(lambda: 0).py_func, "others' functions are compiled as ever"
+
+
+def test_a_photo_is_fitted_to_its_points(landmarker, face, tmp_path):
+    """Random weights find no face, but the same points every time, and the pipeline takes just these."""
+    photo = tmp_path / "astronaut.png"
+    Image.fromarray(astronaut()).save(photo)
+    mesh = Settings(resolution=512, fit="sparse", detail="none")
+    core = dataclasses.replace(Core.load(mesh), fan=landmarker, offset=None)
+    settings = dataclasses.replace(mesh, landmarker="fan", fit="auto")
+    result = reconstruct(photo, core, settings, lambda text, done: None)
+    assert result.landmarker == "fan"
+    np.testing.assert_array_equal(result.landmarks68_px, landmarker.find(astronaut(), face).points_px)
 
 
 def test_real_weights_agree_with_the_mesh(face):
