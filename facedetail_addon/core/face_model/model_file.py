@@ -116,6 +116,18 @@ def _homogeneous(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points, np.ones_like(points[:, :1])], axis=1)
 
 
+def _move(homogeneous: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """(V, 4) points by (K, 4, 3) affine maps, (K, V, 3) float32.
+
+    Not a matrix product, whose last bit differs from one BLAS and processor to the next: the model's fingerprint must
+    be the same on every machine. Each step multiplies and adds in double and rounds once.
+    """
+    out = np.zeros((len(maps), len(homogeneous), 3), np.float32)
+    for row in range(4):
+        out = (out + homogeneous[:, row, None].astype(np.float64) * maps[:, row, None]).astype(np.float32)
+    return out
+
+
 def _quantise(basis: np.ndarray, step_mm: float) -> np.ndarray:
     return np.round(basis / step_mm).clip(-32767, 32767).astype(np.int16)
 
@@ -155,7 +167,7 @@ def _basis(arrays: dict[str, np.ndarray], key: str, mean: np.ndarray, parts: tup
     homogeneous, step = _homogeneous(mean), float(arrays["step_mm"])
     return np.concatenate(
         [
-            homogeneous[p.start : p.stop] @ arrays[f"{p.name}.{key}_affine"]
+            _move(homogeneous[p.start : p.stop], arrays[f"{p.name}.{key}_affine"])
             if f"{p.name}.{key}_affine" in arrays
             else arrays[f"{p.name}.{key}"].astype(np.float32) * step
             for p in parts
