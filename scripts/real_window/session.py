@@ -187,7 +187,9 @@ def main(photo: str, screenshots: Path) -> int:
     report = Report()
     try:
         with blender_window(DISPLAY, Path(__file__).parent, screenshots) as window:
-            window.ask("bpy.data.objects.remove(bpy.data.objects['Cube'])")  # two metres wide, the head would be inside
+            # Blender's first cube is two metres wide, and the head would be inside it.
+            window.ask("bpy.data.objects.remove(bpy.data.objects['Cube'])")
+            window.ask("in_view(bpy.ops.ed.undo_push, message='Delete')")
             open_sidebar(window)
             report.check("the sidebar has the tab FaceDetail", True)
             window.ask(f"setattr(bpy.context.scene.facedetail, 'photo', {photo!r})")
