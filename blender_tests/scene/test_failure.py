@@ -110,3 +110,25 @@ def test_two_heads_in_one_scene(blender, model, reconstruction_of):
         if item.type == "MESH" and item.data.shape_keys and item.data.shape_keys.animation_data:
             for curve in item.data.shape_keys.animation_data.drivers:
                 assert curve.driver.variables[0].targets[0].id == second_skin.data.shape_keys
+
+
+def test_build_given_up_after_any_step(blender, furnished, model, reconstruction_of):
+    """Esc while the scene is built, and another file or the end of Blender: they close the steps."""
+    from facedetail_addon.core.pictures import encode_pictures
+    from facedetail_addon.scene.build import build_steps
+
+    made = reconstruction_of(model)
+    pictures = encode_pictures(made)
+    total = sum(1 for _ in build_steps(made, model, pictures=pictures))
+    assert total > 60  # a pause after each shape key
+    blender.ops.wm.read_factory_settings(use_empty=False)
+    scene = blender.context.scene
+    before, settings = census(blender), scene_settings(scene)
+    for stop in (1, 2, total // 2, total):
+        steps = build_steps(made, model, scene=scene, pictures=pictures, use_sun=True)
+        for _ in range(stop):
+            next(steps)
+        assert census(blender) != before
+        steps.close()
+        assert census(blender) == before
+        assert scene_settings(scene) == settings

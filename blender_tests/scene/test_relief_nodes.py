@@ -25,17 +25,19 @@ def plane(blender):
 
     With it the slopes (PIXELS, PIXELS, 2) of the medium and of the fine relief, up to 60° each way.
     """
-    from facedetail_addon.scene.images import packed_heights, packed_normals
+    from facedetail_addon.core.exr import exr_bytes
+    from facedetail_addon.core.result_files import png_bytes
+    from facedetail_addon.scene.images import packed_file
     from facedetail_addon.scene.relief_nodes import ReliefImages, add_relief_nodes
 
     rng = np.random.default_rng(5)
     medium, fine = rng.uniform(-1.2, 1.2, (2, PIXELS, PIXELS, 2))
     flat = np.zeros((PIXELS, PIXELS), np.float32)
     images = ReliefImages(
-        medium=packed_heights("medium", flat),
-        fine=packed_heights("fine", flat),
-        normal=packed_normals("normal", encoded(medium + fine)),
-        normal_fine=packed_normals("fine normal", encoded(fine)),
+        medium=packed_file("medium", flat.shape, exr_bytes(flat), is_data=True),
+        fine=packed_file("fine", flat.shape, exr_bytes(flat), is_data=True),
+        normal=packed_file("normal", flat.shape, png_bytes(encoded(medium + fine)), is_data=True),
+        normal_fine=packed_file("fine normal", flat.shape, png_bytes(encoded(fine)), is_data=True),
     )
     blender.ops.mesh.primitive_plane_add(size=1)
     skin = blender.context.object
@@ -102,12 +104,15 @@ def test_normals_are_those_of_so_many_times_the_heights(blender, plane, tmp_path
 
 
 def test_maps_are_packed_without_a_folder_for_temporary_files(blender, monkeypatch, tmp_path):
-    from facedetail_addon.scene.images import packed_heights, packed_normals
+    from facedetail_addon.core.exr import exr_bytes
+    from facedetail_addon.core.result_files import png_bytes
+    from facedetail_addon.scene.images import packed_file
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     heights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
     normals = np.arange(36, dtype=np.uint16).reshape(3, 4, 3) * 1800
-    for image, wanted in ((packed_heights("h", heights), heights[..., None]), (packed_normals("n", normals), normals)):
+    for wanted, data in ((heights[..., None], exr_bytes(heights)), (normals, png_bytes(normals))):
+        image = packed_file("map", wanted.shape, data, is_data=True)
         shown = np.array(image.pixels[:], np.float32).reshape(3, 4, -1)[::-1, :, : wanted.shape[2]]
         scale = 65535 if wanted.dtype == np.uint16 else 1
         assert np.array_equal(shown, wanted / np.float32(scale))

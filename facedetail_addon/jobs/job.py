@@ -13,6 +13,7 @@ from ..core.errors import FaceDetailError, WorkerError
 from ..core.face_model.library import load_named_model
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import INFO_FILE, InstalledModel, read_info
+from ..core.pictures import Pictures, encode_pictures
 from ..core.results import Reconstruction
 from ..core.user_assets import UserAsset
 from .messages import Done, Download, Failed, ImportModel, InstallFile, Reconstruct, Request
@@ -34,11 +35,12 @@ class JobError(FaceDetailError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A finished reconstruction: its result folder, and what is in it."""
+    """A finished reconstruction: its result folder, what is in it, and its maps as Blender packs them."""
 
     folder: Path
     reconstruction: Reconstruction
     model: FaceModel
+    pictures: Pictures
 
 
 class Job(Generic[Result]):
@@ -145,7 +147,8 @@ def _itself(path: Path) -> Path:
 
 def _loaded(folder: Path, assets: Path) -> Loaded:
     reconstruction = Reconstruction.load(folder)
-    return Loaded(folder, reconstruction, load_named_model(reconstruction.face_model, assets))
+    model = load_named_model(reconstruction.face_model, assets)
+    return Loaded(folder, reconstruction, model, encode_pictures(reconstruction))
 
 
 class _Loading:

@@ -22,8 +22,8 @@ from ..properties import (
     use_light_property,
     use_sun_property,
 )
-from ..scene.build import build_scene, select_head
-from .work import WorkOperator
+from ..scene.build import build_steps, select_head
+from .work import Steps, WorkOperator
 
 
 class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
@@ -82,17 +82,28 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             self.worker, photo, output, assets, resolution=int(self.resolution), face=face, **choices
         )
 
-    def complete(self, context: bpy.types.Context, result: Loaded) -> set[str]:
-        collection = build_scene(
+    def steps(self, context: bpy.types.Context, result: Loaded) -> Steps:
+        collection = yield from build_steps(
             result.reconstruction,
             result.model,
             scene=context.scene,
+            pictures=result.pictures,
             use_camera=self.use_camera,
             use_light=self.use_light,
             use_sun=self.use_sun,
         )
         select_head(collection, context.view_layer)
+        if self.use_camera and not bpy.app.background and context.window is not None:
+            _look_through_camera(context.window)
         for notice in result.reconstruction.notices:
             self.report({"WARNING"}, notice.message)
         self.report({"INFO"}, f"{collection.name} is in the scene; files in {result.folder}")
         return {"FINISHED"}
+
+
+def _look_through_camera(window: bpy.types.Window) -> None:
+    """In the largest 3D view. A head is small beside Blender's first cube, and would not be seen."""
+    views = [area for area in window.screen.areas if area.type == "VIEW_3D"]
+    if views:
+        largest = max(views, key=lambda area: area.width * area.height)
+        largest.spaces.active.region_3d.view_perspective = "CAMERA"

@@ -2,6 +2,8 @@
 """What operators have in common that give the worker a job and wait for it."""
 
 import atexit
+import time
+from collections.abc import Generator
 
 import bpy
 
@@ -10,16 +12,23 @@ from ..jobs.job import Job
 from ..jobs.runner import BUSY_MESSAGE, Worker
 from ..names import LABEL, STATE_PROPERTY
 from ..requirements import worker_directories, worker_problem
+from ..scene.build import run_through
 
 _TIMER_S = 0.1
+_STEP_TIMER_S = 0.01
+_STEPS_S = 0.012
+"""No more than this, and one step (up to 35 ms), between two of Blender's events."""
 _WAITING = "Waiting for Object Mode"
+_BUILDING = "Building the scene"
 _SHOWN_IN = ("VIEW_3D", "PREFERENCES")
+
+Steps = Generator[None, None, set[str]]
 
 
 class WorkOperator:
     """Runs a job through where nobody watches, else in the background of the session, with progress and Esc.
 
-    An operator has ``start`` and ``complete``.
+    An operator has ``start``, and ``complete`` or ``steps``.
     """
 
     # From register() to unregister(), one for all operators; kept warm between jobs.
@@ -42,6 +51,11 @@ class WorkOperator:
         """Show or tell what the job has made."""
         raise NotImplementedError
 
+    def steps(self, context: bpy.types.Context, result: object) -> Steps:
+        """:meth:`complete` in parts of some milliseconds, for operators that take longer."""
+        yield
+        return self.complete(context, result)
+
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             _require_packages()
@@ -49,7 +63,7 @@ class WorkOperator:
             # "Adjust Last Operation" and "Repeat Last" run the finished operator again, which must not go modal then.
             repeated = self.options.is_repeat or self.options.is_repeat_last
             if bpy.app.background or context.window is None or repeated:
-                return self.complete(context, self._job.run(lambda stage, fraction: None))
+                return run_through(self.steps(context, self._job.run(lambda stage, fraction: None)))
         except FaceDetailError as error:
             return refuse(self, error)
         self._begin(context)
@@ -61,14 +75,20 @@ class WorkOperator:
             self.report({"INFO"}, "Cancelled")
             return {"CANCELLED"}
         if event.type != "TIMER":
-            return {"PASS_THROUGH"}
+            # No undo and no other file while the scene is half built.
+            return {"PASS_THROUGH"} if self._steps is None else {"RUNNING_MODAL"}
         try:
+            if self._steps is not None:
+                return self._go_on(context)
             self._result = self._result or self._job.step()
             waits = self.changes_scene and context.mode != "OBJECT"
             if self._result is None or waits:
                 self._show(context, self._job.stage if self._result is None else _WAITING, self._job.fraction)
                 return {"PASS_THROUGH"}
-            result = self.complete(context, self._result)
+            self._steps = self.steps(context, self._result)
+            self._show(context, _BUILDING, self._job.fraction)
+            self._tick(context, _STEP_TIMER_S)
+            return {"RUNNING_MODAL"}
         except FaceDetailError as error:
             result = refuse(self, error)
         except BaseException:
@@ -77,20 +97,39 @@ class WorkOperator:
         self._finish(context)
         return result
 
+    def _go_on(self, context: bpy.types.Context) -> set[str]:
+        """Some steps of the completion."""
+        until = time.perf_counter() + _STEPS_S
+        try:
+            while time.perf_counter() < until:
+                next(self._steps)
+        except StopIteration as end:
+            self._finish(context)
+            return end.value
+        return {"RUNNING_MODAL"}
+
     def cancel(self, context: bpy.types.Context) -> None:
         """Esc, or Blender ends the operator (another file, quitting)."""
         if getattr(self, "_job", None) is not None:
+            if self._steps is not None:
+                self._steps.close()
             self._job.cancel()
             self._finish(context)
 
     def _begin(self, context: bpy.types.Context) -> None:
-        self._result = None
-        self._shown = None
+        self._result = self._steps = self._shown = self._timer = None
         manager = context.window_manager
-        self._timer = manager.event_timer_add(_TIMER_S, window=context.window)
+        self._tick(context, _TIMER_S)
         manager.progress_begin(0, 100)
         manager.modal_handler_add(self)
         self._show(context, self._job.stage, 0.0)
+
+    def _tick(self, context: bpy.types.Context, seconds: float) -> None:
+        """Have :meth:`modal` called this often."""
+        manager = context.window_manager
+        if self._timer is not None:
+            manager.event_timer_remove(self._timer)
+        self._timer = manager.event_timer_add(seconds, window=context.window)
 
     def _show(self, context: bpy.types.Context, stage: str, fraction: float) -> None:
         """Progress in the status bar, at the mouse, in the panel and the preferences; redraws only on change."""
@@ -139,7 +178,10 @@ def redraw(context: bpy.types.Context) -> None:
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in _SHOWN_IN:
-                area.tag_redraw()
+                for region in area.regions:
+                    # The 3D view's own region may take long to draw, and shows nothing of this.
+                    if area.type != "VIEW_3D" or region.type == "UI":
+                        region.tag_redraw()
 
 
 def attach_worker() -> None:

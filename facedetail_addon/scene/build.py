@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A reconstruction becomes objects: one collection with head, camera and photo."""
 
+from collections.abc import Generator
 from pathlib import Path
+from typing import TypeVar
 
 import bpy
 
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
+from ..core.pictures import Pictures, encode_pictures
 from ..core.results import Reconstruction
 from ..names import (
     CAMERA_SUFFIX,
@@ -18,8 +21,8 @@ from ..names import (
 )
 from .camera import look_through, make_camera, show_photo
 from .displacement import add_relief
-from .head import Pose, make_head
-from .images import packed_image
+from .head import Pose, head_steps
+from .images import packed_file
 from .light import light_scene
 from .material import SkinImages
 from .render import head_camera
@@ -27,16 +30,39 @@ from .rollback import undone_on_failure
 
 _ROOT_SIZE_M = 0.05
 
+Result = TypeVar("Result")
+
 
 def build_scene(
     reconstruction: Reconstruction,
     model: FaceModel,
     *,
     scene: bpy.types.Scene | None = None,
+    **choices: object,
+) -> bpy.types.Collection:
+    """Run :func:`build_steps` through; the same arguments, errors and result."""
+    return run_through(build_steps(reconstruction, model, scene=scene, **choices))
+
+
+def run_through(steps: Generator[None, None, Result]) -> Result:
+    """What a generator returns in the end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def build_steps(
+    reconstruction: Reconstruction,
+    model: FaceModel,
+    *,
+    scene: bpy.types.Scene | None = None,
+    pictures: Pictures | None = None,
     use_camera: bool = True,
     use_light: bool = True,
     use_sun: bool = False,
-) -> bpy.types.Collection:
+) -> Generator[None, None, bpy.types.Collection]:
     """Build the head in real size (metres), the photo's camera, light and materials, in a collection of their own.
 
     An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
@@ -47,10 +73,15 @@ def build_scene(
     Args:
         reconstruction: from the pipeline or a result folder.
         model: the face model it was made with.
+        pictures: the reconstruction's maps, encoded; done here where they are not given, which takes a second.
         scene: the scene to build in, the current one by default.
         use_camera: make the photo's camera the scene's, and the photo's size the render's.
         use_light: make the photo's light the scene's world, and the view transform Standard.
         use_sun: with ``use_light``, make the strongest direction of the light a sun lamp instead.
+
+    Yields:
+        between steps of some milliseconds, so that Blender's window stays alive. Nothing shows before the last one;
+        nobody may undo or load a file in between. Closing the generator removes what was made.
 
     Returns:
         the new collection, linked to the scene.
@@ -61,12 +92,15 @@ def build_scene(
     """
     scene = scene or bpy.context.scene
     _check(reconstruction, model)
+    pictures = pictures or encode_pictures(reconstruction)
+    stem = Path(reconstruction.photo_name).stem
     with undone_on_failure(scene):
-        collection = _build(reconstruction, model, scene)
+        collection = yield from _build(reconstruction, model, pictures)
         if use_camera:
             look_through(scene, head_camera(collection), reconstruction.perspective.image_size)
         if use_light:
-            light_scene(scene, collection, Path(reconstruction.photo_name).stem, reconstruction.sh_radiance, use_sun)
+            light_scene(scene, collection, stem, reconstruction.sh_radiance, use_sun)
+        scene.collection.children.link(collection)
         return collection
 
 
@@ -79,13 +113,15 @@ def select_head(collection: bpy.types.Collection, view_layer: bpy.types.ViewLaye
     view_layer.objects.active = skin
 
 
-def _build(reconstruction: Reconstruction, model: FaceModel, scene: bpy.types.Scene) -> bpy.types.Collection:
+def _build(
+    reconstruction: Reconstruction, model: FaceModel, pictures: Pictures
+) -> Generator[None, None, bpy.types.Collection]:
     stem = Path(reconstruction.photo_name).stem
     collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
     images = SkinImages(
-        packed_image(f"{stem} albedo", reconstruction.albedo),
-        packed_image(f"{stem} roughness", reconstruction.roughness, is_data=True),
-        packed_image(f"{stem} specular", reconstruction.specular, is_data=True),
+        packed_file(f"{stem} albedo", reconstruction.albedo.shape, pictures.albedo),
+        packed_file(f"{stem} roughness", reconstruction.roughness.shape, pictures.roughness, is_data=True),
+        packed_file(f"{stem} specular", reconstruction.specular.shape, pictures.specular, is_data=True),
     )
     root = bpy.data.objects.new(f"{stem} {HEAD_SUFFIX}", None)
     root.empty_display_size = _ROOT_SIZE_M
@@ -93,15 +129,17 @@ def _build(reconstruction: Reconstruction, model: FaceModel, scene: bpy.types.Sc
     root[EMOTION_PROBABILITY_PROPERTY] = reconstruction.emotion.probability
     root[HEAD_LIGHT_PROPERTY] = reconstruction.sh_radiance.ravel().tolist()
     camera = make_camera(f"{stem} {CAMERA_SUFFIX}", reconstruction.perspective)
-    show_photo(camera, packed_image(f"{stem} photo", reconstruction.photo))
+    show_photo(camera, packed_file(f"{stem} photo", reconstruction.photo.shape, pictures.photo))
     pose = Pose(reconstruction.vertices_neutral, reconstruction.vertices, reconstruction.beta)
-    parts = make_head(stem, model, pose, images)
+    yield
+    parts = yield from head_steps(stem, model, pose, images)
     collection.objects.link(root)
     for made in (*parts, camera):
         made.parent = root
         collection.objects.link(made)
-    add_relief(stem, root, parts[0], model, reconstruction)
-    scene.collection.children.link(collection)
+    yield
+    add_relief(stem, root, parts[0], model, reconstruction, pictures)
+    yield
     return collection
 
 

@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ..core.face_model.model import FaceModel
+from ..core.pictures import Pictures
 from ..core.results import Reconstruction
 from ..names import (
     ADAPTIVE,
@@ -24,7 +25,7 @@ from ..names import (
 )
 from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
 from .density import fine_level, usual_level
-from .images import packed_heights, packed_normals
+from .images import packed_file
 from .relief_material import own_relief_material
 from .relief_nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
 from .space import METRES_PER_MM
@@ -50,7 +51,12 @@ class Relief:
 
 
 def add_relief(
-    stem: str, root: bpy.types.Object, skin: bpy.types.Object, model: FaceModel, reconstruction: Reconstruction
+    stem: str,
+    root: bpy.types.Object,
+    skin: bpy.types.Object,
+    model: FaceModel,
+    reconstruction: Reconstruction,
+    pictures: Pictures,
 ) -> None:
     """Give a head its relief: packed maps, modifiers, material nodes; shown as ``Relief()`` says,
     at levels that make the skin about as fine as the built-in one.
@@ -63,15 +69,16 @@ def add_relief(
         skin: its child, with the face model's material and a Subdivision modifier; remembers from which level on its
             mesh can carry the fine relief.
         model: the face model of both.
-        reconstruction: its four maps of relief are shown.
+        reconstruction: its four maps of relief are shown. pictures: they, encoded.
     """
     if not (reconstruction.displacement_medium.any() or reconstruction.displacement_fine.any()):
         return
+    shape = reconstruction.normal.shape
     images = ReliefImages(
-        medium=packed_heights(f"{stem} medium relief", reconstruction.displacement_medium),
-        fine=packed_heights(f"{stem} fine relief", reconstruction.displacement_fine),
-        normal=packed_normals(f"{stem} normal", reconstruction.normal),
-        normal_fine=packed_normals(f"{stem} fine normal", reconstruction.normal_fine),
+        medium=packed_file(f"{stem} medium relief", shape, pictures.displacement_medium, is_data=True),
+        fine=packed_file(f"{stem} fine relief", shape, pictures.displacement_fine, is_data=True),
+        normal=packed_file(f"{stem} normal", shape, pictures.normal, is_data=True),
+        normal_fine=packed_file(f"{stem} fine normal", shape, pictures.normal_fine, is_data=True),
     )
     uv_map = skin.data.uv_layers[0].name
     for name, image in ((MEDIUM_MODIFIER, images.medium), (FINE_MODIFIER, images.fine)):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The head's objects: one mesh per part, with shape keys that follow the skin's."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import bpy
@@ -39,8 +40,10 @@ class Pose:
     beta: np.ndarray
 
 
-def make_head(stem: str, model: FaceModel, pose: Pose, images: SkinImages) -> list[bpy.types.Object]:
-    """One object per part of the model, the skin first.
+def head_steps(
+    stem: str, model: FaceModel, pose: Pose, images: SkinImages
+) -> Generator[None, None, list[bpy.types.Object]]:
+    """Make one object per part of the model, the skin first, pausing between short steps; returns them.
 
     Every part that an expression moves has a shape key of that name; those of the other parts follow the skin's by
     drivers, so one slider moves lips, teeth and eyes together. Where these expressions do not give the photo's exactly,
@@ -51,18 +54,22 @@ def make_head(stem: str, model: FaceModel, pose: Pose, images: SkinImages) -> li
         images: the skin's maps.
     """
     rest = _rest(model, pose)
+    yield
     skin = _make_part(stem, model.skin, pose.neutral, images)
     _set_levels(skin, model)
-    _add_shape_keys(skin, model, model.skin, all_expressions=True)
+    yield
+    yield from _add_shape_keys(skin, model, model.skin, all_expressions=True)
     for name, weight in zip(model.expression_names, pose.beta, strict=True):
         skin.data.shape_keys.key_blocks[name].value = float(weight)
     if rest.any():
         _add_key(skin, REST_KEY, rest[: model.skin.stop]).value = 1.0
+    yield
     _add_regions(skin, model, pose.neutral[: model.skin.stop])
     others = []
     for part in model.parts[1:]:
+        yield
         made = _make_part(stem, part, pose.neutral, images)
-        _add_shape_keys(made, model, part, all_expressions=False)
+        yield from _add_shape_keys(made, model, part, all_expressions=False)
         if rest[part.start : part.stop].any():
             _add_key(made, REST_KEY, rest[part.start : part.stop])
         _follow(made, skin)
@@ -133,7 +140,9 @@ def _set_levels(skin: bpy.types.Object, model: FaceModel) -> None:
     subdivision.render_levels = usual_level(model, _SUBDIVISION_RENDER)
 
 
-def _add_shape_keys(made: bpy.types.Object, model: FaceModel, part: MeshPart, all_expressions: bool) -> None:
+def _add_shape_keys(
+    made: bpy.types.Object, model: FaceModel, part: MeshPart, all_expressions: bool
+) -> Generator[None, None, None]:
     offsets = model.expression_basis[:, part.start : part.stop]
     moved = np.linalg.norm(offsets, axis=2).max(axis=1) > MOVED_MM
     if not (all_expressions or moved.any()):
@@ -141,6 +150,7 @@ def _add_shape_keys(made: bpy.types.Object, model: FaceModel, part: MeshPart, al
     for name, offset, moves in zip(model.expression_names, offsets, moved, strict=True):
         if all_expressions or moves:
             _add_key(made, name, offset)
+            yield
 
 
 def _add_key(made: bpy.types.Object, name: str, offset_mm: np.ndarray) -> bpy.types.ShapeKey:

@@ -4,9 +4,6 @@
 import bpy
 import numpy as np
 
-from ..core.exr import exr_bytes
-from ..core.result_files import png_bytes
-
 
 def packed_image(name: str, pixels: np.ndarray, *, is_data: bool = False) -> bpy.types.Image:
     """An 8-bit image of an array.
@@ -31,30 +28,17 @@ def packed_light(name: str, radiance: np.ndarray) -> bpy.types.Image:
     return _filled(bpy.data.images.new(name, width, height, alpha=False, float_buffer=True), radiance)
 
 
-def packed_heights(name: str, heights: np.ndarray) -> bpy.types.Image:
-    """A float image whose values come back exactly; Blender reads it when it is first shown.
+def packed_file(name: str, shape: tuple[int, ...], data: bytes, *, is_data: bool = False) -> bpy.types.Image:
+    """An image that holds a file's bytes; Blender reads it when it is first shown, and 16 bits or floats stay exact.
 
     Args:
         name: of the image.
-        heights: (H, W) float32 of any sign, row 0 at the top.
+        shape: (H, W, …) of the picture.
+        data: a PNG or EXR file of it.
+        is_data: numbers, not colours.
     """
-    return _of_file(name, heights.shape, exr_bytes(heights))
-
-
-def packed_normals(name: str, normals: np.ndarray) -> bpy.types.Image:
-    """A 16-bit image of numbers; Blender reads it when it is first shown.
-
-    Args:
-        name: of the image.
-        normals: (H, W, 3) uint16, row 0 at the top, 65535 = 1.
-    """
-    return _of_file(name, normals.shape, png_bytes(normals))
-
-
-def _of_file(name: str, shape: tuple[int, ...], data: bytes) -> bpy.types.Image:
-    """An image that holds a file's bytes: a single channel and 16 bits stay what they are, and take no memory yet."""
     height, width = shape[:2]
-    image = bpy.data.images.new(name, width, height, alpha=False, is_data=True)
+    image = bpy.data.images.new(name, width, height, alpha=False, is_data=is_data)
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"
     return image
