@@ -2,6 +2,7 @@
 """Pictures of the head at hand: a contact sheet, and a turntable."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -149,7 +150,9 @@ class FACEDETAIL_OT_lookdev(_Pictures, bpy.types.Operator):
 
     def _keep(self, context: bpy.types.Context, made: object) -> set[str]:
         image = keep_sheet(find_root(self._root_name), made)
-        _show_image(context, image)
+        if not bpy.app.background:
+            # Later, because an operator that opens a window while it is modal never ends.
+            bpy.app.timers.register(partial(_show_image, image.name), first_interval=0.0)
         if self.filepath:
             path = Path(bpy.path.abspath(self.filepath))
             try:
@@ -196,17 +199,17 @@ class FACEDETAIL_OT_turntable(_Pictures, bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _show_image(context: bpy.types.Context, image: bpy.types.Image) -> None:
-    """Where an older sheet was shown it is there already; else in an empty image editor, or in a new window."""
-    manager = context.window_manager
-    editors = [
-        area.spaces.active for window in manager.windows for area in window.screen.areas if area.type == "IMAGE_EDITOR"
-    ]
-    if bpy.app.background or any(editor.image == image for editor in editors):
+def _show_image(name: str) -> None:
+    """Where an older sheet was shown the image is there already; else in an empty image editor, or in a new window."""
+    manager, image = bpy.context.window_manager, bpy.data.images.get(name)
+    areas = [area for window in manager.windows for area in window.screen.areas]
+    editors = [area.spaces.active for area in areas if area.type == "IMAGE_EDITOR"]
+    if image is None or any(editor.image == image for editor in editors):
         return
     empty = next((editor for editor in editors if editor.image is None), None)
     if empty is None:
-        bpy.ops.wm.window_new()
+        with bpy.context.temp_override(window=manager.windows[0]):
+            bpy.ops.wm.window_new()
         area = manager.windows[-1].screen.areas[0]
         area.type = "IMAGE_EDITOR"
         empty = area.spaces.active
