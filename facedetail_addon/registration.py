@@ -12,10 +12,12 @@ from .operators.assets import (
     FACEDETAIL_OT_remove_fan,
     FACEDETAIL_OT_remove_model,
 )
+from .operators.export import FACEDETAIL_OT_export
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
 from .operators.work import attach_worker, detach_worker
 from .preferences import FaceDetailPreferences, chosen_assets_directory
 from .properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
+from .ui.export import FACEDETAIL_PT_export
 from .ui.panel import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_reconstruct, draw_import_entry
 
 _CLASSES = (
@@ -24,6 +26,7 @@ _CLASSES = (
     FaceDetailRelief,
     FaceDetailState,
     FACEDETAIL_OT_reconstruct,
+    FACEDETAIL_OT_export,
     FACEDETAIL_OT_import_model,
     FACEDETAIL_OT_remove_model,
     FACEDETAIL_OT_download_fan,
@@ -32,6 +35,7 @@ _CLASSES = (
     FACEDETAIL_PT_reconstruct,
     FACEDETAIL_PT_detail,
     FACEDETAIL_PT_light,
+    FACEDETAIL_PT_export,
 )
 
 

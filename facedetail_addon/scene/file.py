@@ -7,22 +7,30 @@ import bpy
 
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
-from ..core.result_files import RENDER_FILE, SCENE_FILE
+from ..core.result_files import EXPORT_FILES, RENDER_FILE, SCENE_FILE
 from ..core.results import Reconstruction
 from .build import build_scene
+from .export import export_head
 from .render import render_scene
 
 
 def write_scene_file(
-    reconstruction: Reconstruction, model: FaceModel, folder: Path, *, render: bool, sun: bool = False
+    reconstruction: Reconstruction,
+    model: FaceModel,
+    folder: Path,
+    *,
+    render: bool,
+    sun: bool = False,
+    export: str = "",
 ) -> None:
-    """Write ``scene.blend``, which holds its images, and on demand ``render.png``.
+    """Write ``scene.blend``, which holds its images, and on demand ``render.png`` and the head for other programs.
 
     The open Blender file is replaced by an empty one first, so this is not for a session an artist works in.
 
     Args:
         reconstruction: what to build. model: the face model it was made with.
         folder: an existing folder. render: render through the photo's camera. sun: with a lamp of its own.
+        export: one of ``EXPORT_FILES``, or empty.
 
     Raises:
         OutputError: a file cannot be written, or the reconstruction does not belong to the model.
@@ -34,5 +42,7 @@ def write_scene_file(
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
     except RuntimeError as error:
         raise OutputError(f"{path} cannot be written: {error}.", "Choose a folder that you may write to.") from error
+    if export:
+        export_head(collection, folder / EXPORT_FILES[export])
     if render:
         render_scene(folder / RENDER_FILE, collection)
