@@ -2,12 +2,20 @@
 """``python -m facedetail_addon``."""
 
 import os
+import shutil
 import sys
 
 from .cli import main
 
-if __name__ == "__main__":
-    status = main()
+
+def leave(status: int) -> None:
+    """End the process. Blender's module would sometimes wait for itself for ever in C's exit handlers (after glTF)."""
     sys.stdout.flush()
-    os.dup2(2, 1)  # what Blender's libraries say while the process ends is no result either
-    sys.exit(status)
+    sys.stderr.flush()
+    if "bpy" in sys.modules:
+        shutil.rmtree(sys.modules["bpy"].app.tempdir, ignore_errors=True)
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -2,32 +2,35 @@
 """The command line: ``python -m facedetail_addon`` and ``blender --command facedetail``.
 
 Standard output carries the paths of the result folders, one a line, and nothing else; progress and errors go to
-standard error. Exit status: 0 done; 2 wrong usage; 3 an input cannot be used; 130 interrupted.
+standard error. ``manifest.jsonl`` in the output folder tells what became of every photo. Exit status: 0 done; 2 wrong
+usage; 3 an input cannot be used; 130 interrupted.
 """
 
 import argparse
+import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from .batch import Orders, Task, outcomes_here, outcomes_of_workers
+from .bookkeeping import Books, report_error
 from .core.detail.types import COMPACT, DETAIL_MODES
-from .core.errors import FaceDetailError, FaceModelError, OutputError
+from .core.errors import FaceDetailError, FaceModelError
 from .core.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
-from .core.results import Reconstruction, result_folder, same_folder_key
+from .core.result_files import EXPORT_FILES
+from .jobs.messages import Reconstruct, WriteScene
+from .jobs.runner import Worker, site_directories
 from .names import MAX_FRAMES, MIN_FRAMES
 from .paths import user_assets_directory
-from .terminal import ProgressLine, interrupt_kept, stdout_kept_clean, write_line
-
-if TYPE_CHECKING:
-    from .core.pipeline import Core, Settings
+from .photos import find_photos
+from .terminal import ProgressLine, stdout_kept_clean, write_line
 
 EXIT_OK, EXIT_USAGE, EXIT_INPUT, EXIT_INTERRUPTED = 0, 2, 3, 130
 _RESOLUTIONS = (512, 1024, 2048, 4096)
-_SHARE_RECONSTRUCT, _SHARE_SAVED = 0.7, 0.85
-"""Where a photo's progress stands when it is reconstructed, and when its result is written."""
+_TASKS = "scene_tasks"
+"""The module of what workers do for the command line."""
+_MOST_JOBS = 64
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,7 +62,7 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         write_line(sys.stderr, "interrupted")
         return EXIT_INTERRUPTED
     except FaceDetailError as error:
-        _report(error, arguments.debug)
+        report_error(error, arguments.debug)
         return EXIT_INPUT
 
 
@@ -86,12 +89,18 @@ def _add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lookdev", action="store_true", help="render a contact sheet of the head: lookdev.png")
     text = "render a film of N frames around the head: turntable.mp4"
     parser.add_argument("--turntable", default=0, type=_frames, metavar="N", help=text)
+    text = "also write the head for other programs: scene.fbx, .glb, .usdz, or .obj with its pictures"
+    parser.add_argument("--export", default="", choices=tuple(EXPORT_FILES), help=text)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("photos", nargs="+", type=Path, metavar="PHOTO", help="an image file with a face")
+    add("photos", nargs="+", type=Path, metavar="PHOTO", help="an image file with a face, or a folder of them")
     add("--output", required=True, type=Path, metavar="DIR", help="a folder; each photo gets DIR/<its name>/")
+    add("--recursive", action="store_true", help="take the photos of folders in folders, too")
+    text = "how many photos to do at once, each in a process of its own (default 1)"
+    add("--jobs", default=1, type=_jobs, metavar="N", help=text)
+    add("--resume", action="store_true", help="leave out photos whose result with these settings is there already")
     text = "face model: the built-in one, a Basel Face Model or ICT-FaceKit (imported once), or an imported one's id"
     add("--model", default="builtin", metavar="builtin|PATH|ID", help=text)
     text = "what finds landmarks: the built-in face mesh, or FAN, whose weights are not built in"
@@ -109,7 +118,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"relief of the skin, wrinkles and pores (default {COMPACT})"
     add("--detail", default=COMPACT, choices=DETAIL_MODES, help=text)
     add("--quiet", action="store_true", help="no progress and no warnings")
-    add("--debug", action="store_true", help="show where an error comes from, and what libraries say")
+    add("--debug", action="store_true", help="show where an error comes from, and what libraries say; one job only")
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST_JOBS}")
+    return int(text)
 
 
 def _face(text: str) -> int | None:
@@ -134,39 +149,47 @@ def _reconstruct_photos(arguments: argparse.Namespace, tell: Callable[[Path], No
         write_line(sys.stderr, "error: A scene needs Blender, and this Python has no bpy module.")
         write_line(sys.stderr, "try: Run it as blender --command facedetail, or install bpy 4.5 with pip.")
         return EXIT_USAGE
+    photos = find_photos(arguments.photos, arguments.output, recursive=arguments.recursive)
+    orders = _orders(arguments)
+    quiet, debug = arguments.quiet, arguments.debug
+    books = Books(photos, orders, arguments.output, resume=arguments.resume, tell=tell, quiet=quiet, debug=debug)
 
-    from .core.pipeline import Core, Settings  # brings torch, so only after the arguments are known to be right
+    def line(task: Task) -> ProgressLine:
+        place = f" ({task.number}/{len(photos)})" if len(photos) > 1 else ""
+        return ProgressLine(sys.stderr, task.photo.name + place, quiet)
 
-    settings = Settings(
-        face_model=_model_id(arguments),
-        landmarker=arguments.landmarker,
-        fit=arguments.fit,
-        resolution=arguments.resolution,
-        face=arguments.face,
-        expression=arguments.expression,
-        light_bands=arguments.light_bands,
-        detail=arguments.detail,
-    )
-    core = Core.load(settings, arguments.assets)
-    failures = 0
-    first_photo_of: dict[str, Path] = {}
-    for number, photo in enumerate(arguments.photos, start=1):
-        label = f"{photo.name} ({number}/{len(arguments.photos)})" if len(arguments.photos) > 1 else photo.name
-        line = ProgressLine(sys.stderr, label)
-        progress_shown: AbstractContextManager = nullcontext() if arguments.quiet else line
-        try:
-            with progress_shown:
-                _refuse_same_folder(photo, arguments.output, first_photo_of)
-                report = _ignore if arguments.quiet else line.show
-                folder, result = _reconstruct_one(photo, core, settings, arguments, report)
-            if not arguments.quiet:
-                for notice in result.notices:
-                    write_line(sys.stderr, f"warning: {photo}: {notice.message}")
-            tell(folder)
-        except FaceDetailError as error:
-            _report(error, arguments.debug)
-            failures += 1
-    return EXIT_INPUT if failures else EXIT_OK
+    if len(photos) == 1 or debug:
+        outcomes = outcomes_here(books.tasks(), orders, line)
+    else:
+        outcomes = outcomes_of_workers(books.tasks(), orders, line, _workers(arguments, len(photos)))
+    with closing(outcomes):
+        for outcome in outcomes:
+            books.note(outcome)
+    return EXIT_INPUT if books.failures else EXIT_OK
+
+
+def _orders(arguments: argparse.Namespace) -> Orders:
+    """What to do with every photo, as it is asked for."""
+    names = ["landmarker", "fit", "resolution", "face", "expression", "light_bands", "detail"]
+    kind = Reconstruct
+    if arguments.action == "scene":
+        kind = WriteScene
+        names += ["render", "sun", "lookdev", "turntable", "export"]
+    fields = {name: getattr(arguments, name) for name in names}
+    return Orders(kind, {**fields, "assets": str(arguments.assets), "face_model": _model_id(arguments)})
+
+
+def _workers(arguments: argparse.Namespace, photos: int) -> list[Worker]:
+    """Processes that share the processor's cores; a scene's are Blenders where this is one, and not its module."""
+    count = min(arguments.jobs, photos)
+    blender = ""
+    if arguments.action == "scene":
+        import bpy
+
+        blender = bpy.app.binary_path
+    threads = max(1, (os.cpu_count() or 1) // count) if count > 1 else None
+    sites = site_directories(sys.path)
+    return [Worker(sites, blender=blender, tasks=_TASKS, threads=threads) for _ in range(count)]
 
 
 def _model_id(arguments: argparse.Namespace) -> str:
@@ -182,63 +205,14 @@ def _model_id(arguments: argparse.Namespace) -> str:
     from .core.face_model.library import BUILTIN, load_named_calibration, load_named_model
     from .core.landmarks.landmarker import MeshLandmarker
 
-    line = ProgressLine(sys.stderr, path.name)
-    progress_shown: AbstractContextManager = nullcontext() if arguments.quiet else line
-    with progress_shown:
+    line = ProgressLine(sys.stderr, path.name, arguments.quiet)
+    with line:
         builtin, calibration = load_named_model(BUILTIN), load_named_calibration(BUILTIN)
-        report = _ignore if arguments.quiet else line.show
-        info = install_model(path, arguments.assets, builtin, calibration, MeshLandmarker.load().find, report)
+        info = install_model(path, arguments.assets, builtin, calibration, MeshLandmarker.load().find, line.show)
     if not arguments.quiet:
         for text in (f"{path} is installed as {info.id}.", info.licence, *info.lacks):
             write_line(sys.stderr, f"note: {text}")
     return info.id
-
-
-def _reconstruct_one(
-    photo: Path, core: "Core", settings: "Settings", arguments: argparse.Namespace, report: Callable[[str, float], None]
-) -> tuple[Path, Reconstruction]:
-    from .core.pipeline import reconstruct
-
-    result = reconstruct(photo, core, settings, lambda text, done: report(text, done * _SHARE_RECONSTRUCT))
-    report("Saving the result", _SHARE_RECONSTRUCT)
-    folder = result.save(arguments.output, core.model, _scene_writer(result, core, arguments, report))
-    report("Done", 1.0)
-    return folder, result
-
-
-def _scene_writer(
-    result: Reconstruction, core: "Core", arguments: argparse.Namespace, report: Callable[[str, float], None]
-) -> Callable[[Path], None] | None:
-    if arguments.action != "scene":
-        return None
-    from .scene.file import write_scene_file
-
-    def write(folder: Path) -> None:
-        rendering = arguments.render or arguments.lookdev or arguments.turntable
-        report("Rendering" if rendering else "Building the scene", _SHARE_SAVED)
-        with interrupt_kept():
-            write_scene_file(
-                result,
-                core.model,
-                folder,
-                render=arguments.render,
-                sun=arguments.sun,
-                lookdev=arguments.lookdev,
-                turntable=arguments.turntable,
-            )
-
-    return write
-
-
-def _refuse_same_folder(photo: Path, output: Path, first_photo_of: dict[str, Path]) -> None:
-    """Two photos of one run must not write over each other."""
-    folder = result_folder(output, photo.name)
-    first = first_photo_of.setdefault(same_folder_key(folder), photo)
-    if first is not photo:
-        raise OutputError(
-            f"{photo} would be written over the result of {first}, to {folder}.",
-            "Rename one of the two photos, or give them different output folders.",
-        )
 
 
 def _blender_is_there() -> bool:
@@ -247,14 +221,3 @@ def _blender_is_there() -> bool:
     except ImportError:
         return False
     return True
-
-
-def _report(error: FaceDetailError, debug: bool) -> None:
-    if debug:
-        write_line(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
-    write_line(sys.stderr, f"error: {error.message}")
-    write_line(sys.stderr, f"try: {error.remedy}")
-
-
-def _ignore(_text: str, _done: float) -> None:
-    """The progress nobody wants to see."""

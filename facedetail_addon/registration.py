@@ -12,11 +12,13 @@ from .operators.assets import (
     FACEDETAIL_OT_remove_fan,
     FACEDETAIL_OT_remove_model,
 )
+from .operators.export import FACEDETAIL_OT_export
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
 from .operators.work import attach_worker, detach_worker
 from .preferences import FaceDetailPreferences, chosen_assets_directory
 from .properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
+from .ui.export import FACEDETAIL_PT_export
 from .ui.panel import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_reconstruct, draw_import_entry
 from .ui.requirements import FACEDETAIL_OT_copy_command
 
@@ -26,6 +28,7 @@ _CLASSES = (
     FaceDetailRelief,
     FaceDetailState,
     FACEDETAIL_OT_reconstruct,
+    FACEDETAIL_OT_export,
     FACEDETAIL_OT_import_model,
     FACEDETAIL_OT_remove_model,
     FACEDETAIL_OT_download_fan,
@@ -37,6 +40,7 @@ _CLASSES = (
     FACEDETAIL_PT_reconstruct,
     FACEDETAIL_PT_detail,
     FACEDETAIL_PT_light,
+    FACEDETAIL_PT_export,
 )
 
 

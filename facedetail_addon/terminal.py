@@ -18,13 +18,14 @@ class ProgressLine:
     """Progress of one photo: a bar redrawn in place on a terminal, else one line per stage.
 
     Args:
-        stream: where to write. label: what it is about.
+        stream: where to write. label: what it is about. quiet: nobody wants to see it.
     """
 
-    def __init__(self, stream: TextIO, label: str):
+    def __init__(self, stream: TextIO, label: str, quiet: bool = False):
         self._stream = stream
         self._label = label
-        self._in_place = stream.isatty()
+        self._quiet = quiet
+        self._in_place = stream.isatty() and not quiet
 
     def __enter__(self) -> "ProgressLine":
         return self
@@ -36,6 +37,8 @@ class ProgressLine:
 
     def show(self, text: str, done: float) -> None:
         """Show a stage and the fraction done, 0 to 1."""
+        if self._quiet:
+            return
         if self._in_place:
             filled = round(_BAR_CELLS * done)
             bar = "#" * filled + "-" * (_BAR_CELLS - filled)

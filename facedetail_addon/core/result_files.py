@@ -44,11 +44,16 @@ SCENE_FILE = "scene.blend"
 RENDER_FILE = "render.png"
 LOOKDEV_FILE = "lookdev.png"
 TURNTABLE_FILE = "turntable.mp4"
+EXPORT_FILES = {"fbx": "scene.fbx", "glb": "scene.glb", "usd": "scene.usdz", "obj": "scene.obj"}
+"""The head for other programs, by what the command line calls the format."""
+EXPORT_EXTRAS = ("scene.mtl", *(f"scene_{kind}.png" for kind in ("albedo", "roughness", "normal", "eye")))
+"""What lies beside ``scene.obj``."""
 RESULT_FILES = frozenset(
     (RECORD_FILE, ALBEDO_FILE, ROUGHNESS_FILE, SPECULAR_FILE, CONFIDENCE_FILE, PHOTO_FILE, PREVIEW_FILE, VERTICES_FILE)
     + (DISPLACEMENT_FILE, MEDIUM_FILE, FINE_FILE, NORMAL_FILE, NORMAL_FINE_FILE)
     + (HEAD_FILE, NEUTRAL_FILE, MATERIAL_FILE, ENVIRONMENT_FILE, SCENE_FILE, RENDER_FILE)
     + (LOOKDEV_FILE, TURNTABLE_FILE)
+    + (*EXPORT_FILES.values(), *EXPORT_EXTRAS)
 )
 
 _PNG_COMPRESSION = 2

@@ -16,7 +16,7 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Blender asks for one photo.
+    """Blender, or the command line, asks for one photo.
 
     Attributes:
         job: number of the job, repeated in every answer.
@@ -40,6 +40,24 @@ class Reconstruct:
     expression: str = "prior+landmarks"
     light_bands: int = 3
     detail: str = "compact"
+
+
+@dataclass(frozen=True)
+class WriteScene(Reconstruct):
+    """The command line asks for one photo with its Blender scene.
+
+    Attributes:
+        render: render the head through the photo's camera.
+        sun: make the light's strongest direction a lamp.
+        lookdev: render a contact sheet. turntable: frames of a film around the head, 0 for none.
+        export: also write the head as ``fbx``, ``glb``, ``usd`` or ``obj``; empty: none of them.
+    """
+
+    render: bool = False
+    sun: bool = False
+    lookdev: bool = False
+    turntable: int = 0
+    export: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +123,7 @@ class Failed:
     remedy: str
 
 
-Request = Reconstruct | ImportModel | Download | InstallFile
+Request = Reconstruct | WriteScene | ImportModel | Download | InstallFile
 Reply = Ready | Progress | Done | Failed
 Message = Request | Reply
 

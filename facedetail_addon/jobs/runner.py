@@ -3,6 +3,7 @@
 
 import collections
 import itertools
+import os
 import queue
 import subprocess
 import sys
@@ -35,13 +36,33 @@ class Worker:
     Args:
         sites: folders with the Python packages that the child needs.
         python: the interpreter.
+        blender: Blender's program, where the child must be a Blender of its own, to write scenes.
+        tasks: the module of the package that does what is asked for, where it is not ``jobs.tasks``.
+        threads: how many processor cores the child's computations may use; None: all.
     """
 
-    def __init__(self, sites: list[str], python: str = sys.executable):
+    def __init__(
+        self,
+        sites: list[str],
+        python: str = sys.executable,
+        *,
+        blender: str = "",
+        tasks: str = "",
+        threads: int | None = None,
+    ):
         # Isolated: neither the user's PYTHONPATH nor their own site-packages may mix in.
-        self._command = [python, "-I", "-X", "utf8", str(_WORKER), "--addon", str(_ADDON)]
+        start = [python, "-I", "-X", "utf8", str(_WORKER), "--"]
+        if blender:
+            start = [blender, "--background", "--factory-startup", "--python", str(_WORKER), "--"]
+        self._command = [*start, "--addon", str(_ADDON)]
         for site in sites:
             self._command += ["--site", site]
+        if tasks:
+            self._command += ["--tasks", tasks]
+        self._environment = {**os.environ}
+        if threads is not None:
+            self._environment.setdefault("OMP_NUM_THREADS", str(threads))
+        self._is_blender = bool(blender)
         self._process: subprocess.Popen | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
@@ -98,7 +119,7 @@ class Worker:
                 break
             job = self._request.job
             reply = self._ended() if line is None else self._parse(line)
-            if isinstance(reply, Ready) or reply.job != job:
+            if reply is None or isinstance(reply, Ready) or reply.job != job:
                 continue
             replies.append(reply)
             if isinstance(reply, Done | Failed):
@@ -134,6 +155,9 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                env=self._environment,
+                # A terminal's Ctrl-C is for the parent, which tidies up after the child.
+                process_group=0 if os.name == "posix" else None,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
@@ -143,10 +167,13 @@ class Worker:
         threading.Thread(target=_read_replies, args=(self._process.stdout, self._lines), daemon=True).start()
         threading.Thread(target=_read_log, args=(self._process.stderr, self._log), daemon=True).start()
 
-    def _parse(self, line: str) -> Message:
+    def _parse(self, line: str) -> Message | None:
         try:
             return parse_line(line)
         except MessageError as error:
+            if self._is_blender and not line.startswith("{"):  # Blender greets before our script can silence it
+                self._log.append(line.rstrip())
+                return None
             self._log.append(f"unreadable answer: {error}")
             self._process.kill()
             return self._ended()

@@ -6,10 +6,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ..core.face_model.model import FaceModel
+from ..core.results import Reconstruction
 from ..core.user_assets import LANDMARKER_FOLDER, download_user_asset, install_user_asset
 from .messages import Download, ImportModel, InstallFile, Reconstruct, Request
 
 Report = Callable[[str, float], None]
+Also = Callable[[Reconstruction, FaceModel], Callable[[Path], None]]
+SHARE_RECONSTRUCTED = 0.8
+"""Where a photo's progress stands when its result is to be saved."""
 _BYTES_PER_MB = 1e6
 
 
@@ -29,7 +34,16 @@ def do(request: Request, warm: dict, report: Report) -> Path:
     return _TASKS[type(request)](request, warm, report)
 
 
-def _reconstruct(request: Reconstruct, warm: dict, report: Report) -> Path:
+def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Also | None = None) -> Path:
+    """Reconstruct a photo and save its result; what it needs stays loaded for the next photo with the same settings.
+
+    Args:
+        request, warm, report: as of :func:`do`.
+        also: makes of the reconstruction and its model what writes more files into the result folder.
+
+    Raises:
+        FaceDetailError: as ``Core.load``, ``reconstruct`` and ``Reconstruction.save``.
+    """
     report("Loading the networks", 0.0)
     from ..core.pipeline import Core, Settings, reconstruct
 
@@ -40,9 +54,12 @@ def _reconstruct(request: Reconstruct, warm: dict, report: Report) -> Path:
     if key not in warm:
         warm.clear()
         warm[key] = Core.load(settings, Path(request.assets))
-    reconstruction = reconstruct(Path(request.photo), warm[key], settings, report)
-    report("Saving", 1.0)
-    return reconstruction.save(Path(request.output), warm[key].model)
+    model = warm[key].model
+    reconstruction = reconstruct(
+        Path(request.photo), warm[key], settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
+    )
+    report("Saving the result", SHARE_RECONSTRUCTED)
+    return reconstruction.save(Path(request.output), model, also and also(reconstruction, model))
 
 
 def _import_model(request: ImportModel, warm: dict, report: Report) -> Path:
@@ -73,7 +90,7 @@ def _install_file(request: InstallFile, warm: dict, report: Report) -> Path:
 
 
 _TASKS: dict[type, Callable[[Any, dict, Report], Path]] = {
-    Reconstruct: _reconstruct,
+    Reconstruct: reconstruct_photo,
     ImportModel: _import_model,
     Download: _download,
     InstallFile: _install_file,

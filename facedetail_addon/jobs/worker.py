@@ -34,7 +34,7 @@ def main() -> int:
     _send(channel, messages, messages.Ready(platform.python_version()))
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
-    _serve(channel, messages, requests)
+    _serve(channel, messages, arguments.tasks, requests)
     return 0
 
 
@@ -42,7 +42,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="FaceDetail's worker; Blender starts it.")
     parser.add_argument("--addon", required=True, help="folder of the add-on's package")
     parser.add_argument("--site", action="append", default=[], help="folder with Python packages; may be repeated")
-    return parser.parse_args()
+    parser.add_argument("--tasks", default="jobs.tasks", help="module of the package that does what is asked for")
+    # Blender keeps its own arguments, and hands on those after the dashes.
+    own = sys.argv.index("--") + 1 if "--" in sys.argv else 1
+    return parser.parse_args(sys.argv[own:])
 
 
 def _protect_stdout() -> TextIO:
@@ -75,7 +78,7 @@ def _send(channel: TextIO, messages: ModuleType, message: object) -> None:
     channel.flush()
 
 
-def _serve(channel: TextIO, messages: ModuleType, requests: "queue.SimpleQueue[str]") -> None:
+def _serve(channel: TextIO, messages: ModuleType, tasks: str, requests: "queue.SimpleQueue[str]") -> None:
     """Answer requests one after the other; the networks stay loaded between them."""
     warm: dict = {}
     while True:
@@ -84,15 +87,15 @@ def _serve(channel: TextIO, messages: ModuleType, requests: "queue.SimpleQueue[s
         def report(stage: str, fraction: float, job: int = request.job) -> None:
             _send(channel, messages, messages.Progress(job, stage, float(fraction)))
 
-        _send(channel, messages, _answer(request, messages, warm, report))
+        _send(channel, messages, _answer(request, messages, tasks, warm, report))
 
 
-def _answer(request: object, messages: ModuleType, warm: dict, report: object) -> object:
+def _answer(request: object, messages: ModuleType, tasks: str, warm: dict, report: object) -> object:
     """Done or Failed. Any exception becomes an answer: the worker must survive one bad photo."""
     errors = importlib.import_module(f"{PACKAGE}.core.errors")
     try:
-        tasks = importlib.import_module(f"{PACKAGE}.jobs.tasks")
-        return messages.Done(request.job, str(tasks.do(request, warm, report)))
+        work = importlib.import_module(f"{PACKAGE}.{tasks}")
+        return messages.Done(request.job, str(work.do(request, warm, report)))
     except errors.FaceDetailError as error:
         return messages.Failed(request.job, error.code, error.message, error.remedy)
     except ImportError as error:

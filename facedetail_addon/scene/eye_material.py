@@ -14,7 +14,17 @@ _PUPIL = (0.003, 0.003, 0.003, 1.0)
 _IRIS_INNER = (0.08, 0.04, 0.018, 1.0)
 _IRIS_OUTER = (0.035, 0.018, 0.01, 1.0)
 _LIMBUS = (0.012, 0.008, 0.007, 1.0)
-_CORNEA_IOR = 1.376
+CORNEA_IOR, EYE_ROUGHNESS = 1.376, 0.06
+
+RINGS = (
+    (0.00, _PUPIL), (0.32, _PUPIL), (0.37, _IRIS_INNER), (0.80, _IRIS_OUTER),
+    (0.96, _LIMBUS), (1.08, _SCLERA), (1.90, _SCLERA_VEINS),
+)  # fmt: skip
+"""Colours by the distance from the pupil's centre in iris radii."""
+FIBRE_REACH = ((0.34, 0.0), (0.45, 1.0), (0.85, 1.0), (1.00, 0.0))
+"""How much there is of the fibres, by the same distance."""
+FIBRE_CONTRAST = (0.6, 1.5)
+"""Fibres multiply the colour by something between these two."""
 
 
 def shade_eye(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
@@ -34,22 +44,18 @@ def shade_eye(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
     fibres.inputs["Detail"].default_value = 4.0
     tree.links.new(direction.outputs["Vector"], fibres.inputs["Vector"])
 
-    rings = color_ramp(tree, (-900, 200), radius, [
-        (0.00, _PUPIL), (0.32, _PUPIL), (0.37, _IRIS_INNER), (0.80, _IRIS_OUTER),
-        (0.96, _LIMBUS), (1.08, _SCLERA), (1.90, _SCLERA_VEINS),
-    ])  # fmt: skip
-    inside_iris = color_ramp(tree, (-900, 500), radius, [
-        (0.34, (0, 0, 0, 1)), (0.45, (1, 1, 1, 1)), (0.85, (1, 1, 1, 1)), (1.00, (0, 0, 0, 1)),
-    ])  # fmt: skip
+    rings = color_ramp(tree, (-900, 200), radius, RINGS)
+    inside_iris = color_ramp(tree, (-900, 500), radius, [(at, (reach,) * 3 + (1,)) for at, reach in FIBRE_REACH])
+    low, high = FIBRE_CONTRAST
     contrast = color_ramp(
-        tree, (-500, -150), fibres.outputs["Fac"], [(0.35, (0.6,) * 3 + (1,)), (0.65, (1.5,) * 3 + (1,))], 1.0
+        tree, (-500, -150), fibres.outputs["Fac"], [(0.35, (low,) * 3 + (1,)), (0.65, (high,) * 3 + (1,))], 1.0
     )
     mix = mix_colors(tree, (-250, 150), blend="MULTIPLY")
     tree.links.new(inside_iris, mix.inputs["Factor"])
     tree.links.new(rings, mix.inputs[6])
     tree.links.new(contrast, mix.inputs[7])
     tree.links.new(mix.outputs[2], shader.inputs["Base Color"])
-    shader.inputs["Roughness"].default_value = 0.06
-    shader.inputs["IOR"].default_value = _CORNEA_IOR
+    shader.inputs["Roughness"].default_value = EYE_ROUGHNESS
+    shader.inputs["IOR"].default_value = CORNEA_IOR
     # A photo's light is too smooth for catchlights: all of a cornea's gloss would be a grey veil over the pupil.
     shader.inputs["Specular IOR Level"].default_value = 0.25

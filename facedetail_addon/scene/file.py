@@ -7,9 +7,10 @@ import bpy
 
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
-from ..core.result_files import LOOKDEV_FILE, RENDER_FILE, SCENE_FILE, write_png
+from ..core.result_files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE, write_png
 from ..core.results import Reconstruction
 from .build import build_scene
+from .export import export_head
 from .lookdev import Lookdev, run_through, sheet_steps
 from .lookdev_turntable import turntable_steps
 from .render import render_scene
@@ -24,8 +25,9 @@ def write_scene_file(
     sun: bool = False,
     lookdev: bool = False,
     turntable: int = 0,
+    export: str = "",
 ) -> None:
-    """Write ``scene.blend``, which holds its images, and on demand ``render.png``, ``lookdev.png``, ``turntable.mp4``.
+    """Write ``scene.blend``, which holds its images, and on demand pictures, a film, and the head for other programs.
 
     The open Blender file is replaced by an empty one first, so this is not for a session an artist works in.
 
@@ -33,6 +35,7 @@ def write_scene_file(
         reconstruction: what to build. model: the face model it was made with.
         folder: an existing folder. render: render through the photo's camera. sun: with a lamp of its own.
         lookdev: make a contact sheet. turntable: frames of a film around the head, 0 for none.
+        export: one of ``EXPORT_FILES``, or empty.
 
     Raises:
         OutputError: a file cannot be written, or the reconstruction does not belong to the model.
@@ -44,6 +47,8 @@ def write_scene_file(
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
     except RuntimeError as error:
         raise OutputError(f"{path} cannot be written: {error}.", "Choose a folder that you may write to.") from error
+    if export:
+        export_head(collection, folder / EXPORT_FILES[export])
     if render:
         render_scene(folder / RENDER_FILE, collection)
     root = collection.objects[0].name

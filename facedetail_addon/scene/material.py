@@ -17,7 +17,10 @@ SCATTER_ATTRIBUTE = "facedetail_scatter"
 
 FILM, LASHES = "film", "lashes"
 """Materials of imported parts: clear covers of the eyes, and eyelashes."""
-_FLESH = (0.16, 0.035, 0.03, 1.0)
+ALBEDO_NODE, ROUGHNESS_NODE = "Albedo", "Roughness"
+"""Nodes with the skin's maps."""
+FLESH = (0.16, 0.035, 0.03, 1.0)
+"""The colour where no photo looks."""
 _TEETH = (0.72, 0.65, 0.53, 1.0)
 _GUMS = (0.30, 0.075, 0.07, 1.0)
 _DARK = (0.012, 0.009, 0.007, 1.0)
@@ -91,10 +94,10 @@ def _skin(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode, images: SkinIm
     socket.attribute_name = SOCKET_ATTRIBUTE
     mix = mix_colors(tree, (-350, 250))
     tree.links.new(socket.outputs["Fac"], mix.inputs["Factor"])
-    tree.links.new(image_node(tree, (-700, 350), images.albedo, "Albedo"), mix.inputs[6])
-    mix.inputs[7].default_value = _FLESH
+    tree.links.new(image_node(tree, (-700, 350), images.albedo, ALBEDO_NODE), mix.inputs[6])
+    mix.inputs[7].default_value = FLESH
     tree.links.new(mix.outputs[2], shader.inputs["Base Color"])
-    tree.links.new(image_node(tree, (-700, -200), images.roughness, "Roughness"), shader.inputs["Roughness"])
+    tree.links.new(image_node(tree, (-700, -200), images.roughness, ROUGHNESS_NODE), shader.inputs["Roughness"])
     tree.links.new(image_node(tree, (-700, -500), images.specular, "Specular"), shader.inputs["Specular IOR Level"])
     shader.inputs["IOR"].default_value = SKIN_IOR
     _scatter(shader, SUBSURFACE_RADIUS_MM)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shader nodes in a line or two."""
 
+from collections.abc import Sequence
+
 import bpy
 
 
@@ -54,7 +56,7 @@ def color_ramp(
     tree: bpy.types.NodeTree,
     location: tuple[int, int],
     value: bpy.types.NodeSocket,
-    stops: list[tuple[float, tuple[float, ...]]],
+    stops: Sequence[tuple[float, tuple[float, ...]]],
     span: float = 2.0,
 ) -> bpy.types.NodeSocket:
     """Colours by value from 0 to ``span``; ramps themselves know 0 to 1 only."""

@@ -11,6 +11,8 @@ from .space import METRES_PER_MM
 _HEIGHT_MEDIUM, _HEIGHT_FINE = "Medium Relief", "Fine Relief"
 _NORMAL_BOTH, _NORMAL_FINE, _NORMAL_MAP = "Relief Normals", "Fine Normals", "Relief Normal Map"
 _DISPLACEMENT = "Relief Displacement"
+BOTH_IMAGE_NODE, FINE_IMAGE_NODE = f"{_NORMAL_BOTH} Image", f"{_NORMAL_FINE} Image"
+"""Nodes with the pictures of normals."""
 _FLAT = (0.5, 0.5, 1.0)
 """The colour of a normal map that changes nothing."""
 _KINDS = (_NORMAL_BOTH, _NORMAL_FINE, _HEIGHT_MEDIUM, _HEIGHT_FINE, _NORMAL_MAP, _DISPLACEMENT)

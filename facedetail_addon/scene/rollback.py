@@ -46,6 +46,16 @@ def undone_on_failure(scene: bpy.types.Scene) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def removed_afterwards() -> Iterator[None]:
+    """Remove every datablock that was made in the block, whatever happens."""
+    before = {_key(item) for item in _all_data()}
+    try:
+        yield
+    finally:
+        bpy.data.batch_remove([item for item in _all_data() if _key(item) not in before])
+
+
 def _all_data() -> Iterator[bpy.types.ID]:
     for kind in _KINDS:
         yield from getattr(bpy.data, kind)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders on the command line, with workers that are killed, runs that are interrupted, and runs that go on."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import skimage
+
+import facedetail_addon
+from facedetail_addon.batch import Orders, Task, outcomes_of_workers
+from facedetail_addon.bookkeeping import settings_hash
+from facedetail_addon.core.results import Reconstruction as Result
+from facedetail_addon.jobs.messages import Reconstruct, WriteScene
+from facedetail_addon.jobs.runner import Worker, site_directories
+from facedetail_addon.terminal import ProgressLine
+
+HOME = Path(facedetail_addon.__file__).parent.parent
+ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
+FAST = ("--resolution", "512", "--detail", "none")
+PATIENCE_S = 120
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of child processes")
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy(ASTRONAUT, folder / name)
+    (folder / "c.jpg").write_text("no picture")
+    return folder
+
+
+@pytest.fixture
+def start():
+    """Starts the command line; what still runs at the end is ended."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    running = []
+
+    def begin(*arguments: object) -> subprocess.Popen:
+        command = [sys.executable, "-m", "facedetail_addon", *map(str, arguments)]
+        running.append(subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
+    signal.signal(signal.SIGINT, before)
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def read_until(process: subprocess.Popen, *texts: str) -> None:
+    """Read standard error until a line with each text has come."""
+    missing = set(texts)
+    while missing:
+        line = process.stderr.readline()
+        assert line, "ended too early"
+        missing = {text for text in missing if text not in line}
+
+
+def entries(output: Path) -> list[dict]:
+    return [json.loads(line) for line in (output / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_a_killed_photo_is_the_only_loss_and_resume_makes_it_good(photos, tmp_path, start):
+    output = tmp_path / "out"
+    run = start("reconstruct", photos, "--output", output, *FAST)
+    read_until(run, "a.png (1/3): Unwrapping")
+    (killed,) = children(run.pid)
+    os.kill(killed, signal.SIGKILL)
+    out, err = run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 3
+    assert out.splitlines() == [str(output / "b")]
+    assert {path.name for path in output.iterdir()} == {"b", "manifest.jsonl"}
+    first, second, third = entries(output)
+    assert (first["folder"], first["status"], first["error"]["code"]) == ("a", "failed", "worker")
+    assert (second["folder"], second["status"], second["error"]) == ("b", "done", None)
+    assert (third["folder"], third["status"], third["error"]["code"]) == ("c", "failed", "photo")
+    assert second["seconds"] > 0 and second["settings"] == first["settings"] and err.count("\ntry: ") == 2
+    assert [notice.code for notice in Result.load(output / "b").notices] == second["warnings"]
+
+    (photos / "c.jpg").unlink()
+    (output / ".a.0a1b2c3d.partial").mkdir()
+    written = (output / "b" / "reconstruction.json").stat().st_mtime_ns
+    run = start("reconstruct", photos, "--output", output, "--resume", "--quiet", *FAST)
+    out, err = run.communicate(timeout=PATIENCE_S)
+    assert (run.returncode, err) == (0, "")
+    assert sorted(out.splitlines()) == [str(output / "a"), str(output / "b")]
+    assert {entry["folder"]: entry["status"] for entry in entries(output)[3:]} == {"a": "done", "b": "skipped"}
+    assert (output / "b" / "reconstruction.json").stat().st_mtime_ns == written
+    assert {path.name for path in output.iterdir()} == {"a", "b", "manifest.jsonl"}
+
+
+def test_interrupt_ends_every_worker_and_leaves_nothing_half(photos, tmp_path, start):
+    output = tmp_path / "out"
+    run = start("reconstruct", photos, "--output", output, "--jobs", 2, *FAST)
+    read_until(run, "a.png (1/3): Unwrapping", "b.png (2/3): Fitting")
+    workers = children(run.pid)
+    assert len(workers) == 2
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=PATIENCE_S)
+    assert run.returncode == 130 and out == "" and "interrupted" in err
+    assert not any(map(is_alive, workers))
+    left = {path.name for path in output.iterdir()} if output.exists() else set()
+    assert left <= {"manifest.jsonl"}
+
+
+def test_a_worker_that_is_a_blender_may_greet(tmp_path):
+    """Blender prints its version before it runs our script, and keeps its own arguments."""
+    blender = tmp_path / "blender"
+    blender.write_text(
+        "#!/bin/sh\n"
+        f'[ "$1 $2 $3" = "--background --factory-startup --python" ] || exit 9\n'
+        f'echo "Blender 4.5.1 LTS"\nshift 3\nexec "{sys.executable}" "$@"\n'
+    )
+    blender.chmod(0o755)
+    worker = Worker(site_directories(sys.path), blender=str(blender), tasks="scene_tasks")
+    orders = Orders(WriteScene, {"assets": str(tmp_path / "none")})
+    task = Task(1, tmp_path / "missing.png", tmp_path / "out", None)
+    (outcome,) = outcomes_of_workers([task], orders, lambda task: ProgressLine(sys.stderr, "", quiet=True), [worker])
+    assert outcome.error.code == "photo" and "missing.png does not exist" in outcome.error.message
+    assert "Blender 4.5.1 LTS" in worker.log()
+
+
+def test_settings_are_compared_by_what_they_make():
+    plain = settings_hash(Orders(Reconstruct, {"resolution": 512, "assets": "/here"}))
+    assert plain == settings_hash(Orders(Reconstruct, {"assets": "/there", "resolution": 512}))
+    assert plain != settings_hash(Orders(Reconstruct, {"resolution": 1024, "assets": "/here"}))
+    assert plain != settings_hash(Orders(WriteScene, {"resolution": 512, "assets": "/here"}))

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A head for other programs."""
+
+import os
+from pathlib import Path
+
+import bpy
+from bpy_extras.io_utils import ExportHelper
+
+from ..core.errors import FaceDetailError
+from ..names import EXPORT_LABEL, OP_EXPORT
+from ..scene.export import export_head, head_collection
+from .work import refuse
+
+_FORMATS = [
+    ("FBX", "FBX", "Expressions as shape keys, pictures inside: for game engines and other 3D programs"),
+    ("GLB", "glTF Binary", "Expressions as morph targets, pictures inside: for the web and game engines"),
+    ("USDZ", "USD", "Expressions as blend shapes, pictures inside: for film pipelines"),
+    ("OBJ", "OBJ", "The head as it is posed, without expressions; pictures beside it"),
+]
+_SUFFIXES = tuple(f".{name.lower()}" for name, _, _ in _FORMATS)
+
+
+class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):
+    """Write the selected head for other programs: its meshes, expressions and pictures"""
+
+    bl_idname = OP_EXPORT
+    bl_label = EXPORT_LABEL
+
+    filename_ext = _SUFFIXES[1]
+    check_extension = None
+    filter_glob: bpy.props.StringProperty(default=";".join(f"*{suffix}" for suffix in _SUFFIXES), options={"HIDDEN"})
+    format: bpy.props.EnumProperty(name="Format", description="What the file is for", items=_FORMATS, default="GLB")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if head_collection(context.active_object) is None:
+            cls.poll_message_set("Select a head first.")
+            return False
+        if context.mode != "OBJECT":
+            cls.poll_message_set("A head is exported in Object Mode.")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        name = head_collection(context.active_object).name.replace(" ", "_")
+        self.filepath = self._with_ending(str(Path(self.filepath or name).with_name(name)))
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def check(self, context: bpy.types.Context) -> bool:
+        """The file's ending follows the chosen format."""
+        wanted = self._with_ending(self.filepath)
+        changed, self.filepath = wanted != self.filepath, wanted
+        return changed
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            path = export_head(head_collection(context.active_object), Path(bpy.path.abspath(self.filepath)))
+        except FaceDetailError as error:
+            return refuse(self, error)
+        self.report({"INFO"}, f"The head is in {path}")
+        return {"FINISHED"}
+
+    def _with_ending(self, path: str) -> str:
+        """What comes after a point and is none of our endings belongs to the name."""
+        stem, ending = os.path.splitext(path)
+        return (stem if ending.lower() in _SUFFIXES else path) + f".{self.format.lower()}"

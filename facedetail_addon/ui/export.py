@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The button that takes a head to other programs."""
+
+import bpy
+
+from ..names import EXPORT_LABEL, OP_EXPORT, PANEL_CATEGORY
+
+
+class FACEDETAIL_PT_export(bpy.types.Panel):
+    """Export of the head at hand."""
+
+    bl_label = "Export"
+    bl_category = PANEL_CATEGORY
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_parent_id = "FACEDETAIL_PT_reconstruct"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.operator(OP_EXPORT, text=f"{EXPORT_LABEL}…", icon="EXPORT")
