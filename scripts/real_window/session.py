@@ -68,7 +68,7 @@ def find_button(window: BlenderWindow) -> tuple[float, float]:
                 hits.append(at)
             elif hits:
                 return hits[len(hits) // 2]
-    raise WindowError("no button Reconstruct Face in the sidebar")
+    raise WindowError("no button Reconstruct from Photo in the sidebar")
 
 
 def copied(window: BlenderWindow, at: tuple[float, float], patience_s: float) -> str:
