@@ -12,6 +12,7 @@ from ..core.errors import OutputError
 from ..names import HEAD_LIGHT_PROPERTY
 from .displacement import Relief, set_relief
 from .lookdev_view import PhotoCamera, photo_camera
+from .rollback import removed_afterwards
 
 _FRAMING_LEVEL = 0
 """Subdivision where only the outline is asked for."""
@@ -162,27 +163,3 @@ def _radiance(root: bpy.types.Object) -> np.ndarray:
     if bands < 1 or bands**2 != len(radiance) or not np.isfinite(radiance).all():
         raise OutputError("The head does not remember its photo's light.", _REMEDY)
     return radiance
-
-
-@contextmanager
-def removed_afterwards() -> Iterator[None]:
-    """Remove every datablock made in the block."""
-    before = {_key(item) for item in _all_data()}
-    try:
-        yield
-    finally:
-        for scene in [scene for scene in bpy.data.scenes if _key(scene) not in before]:
-            bpy.data.scenes.remove(scene)
-        bpy.data.batch_remove([item for item in _all_data() if _key(item) not in before])
-
-
-def _all_data() -> Iterator[bpy.types.ID]:
-    """Shape keys go with their meshes, and Blender's own lists of windows and screens are no one's to remove."""
-    for name in dir(bpy.data):
-        kind = getattr(bpy.data, name)
-        if isinstance(kind, bpy.types.bpy_prop_collection) and hasattr(kind, "remove"):
-            yield from kind
-
-
-def _key(item: bpy.types.ID) -> tuple[str, str]:
-    return type(item).__name__, item.name_full

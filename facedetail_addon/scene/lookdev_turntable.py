@@ -11,7 +11,7 @@ from ..core.errors import OutputError
 from ..core.result_files import TURNTABLE_FILE, write_png
 from .lookdev import Lookdev, find_root, orbit_picture
 from .lookdev_sheet import BACKDROP, over_backdrop
-from .lookdev_stage import removed_afterwards
+from .rollback import removed_afterwards
 
 DEFAULT_FRAMES = 24
 _FRAME_NAME = "turntable_{:04d}.png"

@@ -7,20 +7,6 @@ from contextlib import contextmanager
 import bpy
 
 # Shape keys go with their meshes. Users come before what they use.
-_KINDS = (
-    "objects",
-    "collections",
-    "meshes",
-    "cameras",
-    "lights",
-    "materials",
-    "worlds",
-    "node_groups",
-    "textures",
-    "images",
-    "actions",
-    "texts",
-)
 _SCENE = ("camera", "world")
 _RENDER = ("resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y")
 _VIEW = ("view_transform", "look", "exposure", "gamma")
@@ -42,7 +28,7 @@ def undone_on_failure(scene: bpy.types.Scene) -> Iterator[None]:
     except BaseException:
         for owner, name, value in settings:
             setattr(owner, name, value)
-        bpy.data.batch_remove([item for item in _all_data() if _key(item) not in before])
+        _remove_all_but(before)
         raise
 
 
@@ -53,12 +39,21 @@ def removed_afterwards() -> Iterator[None]:
     try:
         yield
     finally:
-        bpy.data.batch_remove([item for item in _all_data() if _key(item) not in before])
+        _remove_all_but(before)
+
+
+def _remove_all_but(kept: set[tuple[str, str]]) -> None:
+    for scene in [scene for scene in bpy.data.scenes if _key(scene) not in kept]:
+        bpy.data.scenes.remove(scene)
+    bpy.data.batch_remove([item for item in _all_data() if _key(item) not in kept])
 
 
 def _all_data() -> Iterator[bpy.types.ID]:
-    for kind in _KINDS:
-        yield from getattr(bpy.data, kind)
+    """Shape keys go with their meshes, and Blender's own lists of windows and screens are no one's to remove."""
+    for name in dir(bpy.data):
+        kind = getattr(bpy.data, name)
+        if isinstance(kind, bpy.types.bpy_prop_collection) and hasattr(kind, "remove"):
+            yield from kind
 
 
 def _key(item: bpy.types.ID) -> tuple[str, str]:
