@@ -16,7 +16,7 @@ from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.expression.types import EMOTIONS, EXPRESSION_SOURCES, PRIOR, Emotion
 from facedetail_addon.core.exr import read_exr, write_exr
 from facedetail_addon.core.folder import discard_half_written, whole_folder
-from facedetail_addon.core.result_files import RESULT_FILES, SCENE_FILE, read_png, write_png
+from facedetail_addon.core.result_files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_png, write_png
 from facedetail_addon.core.results import Notice, Reconstruction, result_folder, same_folder_key
 
 
@@ -63,7 +63,7 @@ def test_everything_comes_back(made, saved):
 def test_folder_holds_the_documented_files(saved):
     assert saved.name == "Zoë 1"
     names = {path.name for path in saved.iterdir()}
-    assert names == RESULT_FILES - {"scene.blend", "render.png"}
+    assert names == RESULT_FILES - SCENE_FILES
     assert [path.name for path in saved.parent.iterdir()] == ["Zoë 1"], "nothing temporary stays"
 
 
@@ -72,7 +72,8 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
         raise AssertionError(name)
 
     record = json.loads((saved / "reconstruction.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    assert record["format_version"] == 4 and record["face_model"] == made.face_model
+    assert record["format_version"] == 5 and record["face_model"] == made.face_model
+    assert record["landmarker"] == "mesh" and record["own_beta"] == []
     assert np.array(record["camera"]["affine"]).shape == (2, 4)
     assert np.array(record["landmarks68_px"]).shape == (68, 2) and np.array(record["landmarks68_mm"]).shape == (68, 3)
     assert record["warnings"] == [{"code": "yaw", "message": "The head is turned by 50°."}]

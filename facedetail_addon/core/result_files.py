@@ -48,12 +48,12 @@ EXPORT_FILES = {"fbx": "scene.fbx", "glb": "scene.glb", "usd": "scene.usdz", "ob
 """The head for other programs, by what the command line calls the format."""
 EXPORT_EXTRAS = ("scene.mtl", *(f"scene_{kind}.png" for kind in ("albedo", "roughness", "normal", "eye")))
 """What lies beside ``scene.obj``."""
-RESULT_FILES = frozenset(
+SCENE_FILES = frozenset((SCENE_FILE, RENDER_FILE, LOOKDEV_FILE, TURNTABLE_FILE, *EXPORT_FILES.values(), *EXPORT_EXTRAS))
+"""What the command line's ``scene`` adds to a result."""
+RESULT_FILES = SCENE_FILES | frozenset(
     (RECORD_FILE, ALBEDO_FILE, ROUGHNESS_FILE, SPECULAR_FILE, CONFIDENCE_FILE, PHOTO_FILE, PREVIEW_FILE, VERTICES_FILE)
     + (DISPLACEMENT_FILE, MEDIUM_FILE, FINE_FILE, NORMAL_FILE, NORMAL_FINE_FILE)
-    + (HEAD_FILE, NEUTRAL_FILE, MATERIAL_FILE, ENVIRONMENT_FILE, SCENE_FILE, RENDER_FILE)
-    + (LOOKDEV_FILE, TURNTABLE_FILE)
-    + (*EXPORT_FILES.values(), *EXPORT_EXTRAS)
+    + (HEAD_FILE, NEUTRAL_FILE, MATERIAL_FILE, ENVIRONMENT_FILE)
 )
 
 _PNG_COMPRESSION = 2
