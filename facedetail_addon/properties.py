@@ -162,6 +162,18 @@ def use_sun_property() -> object:
     )
 
 
+def relief_strength_property() -> object:
+    """With how much relief a new head begins; its slider goes on from there."""
+    return bpy.props.FloatProperty(
+        name="Relief Strength",
+        description="Of wrinkles and pores: 1 as found in the photo, 0 none",
+        default=1.0,
+        min=0.0,
+        max=_MAX_STRENGTH,
+        options={"SKIP_SAVE"},
+    )
+
+
 class FaceDetailSettings(bpy.types.PropertyGroup):
     """The artist's choices, saved with the scene."""
 

@@ -44,6 +44,10 @@ class WorkOperator:
             return False
         return True
 
+    def known(self, context: bpy.types.Context) -> object | None:
+        """The job's result, where an operator that is adjusted afterwards has it already."""
+        return None
+
     def start(self, context: bpy.types.Context) -> Job:
         """Give the worker its job; FaceDetailError where that makes no sense."""
         raise NotImplementedError
@@ -60,6 +64,9 @@ class WorkOperator:
     def execute(self, context: bpy.types.Context) -> set[str]:
         _tell_error(context, None)
         try:
+            known = self.known(context) if self.options.is_repeat else None
+            if known is not None:
+                return run_through(self.steps(context, known))
             _require_packages()
             self._job = self.start(context)
             # "Adjust Last Operation" and "Repeat Last" run the finished operator again, which must not go modal then.
