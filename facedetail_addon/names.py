@@ -67,5 +67,7 @@ STRENGTH_NODE = "Strength"
 PHOTO_FILTER = "*.jpg;*.jpeg;*.png;*.tif;*.tiff;*.webp;*.avif;*.jp2;*.bmp;*.tga;*.psd;*.ppm;*.gif"
 MODEL_FILTER = "*.h5;*.mat;*.npz;generic_neutral_mesh.obj"
 WEIGHTS_FILTER = "*.tar;*.pth"
-RESOLUTIONS = (512, 1024, 2048, 4096)
+QUALITIES = {512: "Smallest", 1024: "Draft", 2048: "Standard", 4096: "Fine"}
+"""Names of the texture's sides, for artists."""
+RESOLUTIONS = tuple(QUALITIES)
 DEFAULT_RESOLUTION = 2048

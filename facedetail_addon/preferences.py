@@ -30,7 +30,9 @@ class FaceDetailPreferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: bpy.types.Context) -> None:
-        draw_preferences(self.layout, self, chosen_assets_directory(context), context)
+        draw_preferences(
+            self.layout, self, chosen_results_directory(context), chosen_assets_directory(context), context
+        )
 
 
 def chosen_results_directory(context: bpy.types.Context) -> Path:

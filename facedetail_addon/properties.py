@@ -14,8 +14,8 @@ from .names import (
     DEFAULT_RESOLUTION,
     DISPLACE,
     NORMAL_MAP,
+    QUALITIES,
     RELIEF_PROPERTY,
-    RESOLUTIONS,
     SETTINGS_PROPERTY,
     STATE_PROPERTY,
 )
@@ -115,11 +115,11 @@ def expression_property() -> object:
 
 
 def resolution_property() -> object:
-    """The side of the texture, as the panel and the operator offer it."""
+    """The side of the texture; the panel offers all but the smallest, by their names."""
     return bpy.props.EnumProperty(
-        name="Texture",
-        description="Side of the texture in pixels",
-        items=[(str(side), f"{side} px", f"{side} × {side} pixels") for side in RESOLUTIONS],
+        name="Quality",
+        description="How fine the texture is; finer takes longer",
+        items=[(str(side), name, f"A texture of {side} × {side} pixels") for side, name in QUALITIES.items()],
         default=str(DEFAULT_RESOLUTION),
     )
 
@@ -159,6 +159,18 @@ def use_sun_property() -> object:
         name="Sun",
         description="Make the strongest direction of the photo's light a sun lamp, for crisp shadows",
         default=False,
+    )
+
+
+def relief_strength_property() -> object:
+    """With how much relief a new head begins; its slider goes on from there."""
+    return bpy.props.FloatProperty(
+        name="Relief Strength",
+        description="Of wrinkles and pores: 1 as found in the photo, 0 none",
+        default=1.0,
+        min=0.0,
+        max=_MAX_STRENGTH,
+        options={"SKIP_SAVE"},
     )
 
 
@@ -254,11 +266,15 @@ class FaceDetailRelief(bpy.types.PropertyGroup):
 
 
 class FaceDetailState(bpy.types.PropertyGroup):
-    """The work under way, for the panel. Never saved."""
+    """The work under way, and what the last work failed of, for the panel. Never saved."""
 
     running: bpy.props.BoolProperty(options={"SKIP_SAVE"})
     stage: bpy.props.StringProperty(options={"SKIP_SAVE"})
     fraction: bpy.props.FloatProperty(options={"SKIP_SAVE"}, min=0, max=1)
+    remaining: bpy.props.StringProperty(options={"SKIP_SAVE"})
+    error: bpy.props.StringProperty(options={"SKIP_SAVE"})
+    remedy: bpy.props.StringProperty(options={"SKIP_SAVE"})
+    error_code: bpy.props.StringProperty(options={"SKIP_SAVE"})
 
 
 def attach() -> None:

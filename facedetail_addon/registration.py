@@ -18,8 +18,15 @@ from .operators.reconstruct import FACEDETAIL_OT_reconstruct
 from .operators.work import attach_worker, detach_worker
 from .preferences import FaceDetailPreferences, chosen_assets_directory
 from .properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
+from .ui import photo
 from .ui.export import FACEDETAIL_PT_export
-from .ui.panel import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_reconstruct, draw_import_entry
+from .ui.head import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_result
+from .ui.panel import (
+    FACEDETAIL_PT_advanced,
+    FACEDETAIL_PT_face_model,
+    FACEDETAIL_PT_reconstruct,
+    draw_import_entry,
+)
 from .ui.requirements import FACEDETAIL_OT_copy_command
 
 _CLASSES = (
@@ -38,6 +45,9 @@ _CLASSES = (
     FACEDETAIL_OT_turntable,
     FACEDETAIL_OT_copy_command,
     FACEDETAIL_PT_reconstruct,
+    FACEDETAIL_PT_face_model,
+    FACEDETAIL_PT_advanced,
+    FACEDETAIL_PT_result,
     FACEDETAIL_PT_detail,
     FACEDETAIL_PT_light,
     FACEDETAIL_PT_export,
@@ -56,6 +66,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.attach()
     attach_worker()
+    photo.attach()
     bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
     _Command.handle = bpy.utils.register_cli_command(COMMAND, _run_command)
 
@@ -64,6 +75,7 @@ def unregister() -> None:
     """Called by Blender when the add-on is switched off or Blender quits."""
     bpy.utils.unregister_cli_command(_Command.handle)
     bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
+    photo.detach()
     detach_worker()
     properties.detach()
     for cls in reversed(_CLASSES):

@@ -108,7 +108,7 @@ def test_choices_of_the_panel_are_those_of_the_operator(blender, registered):
 
     settings = blender.context.scene.facedetail.bl_rna.properties
     asked = blender.ops.facedetail.reconstruct.get_rna_type().properties
-    for name in panel._CHOICES:
+    for name in panel.CHOICES:
         assert settings[name].type == asked[name].type
         assert settings[name].default == asked[name].default
     assert tuple(settings["expression"].enum_items.keys()) == EXPRESSION_SOURCES

@@ -121,7 +121,7 @@ def reconstruct_job(worker: Worker, photo: Path, output: Path, assets: Path, **c
         choices: further fields of :class:`Reconstruct`.
     """
     files = {"photo": str(photo), "output": str(output), "assets": str(assets)}
-    return Job(worker, partial(_loaded, assets=assets), Reconstruct, **files, **choices)
+    return Job(worker, partial(load_result, assets=assets), Reconstruct, **files, **choices)
 
 
 def import_job(worker: Worker, source: Path, assets: Path) -> Job[InstalledModel]:
@@ -145,7 +145,12 @@ def _itself(path: Path) -> Path:
     return path
 
 
-def _loaded(folder: Path, assets: Path) -> Loaded:
+def load_result(folder: Path, assets: Path) -> Loaded:
+    """Read a result folder, in about a second.
+
+    Raises:
+        FaceDetailError: as ``Reconstruction.load`` and ``load_named_model``.
+    """
     reconstruction = Reconstruction.load(folder)
     model = load_named_model(reconstruction.face_model, assets)
     return Loaded(folder, reconstruction, model, encode_pictures(reconstruction))

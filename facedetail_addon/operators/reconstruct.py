@@ -8,8 +8,8 @@ import bpy
 from ..core.errors import PhotoError
 from ..core.face_model.library import BUILTIN
 from ..core.face_model.store import find_installed
-from ..jobs.job import Job, Loaded, reconstruct_job
-from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL
+from ..jobs.job import Job, Loaded, load_result, reconstruct_job
+from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, RELIEF_PROPERTY
 from ..preferences import chosen_assets_directory, chosen_results_directory
 from ..properties import (
     expression_property,
@@ -17,13 +17,18 @@ from ..properties import (
     face_property,
     fit_property,
     landmarker_property,
+    relief_strength_property,
     resolution_property,
     use_camera_property,
     use_light_property,
     use_sun_property,
 )
 from ..scene.build import build_steps, select_head
+from .last_result import LastResult, key_of, remember
 from .work import Steps, WorkOperator
+
+_OF_THE_SCENE = ("relief_strength", "use_camera", "use_light", "use_sun")
+_OF_THE_RESULT = ("face_model", "landmarker", "fit", "expression", "resolution", "face")
 
 
 class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
@@ -33,6 +38,8 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     bl_label = RECONSTRUCT_LABEL
     bl_options = {"REGISTER", "UNDO"}
     changes_scene = True
+    # Of this session; adjusted afterwards, the operator computes only what a choice has changed.
+    last: LastResult | None = None
 
     filepath: bpy.props.StringProperty(name="Photo", subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: bpy.props.StringProperty(default=PHOTO_FILTER, options={"HIDDEN"})
@@ -48,6 +55,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     expression: expression_property()
     resolution: resolution_property()
     face: face_property()
+    relief_strength: relief_strength_property()
     use_camera: use_camera_property()
     use_light: use_light_property()
     use_sun: use_sun_property()
@@ -67,7 +75,35 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             return {"RUNNING_MODAL"}
         return self.execute(context)
 
+    def draw(self, context: bpy.types.Context) -> None:
+        """In the file browser, and to adjust what was done: first what is there at once."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        scene = layout.column()
+        for name in _OF_THE_SCENE:
+            scene.prop(self, name)
+        result = layout.column()
+        if context.space_data is None or context.space_data.type != "FILE_BROWSER":
+            result.label(text="Computed again:")
+        for name in _OF_THE_RESULT:
+            result.prop(self, name)
+
+    def known(self, context: bpy.types.Context) -> Loaded | None:
+        asked, last = self._asked(context), FACEDETAIL_OT_reconstruct.last
+        if last is None or not last.answers(self._key):
+            return None
+        return load_result(last.folder, asked["assets"])
+
     def start(self, context: bpy.types.Context) -> Job[Loaded]:
+        return reconstruct_job(self.worker, **self._asked(context))
+
+    def _asked(self, context: bpy.types.Context) -> dict[str, object]:
+        """What the worker is asked for; everything that the result depends on.
+
+        Raises:
+            FaceDetailError: there is no such photo, or no such face model.
+        """
         photo = Path(bpy.path.abspath(self.filepath))
         if not self.filepath or not photo.is_file():
             raise PhotoError(f"The photo {photo} is not there.", "Choose an image file with a face.")
@@ -77,10 +113,10 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             find_installed(self.face_model, assets)  # before anything is loaded
         names = ("face_model", "landmarker", "fit", "expression")
         choices = {name: getattr(self, name) for name in names}
-        face = self.face - 1 if self.face else None
-        return reconstruct_job(
-            self.worker, photo, output, assets, resolution=int(self.resolution), face=face, **choices
-        )
+        choices |= {"resolution": int(self.resolution), "face": self.face - 1 if self.face else None}
+        asked = {"photo": photo, "output": output, "assets": assets, **choices}
+        self._key = key_of(**asked)
+        return asked
 
     def steps(self, context: bpy.types.Context, result: Loaded) -> Steps:
         collection = yield from build_steps(
@@ -92,6 +128,8 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             use_light=self.use_light,
             use_sun=self.use_sun,
         )
+        getattr(collection.objects[0], RELIEF_PROPERTY).strength = self.relief_strength
+        FACEDETAIL_OT_reconstruct.last = remember(self._key, result.folder)
         select_head(collection, context.view_layer)
         if self.use_camera and not bpy.app.background and context.window is not None:
             _look_through_camera(context.window)

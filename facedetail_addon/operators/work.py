@@ -13,6 +13,7 @@ from ..jobs.runner import BUSY_MESSAGE, Worker
 from ..names import LABEL, STATE_PROPERTY
 from ..requirements import worker_directories, worker_problem
 from ..scene.build import run_through
+from .pace import Pace
 
 _TIMER_S = 0.1
 _STEP_TIMER_S = 0.01
@@ -43,6 +44,10 @@ class WorkOperator:
             return False
         return True
 
+    def known(self, context: bpy.types.Context) -> object | None:
+        """The job's result, where an operator that is adjusted afterwards has it already."""
+        return None
+
     def start(self, context: bpy.types.Context) -> Job:
         """Give the worker its job; FaceDetailError where that makes no sense."""
         raise NotImplementedError
@@ -57,7 +62,11 @@ class WorkOperator:
         return self.complete(context, result)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        _tell_error(context, None)
         try:
+            known = self.known(context) if self.options.is_repeat else None
+            if known is not None:
+                return run_through(self.steps(context, known))
             _require_packages()
             self._job = self.start(context)
             # "Adjust Last Operation" and "Repeat Last" run the finished operator again, which must not go modal then.
@@ -65,7 +74,7 @@ class WorkOperator:
             if bpy.app.background or context.window is None or repeated:
                 return run_through(self.steps(context, self._job.run(lambda stage, fraction: None)))
         except FaceDetailError as error:
-            return refuse(self, error)
+            return self._fail(context, error)
         self._begin(context)
         return {"RUNNING_MODAL"}
 
@@ -90,7 +99,7 @@ class WorkOperator:
             self._tick(context, _STEP_TIMER_S)
             return {"RUNNING_MODAL"}
         except FaceDetailError as error:
-            result = refuse(self, error)
+            result = self._fail(context, error)
         except BaseException:
             self._finish(context)
             raise
@@ -116,7 +125,13 @@ class WorkOperator:
             self._job.cancel()
             self._finish(context)
 
+    def _fail(self, context: bpy.types.Context, error: FaceDetailError) -> set[str]:
+        """Tell it at once, and in the panel until the next job."""
+        _tell_error(context, error)
+        return refuse(self, error)
+
     def _begin(self, context: bpy.types.Context) -> None:
+        self._pace = Pace(time.monotonic())
         self._result = self._steps = self._shown = self._timer = None
         manager = context.window_manager
         self._tick(context, _TIMER_S)
@@ -133,13 +148,15 @@ class WorkOperator:
 
     def _show(self, context: bpy.types.Context, stage: str, fraction: float) -> None:
         """Progress in the status bar, at the mouse, in the panel and the preferences; redraws only on change."""
-        if self._shown == (stage, fraction):
+        remaining = self._pace.remaining(fraction, time.monotonic())
+        if self._shown == (stage, fraction, remaining):
             return
-        self._shown = (stage, fraction)
+        self._shown = (stage, fraction, remaining)
         state = getattr(context.window_manager, STATE_PROPERTY)
-        state.running, state.stage, state.fraction = True, stage, fraction
+        state.running, state.stage, state.fraction, state.remaining = True, stage, fraction, remaining
         context.window_manager.progress_update(round(100 * fraction))
-        context.workspace.status_text_set(f"{LABEL}: {stage} ({fraction:.0%})   Esc: cancel")
+        told = ", ".join(filter(None, (f"{stage} ({fraction:.0%})", remaining)))
+        context.workspace.status_text_set(f"{LABEL}: {told}   Esc: cancel")
         redraw(context)
 
     def _finish(self, context: bpy.types.Context) -> None:
@@ -149,7 +166,7 @@ class WorkOperator:
         manager.progress_end()
         context.workspace.status_text_set(None)
         state = getattr(manager, STATE_PROPERTY)
-        state.running, state.stage, state.fraction = False, "", 0.0
+        state.running, state.stage, state.fraction, state.remaining = False, "", 0.0, ""
         self._job = None
         redraw(context)
 
@@ -171,6 +188,11 @@ def refuse(operator: bpy.types.Operator, error: FaceDetailError) -> set[str]:
     """Tell what went wrong and what to do about it."""
     operator.report({"ERROR"}, f"{error.message} {error.remedy}")
     return {"CANCELLED"}
+
+
+def _tell_error(context: bpy.types.Context, error: FaceDetailError | None) -> None:
+    state = getattr(context.window_manager, STATE_PROPERTY)
+    state.error, state.remedy, state.error_code = (error.message, error.remedy, error.code) if error else ("", "", "")
 
 
 def redraw(context: bpy.types.Context) -> None:

@@ -36,11 +36,11 @@ class ChoiceNotes:
     """On a chosen face model and landmarker.
 
     Attributes:
-        texts: what a model lacks, and what is not installed. is_missing: preferences can help.
+        lacks: what a model lacks. missing: what is not installed, which preferences can help.
     """
 
-    texts: tuple[str, ...]
-    is_missing: bool
+    lacks: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 def fan_state(assets: Path) -> FanState:
@@ -83,14 +83,14 @@ def builtin_texts() -> tuple[str, ...]:
 
 def choice_notes(face_model: str, landmarker: str, assets: Path) -> ChoiceNotes:
     """What the artist should know of the chosen face model and landmarker."""
-    texts, is_missing = [], False
+    lacks: tuple[str, ...] = ()
+    missing = []
     if face_model != BUILTIN:
         info = next((info for info in installed_models(assets) if info.id == face_model), None)
-        is_missing = info is None
-        texts += (
-            info.lacks if info else [f"The face model {face_model} is not installed: import it, or choose another."]
-        )
+        if info is None:
+            missing.append(f"The face model {face_model} is not installed: import it, or choose another.")
+        else:
+            lacks = info.lacks
     if landmarker == FAN and fan_state(assets).path is None:
-        is_missing = True
-        texts.append("The weights of FAN are not installed.")
-    return ChoiceNotes(tuple(texts), is_missing)
+        missing.append("The weights of FAN are not installed.")
+    return ChoiceNotes(lacks, tuple(missing))

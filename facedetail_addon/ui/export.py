@@ -4,6 +4,7 @@
 import bpy
 
 from ..names import EXPORT_LABEL, OP_EXPORT, PANEL_CATEGORY
+from .found import head_is_selected
 
 
 class FACEDETAIL_PT_export(bpy.types.Panel):
@@ -15,6 +16,10 @@ class FACEDETAIL_PT_export(bpy.types.Panel):
     bl_region_type = "UI"
     bl_parent_id = "FACEDETAIL_PT_reconstruct"
     bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return head_is_selected(context.active_object)
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.operator(OP_EXPORT, text=f"{EXPORT_LABEL}…", icon="EXPORT")

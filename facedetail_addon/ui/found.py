@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import bpy
 
-from ..names import EMOTION_PROBABILITY_PROPERTY, EMOTION_PROPERTY
+from ..names import EMOTION_PROBABILITY_PROPERTY, EMOTION_PROPERTY, HEAD_LIGHT_PROPERTY
 
 
 def found_expression(item: bpy.types.Object | None) -> str:
@@ -25,6 +25,11 @@ def found_expression(item: bpy.types.Object | None) -> str:
         if isinstance(emotion, str) and isinstance(probability, float):
             return f"Expression: {emotion} ({100 * probability:.0f} %)"
     return ""
+
+
+def head_is_selected(item: bpy.types.Object | None) -> bool:
+    """Whether an object is selected and belongs to a head, with relief or without."""
+    return item is not None and item.select_get() and any(HEAD_LIGHT_PROPERTY in owner for owner in with_parents(item))
 
 
 def with_parents(item: bpy.types.Object | None) -> Iterator[bpy.types.Object]:

@@ -7,8 +7,6 @@ import bpy
 
 from ..names import LIGHT_PROPERTY, ROTATION_NODE, STRENGTH_NODE, STUDIO_NODE
 
-NO_LIGHT_TEXT = "The world is not a photo's light"
-
 
 @dataclass(frozen=True)
 class Knob:

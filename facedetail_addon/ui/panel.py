@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panel in the 3D view's sidebar, and the entry in File > Import."""
+"""The panel in the 3D view's sidebar with what comes before a reconstruction, and the entry in File > Import."""
 
 import bpy
 
@@ -7,30 +7,30 @@ from ..layout_text import draw_text
 from ..names import (
     IMPORT_LABEL,
     LABEL,
-    OP_LOOKDEV,
     OP_RECONSTRUCT,
-    OP_TURNTABLE,
     PANEL_CATEGORY,
-    RELIEF_PROPERTY,
+    QUALITIES,
     SETTINGS_PROPERTY,
     STATE_PROPERTY,
 )
-from ..preferences import ADDON, chosen_assets_directory
-from .assets import choice_notes
-from .found import found_expression
-from .light import NO_LIGHT_TEXT, light_knobs
-from .relief import NO_HEAD_TEXT, RELIEF_KNOBS, head_of, relief_texts
+from ..preferences import chosen_assets_directory
+from .assets import ChoiceNotes, choice_notes
+from .error import draw_error, preferences_button
+from .photo import draw_photo
+from .progress import draw_progress
 from .requirements import draw_worker_problem
 
-_CHOICES = ("face_model", "landmarker", "fit", "expression", "resolution", "face", "use_camera", "use_light", "use_sun")
-
-_DRAWN = {"face_model": "face_model_menu"}
-"""A choice that is drawn by another property."""
+CHOICES = ("face_model", "landmarker", "fit", "expression", "resolution", "face", "use_camera", "use_light", "use_sun")
+"""What the button hands to the operator."""
+_ADVANCED = ("landmarker", "fit", "expression", "face")
+_SCENE = ("use_camera", "use_light", "use_sun")
+_OFFERED = [str(side) for side in QUALITIES][1:]
+_BUTTON_SCALE = 1.5
 _SCROLLBAR_PX = 60
 
 
 class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
-    """Photo, choices, button, progress, and what was found in the head at hand."""
+    """Photo, quality, the button; progress, or what went wrong."""
 
     bl_label = LABEL
     bl_category = PANEL_CATEGORY
@@ -39,89 +39,91 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
         settings = getattr(context.scene, SETTINGS_PROPERTY)
         state = getattr(context.window_manager, STATE_PROPERTY)
         choices = layout.column()
         choices.enabled = not state.running
-        choices.prop(settings, "photo")
-        for name in _CHOICES:
-            choices.prop(settings, _DRAWN.get(name, name))
-        _draw_assets(choices, settings, context)
+        draw_photo(choices, settings)
+        quality = choices.row(align=True)
+        for side in _OFFERED:
+            quality.prop_enum(settings, "resolution", side)
         if state.running:
-            layout.progress(factor=state.fraction, text=state.stage)
-            layout.label(text="Esc: cancel")
+            draw_progress(layout, state)
             return
         if draw_worker_problem(layout):
             return
+        missing = _notes(settings, context).missing
+        _draw_lines(layout, missing, context)
+        if missing:
+            preferences_button(layout, "Import, Download…")
         # With no photo chosen the operator asks for one.
-        button = layout.operator(OP_RECONSTRUCT, icon="USER")
+        big = layout.column()
+        big.scale_y = _BUTTON_SCALE
+        button = big.operator(OP_RECONSTRUCT, icon="USER")
         button.filepath = settings.photo
-        for name in _CHOICES:
+        for name in CHOICES:
             setattr(button, name, getattr(settings, name))
-        found = found_expression(context.active_object)
-        if found:
-            layout.label(text=found)
-        pictures = layout.row(align=True)
-        pictures.operator(OP_LOOKDEV, icon="RENDER_STILL")
-        pictures.operator(OP_TURNTABLE, icon="RENDER_ANIMATION")
+        draw_error(layout, state, _width(context), button=not missing)
 
 
-def _draw_assets(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
-    """What the chosen face model lacks, and what is not installed."""
-    notes = choice_notes(settings.face_model, settings.landmarker, chosen_assets_directory(context))
-    width = context.region.width / context.preferences.system.ui_scale - _SCROLLBAR_PX
-    lines = layout.column(align=True)
-    for text in notes.texts:
-        draw_text(lines, text, width)
-    if notes.is_missing:
-        layout.operator("preferences.addon_show", text="Import, Download…").module = ADDON
+class _Choices:
+    """What the panels of choices share: none can be changed while a job is under way."""
 
-
-class FACEDETAIL_PT_detail(bpy.types.Panel):
-    """How the head at hand shows its wrinkles and pores."""
-
-    bl_label = "Detail"
     bl_category = PANEL_CATEGORY
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_parent_id = "FACEDETAIL_PT_reconstruct"
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        head = head_of(context.active_object)
-        if head is None:
-            layout.label(text=NO_HEAD_TEXT)
-            return
-        settings = getattr(head.root, RELIEF_PROPERTY)
-        for name in RELIEF_KNOBS:
-            layout.prop(settings, name)
-        for text in relief_texts(head, settings, context.scene):
-            layout.label(text=text)
+        layout.enabled = not getattr(context.window_manager, STATE_PROPERTY).running
+        self.draw_choices(layout, getattr(context.scene, SETTINGS_PROPERTY), context)
 
 
-class FACEDETAIL_PT_light(bpy.types.Panel):
-    """The photo's light or a studio's, its strength and where it comes from: the world's own nodes."""
+class FACEDETAIL_PT_face_model(_Choices, bpy.types.Panel):
+    """The face model, and what it lacks."""
 
-    bl_label = "Light"
-    bl_category = PANEL_CATEGORY
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_parent_id = "FACEDETAIL_PT_reconstruct"
+    bl_label = "Face Model"
 
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        knobs = light_knobs(context.scene.world)
-        for knob in knobs:
-            layout.prop(knob.socket, "default_value", index=knob.index, text=knob.text)
-        if not knobs:
-            layout.label(text=NO_LIGHT_TEXT)
+    def draw_choices(
+        self, layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, context: bpy.types.Context
+    ) -> None:
+        layout.prop(settings, "face_model_menu", text="Model")
+        _draw_lines(layout, _notes(settings, context).lacks, context)
+
+
+class FACEDETAIL_PT_advanced(_Choices, bpy.types.Panel):
+    """How a photo is read, and what of it goes to the scene."""
+
+    bl_label = "Advanced"
+
+    def draw_choices(
+        self, layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, context: bpy.types.Context
+    ) -> None:
+        for names in (_ADVANCED, _SCENE):
+            column = layout.column()
+            for name in names:
+                column.prop(settings, name)
 
 
 def draw_import_entry(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     """File > Import."""
     self.layout.operator(OP_RECONSTRUCT, text=IMPORT_LABEL)
+
+
+def _notes(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> ChoiceNotes:
+    return choice_notes(settings.face_model, settings.landmarker, chosen_assets_directory(context))
+
+
+def _draw_lines(layout: bpy.types.UILayout, texts: tuple[str, ...], context: bpy.types.Context) -> None:
+    lines = layout.column(align=True)
+    for text in texts:
+        draw_text(lines, text, _width(context))
+
+
+def _width(context: bpy.types.Context) -> float:
+    """Of a line, in pixels without the interface's scale."""
+    return context.region.width / context.preferences.system.ui_scale - _SCROLLBAR_PX

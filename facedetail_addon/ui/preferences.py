@@ -17,26 +17,34 @@ from ..names import (
     STATE_PROPERTY,
 )
 from .assets import MESH_LICENCE, builtin_texts, fan_state, fan_text, model_texts
+from .progress import draw_progress
 
 _MARGIN_PX = 80
 _NARROWEST_PX = 300
 
 
 def draw_preferences(
-    layout: bpy.types.UILayout, preferences: bpy.types.AddonPreferences, assets: Path, context: bpy.types.Context
+    layout: bpy.types.UILayout,
+    preferences: bpy.types.AddonPreferences,
+    results: Path,
+    assets: Path,
+    context: bpy.types.Context,
 ) -> None:
-    """Folders, face models, landmarkers, and the progress of what is being imported or downloaded."""
+    """Folders, face models, landmarkers, and the progress of what is being imported or downloaded.
+
+    Args:
+        results, assets: the folders in use; an empty field shows which that is.
+    """
     folders = layout.column()
     folders.use_property_split = True
-    folders.prop(preferences, "results")
-    folders.prop(preferences, "assets")
+    folders.prop(preferences, "results", placeholder=str(results))
+    folders.prop(preferences, "assets", placeholder=str(assets))
     width = _width(context)
     _draw_models(layout.box().column(), assets, width)
     _draw_landmarkers(layout.box().column(), assets, width)
     state = getattr(context.window_manager, STATE_PROPERTY)
     if state.running:
-        layout.progress(factor=state.fraction, text=state.stage)
-        layout.label(text="Esc: cancel")
+        draw_progress(layout, state)
 
 
 def _draw_models(column: bpy.types.UILayout, assets: Path, width: float) -> None:

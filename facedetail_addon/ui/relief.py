@@ -9,7 +9,6 @@ from ..names import ADAPTIVE, DISPLACE, FINE_LEVEL_PROPERTY
 from ..properties import FaceDetailRelief
 from .found import with_parents
 
-NO_HEAD_TEXT = "Select a head with detail"
 RELIEF_KNOBS = ("mode", "strength", "medium", "fine", "viewport_level", "render_level")
 _MILLION = 1_000_000
 _MANY_QUADS = 2 * _MILLION

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sidebar as the artist meets it: before a photo, during a job, after an error, with a head and without."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from facedetail_addon import names
+from facedetail_addon.core.errors import FaceModelError, NoFaceError
+from facedetail_addon.operators.pace import Pace
+
+MAIN = "FACEDETAIL_PT_reconstruct"
+OF_A_HEAD = ("FACEDETAIL_PT_result", "FACEDETAIL_PT_detail", "FACEDETAIL_PT_export")
+
+
+@pytest.fixture
+def draw(blender, tmp_path, monkeypatch):
+    """The function that draws a panel of the add-on, switched on as in the preferences, with folders of its own."""
+    from blender_tests.operators import recording_layout
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no torch here"))
+    blender.ops.preferences.addon_enable(module="facedetail_addon")
+    preferences = blender.context.preferences.addons["facedetail_addon"].preferences
+    preferences.assets, preferences.results = str(tmp_path / "assets"), str(tmp_path / "results")
+    yield recording_layout.draw
+    blender.ops.preferences.addon_disable(module="facedetail_addon")
+
+
+@pytest.fixture
+def state(blender, draw):
+    return blender.context.window_manager.facedetail_state
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    from skimage import data, io
+
+    path = tmp_path / "somebody.png"
+    io.imsave(path, data.astronaut()[::8, ::8], check_contrast=False)
+    return path
+
+
+def without_spaces(text: str) -> str:
+    """Lines are broken at spaces and after hyphens."""
+    return text.replace(" ", "")
+
+
+def test_little_stands_before_the_button(blender, draw):
+    layout = draw(MAIN)
+    assert layout.drawn == [
+        ("prop", "photo"),
+        ("prop_enum", "resolution = 1024"),
+        ("prop_enum", "resolution = 2048"),
+        ("prop_enum", "resolution = 4096"),
+        ("operator", names.OP_RECONSTRUCT),
+    ]
+    assert blender.context.scene.facedetail.resolution == "2048"
+
+
+def test_every_choice_has_its_place_and_goes_to_the_operator(blender, draw):
+    from facedetail_addon.ui.panel import CHOICES
+
+    blender.context.scene.facedetail.face = 2
+    (button,) = draw(MAIN).buttons
+    asked = blender.ops.facedetail.reconstruct.get_rna_type().properties
+    assert all(name in asked for name in vars(button) if name != "operator")
+    assert (button.face, button.resolution, button.filepath) == (2, "2048", "")
+    drawn = draw("FACEDETAIL_PT_face_model").of("prop") + draw("FACEDETAIL_PT_advanced").of("prop")
+    assert {name.removesuffix("_menu") for name in drawn} == set(CHOICES) - {"resolution"}
+    for name in ("FACEDETAIL_PT_face_model", "FACEDETAIL_PT_advanced"):
+        assert "DEFAULT_CLOSED" in getattr(blender.types, name).bl_options
+
+
+def test_photo_is_shown_by_thumbnail_and_name(blender, draw, photo):
+    from facedetail_addon.ui.photo import Thumbnails, thumbnail
+
+    blender.context.scene.facedetail.photo = str(photo)
+    layout = draw(MAIN)
+    assert "template_icon" in dict(layout.drawn) and layout.of("label") == [photo.name]
+    draw(MAIN)
+    assert len(Thumbnails.previews) == 1, "loaded once"
+    os.utime(photo, ns=(1, 1))
+    draw(MAIN)
+    assert len(Thumbnails.previews) == 2, "another photo under the same name"
+    for index in range(40):
+        os.utime(photo, ns=(index, index))
+        thumbnail(photo)
+    assert len(Thumbnails.previews) <= 16
+
+
+def test_photo_that_is_not_there_is_told_and_can_be_replaced(blender, draw, tmp_path):
+    for path, name in ((tmp_path / "gone.png", "gone.png"), (tmp_path, tmp_path.name)):
+        blender.context.scene.facedetail.photo = str(path)
+        layout = draw(MAIN)
+        assert layout.of("label") == [f"{name} is not there"]
+        assert layout.of("operator") == [names.OP_RECONSTRUCT] and not layout.of("template_icon")
+
+
+def test_progress_takes_the_place_of_the_button(draw, state):
+    state.running, state.stage, state.fraction, state.remaining = True, "Fitting the head", 0.344, "about 12 s left"
+    layout = draw(MAIN)
+    assert layout.of("progress") == ["Fitting the head (34%)"]
+    assert layout.of("label") == ["about 12 s left", "Esc: cancel"]
+    assert not layout.buttons
+    for name in ("FACEDETAIL_PT_face_model", "FACEDETAIL_PT_advanced"):
+        assert not draw(name).enabled
+    state.running = False
+    assert draw("FACEDETAIL_PT_advanced").enabled
+
+
+def test_error_stays_in_the_panel_until_the_next_job(blender, draw, state, photo):
+    with pytest.raises(RuntimeError, match="not installed"):
+        blender.ops.facedetail.reconstruct(filepath=str(photo), face_model="bfm2017-0a1b2c3d")
+    assert state.error_code == FaceModelError.code
+    layout = draw(MAIN)
+    told = without_spaces("".join(layout.of("label")))
+    assert without_spaces(state.error) in told and without_spaces(state.remedy) in told
+    assert layout.of("operator") == [names.OP_RECONSTRUCT, "preferences.addon_show"]
+
+    with pytest.raises(RuntimeError, match="not there"):
+        blender.ops.facedetail.reconstruct(filepath=str(photo.with_name("gone.png")))
+    layout = draw(MAIN)
+    assert "gone.png" in " ".join(layout.of("label"))
+    assert layout.of("operator") == [names.OP_RECONSTRUCT], "the photo's field stands above"
+
+
+def test_what_is_missing_is_told_before_it_is_needed(blender, draw, state):
+    blender.context.scene.facedetail.landmarker = "fan"
+    state.error, state.remedy, state.error_code = "Broken.", "Mend it.", FaceModelError.code
+    layout = draw(MAIN)
+    assert "FAN" in " ".join(layout.of("label"))
+    assert layout.of("operator") == ["preferences.addon_show", names.OP_RECONSTRUCT], "one button for both"
+
+
+def test_codes_of_errors_are_known(draw):
+    from facedetail_addon.ui.error import PREFERENCES_TEXTS
+
+    assert NoFaceError.code not in PREFERENCES_TEXTS and {"asset", "face_model", "output"} == set(PREFERENCES_TEXTS)
+
+
+def test_panels_of_a_head_show_with_a_head_only(blender, draw, model, reconstruction_of):
+    from facedetail_addon.scene.build import build_scene, select_head
+
+    def shown() -> list[str]:
+        wanted = (*OF_A_HEAD, "FACEDETAIL_PT_light")
+        return [name for name in wanted if getattr(blender.types, name).poll(blender.context)]
+
+    assert shown() == []
+    collection = build_scene(reconstruction_of(model), model)
+    assert shown() == ["FACEDETAIL_PT_light"], "nothing is selected"
+    select_head(collection, blender.context.view_layer)
+    assert shown() == [*OF_A_HEAD, "FACEDETAIL_PT_light"]
+
+    result = draw("FACEDETAIL_PT_result")
+    assert "surprise" in result.of("label")[0]
+    assert result.of("operator") == [names.OP_LOOKDEV, names.OP_TURNTABLE]
+    assert draw("FACEDETAIL_PT_export").of("operator") == [names.OP_EXPORT]
+    assert draw("FACEDETAIL_PT_detail").of("prop")[:2] == ["mode", "strength"]
+    assert draw("FACEDETAIL_PT_light").of("prop") == ["default_value"] * 3
+
+
+def test_grey_buttons_say_why(blender, draw):
+    operators = blender.ops.facedetail
+    for operator in (operators.export, operators.lookdev, operators.turntable):
+        with pytest.raises(RuntimeError, match="Select a head first"):
+            operator()
+    assert operators.reconstruct.poll(), "without a photo it asks for one"
+    blender.ops.mesh.primitive_cube_add()
+    blender.ops.object.mode_set(mode="EDIT")
+    with pytest.raises(RuntimeError, match="Object Mode"):
+        operators.reconstruct()
+
+
+def test_preferences_show_the_folders_in_use(blender, draw, tmp_path):
+    from blender_tests.operators.recording_layout import RecordingLayout
+    from facedetail_addon.preferences import chosen_assets_directory, chosen_results_directory
+    from facedetail_addon.ui.preferences import draw_preferences
+
+    preferences = blender.context.preferences.addons["facedetail_addon"].preferences
+    preferences.results = ""
+    default = chosen_results_directory(blender.context)
+    assert default.is_absolute() and default.name == "results"
+    layout = RecordingLayout()
+    draw_preferences(layout, preferences, default, chosen_assets_directory(blender.context), blender.context)
+    assert layout.placeholders == {"results": str(default), "assets": str(tmp_path / "assets")}
+
+
+@pytest.mark.parametrize(
+    ("reports", "now", "text"),
+    [
+        ([(0.5, 1.0)], 2.0, ""),
+        ([(0.0, 1.0)], 10.0, ""),
+        ([(0.25, 4.0)], 4.0, "about 12 s left"),
+        ([(0.25, 4.0)], 9.0, "about 7 s left"),
+        ([(0.25, 4.0), (0.5, 9.0)], 9.0, "about 9 s left"),
+        ([(0.1, 4.0)], 4.5, "about 40 s left"),
+        ([(0.01, 4.0)], 4.0, "about 7 min left"),
+        ([(0.25, 4.0)], 17.0, ""),
+        ([(1.0, 4.0)], 4.0, ""),
+    ],
+)
+def test_remaining_time_is_guessed_late_and_counts_down(reports, now, text):
+    pace = Pace(0.0)
+    for fraction, at in reports:
+        pace.remaining(fraction, at)
+    assert pace.remaining(reports[-1][0], now) == text

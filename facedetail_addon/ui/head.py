@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The panels of the head at hand and of the photo's light; each shows where there is something for it."""
+
+import bpy
+
+from ..names import OP_LOOKDEV, OP_TURNTABLE, PANEL_CATEGORY, RELIEF_PROPERTY
+from .found import found_expression, head_is_selected
+from .light import light_knobs
+from .relief import RELIEF_KNOBS, head_of, relief_texts
+
+SLIDERS_TEXT = "Expression sliders:"
+SLIDERS_PLACE = "the skin's Data tab, Shape Keys"
+
+
+class _Subpanel:
+    bl_category = PANEL_CATEGORY
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_parent_id = "FACEDETAIL_PT_reconstruct"
+
+
+class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
+    """What was found in the photo of the head at hand, and pictures of it."""
+
+    bl_label = "Result"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return head_is_selected(context.active_object)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        lines = layout.column(align=True)
+        found = found_expression(context.active_object)
+        if found:
+            lines.label(text=found)
+        hint = lines.column(align=True)
+        hint.active = False
+        for text in (SLIDERS_TEXT, SLIDERS_PLACE):
+            hint.label(text=text)
+        pictures = layout.row(align=True)
+        pictures.operator(OP_LOOKDEV, icon="RENDER_STILL")
+        pictures.operator(OP_TURNTABLE, icon="RENDER_ANIMATION")
+
+
+class FACEDETAIL_PT_detail(_Subpanel, bpy.types.Panel):
+    """How the head at hand shows its wrinkles and pores."""
+
+    bl_label = "Detail"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return head_of(context.active_object) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        head = head_of(context.active_object)
+        settings = getattr(head.root, RELIEF_PROPERTY)
+        for name in RELIEF_KNOBS:
+            layout.prop(settings, name)
+        for text in relief_texts(head, settings, context.scene):
+            layout.label(text=text)
+
+
+class FACEDETAIL_PT_light(_Subpanel, bpy.types.Panel):
+    """The photo's light or a studio's, its strength and where it comes from: the world's own nodes."""
+
+    bl_label = "Light"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(light_knobs(context.scene.world))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        for knob in light_knobs(context.scene.world):
+            layout.prop(knob.socket, "default_value", index=knob.index, text=knob.text)
