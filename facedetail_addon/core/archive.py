@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plain arrays in npz files, read without trusting them."""
 
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-# What reading a damaged or hostile npz raises; RuntimeError is an encrypted or unknown kind of entry.
-_BROKEN = (
-    OSError, EOFError, AttributeError, TypeError, KeyError, RuntimeError, SyntaxError, zipfile.BadZipFile, zlib.error,
-    MemoryError,
+# What reading a damaged or hostile npz raises; RuntimeError is an encrypted or unknown kind of entry, and the errors of
+# Python's grammar come from numpy, which parses headers of arrays with it.
+BROKEN = (
+    OSError, EOFError, AttributeError, TypeError, LookupError, ArithmeticError, RuntimeError, SyntaxError,
+    tokenize.TokenError, struct.error, zipfile.BadZipFile, zlib.error, MemoryError,
 )  # fmt: skip
 
 
@@ -37,5 +40,5 @@ def read_arrays(path: Path, max_bytes: int = 1 << 30) -> dict[str, np.ndarray]:
             return {key: data[key] for key in data.files}
     except FileNotFoundError as error:
         raise ValueError("there is no such file") from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ValueError(f"it is no npz file, or a damaged one ({error})") from error

@@ -3,6 +3,7 @@
 
 import io
 import math
+import os
 import struct
 import warnings
 import zlib
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps
@@ -28,7 +30,8 @@ MID_GREY = 128
 
 _SAVE_AGAIN = "Open it in an image editor, save it as JPEG or PNG, and use that file."
 _BROKEN_FILE = (
-    OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError, EOFError, struct.error, zlib.error,
+    OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError, RuntimeError, EOFError, struct.error,
+    zlib.error,
 )  # fmt: skip
 """What Pillow's readers raise on damaged files."""
 _FILM_DIAGONAL_MM = math.hypot(36, 24)
@@ -60,12 +63,13 @@ def read_photo(path: Path) -> Photo:
     mid grey, the first picture of an animation.
 
     Raises:
-        PhotoError: missing, a folder, empty, not an image, damaged, truncated, too large.
+        PhotoError: missing, a folder, empty, not an image, damaged, truncated, too large, changed while it was read.
     """
     path = Path(path)
     _check_file(path)
     try:
-        with _pillow_settings(), Image.open(path, formats=FORMATS) as image:
+        # Not by its name: Pillow would map the file into memory, and die with Blender's worker if it were cut short now.
+        with _pillow_settings(), _unchanged(path) as stream, Image.open(stream, formats=FORMATS) as image:
             stored_size = image.size
             _check_size(image, path)
             focal_px = _focal_px(image.getexif(), stored_size)
@@ -103,6 +107,19 @@ def _check_file(path: Path) -> None:
             raise PhotoError(f"{path} is empty.", "Copy it again from where it came.")
     except (OSError, ValueError) as error:
         raise PhotoError(f"{path} cannot be opened: {error}.", choose) from error
+
+
+@contextmanager
+def _unchanged(path: Path) -> Iterator[BinaryIO]:
+    """A file's stream; PhotoError where somebody has written to the file meanwhile, however the reading ended."""
+    with open(path, "rb") as stream:
+        before = os.fstat(stream.fileno())
+        try:
+            yield stream
+        finally:
+            after = os.fstat(stream.fileno())
+            if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
+                raise PhotoError(f"{path} changed while it was read.", "Wait until it is written, then use it.")
 
 
 @contextmanager

@@ -3,18 +3,15 @@
 
 import math
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
+from ...archive import BROKEN
+
 MAGIC = b"PK\x03\x04"
 _VERSIONS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-_BROKEN = (
-    OSError, EOFError, RuntimeError, NotImplementedError, ValueError, SyntaxError, TypeError, MemoryError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 def declared_arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -26,7 +23,7 @@ def declared_arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {entry.filename.removesuffix(".npy"): _header(archive, entry) for entry in archive.infolist()}
-    except _BROKEN as error:
+    except (ValueError, *BROKEN) as error:
         raise ValueError(f"it is no npz file of plain arrays ({error})") from error
 
 
