@@ -13,13 +13,14 @@ _ROUGH_FROM_S, _ROUGH_STEP_S = 20, 5
 class Pace:
     """Of a job that began at ``begin_s``, in seconds of any clock.
 
-    Between two reports of progress the guess counts down, rather than growing while one stage takes its time.
+    While one stage takes its time, a guess by its beginning counts down too fast, and one by what is done so far grows;
+    told is their mean, which is calm.
     """
 
     def __init__(self, begin_s: float):
         self._begin = begin_s
         self._fraction = 0.0
-        self._end = begin_s
+        self._whole = 0.0
 
     def remaining(self, fraction: float, now_s: float) -> str:
         """The time left, as ``about 12 s left``; empty while nobody can tell, and when it has proved wrong.
@@ -29,9 +30,11 @@ class Pace:
         """
         elapsed = now_s - self._begin
         if fraction > self._fraction:
-            self._fraction, self._end = fraction, self._begin + elapsed / fraction
-        left = self._end - now_s
-        if elapsed < _FIRST_S or left <= 0:
+            self._fraction, self._whole = fraction, elapsed / fraction
+        if elapsed < _FIRST_S or not 0 < self._fraction < 1:
+            return ""
+        left = (self._whole + elapsed / self._fraction) / 2 - elapsed
+        if left <= 0:
             return ""
         if left >= _MINUTES_FROM_S:
             return f"about {math.ceil(left / 60)} min left"
