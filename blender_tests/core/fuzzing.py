@@ -172,7 +172,7 @@ def main(reader: str, seeds: str, seconds: str, first: str) -> int:
         faulthandler.cancel_dump_traceback_later()
         number += 1
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"cases": number - int(first), "slowest_s": round(slowest, 2), "most_bytes": most}))
+    json.dump({"cases": number - int(first), "slowest_s": round(slowest, 2), "most_bytes": most}, sys.stdout)
     return 0
 
 

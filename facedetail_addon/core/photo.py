@@ -68,7 +68,7 @@ def read_photo(path: Path) -> Photo:
     path = Path(path)
     _check_file(path)
     try:
-        # Not by its name: Pillow would map the file into memory, and die with Blender's worker if it were cut short now.
+        # Not by its name: Pillow would map the file into memory, and end the process if it were cut short now.
         with _pillow_settings(), _unchanged(path) as stream, Image.open(stream, formats=FORMATS) as image:
             stored_size = image.size
             _check_size(image, path)
