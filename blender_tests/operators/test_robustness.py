@@ -248,6 +248,15 @@ def test_what_a_power_failure_left_goes_with_the_next_result(tmp_path):
     assert names(tmp_path) == [".face.78-0a1b2c3d.partial", "face"]
 
 
+def write_slowly(path: Path, content: bytes) -> None:
+    """In place, so that a reader sees a part of the one and a part of the other content."""
+    with open(path, "r+b", buffering=0) as stream:
+        for start in range(0, len(content), 1 << 16):
+            stream.write(content[start : start + (1 << 16)])
+            time.sleep(0.0005)
+        stream.truncate()
+
+
 @pytest.mark.parametrize("suffix", [".bmp", ".tif", ".png", ".jpg"])
 @pytest.mark.parametrize("in_place", [True, False])
 def test_photo_replaced_while_it_is_read(suffix, in_place, tmp_path):
@@ -263,10 +272,12 @@ def test_photo_replaced_while_it_is_read(suffix, in_place, tmp_path):
         number = 0
         while not stop.is_set():
             number += 1
-            target = path if in_place else tmp_path / "new"
-            target.write_bytes(contents[number % 2])
-            if not in_place:
-                target.replace(path)
+            content = contents[number % 2]
+            if in_place:
+                write_slowly(path, content)
+            else:
+                (tmp_path / "new").write_bytes(content)
+                (tmp_path / "new").replace(path)
 
     writer = threading.Thread(target=rewrite)
     writer.start()
