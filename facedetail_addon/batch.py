@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .core.errors import FaceDetailError
+from .core.errors import FaceDetailError, OutOfMemoryError, is_out_of_memory
 from .jobs.job import Job
 from .jobs.messages import Reconstruct
 from .jobs.runner import Worker
@@ -77,6 +77,11 @@ def outcomes_here(tasks: Iterable[Task], orders: Orders, lines: Lines) -> Iterat
                 line.show("Done", 1.0)
         except FaceDetailError as raised:
             error = raised
+        except Exception as raised:
+            if not is_out_of_memory(raised):
+                raise
+            warm.clear()
+            error = OutOfMemoryError()
         yield _checked(Outcome(task, time.monotonic() - start, folder, error))
 
 

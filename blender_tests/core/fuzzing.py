@@ -7,6 +7,7 @@ does not come back within ``CASE_S`` ends it too, whatever it is doing. The dama
 
 import faulthandler
 import json
+import os
 import resource
 import shutil
 import struct
@@ -171,8 +172,10 @@ def main(reader: str, seeds: str, seconds: str, first: str) -> int:
         slowest = max(slowest, time.monotonic() - start)
         faulthandler.cancel_dump_traceback_later()
         number += 1
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"cases": number - int(first), "slowest_s": round(slowest, 2), "most_bytes": most}))
+    # Not getrusage, which begins with what the parent process had.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    most = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    json.dump({"cases": number - int(first), "slowest_s": round(slowest, 2), "most_bytes": most}, sys.stdout)
     return 0
 
 
@@ -182,6 +185,7 @@ def _write_case(source: Path, work: Path, rng: Rng) -> Path:
     target = work / source.name
     if source.is_file():
         target.write_bytes(damaged(source.read_bytes(), rng))
+        os.utime(target, (0, 0))  # photos just written are waited for
         return target
     shutil.copytree(source, target)
     files = sorted(target.iterdir())

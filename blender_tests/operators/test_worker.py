@@ -120,7 +120,7 @@ def test_busy_worker_refuses(worker, astronaut, tmp_path):
 def test_cancel_kills_and_cleans(worker, astronaut, tmp_path):
     ask(worker, astronaut, tmp_path)
     pid = worker.pid
-    leftover = tmp_path / ".astronaut.0a1b2c3d.partial"
+    leftover = tmp_path / f".astronaut.{pid}-0a1b2c3d.partial"
     leftover.mkdir()
     (tmp_path / "artist's own.partial").mkdir()
     worker.cancel()
@@ -132,9 +132,9 @@ def test_cancel_kills_and_cleans(worker, astronaut, tmp_path):
 
 def test_cancelled_import_leaves_nothing(worker, tmp_path):
     models = tmp_path / "models"
-    (models / ".61c58d75.0a1b2c3d.partial").mkdir(parents=True)
-    (models / "61c58d75").mkdir()
+    (models / "61c58d75").mkdir(parents=True)
     job = import_job(worker, tmp_path, tmp_path)
+    (models / f".61c58d75.{worker.pid}-0a1b2c3d.partial").mkdir()
     job.cancel()
     assert [entry.name for entry in models.iterdir()] == ["61c58d75"]
 

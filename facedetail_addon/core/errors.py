@@ -56,3 +56,36 @@ class WorkerError(FaceDetailError):
     """The worker process ended or could not be started."""
 
     code = "worker"
+
+
+class OutOfMemoryError(FaceDetailError):
+    """Something does not fit into memory."""
+
+    code = "memory"
+
+    def __init__(
+        self,
+        message: str = "There is not enough memory.",
+        remedy: str = "Choose a smaller texture, or close other programs.",
+    ):
+        super().__init__(message, remedy)
+
+
+_NO_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "out of memory",
+    "insufficient memory",
+    "bad_alloc",
+    "failed to map segment",
+)
+"""How torch, OpenCV, the C library and its loader say it."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; few libraries raise MemoryError."""
+    if isinstance(error, MemoryError | OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return not isinstance(error, FaceDetailError) and any(words in text for words in _NO_MEMORY)

@@ -2,7 +2,9 @@
 """Folders that appear whole or not at all."""
 
 import glob
+import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from pathlib import Path
 from .errors import OutputError
 
 _NAME_PART = 40
+_FORGOTTEN_S = 24 * 3600.0
+_ATTEMPTS = 3
 _ANY = "0unique0"
 _LEFT_BY_FILE_BROWSERS = frozenset((".DS_Store", "Thumbs.db", "desktop.ini"))
 _REMEDY = "Choose an output folder that you may write to, on a disk with free space."
@@ -31,12 +35,13 @@ def whole_folder(target: Path, own_files: frozenset[str], marker: str, what: str
     Raises:
         OutputError: the folder may not be replaced, or cannot be written.
     """
-    unique = uuid.uuid4().hex[:8]
+    unique = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     temporary = target.with_name(_hidden_name(target, unique, "partial"))
     previous = target.with_name(_hidden_name(target, unique, "previous"))
     try:
         _check_replaceable(target, own_files, marker, what)
         target.parent.mkdir(parents=True, exist_ok=True)
+        _discard_forgotten(target)
         temporary.mkdir()
         yield temporary
         _check_replaceable(target, own_files, marker, what)
@@ -49,13 +54,25 @@ def whole_folder(target: Path, own_files: frozenset[str], marker: str, what: str
         _tidy(target, [temporary], [previous])
 
 
-def discard_half_written(target: Path) -> None:
-    """Tidy up after a process that was killed while it wrote ``target``: an older result is put back."""
+def discard_half_written(target: Path, process: int | None = None) -> None:
+    """Tidy up after a process that was killed while it wrote ``target``: an older result is put back.
+
+    Args:
+        process: its id, where others may be writing to the same place; None: whoever it was.
+    """
+    whose = "*" if process is None else f"{process}-*"
     temporary, previous = (
-        list(target.parent.glob(glob.escape(_hidden_name(target, _ANY, kind)).replace(_ANY, "*")))
+        list(target.parent.glob(glob.escape(_hidden_name(target, _ANY, kind)).replace(_ANY, whose)))
         for kind in ("partial", "previous")
     )
     _tidy(target, temporary, previous)
+
+
+def _discard_forgotten(target: Path) -> None:
+    """What processes left that nobody could tidy up after, as when the power failed."""
+    for folder in target.parent.glob(glob.escape(_hidden_name(target, _ANY, "partial")).replace(_ANY, "*")):
+        if time.time() - folder.stat().st_mtime > _FORGOTTEN_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _hidden_name(target: Path, unique: str, kind: str) -> str:
@@ -68,7 +85,9 @@ def _tidy(target: Path, temporary: list[Path], previous: list[Path]) -> None:
         if folder.exists() and not target.exists():
             folder.rename(target)
     for folder in temporary + previous:
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(_ATTEMPTS):  # another thread of a process that is about to end may still write
+            if folder.exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_replaceable(target: Path, own_files: frozenset[str], marker: str, what: str) -> None:

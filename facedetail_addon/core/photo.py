@@ -5,6 +5,7 @@ import io
 import math
 import os
 import struct
+import time
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ MAX_PIXELS = 160_000_000
 """Photos above this many pixels are refused, except JPEG, which can be decoded at a smaller size."""
 MAX_JPEG_PIXELS = 800_000_000
 MID_GREY = 128
+_CLOCK_TICK_NS = 30_000_000
+"""More than the resolution of files' times of writing."""
 
 _SAVE_AGAIN = "Open it in an image editor, save it as JPEG or PNG, and use that file."
 _BROKEN_FILE = (
@@ -68,7 +71,7 @@ def read_photo(path: Path) -> Photo:
     path = Path(path)
     _check_file(path)
     try:
-        # Not by its name: Pillow would map the file into memory, and die with Blender's worker if it were cut short now.
+        # Not by its name: Pillow would map the file into memory, and end the process if it were cut short now.
         with _pillow_settings(), _unchanged(path) as stream, Image.open(stream, formats=FORMATS) as image:
             stored_size = image.size
             _check_size(image, path)
@@ -111,15 +114,25 @@ def _check_file(path: Path) -> None:
 
 @contextmanager
 def _unchanged(path: Path) -> Iterator[BinaryIO]:
-    """A file's stream; PhotoError where somebody has written to the file meanwhile, however the reading ended."""
+    """A file's stream; PhotoError where somebody writes to the file meanwhile, however the reading ends."""
     with open(path, "rb") as stream:
-        before = os.fstat(stream.fileno())
+        before = _written(stream)
+        if time.time_ns() - before[0] < _CLOCK_TICK_NS:
+            time.sleep(_CLOCK_TICK_NS / 1e9)  # else one more write might not change the time
+        changed = PhotoError(f"{path} changed while it was read.", "Wait until it is written, then use it.")
+        if _written(stream) != before:
+            raise changed
         try:
             yield stream
         finally:
-            after = os.fstat(stream.fileno())
-            if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
-                raise PhotoError(f"{path} changed while it was read.", "Wait until it is written, then use it.")
+            if _written(stream) != before:
+                raise changed
+
+
+def _written(stream: BinaryIO) -> tuple[int, int]:
+    """When an open file was last written, in ns, and its size."""
+    status = os.fstat(stream.fileno())
+    return status.st_mtime_ns, status.st_size
 
 
 @contextmanager

@@ -11,10 +11,8 @@ import threading
 from pathlib import Path
 
 from ..core.errors import WorkerError
-from ..core.face_model.store import discard_half_installed
-from ..core.folder import discard_half_written
-from ..core.results import result_folder
-from .messages import Done, Failed, Message, MessageError, Ready, Reconstruct, Reply, Request, parse_line, to_line
+from .messages import Done, Failed, Message, MessageError, Ready, Reply, Request, parse_line, to_line
+from .tasks import tidy_after
 
 _WORKER = Path(__file__).with_name("worker.py")
 _ADDON = Path(__file__).parent.parent
@@ -128,13 +126,13 @@ class Worker:
 
     def cancel(self) -> None:
         """Give the current job up: kill the child, remove what it half wrote. The next job starts a new child."""
-        request = self._request
+        request, process = self._request, self._process
         self.close()
         if request is not None:
-            _tidy_after(request)
+            tidy_after(request, process.pid)
 
     def close(self) -> None:
-        """Kill the child, if any. Safe to call twice."""
+        """Kill the child, if any, where it has no job to tidy up after. Safe to call twice."""
         process, self._process, self._request = self._process, None, None
         self._lines = queue.SimpleQueue()
         if process is None:
@@ -183,16 +181,9 @@ class Worker:
         request, process = self._request, self._process
         status = process.wait()
         self.close()
-        _tidy_after(request)
+        tidy_after(request, process.pid)
         last = next((line for line in reversed(self._log) if line.strip()), "no message")
         return Failed(request.job, WorkerError.code, f"The worker process ended (status {status}): {last}", _REMEDY)
-
-
-def _tidy_after(request: Request) -> None:
-    """Remove what a killed child had half written. An unfinished download stays: the next one goes on from there."""
-    if isinstance(request, Reconstruct):
-        discard_half_written(result_folder(Path(request.output), request.photo))
-    discard_half_installed(Path(request.assets))
 
 
 def _read_replies(stream: object, lines: "queue.SimpleQueue[str | None]") -> None:

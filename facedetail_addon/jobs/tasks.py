@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.face_model.model import FaceModel
-from ..core.results import Reconstruction
+from ..core.face_model.store import discard_half_installed
+from ..core.folder import discard_half_written
+from ..core.results import Reconstruction, result_folder
 from ..core.user_assets import LANDMARKER_FOLDER, download_user_asset, install_user_asset
 from .messages import Download, ImportModel, InstallFile, Reconstruct, Request
 
@@ -32,6 +34,13 @@ def do(request: Request, warm: dict, report: Report) -> Path:
         FaceDetailError: it cannot be done.
     """
     return _TASKS[type(request)](request, warm, report)
+
+
+def tidy_after(request: Request, process: int) -> None:
+    """Remove what a process, by its id, had half written. An unfinished download stays: the next one goes on there."""
+    if isinstance(request, Reconstruct):
+        discard_half_written(result_folder(Path(request.output), request.photo), process)
+    discard_half_installed(Path(request.assets), process)
 
 
 def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Also | None = None) -> Path:

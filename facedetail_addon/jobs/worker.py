@@ -33,8 +33,9 @@ def main() -> int:
     messages = importlib.import_module(f"{PACKAGE}.jobs.messages")
     _send(channel, messages, messages.Ready(platform.python_version()))
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
-    _serve(channel, messages, arguments.tasks, requests)
+    under_way: list = []
+    threading.Thread(target=_read_requests, args=(requests, under_way), daemon=True).start()
+    _serve(channel, messages, arguments.tasks, requests, under_way)
     return 0
 
 
@@ -66,11 +67,18 @@ def _load_package(directory: Path) -> ModuleType:
     return package
 
 
-def _read_requests(requests: "queue.SimpleQueue[str]") -> None:
+def _read_requests(requests: "queue.SimpleQueue[str]", under_way: list) -> None:
     """Blender's end of the pipe closes when it quits or crashes: then leave at once, even in the middle of a job."""
     for raw in sys.stdin.buffer:
         requests.put(raw.decode("utf-8"))
-    os._exit(0)
+    try:
+        # Where it is not loaded yet, nothing has been written.
+        tidy_after = getattr(sys.modules.get(f"{PACKAGE}.jobs.tasks"), "tidy_after", None)
+        for request in under_way:
+            if tidy_after is not None:
+                tidy_after(request, os.getpid())
+    finally:
+        os._exit(0)
 
 
 def _send(channel: TextIO, messages: ModuleType, message: object) -> None:
@@ -78,16 +86,25 @@ def _send(channel: TextIO, messages: ModuleType, message: object) -> None:
     channel.flush()
 
 
-def _serve(channel: TextIO, messages: ModuleType, tasks: str, requests: "queue.SimpleQueue[str]") -> None:
-    """Answer requests one after the other; the networks stay loaded between them."""
+def _serve(
+    channel: TextIO, messages: ModuleType, tasks: str, requests: "queue.SimpleQueue[str]", under_way: list
+) -> None:
+    """Answer requests one after the other; the networks stay loaded between them.
+
+    Args:
+        under_way: holds the request that is being done.
+    """
     warm: dict = {}
     while True:
         request = messages.parse_line(requests.get())
+        under_way[:] = [request]
 
         def report(stage: str, fraction: float, job: int = request.job) -> None:
             _send(channel, messages, messages.Progress(job, stage, float(fraction)))
 
-        _send(channel, messages, _answer(request, messages, tasks, warm, report))
+        answer = _answer(request, messages, tasks, warm, report)
+        under_way.clear()
+        _send(channel, messages, answer)
 
 
 def _answer(request: object, messages: ModuleType, tasks: str, warm: dict, report: object) -> object:
@@ -96,27 +113,22 @@ def _answer(request: object, messages: ModuleType, tasks: str, warm: dict, repor
     try:
         work = importlib.import_module(f"{PACKAGE}.{tasks}")
         return messages.Done(request.job, str(work.do(request, warm, report)))
-    except errors.FaceDetailError as error:
-        return messages.Failed(request.job, error.code, error.message, error.remedy)
-    except ImportError as error:
-        return messages.Failed(
-            request.job,
-            "packages",
-            f"A Python package cannot be loaded: {error}.",
-            "Install FaceDetail from its zip through Preferences > Get Extensions > Install from Disk.",
-        )
-    except MemoryError:
-        return messages.Failed(
-            request.job, "memory", "There is not enough memory.", "Choose a smaller texture, or close other programs."
-        )
     except Exception as error:  # noqa: BLE001  the artist gets a report, the trace goes to the log
-        traceback.print_exc()
-        return messages.Failed(
-            request.job,
-            "internal",
-            f"FaceDetail failed at {type(request).__name__}: {type(error).__name__}: {error}",
-            "Please report this with the text of the system console.",
-        )
+        return messages.Failed(request.job, *_explained(error, request, errors))
+
+
+def _explained(error: Exception, request: object, errors: ModuleType) -> tuple[str, str, str]:
+    """Code, message and remedy of any error."""
+    if errors.is_out_of_memory(error):  # first: the loader of a package says so with an ImportError
+        error = errors.OutOfMemoryError()
+    if isinstance(error, errors.FaceDetailError):
+        return error.code, error.message, error.remedy
+    if isinstance(error, ImportError):
+        remedy = "Install FaceDetail from its zip through Preferences > Get Extensions > Install from Disk."
+        return "packages", f"A Python package cannot be loaded: {error}.", remedy
+    traceback.print_exception(error)
+    message = f"FaceDetail failed at {type(request).__name__}: {type(error).__name__}: {error}"
+    return "internal", message, "Please report this with the text of the system console."
 
 
 if __name__ == "__main__":

@@ -210,12 +210,12 @@ def attach_worker() -> None:
     """Give the operators their worker; the child process starts with the first job."""
     worker = Worker(worker_directories())
     WorkOperator.worker = worker
-    atexit.register(worker.close)
+    atexit.register(worker.cancel)
 
 
 def detach_worker() -> None:
-    """End the child process."""
+    """End the child process, and what it is at."""
     worker, WorkOperator.worker = WorkOperator.worker, None
     if worker is not None:
-        atexit.unregister(worker.close)
-        worker.close()
+        atexit.unregister(worker.cancel)
+        worker.cancel()

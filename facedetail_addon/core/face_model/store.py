@@ -100,10 +100,10 @@ def remove_model(model_id: str, assets: Path) -> None:
         ) from error
 
 
-def discard_half_installed(assets: Path) -> None:
-    """Tidy up after a process that was killed while it imported or removed a model."""
-    for folder in (assets / MODELS).glob(".*"):
-        if folder.suffix in (".partial", ".removed"):
+def discard_half_installed(assets: Path, process: int) -> None:
+    """Tidy up after a process, by its id, that was killed while it imported a model, and after removals."""
+    for pattern in (f".*.{process}-*.partial", ".*.removed"):
+        for folder in (assets / MODELS).glob(pattern):
             shutil.rmtree(folder, ignore_errors=True)
 
 
