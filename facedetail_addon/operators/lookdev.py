@@ -31,6 +31,7 @@ from ..scene.lookdev import (
 )
 from ..scene.lookdev_stage import root_of
 from ..scene.lookdev_turntable import DEFAULT_FRAMES, turntable_steps
+from .work import refuse
 
 _TIMER_S = 0.1
 _NO_HEAD = "Select a head first."
@@ -71,7 +72,7 @@ class _Pictures:
             if bpy.app.background or context.window is None:
                 return self._keep(context, run_through(self._steps, lambda stage, done: None))
         except FaceDetailError as error:
-            return self._refuse(error)
+            return refuse(self, error)
         manager = context.window_manager
         self._timer = manager.event_timer_add(_TIMER_S, window=context.window)
         manager.progress_begin(0, 100)
@@ -94,7 +95,7 @@ class _Pictures:
             return self._done(context, done.value)
         except FaceDetailError as error:
             self._finish(context)
-            return self._refuse(error)
+            return refuse(self, error)
         except BaseException:
             self._finish(context)
             raise
@@ -114,7 +115,7 @@ class _Pictures:
         try:
             return self._keep(context, made)
         except FaceDetailError as error:
-            return self._refuse(error)
+            return refuse(self, error)
 
     def _show(self, context: bpy.types.Context, stage: str, done: float) -> None:
         context.window_manager.progress_update(round(100 * done))
@@ -124,10 +125,6 @@ class _Pictures:
         context.window_manager.event_timer_remove(self._timer)
         context.window_manager.progress_end()
         context.workspace.status_text_set(None)
-
-    def _refuse(self, error: FaceDetailError) -> set[str]:
-        self.report({"ERROR"}, f"{error.message} {error.remedy}")
-        return {"CANCELLED"}
 
 
 class FACEDETAIL_OT_lookdev(_Pictures, bpy.types.Operator):
