@@ -70,9 +70,10 @@ def quick():
 
 
 def sheet_of(root, lookdev) -> np.ndarray:
-    from facedetail_addon.scene.lookdev import run_through, sheet_steps
+    from facedetail_addon.scene.build import run_through
+    from facedetail_addon.scene.lookdev import sheet_steps
 
-    return run_through(sheet_steps(root.name, lookdev), lambda caption, done: None)
+    return run_through(sheet_steps(root.name, lookdev))
 
 
 def pictures_of(sheet: np.ndarray) -> list[np.ndarray]:
@@ -153,12 +154,13 @@ def test_head_without_its_photo(blender, smiling, quick):
 def test_turntable(blender, smiling, quick, tmp_path):
     from facedetail_addon.core.errors import OutputError
     from facedetail_addon.core.result_files import read_png
-    from facedetail_addon.scene.lookdev import orbit_picture, run_through
+    from facedetail_addon.scene.build import run_through
+    from facedetail_addon.scene.lookdev import orbit_picture
     from facedetail_addon.scene.lookdev_sheet import over_backdrop
     from facedetail_addon.scene.lookdev_turntable import turntable_steps
 
     before = file_dump(blender)
-    paths = run_through(turntable_steps(smiling.name, quick, tmp_path, 2, film=False), lambda text, done: None)
+    paths = run_through(turntable_steps(smiling.name, quick, tmp_path, 2, film=False))
     assert file_dump(blender) == before
     assert paths == sorted(tmp_path.iterdir()) and len(paths) == 2
     frames = [read_png(path).astype(int) for path in paths]
@@ -170,17 +172,17 @@ def test_turntable(blender, smiling, quick, tmp_path):
 
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="written"):
-        run_through(turntable_steps(smiling.name, quick, tmp_path / "file", 1, film=False), lambda text, done: None)
+        run_through(turntable_steps(smiling.name, quick, tmp_path / "file", 1, film=False))
 
 
 def test_film(blender, smiling, quick, tmp_path):
     import cv2
 
-    from facedetail_addon.scene.lookdev import run_through
+    from facedetail_addon.scene.build import run_through
     from facedetail_addon.scene.lookdev_turntable import turntable_steps
 
     before = file_dump(blender)
-    (path,) = run_through(turntable_steps(smiling.name, quick, tmp_path, 2, film=True), lambda text, done: None)
+    (path,) = run_through(turntable_steps(smiling.name, quick, tmp_path, 2, film=True))
     assert file_dump(blender) == before
     assert list(tmp_path.iterdir()) == [path]
     film = cv2.VideoCapture(str(path))

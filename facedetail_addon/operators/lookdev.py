@@ -19,6 +19,7 @@ from ..names import (
     RELIEF_PROPERTY,
     TURNTABLE_LABEL,
 )
+from ..scene.build import run_through
 from ..scene.lookdev import (
     DEFAULT_HEIGHT,
     MAX_HEIGHT,
@@ -26,7 +27,6 @@ from ..scene.lookdev import (
     Lookdev,
     find_root,
     keep_sheet,
-    run_through,
     sheet_steps,
 )
 from ..scene.lookdev_stage import root_of
@@ -70,7 +70,7 @@ class _Pictures:
             self._root_name = root.name
             self._steps = self._make_steps(Lookdev(height=self.height, relief=getattr(root, RELIEF_PROPERTY).chosen()))
             if bpy.app.background or context.window is None:
-                return self._keep(context, run_through(self._steps, lambda stage, done: None))
+                return self._keep(context, run_through(self._steps))
         except FaceDetailError as error:
             return refuse(self, error)
         manager = context.window_manager

@@ -44,7 +44,7 @@ def build_scene(
     return run_through(build_steps(reconstruction, model, scene=scene, **choices))
 
 
-def run_through(steps: Generator[None, None, Result]) -> Result:
+def run_through(steps: Generator[object, None, Result]) -> Result:
     """What a generator returns in the end."""
     while True:
         try:

@@ -9,9 +9,9 @@ from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
 from ..core.result_files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE, write_png
 from ..core.results import Reconstruction
-from .build import build_scene
+from .build import build_scene, run_through
 from .export import export_head
-from .lookdev import Lookdev, run_through, sheet_steps
+from .lookdev import Lookdev, sheet_steps
 from .lookdev_turntable import turntable_steps
 from .render import render_scene
 
@@ -53,10 +53,6 @@ def write_scene_file(
         render_scene(folder / RENDER_FILE, collection)
     root = collection.objects[0].name
     if lookdev:
-        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(root, Lookdev()), _ignore))
+        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(root, Lookdev())))
     if turntable:
-        run_through(turntable_steps(root, Lookdev(), folder, turntable, film=True), _ignore)
-
-
-def _ignore(_text: str, _done: float) -> None:
-    """The progress nobody wants to see."""
+        run_through(turntable_steps(root, Lookdev(), folder, turntable, film=True))

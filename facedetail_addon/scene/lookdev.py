@@ -90,15 +90,6 @@ def sheet_steps(root_name: str, lookdev: Lookdev) -> Iterator[tuple[str, float]]
     return contact_sheet(pictures, tuple(caption for caption, _ in _PICTURES))
 
 
-def run_through(steps: Iterator[tuple[str, float]], report: Callable[[str, float], None]) -> object:
-    """Do all steps at once; what they return."""
-    while True:
-        try:
-            report(*next(steps))
-        except StopIteration as done:
-            return done.value
-
-
 def keep_sheet(root: bpy.types.Object, sheet: np.ndarray) -> bpy.types.Image:
     """The sheet as a packed image of the file; an older sheet of the head gives way, where it is shown too."""
     name = f"{root.name} {LOOKDEV_SUFFIX}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..core.albedo.types import SKIN_IOR, SUBSURFACE_RADIUS_MM
+from ..core.face_model.model import FILM, LASHES
 from .eye_material import shade_eye
 from .nodes import add_node, find_node, image_node, mix_colors
 from .space import METRES_PER_MM
@@ -15,8 +16,6 @@ SOCKET_ATTRIBUTE = "facedetail_socket"
 SCATTER_ATTRIBUTE = "facedetail_scatter"
 """Point attribute of the skin, 0 at its openings, 1 where light scatters under it undisturbed."""
 
-FILM, LASHES = "film", "lashes"
-"""Materials of imported parts: clear covers of the eyes, and eyelashes."""
 ALBEDO_NODE, ROUGHNESS_NODE = "Albedo", "Roughness"
 """Nodes with the skin's maps."""
 FLESH = (0.16, 0.035, 0.03, 1.0)
