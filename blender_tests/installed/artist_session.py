@@ -11,7 +11,12 @@ import importlib
 import importlib.util
 import io
 import json
+import os
+import stat
+import subprocess
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,11 +52,14 @@ def main(archive: str, photo: str, output: str, packages: str | None = None) -> 
             own.parent.mkdir(parents=True, exist_ok=True)
             own.symlink_to(packages, target_is_directory=True)
     else:
-        facts |= broken_installations(Path(facts["torch"]).parent, photo, output)
-    paths, files = list(sys.path), listing(folder)
+        facts |= broken_torch(Path(facts["torch"]).parent, photo, output)
+    unpacked = Path(origin("cv2")).parents[1]
+    facts["without_opencv"] = without_own_package(unpacked / "cv2")
+    paths = list(sys.path)
     if facts["torch"] is not None or packages is not None:
-        facts |= reconstruct(photo, output)
-    facts["files_changed"] = sorted(files ^ listing(folder))
+        with read_only([folder, unpacked]) as facts["read_only"]:
+            facts |= reconstruct(photo, output)
+    facts["files_changed"] = sorted(name for name, _ in in_archive(archive) ^ in_folder(folder))
     facts["paths_changed"] = paths != sys.path
     pid = bpy.types.FACEDETAIL_OT_reconstruct.worker.pid
 
@@ -81,8 +89,8 @@ def reconstruct(photo: str, output: str) -> dict:
     }
 
 
-def broken_installations(torch: Path, photo: str, output: str) -> dict:
-    """Without torch, with an old one, with one for another Python, and without OpenCV: what happens."""
+def broken_torch(torch: Path, photo: str, output: str) -> dict:
+    """Without torch, with an old one, and with one for another Python: what happens."""
     facts = {}
     with moved_away(torch):
         facts["without_torch"] = told(photo, output)
@@ -91,10 +99,15 @@ def broken_installations(torch: Path, photo: str, output: str) -> dict:
     native = next(torch.glob("_C.*"))
     with moved_away(native):
         facts["foreign_torch"] = told(photo, output)
-    # The new process of a restarted Blender would find no OpenCV at all; here it is loaded already.
-    with moved_away(torch.parent / "cv2"):
+    return facts
+
+
+def without_own_package(package: Path) -> dict:
+    """Without a package that the add-on itself imports: what is registered and drawn."""
+    # The new process of a restarted Blender would not find it at all; here it is loaded already.
+    with moved_away(package):
         register_again()
-        facts["without_opencv"] = {"registered": registered(), "panel": panel_lines()}
+        facts = {"registered": registered(), "panel": panel_lines()}
     register_again()
     return facts
 
@@ -192,10 +205,59 @@ def known_to_blender() -> set[str]:
     return known | {f"operator {name}" for name in dir(bpy.ops.facedetail)}
 
 
-def listing(folder: Path) -> set[str]:
-    """Every file with its size and time; Python's own compiled files aside."""
+@contextlib.contextmanager
+def read_only(folders: list[Path]) -> Iterator[bool]:
+    """Nobody can write into the folders for a while; tells whether this system can do that.
+
+    Permissions bind everybody but root. For root the folders are mounted read-only, where the mounts are this
+    process's own (started by ``unshare --mount``) and end with it.
+    """
+    with contextlib.ExitStack() as stack:
+        if os.geteuid():
+            for folder in folders:
+                stack.enter_context(no_write_permission(folder))
+        elif os.readlink("/proc/self/ns/mnt") != os.readlink(f"/proc/{os.getppid()}/ns/mnt"):
+            for folder in folders:
+                subprocess.run(["mount", "--bind", folder, folder], check=True)
+                stack.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
+                subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        yield all(refuses_files(folder) for folder in folders)
+
+
+@contextlib.contextmanager
+def no_write_permission(folder: Path) -> Iterator[None]:
+    """Take write permission from a folder and all that is in it for a while."""
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*")) if not path.is_symlink()}
+    for path, mode in modes.items():
+        path.chmod(mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    try:
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def refuses_files(folder: Path) -> bool:
+    """No file can be made there."""
+    probe = folder / "probe"
+    try:
+        probe.touch()
+    except OSError:
+        return True
+    probe.unlink()
+    return False
+
+
+def in_archive(archive: str) -> set[tuple[str, int]]:
+    """Every file of the zip with its checksum."""
+    with zipfile.ZipFile(archive) as opened:
+        return {(info.filename, info.CRC) for info in opened.infolist() if not info.is_dir()}
+
+
+def in_folder(folder: Path) -> set[tuple[str, int]]:
+    """Every file in the folder with its checksum; Python's own compiled files aside."""
     return {
-        f"{path.relative_to(folder)} {path.stat().st_size} {path.stat().st_mtime_ns}"
+        (path.relative_to(folder).as_posix(), zlib.crc32(path.read_bytes()))
         for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
