@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lock of bundled wheels: complete for every platform and Python, and for those Blenders only."""
+"""The lock of bundled wheels: complete for every platform and Python, and for those Blenders only.
 
+What can be known of the zips for Windows and macOS without running them.
+"""
+
+import ast
 import importlib.metadata
 import re
+import sys
 import zipfile
 from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.tags import Tag
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -19,6 +27,9 @@ BLENDERS_NUMPY = {"3.11": ("1.24.3", "1.26.4"), "3.13": ("2.3.4",)}
 # Asked for, and not needed: OpenCV is bundled without windows, numba and the compiler's packages are never used.
 NOT_BUNDLED = {"opencv-python", "numba", "setuptools", "colorama"}
 # Known by name and version alone; the README says where they come from.
+PACKAGE = Path(__file__).resolve().parent.parent.parent / "facedetail_addon"
+# What Blender's Python has.
+BLENDERS_MODULES = {"_cycles", "bpy", "bpy_extras", "mathutils", "numpy"}
 NOT_LOCKED = {("torch", "linux-x64", "3.13")}
 
 editions = pytest.mark.parametrize(("platform", "python"), [(p, v) for p in PLATFORM_TAGS for v in PYTHONS])
@@ -51,21 +62,67 @@ def test_files_are_for_their_platform_and_python(platform, python):
             continue
         name, version, _, tags = parse_wheel_filename(wheel.file)
         assert (name, version) == (canonicalize_name(wheel.name), Version(wheel.version))
-        assert all(fits(tag, platform, python) for tag in tags), wheel.file
+        assert tags & installable(platform, python), f"pip would not install {wheel.file} there"
+        for other in editions_but(platform, python):
+            assert tags.isdisjoint(installable(*other)) or ANY in (wheel.platform, wheel.python), wheel.file
         if wheel.platform == ANY:
             assert {tag.platform for tag in tags} == {ANY}
 
 
-def fits(tag: Tag, platform: str, python: str) -> bool:
-    """A Blender of that platform and Python can use the tag."""
-    start, ends = {
-        "linux-x64": ("manylinux", ("_x86_64",)),
-        "windows-x64": ("win", ("_amd64",)),
-        "macos-arm64": ("macosx", ("_arm64", "_universal2")),
-    }[platform]
-    here = tag.platform == ANY or (tag.platform.startswith(start) and tag.platform.endswith(ends))
-    stable = tag.abi in ("abi3", "none")
-    return here and (stable or tag.abi == tag.interpreter == f"cp{python.replace('.', '')}")
+def installable(platform: str, python: str) -> set[Tag]:
+    """The tags that pip accepts there: on Linux with glibc 2.28, on macOS 14."""
+    version, systems = tuple(map(int, python.split("."))), PLATFORM_TAGS[platform]
+    compatible = compatible_tags(version, f"cp{python.replace('.', '')}", systems)
+    return {*cpython_tags(version, platforms=systems), *compatible}
+
+
+def editions_but(platform: str, python: str) -> list[tuple[str, str]]:
+    return [(p, v) for p in PLATFORM_TAGS for v in PYTHONS if (p, v) != (platform, python)]
+
+
+@editions
+def test_every_import_of_the_addon_is_bundled_or_blenders(platform, python):
+    wheels = wheels_for(platform, python, read_lock())
+    here = [wheel for wheel in wheels if is_right(wheel)]
+    if len(here) < len([wheel for wheel in wheels if wheel.sha256]):
+        pytest.skip(f"not all wheels in {WHEELS}: python scripts/fetch_wheels.py --platform {platform} fetches them")
+    bundled = {name for wheel in here for name in modules_of(WHEELS / wheel.file)}
+    missing = imports_of(PACKAGE) - bundled - sys.stdlib_module_names - BLENDERS_MODULES - NOT_BUNDLED
+    assert missing == {wheel.name for wheel in wheels if not wheel.sha256}
+
+
+def modules_of(wheel: Path) -> set[str]:
+    """The names that can be imported from a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.partition("/") for name in archive.namelist()}
+    return {top if slash else top.partition(".")[0] for top, slash, _ in tops if slash or top.endswith(".py")}
+
+
+def imports_of(package: Path) -> set[str]:
+    """The names of all packages that the modules of a package import from outside of it."""
+    found = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found
+
+
+@editions
+def test_no_wheel_overwrites_anothers_files(platform, python):
+    """Blender unpacks them all into one folder."""
+    owners: dict[str, str] = {}
+    for wheel in wheels_for(platform, python, read_lock()):
+        if not is_right(wheel):
+            continue
+        with zipfile.ZipFile(WHEELS / wheel.file) as archive:
+            for name in archive.namelist():
+                if not name.endswith("/"):
+                    assert owners.setdefault(name.lower(), wheel.file) == wheel.file, name
+    if not owners:
+        pytest.skip(f"no wheels in {WHEELS}: python scripts/fetch_wheels.py fetches them")
 
 
 @editions
@@ -77,7 +134,9 @@ def test_bundle_is_closed(platform, python):
     if not here:
         pytest.skip(f"no wheels in {WHEELS}: python scripts/fetch_wheels.py fetches them")
     for wheel in here:
-        for requirement in needed_by(WHEELS / wheel.file, platform, python):
+        metadata = read_metadata(WHEELS / wheel.file)
+        assert SpecifierSet(metadata["Requires-Python"] or "").contains(f"{python}.7"), wheel.file
+        for requirement in needed_by(metadata, platform, python):
             name = canonicalize_name(requirement.name)
             if name == "numpy":
                 accepted = [requirement.specifier.contains(version) for version in BLENDERS_NUMPY[python]]
@@ -87,7 +146,13 @@ def test_bundle_is_closed(platform, python):
                 assert requirement.specifier.contains(versions[name]), f"{wheel.file} asks for {requirement}"
 
 
-def needed_by(path, platform: str, python: str) -> list[Requirement]:
+def read_metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (file,) = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
+        return message_from_bytes(archive.read(file))
+
+
+def needed_by(metadata: Message, platform: str, python: str) -> list[Requirement]:
     """What a wheel asks for there."""
     system, os_name, machine = {
         "linux-x64": ("Linux", "posix", "x86_64"),
@@ -106,10 +171,7 @@ def needed_by(path, platform: str, python: str) -> list[Requirement]:
         "platform_python_implementation": "CPython",
         "extra": "",
     }
-    with zipfile.ZipFile(path) as archive:
-        (file,) = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
-        lines = message_from_bytes(archive.read(file)).get_all("Requires-Dist") or []
-    found = [Requirement(line) for line in lines]
+    found = [Requirement(line) for line in metadata.get_all("Requires-Dist") or []]
     return [one for one in found if one.marker is None or one.marker.evaluate(environment)]
 
 
