@@ -4,14 +4,19 @@
     python scripts/test_installed.py [4.2 5.0 5.2] [-- pytest arguments]
 
 Blender 4.5 is the bpy of this environment and is always tested. The others are installed below build/blenders (about
-1.5 GB each); the tests find them there, and skip those that are missing.
+1.5 GB each); the tests find them there, and skip those that are missing. The last lines are a table of what came out.
 """
 
 import argparse
+import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +91,40 @@ def _run(command: list[str]) -> None:
         raise BlenderError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
+def outcome_table(report: Path, not_made: dict[str, str]) -> str:
+    """A Markdown table of passed, failed and skipped tests by Blender, and below it the reasons of what was not tested.
+
+    Args:
+        report: what pytest wrote by --junit-xml.
+        not_made: why there is no environment, by Blender's version.
+    """
+    versions = {"4.5": (importlib.metadata.version("bpy"), "3.11")}
+    versions |= {version: (blender.bpy, blender.python) for version, blender in BLENDERS.items()}
+    counts: dict[str, Counter] = {version: Counter() for version in versions}
+    reasons = {version: {reason: None} for version, reason in not_made.items()}
+    for case in ElementTree.parse(report).iter("testcase"):
+        found = re.search(r"\[(\d\.\d)[-\]]", case.get("name"))
+        if found is None or found[1] not in versions:
+            continue
+        outcome, message = outcome_of(case)
+        counts[found[1]][outcome] += 1
+        if message and found[1] not in not_made:
+            reasons.setdefault(found[1], {})[f"{case.get('name')}: {outcome}: {message}"] = None
+    rows = ["| Blender | bpy | Python | passed | failed | skipped |", "|---|---|---|---|---|---|"]
+    for version, about in sorted(versions.items()):
+        cells = (version, *about, *(str(counts[version][outcome]) for outcome in ("passed", "failed", "skipped")))
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*rows, "", *(f"{version}: {line}" for version in sorted(reasons) for line in reasons[version])])
+
+
+def outcome_of(case: ElementTree.Element) -> tuple[str, str]:
+    """How one test of the report ended, and the first line of why, where it did not pass."""
+    for tag, outcome in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
+        if (found := case.find(tag)) is not None:
+            return outcome, (found.get("message") or "").partition("\n")[0]
+    return "passed", ""
+
+
 def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Ours, and those after ``--`` for pytest."""
     place = arguments.index("--") if "--" in arguments else len(arguments)
@@ -101,13 +140,21 @@ def main() -> int:
     unknown = set(arguments.versions) - set(BLENDERS)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    not_made = {}
     for version in arguments.versions or BLENDERS:
         try:
             print(f"Blender {version}: {make_environment(version)}", flush=True)
         except BlenderError as error:
-            print(f"Blender {version}: not tested: {error}", file=sys.stderr)
+            not_made[version] = f"not tested: {error}"
+            print(f"Blender {version}: {not_made[version]}", file=sys.stderr)
     tests = str(ROOT / "blender_tests" / "installed")
-    return subprocess.run([sys.executable, "-m", "pytest", tests, *for_pytest], cwd=ROOT).returncode
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.xml"
+        command = [sys.executable, "-m", "pytest", tests, f"--junit-xml={report}", *for_pytest]
+        status = subprocess.run(command, cwd=ROOT).returncode
+        if report.exists():
+            print("\n" + outcome_table(report, not_made))
+    return status
 
 
 if __name__ == "__main__":
