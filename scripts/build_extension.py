@@ -83,8 +83,19 @@ def choose_wheels(platform: str, edition: Edition) -> tuple[list[Wheel], list[Wh
     locked = [wheel for wheel in wheels if wheel.sha256]
     wrong = [wheel.title for wheel in locked if not is_right(wheel)]
     if wrong:
-        raise WheelError(f"not in {WHEELS}, or not the locked files: {', '.join(wrong)}; run scripts/fetch_wheels.py")
+        missing = f"not in {WHEELS}, or not the locked files: {', '.join(wrong)}"
+        raise WheelError(f"{missing}; run scripts/fetch_wheels.py --platform {platform}")
     return locked, [wheel for wheel in wheels if not wheel.sha256]
+
+
+def complete_platforms(edition: Edition) -> list[str]:
+    """The platforms whose locked wheels for one edition are all in wheels/."""
+    lock = read_lock()
+    return [
+        platform
+        for platform in PLATFORM_TAGS
+        if all(is_right(wheel) for wheel in wheels_for(platform, edition.python, lock) if wheel.sha256)
+    ]
 
 
 def stage(directory: Path, platforms: list[str], edition: Edition, files: list[str]) -> None:
@@ -212,8 +223,15 @@ def main() -> int:
     arguments = parser.parse_args()
     built = []
     try:
-        for python in arguments.python or EDITIONS:
-            built += build(arguments.platform or list(PLATFORM_TAGS), EDITIONS[python], arguments.output)
+        for edition in [EDITIONS[python] for python in arguments.python or EDITIONS]:
+            platforms = arguments.platform or complete_platforms(edition)
+            if missing := set(arguments.platform or PLATFORM_TAGS) - set(platforms):
+                missing = ", ".join(sorted(missing))
+                print(f"not built for {edition.label}: {missing}: wheels are missing in {WHEELS}", file=sys.stderr)
+            if platforms:
+                built += build(platforms, edition, arguments.output)
+        if not built:
+            raise BuildError("no wheels are there; run scripts/fetch_wheels.py")
     except (BuildError, WheelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

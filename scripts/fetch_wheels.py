@@ -28,6 +28,7 @@ PLATFORM_TAGS = {
     "macos-arm64": [f"macosx_{major}_0_{kind}" for major in (14, 13, 12, 11) for kind in ("arm64", "universal2")],
 }
 ANY = "any"
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 LOCK_HEADER = """\
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The wheels that the extension bundles. Names, versions, platforms and Pythons are kept by hand, the rest is written by
@@ -139,7 +140,9 @@ def download(wheel: Wheel, pip_options: list[str], directory: Path = WHEELS) -> 
         if path.name.lower().startswith(start) and (path.name not in before or path.name in done.stdout)
     ]
     if done.returncode or len(found) != 1:
-        raise WheelError(f"pip cannot fetch {wheel.title} (see wheels/README.md):\n{done.stderr}")
+        # A local version is one that the package index does not have.
+        source = f"; give it another source: --extra-index-url {TORCH_INDEX}" if "+" in wheel.version else ""
+        raise WheelError(f"pip cannot fetch {wheel.title}{source} (see wheels/README.md):\n{done.stderr}")
     return found[0]
 
 
