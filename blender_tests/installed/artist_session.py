@@ -213,15 +213,22 @@ def read_only(folders: list[Path]) -> Iterator[bool]:
     process's own (started by ``unshare --mount``) and end with it.
     """
     with contextlib.ExitStack() as stack:
-        if os.geteuid():
+        if sys.platform == "win32" or os.geteuid():
             for folder in folders:
                 stack.enter_context(no_write_permission(folder))
-        elif os.readlink("/proc/self/ns/mnt") != os.readlink(f"/proc/{os.getppid()}/ns/mnt"):
+        elif mounts_are_own():
             for folder in folders:
                 subprocess.run(["mount", "--bind", folder, folder], check=True)
                 stack.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
                 subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
         yield all(refuses_files(folder) for folder in folders)
+
+
+def mounts_are_own() -> bool:
+    """Nobody else sees what this process mounts."""
+    if sys.platform != "linux":
+        return False
+    return os.readlink("/proc/self/ns/mnt") != os.readlink(f"/proc/{os.getppid()}/ns/mnt")
 
 
 @contextlib.contextmanager
