@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SESSION = Path(__file__).with_name("artist_session.py")
 HERE = "4.5"
 # How the process ends. The bpy module of 4.2 dies as it quits, after all is done, when FaceDetail has been removed: see
-# ``test_bpy_of_4_2_dies_without_us``. Blender itself does not end that way.
+# ``test_bpy_of_4_2_dies_without_us``. Blender itself shuts down in another order.
 ENDS = {"4.2": -signal.SIGSEGV}
 CLASSES = {"FACEDETAIL_OT_reconstruct", "FACEDETAIL_OT_copy_command", "FACEDETAIL_PT_reconstruct"}
 
