@@ -26,10 +26,10 @@ from scripts.fetch_wheels import ANY, PLATFORM_TAGS, PYTHONS, WHEELS, is_right, 
 BLENDERS_NUMPY = {"3.11": ("1.24.3", "1.26.4"), "3.13": ("2.3.4",)}
 # Asked for, and not needed: OpenCV is bundled without windows, numba and the compiler's packages are never used.
 NOT_BUNDLED = {"opencv-python", "numba", "setuptools", "colorama"}
-# Known by name and version alone; the README says where they come from.
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "facedetail_addon"
 # What Blender's Python has.
 BLENDERS_MODULES = {"_cycles", "bpy", "bpy_extras", "mathutils", "numpy"}
+# Known by name and version alone; the README says where they come from.
 NOT_LOCKED = {("torch", "linux-x64", "3.13")}
 
 editions = pytest.mark.parametrize(("platform", "python"), [(p, v) for p in PLATFORM_TAGS for v in PYTHONS])
