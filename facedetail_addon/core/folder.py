@@ -54,6 +54,34 @@ def whole_folder(target: Path, own_files: frozenset[str], marker: str, what: str
         _tidy(target, [temporary], [previous])
 
 
+@contextmanager
+def whole_files(folder: Path, name: str, what: str) -> Iterator[Path]:
+    """Fill a hidden folder inside another; when the block ends well its files move up, else it is removed.
+
+    Files of the same names are replaced, one after the other.
+
+    Args:
+        folder: an existing folder, with other files perhaps.
+        name: the hidden folder's begins with it; ``discard_half_written(folder / name)`` tidies up.
+        what: what messages call the files.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    target = folder / name
+    temporary = target.with_name(_hidden_name(target, f"{os.getpid()}-{uuid.uuid4().hex[:8]}", "partial"))
+    try:
+        _discard_forgotten(target)
+        temporary.mkdir()
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            path.replace(folder / path.name)
+    except OSError as error:
+        raise OutputError(f"The {what} cannot be written to {folder}: {error.strerror or error}.", _REMEDY) from error
+    finally:
+        _tidy(target, [temporary], [])
+
+
 def discard_half_written(target: Path, process: int | None = None) -> None:
     """Tidy up after a process that was killed while it wrote ``target``: an older result is put back.
 

@@ -5,8 +5,10 @@ import collections
 import itertools
 import os
 import queue
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from .tasks import tidy_after
 _WORKER = Path(__file__).with_name("worker.py")
 _ADDON = Path(__file__).parent.parent
 _LOG_LINES = 40
+_FOLDER_PREFIX = "facedetail_"
+_WHERE_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+"""Variables that tell programs of all systems where to put temporary files. A Blender that is killed leaves some."""
 BUSY_MESSAGE = "FaceDetail is at work already."
 _REMEDY = "Try again; if it happens again, try a smaller texture or another photo, and report it."
 
@@ -61,6 +66,7 @@ class Worker:
         if threads is not None:
             self._environment.setdefault("OMP_NUM_THREADS", str(threads))
         self._is_blender = bool(blender)
+        self._folder: Path | None = None
         self._process: subprocess.Popen | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
@@ -76,6 +82,21 @@ class Worker:
     def pid(self) -> int | None:
         """The child's process id while it lives."""
         return self._process.pid if self._alive() else None
+
+    @property
+    def folder(self) -> Path:
+        """A temporary folder for a child that is a Blender, for its own temporary files too; it ends with the child.
+
+        Raises:
+            WorkerError: there is no room for one.
+        """
+        if self._folder is None:
+            try:
+                self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+            except OSError as error:
+                message = f"There is no room for temporary files: {error.strerror or error}."
+                raise WorkerError(message, "Free some space on the disk.") from error
+        return self._folder
 
     def log(self) -> str:
         """The last lines the child wrote to its standard error."""
@@ -134,26 +155,33 @@ class Worker:
     def close(self) -> None:
         """Kill the child, if any, where it has no job to tidy up after. Safe to call twice."""
         process, self._process, self._request = self._process, None, None
+        folder, self._folder = self._folder, None
         self._lines = queue.SimpleQueue()
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        process.stdin.close()
+        if process is not None:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def _start(self) -> None:
-        self.close()
+        if self._process is not None:
+            self.close()
         self._log.clear()
+        command, environment = self._command, self._environment
+        if self._is_blender:
+            command = [*command, "--scratch", str(self.folder)]
+            environment = {**environment, **dict.fromkeys(_WHERE_TEMPORARY, str(self.folder))}
         try:
             self._process = subprocess.Popen(
-                self._command,
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=self._environment,
+                env=environment,
                 # A terminal's Ctrl-C is for the parent, which tidies up after the child.
                 process_group=0 if os.name == "posix" else None,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
