@@ -11,35 +11,19 @@ import sys
 import time
 from pathlib import Path
 
+from ending import load_during_a_job, quit_during_a_job
+from pictures import cancel_pictures, finish_pictures
+from report import CANCEL_S, JOB_S, STATE, Report, running, temporary
 from window import BlenderWindow, WindowError, blender_window
 
 DISPLAY = ":77"
 MODULE = "bl_ext.user_default.facedetail"
 TAB = "FaceDetail"
-OPERATOR = "bpy.ops.facedetail.reconstruct("
-STATE = "bpy.context.window_manager.facedetail_state"
+RECONSTRUCT, LOOKDEV = "bpy.ops.facedetail.reconstruct(", "bpy.ops.facedetail.lookdev("
 ROW_PX = 7
 """The sidebar is searched in steps of less than a button's height."""
-CANCEL_S, JOB_S, UNDO_S = 0.5, 600, 60
+UNDO_S = 60
 BLOCK_MS = 50
-
-
-class Report:
-    """Checks and figures."""
-
-    def __init__(self):
-        self.checks: dict[str, bool] = {}
-        self.figures: dict[str, object] = {}
-
-    def check(self, what: str, right: bool) -> None:
-        """Note a check, and tell it."""
-        self.checks[what] = bool(right)
-        print(f"{'ok    ' if right else 'FAILED'} {what}", flush=True)
-
-    def figure(self, what: str, value: object) -> None:
-        """Note a number, and tell it."""
-        self.figures[what] = value
-        print(f"       {what}: {value}", flush=True)
 
 
 def open_sidebar(window: BlenderWindow) -> None:
@@ -57,18 +41,18 @@ def open_sidebar(window: BlenderWindow) -> None:
     raise WindowError(f"no tab {TAB} in the sidebar")
 
 
-def find_button(window: BlenderWindow) -> tuple[float, float]:
-    """Where the button is: Ctrl-C over a button copies what it does."""
+def find_button(window: BlenderWindow, operator: str) -> tuple[float, float]:
+    """Where the button of an operator is: Ctrl-C over a button copies what it does."""
     for patience_s in (0.15, 0.6):  # a busy machine draws late
         x, y, width, height = window.ask("rectangle('UI')")
         hits = []
         for down in range(20, height, ROW_PX):
             at = x + width / 2, y + height - down
-            if OPERATOR in copied(window, at, patience_s):
+            if operator in copied(window, at, patience_s):
                 hits.append(at)
             elif hits:
                 return hits[len(hits) // 2]
-    raise WindowError("no button Reconstruct from Photo in the sidebar")
+    raise WindowError(f"no button {operator}) in the sidebar")
 
 
 def copied(window: BlenderWindow, at: tuple[float, float], patience_s: float) -> str:
@@ -80,11 +64,6 @@ def copied(window: BlenderWindow, at: tuple[float, float], patience_s: float) ->
     window.key("ctrl+c")
     time.sleep(patience_s)
     return window.ask("bpy.context.window_manager.clipboard")
-
-
-def running(window: BlenderWindow) -> bool:
-    """A job is under way."""
-    return window.ask(f"{STATE}.running")
 
 
 def cancel_once(window: BlenderWindow, button: tuple[float, float], report: Report) -> None:
@@ -184,7 +163,7 @@ def look(window: BlenderWindow) -> None:
 
 
 def main(photo: str, screenshots: Path) -> int:
-    report = Report()
+    report, left = Report(), temporary()
     try:
         with blender_window(DISPLAY, Path(__file__).parent, screenshots) as window:
             # Blender's first cube is two metres wide, and the head would be inside it.
@@ -193,12 +172,18 @@ def main(photo: str, screenshots: Path) -> int:
             open_sidebar(window)
             report.check("the sidebar has the tab FaceDetail", True)
             window.ask(f"setattr(bpy.context.scene.facedetail, 'photo', {photo!r})")
-            button = find_button(window)
+            button = find_button(window, RECONSTRUCT)
             report.check("the panel has the button", True)
             window.screenshot("1_idle")
             cancel_once(window, button, report)
             complete(window, button, report)
+            cancel_pictures(window, find_button(window, LOOKDEV), report)
             look(window)
+            finish_pictures(window, screenshots, report)
+            load_during_a_job(window, photo, report)
+            quit_during_a_job(window, photo, left, report)
+        log = (screenshots / "blender.log").read_text(encoding="utf-8", errors="replace")
+        report.check("no traceback in Blender's log", "Traceback" not in log)
     except WindowError as error:
         report.check(str(error), False)
     (screenshots / "report.json").write_text(json.dumps(vars(report), indent=2), encoding="utf-8")
