@@ -104,9 +104,9 @@ class Job(Generic[Result]):
             raise
         return loaded
 
-    def cancel(self) -> None:
-        """Give the job up; nothing stays half written."""
-        self._worker.cancel()
+    def cancel(self, *, at_once: bool = False) -> None:
+        """Give the job up; nothing stays half written. ``at_once`` as of :meth:`Worker.cancel`."""
+        self._worker.cancel(at_once=at_once)
 
     def _tell(self, stage: str, fraction: float) -> None:
         self.stage = stage

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 from ..core.errors import WorkerError
@@ -145,24 +146,29 @@ class Worker:
                 self._request = None
         return replies
 
-    def cancel(self) -> None:
-        """Give the current job up: kill the child, remove what it half wrote. The next job starts a new child."""
-        request, process = self._request, self._process
-        self.close()
-        if request is not None:
-            tidy_after(request, process.pid)
+    def cancel(self, *, at_once: bool = False) -> None:
+        """Give the current job up: kill the child, remove what it half wrote. The next job starts a new child.
 
-    def close(self) -> None:
-        """Kill the child, if any, where it has no job to tidy up after. Safe to call twice."""
+        Args:
+            at_once: a thread waits for the child's end, which takes long where it holds much memory, and tidies up.
+        """
+        self._end(self._request, at_once)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Kill the child, if any, where it has no job to tidy up after; safe to call twice. Args: as :meth:`cancel`."""
+        self._end(None, at_once)
+
+    def _end(self, request: Request | None, at_once: bool) -> None:
         process, self._process, self._request = self._process, None, None
         folder, self._folder = self._folder, None
         self._lines = queue.SimpleQueue()
         if process is not None:
             process.kill()
-            process.wait()
-            process.stdin.close()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        rest = partial(_bury, process, request, folder)
+        if at_once and process is not None:
+            threading.Thread(target=rest).start()  # Python waits for it before it ends
+        else:
+            rest()
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -212,6 +218,17 @@ class Worker:
         tidy_after(request, process.pid)
         last = next((line for line in reversed(self._log) if line.strip()), "no message")
         return Failed(request.job, WorkerError.code, f"The worker process ended (status {status}): {last}", _REMEDY)
+
+
+def _bury(process: subprocess.Popen | None, request: Request | None, folder: Path | None) -> None:
+    """Wait for a killed child; remove what it leaves: its job's half-written files, and its temporary folder."""
+    if process is not None:
+        process.wait()
+        process.stdin.close()
+        if request is not None:
+            tidy_after(request, process.pid)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_replies(stream: object, lines: "queue.SimpleQueue[str | None]") -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
-from ..core.folder import discard_half_written
-from ..core.result_files import TURNTABLE_FILE
+from ..core.folder import discard_half_made_files, discard_half_written
 from ..core.results import Reconstruction, result_folder
 from ..core.user_assets import LANDMARKER_FOLDER, download_user_asset, install_user_asset
 from .messages import Download, ImportModel, InstallFile, Reconstruct, RenderHead, Request
@@ -41,7 +40,7 @@ def tidy_after(request: Request, process: int) -> None:
     """Remove what a process, by its id, had half written. An unfinished download stays: the next one goes on there."""
     if isinstance(request, RenderHead):
         if request.output:
-            discard_half_written(Path(request.output, TURNTABLE_FILE), process)
+            discard_half_made_files(Path(request.output), process)
         return
     if isinstance(request, Reconstruct):
         discard_half_written(result_folder(Path(request.output), request.photo), process)

@@ -97,7 +97,7 @@ class _Pictures(WorkOperator):
 
     def _finish(self, context: bpy.types.Context) -> None:
         super()._finish(context)
-        self.renderer.close()
+        self.renderer.close(at_once=True)
 
 
 class FACEDETAIL_OT_lookdev(_Pictures, bpy.types.Operator):
@@ -132,7 +132,7 @@ class FACEDETAIL_OT_lookdev(_Pictures, bpy.types.Operator):
             bpy.app.timers.register(partial(_show_image, image.name), first_interval=0.0)
         path = Path(bpy.path.abspath(self.filepath))
         if self.filepath:
-            with whole_files(path.parent, path.name, "sheet") as unfinished:
+            with whole_files(path.parent, "sheet") as unfinished:
                 (unfinished / path.name).write_bytes(result)
         self.report({"INFO"}, f"The sheet is the image {image.name}" + (f", and {path}" if self.filepath else ""))
         return {"FINISHED"}

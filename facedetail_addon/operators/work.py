@@ -132,7 +132,7 @@ class WorkOperator:
         if getattr(self, "_job", None) is not None:
             if self._steps is not None:
                 self._steps.close()
-            self._job.cancel()
+            self._job.cancel(at_once=True)
             self._finish(context)
 
     def _fail(self, context: bpy.types.Context, error: FaceDetailError) -> set[str]:

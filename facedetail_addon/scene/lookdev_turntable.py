@@ -45,7 +45,7 @@ def turntable_steps(
     """
     if film and not bpy.app.build_options.codec_ffmpeg:
         raise OutputError("This Blender was built without FFmpeg.", "Choose PNG files for the turntable.")
-    with whole_files(folder, TURNTABLE_FILE, "turntable") as unfinished, tempfile.TemporaryDirectory() as scratch:
+    with whole_files(folder, "turntable") as unfinished, tempfile.TemporaryDirectory() as scratch:
         paths = [Path(scratch if film else unfinished, _FRAME_NAME.format(number)) for number in range(1, frames + 1)]
         for number, path in enumerate(paths):
             yield f"Turntable {number + 1} of {frames}", number / (frames + 1)

@@ -4,10 +4,9 @@
 import contextlib
 import time
 
-from report import JOB_S, Report, child, is_alive, running, temporary
+from report import GONE_S, JOB_S, Report, child, is_alive, running, temporary
 from window import BlenderWindow, WindowError
 
-_GONE_S = 5
 _EVEN_SO_FAR = 0.25
 
 
@@ -18,7 +17,7 @@ def load_during_a_job(window: BlenderWindow, photo: str, report: Report) -> None
     report.check("a reconstruction runs", running(window))
     window.ask("sorted(bpy.ops.wm.read_homefile())")
     report.check("another file ends the job", not running(window))
-    window.wait("its process ends", lambda: not is_alive(pid), _GONE_S)
+    window.wait("its process ends", lambda: not is_alive(pid), GONE_S)
     report.check("no process of it stays", child(window, "worker") is None)
     report.check("no temporary file of it stays", temporary() <= left)
     report.check(
@@ -36,7 +35,7 @@ def quit_during_a_job(window: BlenderWindow, photo: str, left: set[str], report:
     window.wait("Blender ends", lambda: window.process.poll() is not None, 30)
     report.check("Blender quits during a job without an error", window.process.returncode == 0)
     begin = time.monotonic()
-    window.wait("the worker ends", lambda: not is_alive(pid), _GONE_S)
+    window.wait("the worker ends", lambda: not is_alive(pid), GONE_S)
     report.figure("seconds the worker outlives Blender", round(time.monotonic() - begin, 2))
     report.check("nothing of Blender and its job stays", temporary() <= left)
 

@@ -4,19 +4,19 @@
 import time
 from pathlib import Path
 
-from report import CANCEL_S, JOB_S, STATE, Report, child, is_alive, running, temporary
+from report import CANCEL_S, GONE_S, JOB_S, STATE, Report, child, is_alive, running, temporary
 from window import BlenderWindow
 
 HEIGHT = 128
 """Of each picture of the sheet that is finished: small, because the time of all the rest does not depend on it."""
 
 
-def cancel_pictures(window: BlenderWindow, button: tuple[float, float], report: Report) -> None:
-    """Click on Contact Sheet, wait for its second picture, press Esc."""
+def cancel_pictures(window: BlenderWindow, report: Report) -> None:
+    """Start a contact sheet as its button does, wait for its second picture, press Esc."""
     before, left = window.ask("census()"), temporary()
     window.ask("still.start()")
-    window.click(*button)
-    report.check("a click starts the contact sheet", running(window))
+    window.ask("in_view(bpy.ops.facedetail.lookdev, 'INVOKE_DEFAULT')")
+    report.check("the contact sheet is under way", running(window))
     wall, busy = window.ask("still.starts")[0]
     report.figure("ms to write the head for the second Blender", ms(wall, busy))
     window.wait("a picture", lambda: "light" in window.ask("stage()") or not running(window), JOB_S)
@@ -28,8 +28,8 @@ def cancel_pictures(window: BlenderWindow, button: tuple[float, float], report: 
     report.figure("seconds from Esc to idle, sheet", round(seconds, 3))
     report.check(f"Esc cancels the sheet within {CANCEL_S} s", seconds < CANCEL_S)
     window.ask("still.stop()")
-    report.check("the second Blender is gone", not is_alive(pid) and child(window, "renderer") is None)
-    report.check("the cancelled sheet leaves no temporary file", temporary() == left)
+    seconds = window.wait("the second Blender ends", lambda: not is_alive(pid) and temporary() == left, GONE_S)
+    report.figure("seconds until the second Blender and its files are gone", round(seconds, 2))
     report.check("the cancelled sheet adds nothing to the file", window.ask("census()") == before)
 
 
@@ -56,8 +56,8 @@ def finish_pictures(window: BlenderWindow, folder: Path, report: Report) -> None
     image = "next(item for item in bpy.data.images if item.name.endswith('head lookdev'))"
     report.check("the sheet is a packed image", window.ask(f"bool({image}.packed_file) and {image}.size[0] > {HEIGHT}"))
     report.check("no error is told", window.ask(f"{STATE}.error") == "")
-    report.check("the second Blender has ended", child(window, "renderer") is None)
-    report.check("the finished sheet leaves no temporary file", temporary() == left)
+    window.wait("the second Blender ends", lambda: temporary() == left, GONE_S)
+    report.check("nothing of the second Blender stays", child(window, "renderer") is None)
 
 
 def ms(wall: float, busy: float) -> dict[str, int]:

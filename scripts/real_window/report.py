@@ -7,7 +7,7 @@ from pathlib import Path
 from window import BlenderWindow
 
 STATE = "bpy.context.window_manager.facedetail_state"
-CANCEL_S, JOB_S = 0.5, 600
+CANCEL_S, JOB_S, GONE_S = 0.5, 600, 5
 
 
 class Report:

@@ -19,7 +19,7 @@ from window import BlenderWindow, WindowError, blender_window
 DISPLAY = ":77"
 MODULE = "bl_ext.user_default.facedetail"
 TAB = "FaceDetail"
-RECONSTRUCT, LOOKDEV = "bpy.ops.facedetail.reconstruct(", "bpy.ops.facedetail.lookdev("
+OPERATOR = "bpy.ops.facedetail.reconstruct("
 ROW_PX = 7
 """The sidebar is searched in steps of less than a button's height."""
 UNDO_S = 60
@@ -41,18 +41,18 @@ def open_sidebar(window: BlenderWindow) -> None:
     raise WindowError(f"no tab {TAB} in the sidebar")
 
 
-def find_button(window: BlenderWindow, operator: str) -> tuple[float, float]:
-    """Where the button of an operator is: Ctrl-C over a button copies what it does."""
+def find_button(window: BlenderWindow) -> tuple[float, float]:
+    """Where the button is: Ctrl-C over a button copies what it does."""
     for patience_s in (0.15, 0.6):  # a busy machine draws late
         x, y, width, height = window.ask("rectangle('UI')")
         hits = []
         for down in range(20, height, ROW_PX):
             at = x + width / 2, y + height - down
-            if operator in copied(window, at, patience_s):
+            if OPERATOR in copied(window, at, patience_s):
                 hits.append(at)
             elif hits:
                 return hits[len(hits) // 2]
-    raise WindowError(f"no button {operator}) in the sidebar")
+    raise WindowError("no button Reconstruct from Photo in the sidebar")
 
 
 def copied(window: BlenderWindow, at: tuple[float, float], patience_s: float) -> str:
@@ -172,12 +172,12 @@ def main(photo: str, screenshots: Path) -> int:
             open_sidebar(window)
             report.check("the sidebar has the tab FaceDetail", True)
             window.ask(f"setattr(bpy.context.scene.facedetail, 'photo', {photo!r})")
-            button = find_button(window, RECONSTRUCT)
+            button = find_button(window)
             report.check("the panel has the button", True)
             window.screenshot("1_idle")
             cancel_once(window, button, report)
             complete(window, button, report)
-            cancel_pictures(window, find_button(window, LOOKDEV), report)
+            cancel_pictures(window, report)
             look(window)
             finish_pictures(window, screenshots, report)
             load_during_a_job(window, photo, report)
