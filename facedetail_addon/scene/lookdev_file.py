@@ -60,8 +60,8 @@ def read_head(folder: Path) -> tuple[bpy.types.Object, Relief]:
     """
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     try:
-        with bpy.data.libraries.load(str(folder / _FILE)) as (_, wanted):
-            wanted.texts = [_NOTE]
+        with bpy.data.libraries.load(str(folder / _FILE)) as (there, wanted):
+            wanted.texts = [name for name in there.texts if name.startswith(_NOTE)]
         (note,) = wanted.texts
         said = json.loads(note.as_string())
         root = note[_ROOT]
