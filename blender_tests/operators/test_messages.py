@@ -18,6 +18,7 @@ from facedetail_addon.jobs.messages import (
     Progress,
     Ready,
     Reconstruct,
+    RenderHead,
     parse_line,
     to_line,
 )
@@ -28,6 +29,8 @@ MESSAGES = [
     ImportModel(6, "assets", "C:\\models\\Zoë.h5"),
     Download(7, "assets", FAN_WEIGHTS, online=True),
     InstallFile(8, "assets", FAN_WEIGHTS, "weights.pth.tar"),
+    RenderHead(9, "C:\\Temp\\Zoë", 512, 12),
+    RenderHead(10, "folder", 64, 1, frames=24, film=False, output="out"),
     Ready("3.11.7"),
     Progress(3, "Finding the face", 0.25),
     Done(4, "/results/Zoë"),

@@ -16,6 +16,8 @@ _NAME_PART = 40
 _FORGOTTEN_S = 24 * 3600.0
 _ATTEMPTS = 3
 _ANY = "0unique0"
+_FILES = "facedetail"
+"""After this the hidden folder of files is named that have no folder of their own."""
 _LEFT_BY_FILE_BROWSERS = frozenset((".DS_Store", "Thumbs.db", "desktop.ini"))
 _REMEDY = "Choose an output folder that you may write to, on a disk with free space."
 
@@ -52,6 +54,38 @@ def whole_folder(target: Path, own_files: frozenset[str], marker: str, what: str
         raise OutputError(f"The {what} cannot be written to {target}: {error.strerror or error}.", _REMEDY) from error
     finally:
         _tidy(target, [temporary], [previous])
+
+
+@contextmanager
+def whole_files(folder: Path, what: str) -> Iterator[Path]:
+    """Fill a hidden folder inside another; when the block ends well its files move up, else it is removed.
+
+    Files of the same names are replaced, one after the other.
+
+    Args:
+        folder: an existing folder, with other files perhaps.
+        what: what messages call the files.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    target = folder / _FILES
+    temporary = target.with_name(_hidden_name(target, f"{os.getpid()}-{uuid.uuid4().hex[:8]}", "partial"))
+    try:
+        _discard_forgotten(target)
+        temporary.mkdir()
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            path.replace(folder / path.name)
+    except OSError as error:
+        raise OutputError(f"The {what} cannot be written to {folder}: {error.strerror or error}.", _REMEDY) from error
+    finally:
+        _tidy(target, [temporary], [])
+
+
+def discard_half_made_files(folder: Path, process: int) -> None:
+    """Tidy up after a process, by its id, that was killed in :func:`whole_files`."""
+    discard_half_written(folder / _FILES, process)
 
 
 def discard_half_written(target: Path, process: int | None = None) -> None:

@@ -16,7 +16,7 @@ from ..core.face_model.store import INFO_FILE, InstalledModel, read_info
 from ..core.pictures import Pictures, encode_pictures
 from ..core.results import Reconstruction
 from ..core.user_assets import UserAsset
-from .messages import Done, Download, Failed, ImportModel, InstallFile, Reconstruct, Request
+from .messages import Done, Download, Failed, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 from .runner import Worker
 
 _SHARE_OF_WORKER = 0.9
@@ -104,9 +104,9 @@ class Job(Generic[Result]):
             raise
         return loaded
 
-    def cancel(self) -> None:
-        """Give the job up; nothing stays half written."""
-        self._worker.cancel()
+    def cancel(self, *, at_once: bool = False) -> None:
+        """Give the job up; nothing stays half written. ``at_once`` as of :meth:`Worker.cancel`."""
+        self._worker.cancel(at_once=at_once)
 
     def _tell(self, stage: str, fraction: float) -> None:
         self.stage = stage
@@ -139,6 +139,16 @@ def download_job(worker: Worker, asset: UserAsset, assets: Path, *, online: bool
 def install_job(worker: Worker, asset: UserAsset, source: Path, assets: Path) -> Job[Path]:
     """Install weights that the user has as a file; the result is their place."""
     return Job(worker, _itself, InstallFile, assets=str(assets), asset=asset, source=str(source))
+
+
+def picture_job(worker: Worker, load: Callable[[Path], Result], **choices: object) -> Job[Result]:
+    """Render the head that was written to the worker's folder.
+
+    Args:
+        worker: a Blender. load: as of :class:`Job`; what is in the worker's folder ends with its child.
+        choices: further fields of :class:`RenderHead`.
+    """
+    return Job(worker, load, RenderHead, folder=str(worker.folder), **choices)
 
 
 def _itself(path: Path) -> Path:

@@ -90,6 +90,26 @@ class InstallFile:
 
 
 @dataclass(frozen=True)
+class RenderHead:
+    """Blender asks for pictures of one of its heads.
+
+    Attributes:
+        folder: holds the head's file; a contact sheet is written there.
+        height: of a picture in pixels. samples: of Cycles for each pixel.
+        frames: of a turntable; 0: a contact sheet.
+        film: the turntable is one film. output: the existing folder for a turntable's files.
+    """
+
+    job: int
+    folder: str
+    height: int
+    samples: int
+    frames: int = 0
+    film: bool = True
+    output: str = ""
+
+
+@dataclass(frozen=True)
 class Ready:
     """The worker has started and reads requests."""
 
@@ -107,7 +127,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """A job is finished; ``path`` is what it has made: a result folder, a face model's folder, a file of weights."""
+    """A job is finished; ``path`` is what it has made: a result folder, a face model's folder, a file of weights,
+    pictures."""
 
     job: int
     path: str
@@ -123,7 +144,7 @@ class Failed:
     remedy: str
 
 
-Request = Reconstruct | WriteScene | ImportModel | Download | InstallFile
+Request = Reconstruct | WriteScene | ImportModel | Download | InstallFile | RenderHead
 Reply = Ready | Progress | Done | Failed
 Message = Request | Reply
 

@@ -5,9 +5,12 @@ import collections
 import itertools
 import os
 import queue
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 from ..core.errors import WorkerError
@@ -17,6 +20,9 @@ from .tasks import tidy_after
 _WORKER = Path(__file__).with_name("worker.py")
 _ADDON = Path(__file__).parent.parent
 _LOG_LINES = 40
+_FOLDER_PREFIX = "facedetail_"
+_WHERE_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+"""Variables that tell programs of all systems where to put temporary files. A Blender that is killed leaves some."""
 BUSY_MESSAGE = "FaceDetail is at work already."
 _REMEDY = "Try again; if it happens again, try a smaller texture or another photo, and report it."
 
@@ -61,6 +67,7 @@ class Worker:
         if threads is not None:
             self._environment.setdefault("OMP_NUM_THREADS", str(threads))
         self._is_blender = bool(blender)
+        self._folder: Path | None = None
         self._process: subprocess.Popen | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
@@ -76,6 +83,21 @@ class Worker:
     def pid(self) -> int | None:
         """The child's process id while it lives."""
         return self._process.pid if self._alive() else None
+
+    @property
+    def folder(self) -> Path:
+        """A temporary folder for a child that is a Blender, for its own temporary files too; it ends with the child.
+
+        Raises:
+            WorkerError: there is no room for one.
+        """
+        if self._folder is None:
+            try:
+                self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+            except OSError as error:
+                message = f"There is no room for temporary files: {error.strerror or error}."
+                raise WorkerError(message, "Free some space on the disk.") from error
+        return self._folder
 
     def log(self) -> str:
         """The last lines the child wrote to its standard error."""
@@ -124,36 +146,48 @@ class Worker:
                 self._request = None
         return replies
 
-    def cancel(self) -> None:
-        """Give the current job up: kill the child, remove what it half wrote. The next job starts a new child."""
-        request, process = self._request, self._process
-        self.close()
-        if request is not None:
-            tidy_after(request, process.pid)
+    def cancel(self, *, at_once: bool = False) -> None:
+        """Give the current job up: kill the child, remove what it half wrote. The next job starts a new child.
 
-    def close(self) -> None:
-        """Kill the child, if any, where it has no job to tidy up after. Safe to call twice."""
+        Args:
+            at_once: a thread waits for the child's end, which takes long where it holds much memory, and tidies up.
+        """
+        self._end(self._request, at_once)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Kill the child, if any, where it has no job to tidy up after; safe to call twice. Args: as :meth:`cancel`."""
+        self._end(None, at_once)
+
+    def _end(self, request: Request | None, at_once: bool) -> None:
         process, self._process, self._request = self._process, None, None
+        folder, self._folder = self._folder, None
         self._lines = queue.SimpleQueue()
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        process.stdin.close()
+        if process is not None:
+            process.kill()
+        rest = partial(_bury, process, request, folder)
+        if at_once and process is not None:
+            threading.Thread(target=rest).start()  # Python waits for it before it ends
+        else:
+            rest()
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def _start(self) -> None:
-        self.close()
+        if self._process is not None:
+            self.close()
         self._log.clear()
+        command, environment = self._command, self._environment
+        if self._is_blender:
+            command = [*command, "--scratch", str(self.folder)]
+            environment = {**environment, **dict.fromkeys(_WHERE_TEMPORARY, str(self.folder))}
         try:
             self._process = subprocess.Popen(
-                self._command,
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=self._environment,
+                env=environment,
                 # A terminal's Ctrl-C is for the parent, which tidies up after the child.
                 process_group=0 if os.name == "posix" else None,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -184,6 +218,17 @@ class Worker:
         tidy_after(request, process.pid)
         last = next((line for line in reversed(self._log) if line.strip()), "no message")
         return Failed(request.job, WorkerError.code, f"The worker process ended (status {status}): {last}", _REMEDY)
+
+
+def _bury(process: subprocess.Popen | None, request: Request | None, folder: Path | None) -> None:
+    """Wait for a killed child; remove what it leaves: its job's half-written files, and its temporary folder."""
+    if process is not None:
+        process.wait()
+        process.stdin.close()
+        if request is not None:
+            tidy_after(request, process.pid)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_replies(stream: object, lines: "queue.SimpleQueue[str | None]") -> None:

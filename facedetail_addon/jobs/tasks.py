@@ -8,10 +8,10 @@ from typing import Any
 
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
-from ..core.folder import discard_half_written
+from ..core.folder import discard_half_made_files, discard_half_written
 from ..core.results import Reconstruction, result_folder
 from ..core.user_assets import LANDMARKER_FOLDER, download_user_asset, install_user_asset
-from .messages import Download, ImportModel, InstallFile, Reconstruct, Request
+from .messages import Download, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 
 Report = Callable[[str, float], None]
 Also = Callable[[Reconstruction, FaceModel], Callable[[Path], None]]
@@ -38,6 +38,10 @@ def do(request: Request, warm: dict, report: Report) -> Path:
 
 def tidy_after(request: Request, process: int) -> None:
     """Remove what a process, by its id, had half written. An unfinished download stays: the next one goes on there."""
+    if isinstance(request, RenderHead):
+        if request.output:
+            discard_half_made_files(Path(request.output), process)
+        return
     if isinstance(request, Reconstruct):
         discard_half_written(result_folder(Path(request.output), request.photo), process)
     discard_half_installed(Path(request.assets), process)

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import platform
 import queue
+import shutil
 import sys
 import threading
 import traceback
@@ -20,6 +21,7 @@ from types import ModuleType
 from typing import TextIO
 
 PACKAGE = "facedetail_addon"
+_ATTEMPTS = 3
 
 
 def main() -> int:
@@ -34,7 +36,7 @@ def main() -> int:
     _send(channel, messages, messages.Ready(platform.python_version()))
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     under_way: list = []
-    threading.Thread(target=_read_requests, args=(requests, under_way), daemon=True).start()
+    threading.Thread(target=_read_requests, args=(requests, under_way, arguments.scratch), daemon=True).start()
     _serve(channel, messages, arguments.tasks, requests, under_way)
     return 0
 
@@ -44,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--addon", required=True, help="folder of the add-on's package")
     parser.add_argument("--site", action="append", default=[], help="folder with Python packages; may be repeated")
     parser.add_argument("--tasks", default="jobs.tasks", help="module of the package that does what is asked for")
+    parser.add_argument("--scratch", default="", help="folder for temporary files, which ends with this process")
     # Blender keeps its own arguments, and hands on those after the dashes.
     own = sys.argv.index("--") + 1 if "--" in sys.argv else 1
     return parser.parse_args(sys.argv[own:])
@@ -67,7 +70,7 @@ def _load_package(directory: Path) -> ModuleType:
     return package
 
 
-def _read_requests(requests: "queue.SimpleQueue[str]", under_way: list) -> None:
+def _read_requests(requests: "queue.SimpleQueue[str]", under_way: list, scratch: str) -> None:
     """Blender's end of the pipe closes when it quits or crashes: then leave at once, even in the middle of a job."""
     for raw in sys.stdin.buffer:
         requests.put(raw.decode("utf-8"))
@@ -77,6 +80,9 @@ def _read_requests(requests: "queue.SimpleQueue[str]", under_way: list) -> None:
         for request in under_way:
             if tidy_after is not None:
                 tidy_after(request, os.getpid())
+        if scratch:
+            for _ in range(_ATTEMPTS):  # the job's own thread may still write
+                shutil.rmtree(scratch, ignore_errors=True)
     finally:
         os._exit(0)
 

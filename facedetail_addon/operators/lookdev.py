@@ -1,39 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of the head at hand: a contact sheet, and a turntable."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import bpy
 
 from ..core.errors import FaceDetailError, OutputError
-from ..core.result_files import write_png
+from ..core.folder import whole_files
+from ..core.result_files import png_bytes
+from ..jobs.job import Job, picture_job
 from ..names import (
-    LABEL,
     LOOKDEV_LABEL,
     MAX_FRAMES,
     MIN_FRAMES,
     OP_LOOKDEV,
     OP_TURNTABLE,
     RELIEF_PROPERTY,
+    STATE_PROPERTY,
     TURNTABLE_LABEL,
 )
 from ..scene.build import run_through
-from ..scene.lookdev import (
-    DEFAULT_HEIGHT,
-    MAX_HEIGHT,
-    MIN_HEIGHT,
-    Lookdev,
-    find_root,
-    keep_sheet,
-    sheet_steps,
-)
+from ..scene.lookdev import DEFAULT_HEIGHT, MAX_HEIGHT, MIN_HEIGHT, Lookdev, keep_sheet, sheet_steps
+from ..scene.lookdev_file import write_head
 from ..scene.lookdev_stage import root_of
 from ..scene.lookdev_turntable import DEFAULT_FRAMES, turntable_steps
-from .work import refuse
+from .work import WorkOperator
 
-_TIMER_S = 0.1
 _NO_HEAD = "Select a head first."
 
 
@@ -48,11 +41,14 @@ def _height_property() -> object:
     )
 
 
-class _Pictures:
-    """What both operators share: picture by picture in a window, all at once where nobody watches.
+class _Pictures(WorkOperator):
+    """What both operators share: a second Blender renders, where somebody watches; else this one.
 
-    Subclasses give the steps and keep what they return.
+    Its child ends with the job: the next one is for other pictures of another head, and it holds much memory.
     """
+
+    needs_packages = False
+    last_stage = "Keeping the pictures"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -62,69 +58,46 @@ class _Pictures:
         if context.mode != "OBJECT":
             cls.poll_message_set("Pictures are made in Object Mode.")
             return False
-        return True
+        return super().poll(context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            root = root_of(context.active_object)
-            self._root_name = root.name
-            self._steps = self._make_steps(Lookdev(height=self.height, relief=getattr(root, RELIEF_PROPERTY).chosen()))
-            if bpy.app.background or context.window is None:
-                return self._keep(context, run_through(self._steps))
-        except FaceDetailError as error:
-            return refuse(self, error)
-        manager = context.window_manager
-        self._timer = manager.event_timer_add(_TIMER_S, window=context.window)
-        manager.progress_begin(0, 100)
-        manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+    def wanted(self) -> dict[str, object]:
+        """What kind of pictures, as fields of the request.
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type == "ESC" and event.value == "PRESS":
-            self.cancel(context)
-            self.report({"INFO"}, "Cancelled")
-            return {"CANCELLED"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
+        Raises:
+            OutputError: they would have no place.
+        """
+        raise NotImplementedError
+
+    def start(self, context: bpy.types.Context) -> Job:
+        wanted, lookdev = self.wanted(), self._lookdev(context)
         try:
-            # Each step does what the one before has announced, so the status bar names the picture that is being made.
-            self._show(context, *next(self._steps))
-            return {"PASS_THROUGH"}
-        except StopIteration as done:
-            self._finish(context)
-            return self._done(context, done.value)
-        except FaceDetailError as error:
-            self._finish(context)
-            return refuse(self, error)
+            write_head(self.renderer.folder, self._root(context), lookdev.relief)
+            return picture_job(self.renderer, self.load, height=lookdev.height, samples=lookdev.samples, **wanted)
         except BaseException:
-            self._finish(context)
+            self.renderer.close()
             raise
 
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Esc, or Blender ends the operator (another file, quitting)."""
-        self._steps.close()
-        self._finish(context)
+    @staticmethod
+    def load(path: Path) -> object:
+        """What the child has made."""
+        return path
 
-    def _make_steps(self, lookdev: Lookdev) -> Iterator[tuple[str, float]]:
-        raise NotImplementedError
+    def _lookdev(self, context: bpy.types.Context) -> Lookdev:
+        return Lookdev(height=self.height, relief=getattr(self._root(context), RELIEF_PROPERTY).chosen())
 
-    def _keep(self, context: bpy.types.Context, made: object) -> set[str]:
-        raise NotImplementedError
+    def _root(self, context: bpy.types.Context) -> bpy.types.Object:
+        root = root_of(context.active_object)
+        self._root_name = root.name
+        return root
 
-    def _done(self, context: bpy.types.Context, made: object) -> set[str]:
-        try:
-            return self._keep(context, made)
-        except FaceDetailError as error:
-            return refuse(self, error)
-
-    def _show(self, context: bpy.types.Context, stage: str, done: float) -> None:
-        context.window_manager.progress_update(round(100 * done))
-        context.workspace.status_text_set(f"{LABEL}: {stage} ({done:.0%})   Esc: cancel")
+    def _fail(self, context: bpy.types.Context, error: FaceDetailError) -> set[str]:
+        result = super()._fail(context, error)
+        getattr(context.window_manager, STATE_PROPERTY).error_code = ""  # preferences mend none of these
+        return result
 
     def _finish(self, context: bpy.types.Context) -> None:
-        context.window_manager.event_timer_remove(self._timer)
-        context.window_manager.progress_end()
-        context.workspace.status_text_set(None)
+        super()._finish(context)
+        self.renderer.close(at_once=True)
 
 
 class FACEDETAIL_OT_lookdev(_Pictures, bpy.types.Operator):
@@ -142,22 +115,25 @@ class FACEDETAIL_OT_lookdev(_Pictures, bpy.types.Operator):
         options={"SKIP_SAVE"},
     )
 
-    def _make_steps(self, lookdev: Lookdev) -> Iterator[tuple[str, float]]:
-        return sheet_steps(self._root_name, lookdev)
+    def wanted(self) -> dict[str, object]:
+        return {}
 
-    def _keep(self, context: bpy.types.Context, made: object) -> set[str]:
-        image = keep_sheet(find_root(self._root_name), made)
+    def wait(self, context: bpy.types.Context) -> bytes:
+        return png_bytes(run_through(sheet_steps(self._root(context).name, self._lookdev(context))))
+
+    @staticmethod
+    def load(path: Path) -> bytes:
+        return path.read_bytes()
+
+    def complete(self, context: bpy.types.Context, result: bytes) -> set[str]:
+        image = keep_sheet(self._root_name, result)
         if not bpy.app.background:
             # Later, because an operator that opens a window while it is modal never ends.
             bpy.app.timers.register(partial(_show_image, image.name), first_interval=0.0)
+        path = Path(bpy.path.abspath(self.filepath))
         if self.filepath:
-            path = Path(bpy.path.abspath(self.filepath))
-            try:
-                write_png(path, made)
-            except OSError as error:
-                raise OutputError(
-                    f"{path} cannot be written: {error.strerror or error}.", "Choose a folder that you may write to."
-                ) from error
+            with whole_files(path.parent, "sheet") as unfinished:
+                (unfinished / path.name).write_bytes(result)
         self.report({"INFO"}, f"The sheet is the image {image.name}" + (f", and {path}" if self.filepath else ""))
         return {"FINISHED"}
 
@@ -185,14 +161,21 @@ class FACEDETAIL_OT_turntable(_Pictures, bpy.types.Operator):
             return {"RUNNING_MODAL"}
         return self.execute(context)
 
-    def _make_steps(self, lookdev: Lookdev) -> Iterator[tuple[str, float]]:
+    def wanted(self) -> dict[str, object]:
         folder = Path(bpy.path.abspath(self.directory))
         if not self.directory or not folder.is_dir():
             raise OutputError(f"The folder {folder} is not there.", "Choose a folder.")
-        return turntable_steps(self._root_name, lookdev, folder, self.frames, film=self.film)
+        return {"frames": self.frames, "film": self.film, "output": str(folder)}
 
-    def _keep(self, context: bpy.types.Context, made: object) -> set[str]:
-        self.report({"INFO"}, f"{len(made)} file{'s' if len(made) > 1 else ''} in {made[0].parent}")
+    def wait(self, context: bpy.types.Context) -> Path:
+        folder = Path(self.wanted()["output"])
+        lookdev = self._lookdev(context)
+        run_through(turntable_steps(self._root_name, lookdev, folder, self.frames, film=self.film))
+        return folder
+
+    def complete(self, context: bpy.types.Context, result: Path) -> set[str]:
+        made = "The film is" if self.film else f"{self.frames} files are"
+        self.report({"INFO"}, f"{made} in {result}")
         return {"FINISHED"}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What operators have in common that give the worker a job and wait for it."""
+"""What operators have in common that give a worker a job and wait for it."""
 
 import atexit
 import time
@@ -20,7 +20,6 @@ _STEP_TIMER_S = 0.01
 _STEPS_S = 0.012
 """No more than this, and one step (up to 35 ms), between two of Blender's events."""
 _WAITING = "Waiting for Object Mode"
-_BUILDING = "Building the scene"
 _SHOWN_IN = ("VIEW_3D", "PREFERENCES")
 
 Steps = Generator[None, None, set[str]]
@@ -34,6 +33,12 @@ class WorkOperator:
 
     # From register() to unregister(), one for all operators; kept warm between jobs.
     worker: Worker | None = None
+    # A second Blender, for pictures; not where this one is no program that could be started.
+    renderer: Worker | None = None
+    needs_packages = True
+    """Its job needs what the worker needs, torch above all."""
+    last_stage = "Building the scene"
+    """Of the completion, which nothing interrupts."""
     changes_scene = False
     """Blender would not undo what is added to the scene in Edit Mode."""
 
@@ -52,6 +57,10 @@ class WorkOperator:
         """Give the worker its job; FaceDetailError where that makes no sense."""
         raise NotImplementedError
 
+    def wait(self, context: bpy.types.Context) -> object:
+        """The job's result, in the end, where nobody watches."""
+        return self.start(context).run(lambda stage, fraction: None)
+
     def complete(self, context: bpy.types.Context, result: object) -> set[str]:
         """Show or tell what the job has made."""
         raise NotImplementedError
@@ -67,12 +76,13 @@ class WorkOperator:
             known = self.known(context) if self.options.is_repeat else None
             if known is not None:
                 return run_through(self.steps(context, known))
-            _require_packages()
-            self._job = self.start(context)
+            if self.needs_packages:
+                _require_packages()
             # "Adjust Last Operation" and "Repeat Last" run the finished operator again, which must not go modal then.
             repeated = self.options.is_repeat or self.options.is_repeat_last
             if bpy.app.background or context.window is None or repeated:
-                return run_through(self.steps(context, self._job.run(lambda stage, fraction: None)))
+                return run_through(self.steps(context, self.wait(context)))
+            self._job = self.start(context)
         except FaceDetailError as error:
             return self._fail(context, error)
         self._begin(context)
@@ -95,7 +105,7 @@ class WorkOperator:
                 self._show(context, self._job.stage if self._result is None else _WAITING, self._job.fraction)
                 return {"PASS_THROUGH"}
             self._steps = self.steps(context, self._result)
-            self._show(context, _BUILDING, self._job.fraction)
+            self._show(context, self.last_stage, self._job.fraction)
             self._tick(context, _STEP_TIMER_S)
             return {"RUNNING_MODAL"}
         except FaceDetailError as error:
@@ -122,7 +132,7 @@ class WorkOperator:
         if getattr(self, "_job", None) is not None:
             if self._steps is not None:
                 self._steps.close()
-            self._job.cancel()
+            self._job.cancel(at_once=True)
             self._finish(context)
 
     def _fail(self, context: bpy.types.Context, error: FaceDetailError) -> set[str]:
@@ -207,15 +217,21 @@ def redraw(context: bpy.types.Context) -> None:
 
 
 def attach_worker() -> None:
-    """Give the operators their worker; the child process starts with the first job."""
-    worker = Worker(worker_directories())
-    WorkOperator.worker = worker
-    atexit.register(worker.cancel)
+    """Give the operators their workers; a child process starts with its first job."""
+    WorkOperator.worker = Worker(worker_directories())
+    if bpy.app.binary_path:
+        WorkOperator.renderer = Worker(worker_directories(), blender=bpy.app.binary_path, tasks="scene_tasks")
+    for worker in _workers():
+        atexit.register(worker.cancel)
 
 
 def detach_worker() -> None:
-    """End the child process, and what it is at."""
-    worker, WorkOperator.worker = WorkOperator.worker, None
-    if worker is not None:
+    """End the child processes, and what they are at."""
+    for worker in _workers():
         atexit.unregister(worker.cancel)
         worker.cancel()
+    WorkOperator.worker = WorkOperator.renderer = None
+
+
+def _workers() -> list[Worker]:
+    return [worker for worker in (WorkOperator.worker, WorkOperator.renderer) if worker is not None]

@@ -15,7 +15,7 @@ from ..core.errors import OutputError
 from ..names import LOOKDEV_SUFFIX
 from .adaptive import can_denoise
 from .displacement import Relief
-from .images import packed_image
+from .images import packed_file
 from .lookdev_light import light_as_photo, light_as_studio, light_raking, make_clay
 from .lookdev_sheet import contact_sheet, crop_photo, over_backdrop
 from .lookdev_stage import Stage, staged
@@ -90,11 +90,11 @@ def sheet_steps(root_name: str, lookdev: Lookdev) -> Iterator[tuple[str, float]]
     return contact_sheet(pictures, tuple(caption for caption, _ in _PICTURES))
 
 
-def keep_sheet(root: bpy.types.Object, sheet: np.ndarray) -> bpy.types.Image:
-    """The sheet as a packed image of the file; an older sheet of the head gives way, where it is shown too."""
-    name = f"{root.name} {LOOKDEV_SUFFIX}"
+def keep_sheet(root_name: str, sheet: bytes) -> bpy.types.Image:
+    """The sheet, a PNG file, as a packed image; an older one of the head gives way, where it is shown too."""
+    name = f"{root_name} {LOOKDEV_SUFFIX}"
     older = bpy.data.images.get(name)
-    image = packed_image(name, sheet)
+    image = packed_file(name, (1, 1), sheet)
     if older is not None:
         older.user_remap(image)
         bpy.data.images.remove(older)

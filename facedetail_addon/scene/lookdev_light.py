@@ -16,7 +16,6 @@ _LAMPS = ((-60.0, 32.0, 3.2), (80.0, 8.0, 0.6))
 """Azimuth to the subject's left from straight before the face, elevation, strength: one lamp grazes forehead, nose and
 cheek, and one on the other side keeps the form there from drowning in shadow."""
 _FILL = 0.08
-_LIGHT_MAP = 256
 
 
 def light_as_photo(scene: bpy.types.Scene, radiance: np.ndarray) -> None:
@@ -26,9 +25,6 @@ def light_as_photo(scene: bpy.types.Scene, radiance: np.ndarray) -> None:
         radiance: (B², 3) spherical harmonics, head frame.
     """
     scene.world = make_world(scene.name, radiance)
-    # As large as the light's picture: left to itself Cycles takes seconds for a map of millions of pixels.
-    scene.world.cycles.sampling_method = "MANUAL"
-    scene.world.cycles.sample_map_resolution = _LIGHT_MAP
 
 
 def light_as_studio(scene: bpy.types.Scene, radiance: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import OutputError
+from ..core.folder import whole_files
 from ..core.result_files import TURNTABLE_FILE, write_png
 from .lookdev import Lookdev, find_root, orbit_picture
 from .lookdev_sheet import BACKDROP, over_backdrop
@@ -23,8 +24,8 @@ def turntable_steps(
 ) -> Iterator[tuple[str, float]]:
     """Render a turn around a head in studio light, from the front towards its left, picture by picture.
 
-    The last frame stands one step before the first, so that it runs round without a stop. Files are written when all
-    pictures are made.
+    The last frame stands one step before the first, so that it runs round without a stop. The files appear when all
+    are made.
 
     Args:
         root_name: of the head's empty.
@@ -44,36 +45,26 @@ def turntable_steps(
     """
     if film and not bpy.app.build_options.codec_ffmpeg:
         raise OutputError("This Blender was built without FFmpeg.", "Choose PNG files for the turntable.")
-    pictures = []
-    for number in range(frames):
-        yield f"Turntable {number + 1} of {frames}", number / (frames + 1)
-        pictures.append(over_backdrop(orbit_picture(find_root(root_name), lookdev, 360 * number / frames)))
-    yield "Writing the turntable", frames / (frames + 1)
-    with tempfile.TemporaryDirectory() as scratch:
-        paths = [Path(scratch, _FRAME_NAME.format(number)) for number in range(1, frames + 1)]
-        try:
-            for path, picture in zip(paths, pictures, strict=True):
-                write_png(path, picture)
-            made = [_encode(paths, pictures[0].shape[:2])] if film else paths
-            written = [folder / path.name for path in made]
-            for path, target in zip(made, written, strict=True):
-                target.write_bytes(path.read_bytes())
-        except OSError as error:
-            raise OutputError(
-                f"The turntable cannot be written to {folder}: {error.strerror or error}.",
-                "Choose a folder that you may write to.",
-            ) from error
-    return written
+    with whole_files(folder, "turntable") as unfinished, tempfile.TemporaryDirectory() as scratch:
+        paths = [Path(scratch if film else unfinished, _FRAME_NAME.format(number)) for number in range(1, frames + 1)]
+        for number, path in enumerate(paths):
+            yield f"Turntable {number + 1} of {frames}", number / (frames + 1)
+            write_png(path, over_backdrop(orbit_picture(find_root(root_name), lookdev, 360 * number / frames)))
+        yield "Writing the turntable", frames / (frames + 1)
+        if film:
+            target = unfinished / TURNTABLE_FILE
+            _encode(paths, lookdev.size, target)
+            paths = [target]
+    return [folder / path.name for path in paths]
 
 
-def _encode(paths: list[Path], shape: tuple[int, int]) -> Path:
-    """Pictures into a film beside them, by Blender's sequencer."""
-    target = paths[0].with_name(TURNTABLE_FILE)
+def _encode(paths: list[Path], size: tuple[int, int], target: Path) -> None:
+    """Pictures into a film, by Blender's sequencer."""
     with removed_afterwards():
         scene = bpy.data.scenes.new(TURNTABLE_FILE)
         render = scene.render
         # H.264 halves the resolution of colour, so sides are even.
-        render.resolution_y, render.resolution_x = (side + side % 2 for side in shape)
+        render.resolution_x, render.resolution_y = (side + side % 2 for side in size)
         render.resolution_percentage = 100
         render.fps, render.fps_base = _FRAMES_PER_SECOND, 1.0
         scene.frame_start, scene.frame_end = 1, len(paths)
@@ -99,7 +90,6 @@ def _encode(paths: list[Path], shape: tuple[int, int]) -> Path:
             raise OutputError(f"The film cannot be made: {error}.", "Choose PNG files for the turntable.") from error
     if not target.is_file():
         raise OutputError("The film cannot be made.", "Choose PNG files for the turntable.")
-    return target
 
 
 def _length(frames: int) -> dict[str, int]:

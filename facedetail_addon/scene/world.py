@@ -16,6 +16,7 @@ from .images import packed_light
 from .nodes import add_node, find_node, mix_colors
 
 STUDIO_IMAGE = "FaceDetail studio light"
+_SAMPLING_MAP_PX = 256
 
 
 def make_world(stem: str, radiance: np.ndarray) -> bpy.types.World:
@@ -31,6 +32,10 @@ def make_world(stem: str, radiance: np.ndarray) -> bpy.types.World:
     # A world that no scene uses any more would not be saved: the lights of older heads are kept to be chosen again.
     world.use_fake_user = True
     world.use_nodes = True
+    if hasattr(world, "cycles"):
+        # As large as the light's pictures: left to itself Cycles takes seconds for a map of millions of pixels.
+        world.cycles.sampling_method = "MANUAL"
+        world.cycles.sample_map_resolution = _SAMPLING_MAP_PX
     tree = world.node_tree
     place = add_node(tree, "ShaderNodeTexCoord", (-1150, 100))
     turn = add_node(tree, "ShaderNodeMapping", (-950, 100), ROTATION_NODE)

@@ -26,17 +26,20 @@ class Stillness:
 
     Attributes:
         gaps: (stage, seconds between two ticks) while recording. handlers: (stage, seconds in the job's own handler,
-            those on the processor alone: other programs on a busy machine do not count).
+            those on the processor alone: other programs on a busy machine do not count). starts: both seconds of
+            starting a job.
     """
 
     def __init__(self):
         self.gaps: list[tuple[str, float]] = []
         self.handlers: list[tuple[str, float, float]] = []
+        self.starts: list[tuple[float, float]] = []
         self._last: float | None = None
 
     def start(self) -> None:
         self.gaps.clear()
         self.handlers.clear()
+        self.starts.clear()
         self._last = time.perf_counter()
 
     def stop(self) -> None:
@@ -62,6 +65,18 @@ class Stillness:
 
         return modal
 
+    def timed_start(self, start: Callable) -> Callable:
+        """The operator's way to start its job, with a stop watch."""
+
+        def started(operator, context):
+            begin, busy = time.perf_counter(), time.thread_time()
+            try:
+                return start(operator, context)
+            finally:
+                self.starts.append((time.perf_counter() - begin, time.thread_time() - busy))
+
+        return started
+
 
 def stage() -> str:
     """What the job is doing; empty without one."""
@@ -86,11 +101,11 @@ def rectangle(kind: str) -> list[int]:
     return [found.x, found.y, found.width, found.height]
 
 
-def in_view(operator: Callable, **options: object) -> list[str]:
-    """Call an operator as if from the 3D view."""
+def in_view(operator: Callable, *how: str, **options: object) -> list[str]:
+    """Call an operator as if from the 3D view; ``how``: ``INVOKE_DEFAULT``, as by a button."""
     window, area = view3d()
     with bpy.context.temp_override(window=window, area=area, region=region("WINDOW")):
-        return sorted(operator(**options))
+        return sorted(operator(*how, **options))
 
 
 def shade(kind: str, overlays: bool) -> None:
@@ -123,8 +138,8 @@ def serve(address: str) -> None:
     """Answer one connection after the other; runs in a thread, evaluates in the main one."""
     questions: queue.SimpleQueue[tuple[str, queue.SimpleQueue]] = queue.SimpleQueue()
     still = Stillness()
-    kind = bpy.types.FACEDETAIL_OT_reconstruct
-    kind.modal = still.timed(kind.modal)
+    for kind in (bpy.types.FACEDETAIL_OT_reconstruct, bpy.types.FACEDETAIL_OT_lookdev):
+        kind.modal, kind.start = still.timed(kind.modal), still.timed_start(kind.start)
     names = {**globals(), "still": still}
 
     def listen() -> None:

@@ -11,35 +11,19 @@ import sys
 import time
 from pathlib import Path
 
+from ending import load_during_a_job, quit_during_a_job
+from pictures import cancel_pictures, finish_pictures
+from report import CANCEL_S, JOB_S, STATE, Report, running, temporary
 from window import BlenderWindow, WindowError, blender_window
 
 DISPLAY = ":77"
 MODULE = "bl_ext.user_default.facedetail"
 TAB = "FaceDetail"
 OPERATOR = "bpy.ops.facedetail.reconstruct("
-STATE = "bpy.context.window_manager.facedetail_state"
 ROW_PX = 7
 """The sidebar is searched in steps of less than a button's height."""
-CANCEL_S, JOB_S, UNDO_S = 0.5, 600, 60
+UNDO_S = 60
 BLOCK_MS = 50
-
-
-class Report:
-    """Checks and figures."""
-
-    def __init__(self):
-        self.checks: dict[str, bool] = {}
-        self.figures: dict[str, object] = {}
-
-    def check(self, what: str, right: bool) -> None:
-        """Note a check, and tell it."""
-        self.checks[what] = bool(right)
-        print(f"{'ok    ' if right else 'FAILED'} {what}", flush=True)
-
-    def figure(self, what: str, value: object) -> None:
-        """Note a number, and tell it."""
-        self.figures[what] = value
-        print(f"       {what}: {value}", flush=True)
 
 
 def open_sidebar(window: BlenderWindow) -> None:
@@ -80,11 +64,6 @@ def copied(window: BlenderWindow, at: tuple[float, float], patience_s: float) ->
     window.key("ctrl+c")
     time.sleep(patience_s)
     return window.ask("bpy.context.window_manager.clipboard")
-
-
-def running(window: BlenderWindow) -> bool:
-    """A job is under way."""
-    return window.ask(f"{STATE}.running")
 
 
 def cancel_once(window: BlenderWindow, button: tuple[float, float], report: Report) -> None:
@@ -184,7 +163,7 @@ def look(window: BlenderWindow) -> None:
 
 
 def main(photo: str, screenshots: Path) -> int:
-    report = Report()
+    report, left = Report(), temporary()
     try:
         with blender_window(DISPLAY, Path(__file__).parent, screenshots) as window:
             # Blender's first cube is two metres wide, and the head would be inside it.
@@ -198,7 +177,13 @@ def main(photo: str, screenshots: Path) -> int:
             window.screenshot("1_idle")
             cancel_once(window, button, report)
             complete(window, button, report)
+            cancel_pictures(window, report)
             look(window)
+            finish_pictures(window, screenshots, report)
+            load_during_a_job(window, photo, report)
+            quit_during_a_job(window, photo, left, report)
+        log = (screenshots / "blender.log").read_text(encoding="utf-8", errors="replace")
+        report.check("no traceback in Blender's log", "Traceback" not in log)
     except WindowError as error:
         report.check(str(error), False)
     (screenshots / "report.json").write_text(json.dumps(vars(report), indent=2), encoding="utf-8")

@@ -23,7 +23,8 @@ class WindowError(Exception):
 class BlenderWindow:
     """A running Blender that fills the screen. Points are pixels from the lower left, as Blender counts them."""
 
-    def __init__(self, display: str, address: Path, screenshots: Path):
+    def __init__(self, display: str, address: Path, screenshots: Path, process: subprocess.Popen):
+        self.process = process
         self._environment = {**os.environ, "DISPLAY": display}
         self._address = address
         self._screenshots = screenshots
@@ -108,7 +109,7 @@ def blender_window(display: str, folder: Path, screenshots: Path) -> Iterator[Bl
             blender = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             _until(address.exists, blender, "Blender")
-            window = BlenderWindow(display, address, screenshots)
+            window = BlenderWindow(display, address, screenshots, blender)
             window.ask("1")
             yield window
         finally:
