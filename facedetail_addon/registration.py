@@ -9,8 +9,7 @@ from .operators.assets import (
     FACEDETAIL_OT_download_fan,
     FACEDETAIL_OT_import_model,
     FACEDETAIL_OT_install_fan,
-    FACEDETAIL_OT_remove_fan,
-    FACEDETAIL_OT_remove_model,
+    FACEDETAIL_OT_remove,
 )
 from .operators.export import FACEDETAIL_OT_export
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
@@ -37,10 +36,9 @@ _CLASSES = (
     FACEDETAIL_OT_reconstruct,
     FACEDETAIL_OT_export,
     FACEDETAIL_OT_import_model,
-    FACEDETAIL_OT_remove_model,
+    FACEDETAIL_OT_remove,
     FACEDETAIL_OT_download_fan,
     FACEDETAIL_OT_install_fan,
-    FACEDETAIL_OT_remove_fan,
     FACEDETAIL_OT_lookdev,
     FACEDETAIL_OT_turntable,
     FACEDETAIL_OT_copy_command,
