@@ -12,13 +12,16 @@ from .operators.assets import (
     FACEDETAIL_OT_remove,
 )
 from .operators.export import FACEDETAIL_OT_export
+from .operators.expression import FACEDETAIL_OT_expression
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
+from .operators.view import FACEDETAIL_OT_view
 from .operators.work import attach_worker, detach_worker
 from .preferences import FaceDetailPreferences, chosen_assets_directory
 from .properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .ui import photo
 from .ui.export import FACEDETAIL_PT_export
+from .ui.expression import FACEDETAIL_PT_expression
 from .ui.head import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_result
 from .ui.panel import (
     FACEDETAIL_PT_advanced,
@@ -35,6 +38,8 @@ _CLASSES = (
     FaceDetailState,
     FACEDETAIL_OT_reconstruct,
     FACEDETAIL_OT_export,
+    FACEDETAIL_OT_expression,
+    FACEDETAIL_OT_view,
     FACEDETAIL_OT_import_model,
     FACEDETAIL_OT_remove,
     FACEDETAIL_OT_download_fan,
@@ -46,6 +51,7 @@ _CLASSES = (
     FACEDETAIL_PT_face_model,
     FACEDETAIL_PT_advanced,
     FACEDETAIL_PT_result,
+    FACEDETAIL_PT_expression,
     FACEDETAIL_PT_detail,
     FACEDETAIL_PT_light,
     FACEDETAIL_PT_export,

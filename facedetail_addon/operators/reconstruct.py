@@ -25,6 +25,7 @@ from ..properties import (
 )
 from ..scene.build import build_steps, select_head
 from .last_result import LastResult, key_of, remember
+from .view import look_at_new_head
 from .work import Steps, WorkOperator
 
 _OF_THE_SCENE = ("relief_strength", "use_camera", "use_light", "use_sun")
@@ -132,16 +133,8 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         FACEDETAIL_OT_reconstruct.last = remember(self._key, result.folder)
         select_head(collection, context.view_layer)
         if self.use_camera and not bpy.app.background and context.window is not None:
-            _look_through_camera(context.window)
+            look_at_new_head(context.window)
         for notice in result.reconstruction.notices:
             self.report({"WARNING"}, notice.message)
         self.report({"INFO"}, f"{collection.name} is in the scene; files in {result.folder}")
         return {"FINISHED"}
-
-
-def _look_through_camera(window: bpy.types.Window) -> None:
-    """In the largest 3D view. A head is small beside Blender's first cube, and would not be seen."""
-    views = [area for area in window.screen.areas if area.type == "VIEW_3D"]
-    if views:
-        largest = max(views, key=lambda area: area.width * area.height)
-        largest.spaces.active.region_3d.view_perspective = "CAMERA"

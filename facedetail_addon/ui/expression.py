@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The expression sliders of the head at hand: the skin's shape keys, by the parts of the face."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import bpy
+
+from ..names import EXPRESSION_CHOICES, OP_EXPRESSION, PANEL_CATEGORY
+from ..operators.expression import keys_at_hand
+
+_GROUPS = (
+    ("Brows", ("brow",)),
+    ("Gaze", ("eyeLook",)),
+    ("Eyelids", ("eye",)),
+    ("Cheeks and Nose", ("cheek", "nose")),
+    ("Jaw", ("jaw",)),
+    ("Mouth", ("mouth",)),
+    ("Tongue", ("tongue",)),
+)
+"""Parts of the face, and how the names of their expressions begin; the first that fits counts."""
+_OTHERS = "Others"
+_SIDES = ("Right", "Left")
+"""As they are seen on a face from the front, from the left of the picture to the right."""
+_LABEL_SHARE = 0.36
+
+
+@dataclass(frozen=True)
+class Slider:
+    """One line of sliders.
+
+    Attributes:
+        text: its label. keys: names of one shape key, or of two: of the face's right and left side.
+    """
+
+    text: str
+    keys: tuple[str, ...]
+
+
+def slider_groups(names: Iterable[str]) -> dict[str, tuple[Slider, ...]]:
+    """Expressions by the parts of the face, without empty parts; what has no known name comes last.
+
+    Args:
+        names: of shape keys, such as ``browOuterUpLeft``.
+    """
+    groups: dict[str, dict[str, list[str]]] = {title: {} for title, _ in _GROUPS} | {_OTHERS: {}}
+    for name in names:
+        title, beginning = _group_of(name)
+        # "jawLeft" goes to the left, and is no side of anything.
+        side = next((side for side in _SIDES if name.endswith(side) and name != beginning + side), "")
+        stem = name.removesuffix(side) if title != _OTHERS else name
+        groups[title].setdefault(stem, []).append(name)
+    return {
+        title: tuple(_slider(title, stem, keys) for stem, keys in found.items())
+        for title, found in groups.items()
+        if found
+    }
+
+
+def _group_of(name: str) -> tuple[str, str]:
+    for title, beginnings in _GROUPS:
+        for beginning in beginnings:
+            if re.match(rf"{beginning}(?![a-z])", name):
+                return title, beginning
+    return _OTHERS, ""
+
+
+def _slider(title: str, stem: str, keys: list[str]) -> Slider:
+    """``browOuterUp`` is *Outer Up* among the brows; where a part has two names, they stay."""
+    if title == _OTHERS:
+        return Slider(stem, tuple(keys))
+    _, beginning = _group_of(stem)
+    several = len(dict(_GROUPS)[title]) > 1
+    rest = stem if several else stem.removeprefix(beginning) or stem
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", rest)
+    return Slider(words[:1].upper() + words[1:], tuple(sorted(keys, key=lambda key: not key.endswith(_SIDES[0]))))
+
+
+class FACEDETAIL_PT_expression(bpy.types.Panel):
+    """Expression and gaze of the head at hand."""
+
+    bl_label = "Expression"
+    bl_category = PANEL_CATEGORY
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_parent_id = "FACEDETAIL_PT_result"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return keys_at_hand(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        keys = keys_at_hand(context)
+        buttons = layout.row(align=True)
+        for value, text in EXPRESSION_CHOICES:
+            buttons.operator(OP_EXPRESSION, text=text).expression = value
+        for title, sliders in slider_groups([key.name for key in keys.key_blocks[1:]]).items():
+            header, body = layout.panel(f"facedetail_expression_{title}", default_closed=True)
+            header.label(text=title)
+            if body is not None:
+                draw_sliders(body, keys, sliders)
+
+
+def draw_sliders(layout: bpy.types.UILayout, keys: bpy.types.Key, sliders: tuple[Slider, ...]) -> None:
+    """A line for each: its label, and one slider or the right and the left side's."""
+    lines = layout.column(align=True)
+    for slider in sliders:
+        line = lines.split(factor=_LABEL_SHARE, align=True)
+        line.label(text=slider.text)
+        values = line.row(align=True)
+        for name in slider.keys:
+            values.prop(keys.key_blocks[name], "value", text="", slider=True)
