@@ -13,6 +13,7 @@ from .operators.assets import (
 )
 from .operators.export import FACEDETAIL_OT_export
 from .operators.expression import FACEDETAIL_OT_expression
+from .operators.faces import attach_finder, detach_finder
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
 from .operators.view import FACEDETAIL_OT_view
@@ -70,6 +71,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.attach()
     attach_worker()
+    attach_finder()
     photo.attach()
     bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
     _Command.handle = bpy.utils.register_cli_command(COMMAND, _run_command)
@@ -80,6 +82,7 @@ def unregister() -> None:
     bpy.utils.unregister_cli_command(_Command.handle)
     bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
     photo.detach()
+    detach_finder()
     detach_worker()
     properties.detach()
     for cls in reversed(_CLASSES):

@@ -16,7 +16,7 @@ from ..core.face_model.store import INFO_FILE, InstalledModel, read_info
 from ..core.pictures import Pictures, encode_pictures
 from ..core.results import Reconstruction
 from ..core.user_assets import UserAsset
-from .messages import Done, Download, Failed, ImportModel, InstallFile, Reconstruct, Request
+from .messages import Done, Download, Failed, FindFaces, ImportModel, InstallFile, Reconstruct, Request
 from .runner import Worker
 
 _SHARE_OF_WORKER = 0.9
@@ -139,6 +139,12 @@ def download_job(worker: Worker, asset: UserAsset, assets: Path, *, online: bool
 def install_job(worker: Worker, asset: UserAsset, source: Path, assets: Path) -> Job[Path]:
     """Install weights that the user has as a file; the result is their place."""
     return Job(worker, _itself, InstallFile, assets=str(assets), asset=asset, source=str(source))
+
+
+def find_faces_job(worker: Worker, photo: Path, folder: Path, assets: Path) -> Job[tuple[Path, ...]]:
+    """Write pictures of a photo's faces into a folder that is empty or not there; largest face first."""
+    files = {"photo": str(photo), "folder": str(folder), "assets": str(assets)}
+    return Job(worker, lambda made: tuple(sorted(made.glob("*.png"))), FindFaces, **files)
 
 
 def _itself(path: Path) -> Path:

@@ -90,6 +90,16 @@ class InstallFile:
 
 
 @dataclass(frozen=True)
+class FindFaces:
+    """Blender asks for small pictures of the faces of a photo in ``folder``."""
+
+    job: int
+    assets: str
+    photo: str
+    folder: str
+
+
+@dataclass(frozen=True)
 class Ready:
     """The worker has started and reads requests."""
 
@@ -107,7 +117,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """A job is finished; ``path`` is what it has made: a result folder, a face model's folder, a file of weights."""
+    """A job is finished; ``path`` is what it has made: a result, a face model, faces (folders), a file of weights."""
 
     job: int
     path: str
@@ -123,7 +133,7 @@ class Failed:
     remedy: str
 
 
-Request = Reconstruct | WriteScene | ImportModel | Download | InstallFile
+Request = Reconstruct | WriteScene | ImportModel | Download | InstallFile | FindFaces
 Reply = Ready | Progress | Done | Failed
 Message = Request | Reply
 
