@@ -4,7 +4,7 @@
 import pytest
 
 from facedetail_addon import names
-from facedetail_addon.ui.expression import slider_groups
+from facedetail_addon.ui.expression import Slider, slider_groups
 
 PANEL = "FACEDETAIL_PT_expression"
 SHOWN = {"mouthSmileLeft": 0.75, "eyeLookUpRight": 0.25}
@@ -67,6 +67,16 @@ def test_names_of_others_come_last_and_stay():
     assert list(groups) == ["Brows", "Tongue", "Others"]
     others = [slider.text for slider in groups["Others"]]
     assert others == ["expression_00", "eyelash fix", "Photo Expression Rest"]
+
+
+def test_a_name_without_its_other_side_keeps_its_own():
+    groups = slider_groups(["browDown", "browDownRight", "browDownLeft", "noseSneerLeft", "cheekPuffLeft", "brow"])
+    assert groups["Brows"] == (
+        Slider("Down", ("browDown",)),
+        Slider("Down", ("browDownRight", "browDownLeft")),
+        Slider("Brow", ("brow",)),
+    )
+    assert [slider.text for slider in groups["Cheeks and Nose"]] == ["Nose Sneer Left", "Cheek Puff Left"]
 
 
 def test_sliders_are_the_shape_keys_with_any_object_of_the_head(blender, draw, collection, model):

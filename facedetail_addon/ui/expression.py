@@ -44,18 +44,16 @@ def slider_groups(names: Iterable[str]) -> dict[str, tuple[Slider, ...]]:
     Args:
         names: of shape keys, such as ``browOuterUpLeft``.
     """
-    groups: dict[str, dict[str, list[str]]] = {title: {} for title, _ in _GROUPS} | {_OTHERS: {}}
+    names = list(names)
+    groups: dict[str, list[Slider]] = {title: [] for title, _ in _GROUPS} | {_OTHERS: []}
     for name in names:
         title, beginning = _group_of(name)
-        # "jawLeft" goes to the left, and is no side of anything.
-        side = next((side for side in _SIDES if name.endswith(side) and name != beginning + side), "")
-        stem = name.removesuffix(side) if title != _OTHERS else name
-        groups[title].setdefault(stem, []).append(name)
-    return {
-        title: tuple(_slider(title, stem, keys) for stem, keys in found.items())
-        for title, found in groups.items()
-        if found
-    }
+        pair = _pair_of(name, beginning, names)
+        if pair is None:
+            groups[title].append(Slider(_words(name, beginning), (name,)))
+        elif name == next(key for key in names if key in pair):
+            groups[title].append(Slider(_words(pair[0].removesuffix(_SIDES[0]), beginning), pair))
+    return {title: tuple(sliders) for title, sliders in groups.items() if sliders}
 
 
 def _group_of(name: str) -> tuple[str, str]:
@@ -66,15 +64,24 @@ def _group_of(name: str) -> tuple[str, str]:
     return _OTHERS, ""
 
 
-def _slider(title: str, stem: str, keys: list[str]) -> Slider:
-    """``browOuterUp`` is *Outer Up* among the brows; where a part has two names, they stay."""
-    if title == _OTHERS:
-        return Slider(stem, tuple(keys))
-    _, beginning = _group_of(stem)
-    several = len(dict(_GROUPS)[title]) > 1
-    rest = stem if several else stem.removeprefix(beginning) or stem
+def _pair_of(name: str, beginning: str, names: list[str]) -> tuple[str, ...] | None:
+    """The names for both sides of the face; None where there is but one: ``jawLeft`` goes left, and is no side."""
+    for side in _SIDES:
+        stem = name.removesuffix(side)
+        if beginning and stem not in (name, beginning):
+            pair = tuple(stem + either for either in _SIDES)
+            return pair if set(pair) <= set(names) else None
+    return None
+
+
+def _words(name: str, beginning: str) -> str:
+    """``browOuterUp`` is *Outer Up* among the brows; where a group has two parts of the face, they are named."""
+    if not beginning:
+        return name
+    alone = any(beginnings == (beginning,) for _, beginnings in _GROUPS)
+    rest = (name.removeprefix(beginning) if alone else name) or name
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", rest)
-    return Slider(words[:1].upper() + words[1:], tuple(sorted(keys, key=lambda key: not key.endswith(_SIDES[0]))))
+    return words[:1].upper() + words[1:]
 
 
 class FACEDETAIL_PT_expression(bpy.types.Panel):
@@ -111,5 +118,6 @@ def draw_sliders(layout: bpy.types.UILayout, keys: bpy.types.Key, sliders: tuple
         line = lines.split(factor=_LABEL_SHARE, align=True)
         line.label(text=slider.text)
         values = line.row(align=True)
-        for name in slider.keys:
-            values.prop(keys.key_blocks[name], "value", text="", slider=True)
+        sides = [side[0] for side in _SIDES] if len(slider.keys) > 1 else [""]
+        for name, side in zip(slider.keys, sides, strict=True):
+            values.prop(keys.key_blocks[name], "value", text=side, slider=True)
