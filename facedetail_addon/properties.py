@@ -127,7 +127,7 @@ def resolution_property() -> object:
     )
 
 
-def face_property() -> object:
+def face_property(options: frozenset[str] = frozenset(("ANIMATABLE",))) -> object:
     """Which face, as the command line counts them."""
     return bpy.props.IntProperty(
         name="Face",
@@ -135,6 +135,7 @@ def face_property() -> object:
         default=0,
         min=0,
         soft_max=10,
+        options=set(options),
     )
 
 

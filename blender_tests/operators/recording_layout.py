@@ -50,8 +50,8 @@ class RecordingLayout:
         return [what for function, what in self.drawn if function == name]
 
 
-def draw(panel: str, width: int = 300, shading: str = "SOLID") -> RecordingLayout:
-    """What a registered panel draws in a sidebar of that width, beside a view with that shading."""
+def draw(panel: str, width: int = 300) -> RecordingLayout:
+    """What a registered panel draws in a sidebar of that width, beside a view with Solid shading."""
     layout = RecordingLayout()
     context = SimpleNamespace(
         scene=bpy.context.scene,
@@ -59,7 +59,7 @@ def draw(panel: str, width: int = 300, shading: str = "SOLID") -> RecordingLayou
         active_object=bpy.context.active_object,
         # Background mode has no scale of the interface.
         preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons),
-        space_data=SimpleNamespace(shading=SimpleNamespace(type=shading, color_type="MATERIAL")),
+        space_data=SimpleNamespace(shading=SimpleNamespace(type="SOLID", color_type="MATERIAL")),
         region=SimpleNamespace(width=width),
     )
     kind = getattr(bpy.types, panel)

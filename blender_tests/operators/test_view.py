@@ -36,8 +36,6 @@ def test_one_click_changes_the_view_and_the_panel_shows_which(blender, view):
     assert [button.view for button in draw("FACEDETAIL_PT_result").buttons[:3]] == [
         names.CLAY, names.SKIN, names.RENDERED
     ]  # fmt: skip
-    assert "film_transparent" not in draw("FACEDETAIL_PT_result").of("prop")
-    assert draw("FACEDETAIL_PT_result", shading="RENDERED").of("prop") == ["film_transparent"]
     space.shading.type = "WIREFRAME"
     assert shown_view(space.shading) == ""
     with pytest.raises(RuntimeError, match="3D views"):

@@ -57,7 +57,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     fit: fit_property()
     expression: expression_property()
     resolution: resolution_property()
-    face: face_property()
+    face: face_property(frozenset(("SKIP_SAVE",)))  # the next photo's faces are others
     relief_strength: relief_strength_property()
     use_camera: use_camera_property()
     use_light: use_light_property()

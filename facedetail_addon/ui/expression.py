@@ -114,10 +114,20 @@ class FACEDETAIL_PT_expression(bpy.types.Panel):
 def draw_sliders(layout: bpy.types.UILayout, keys: bpy.types.Key, sliders: tuple[Slider, ...]) -> None:
     """A line for each: its label, and one slider or the right and the left side's."""
     lines = layout.column(align=True)
+    if any(len(slider.keys) > 1 for slider in sliders):
+        heads = _line(lines, "")
+        heads.active = False
+        for side in _SIDES:
+            head = heads.row()
+            head.alignment = "CENTER"
+            head.label(text=side)
     for slider in sliders:
-        line = lines.split(factor=_LABEL_SHARE, align=True)
-        line.label(text=slider.text)
-        values = line.row(align=True)
-        sides = [side[0] for side in _SIDES] if len(slider.keys) > 1 else [""]
-        for name, side in zip(slider.keys, sides, strict=True):
-            values.prop(keys.key_blocks[name], "value", text=side, slider=True)
+        values = _line(lines, slider.text)
+        for name in slider.keys:
+            values.prop(keys.key_blocks[name], "value", text="", slider=True)
+
+
+def _line(lines: bpy.types.UILayout, text: str) -> bpy.types.UILayout:
+    line = lines.split(factor=_LABEL_SHARE, align=True)
+    line.label(text=text)
+    return line.row(align=True)

@@ -3,7 +3,7 @@
 
 import bpy
 
-from ..names import OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, RELIEF_PROPERTY, RENDERED, VIEW_CHOICES
+from ..names import OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, RELIEF_PROPERTY, VIEW_CHOICES
 from ..operators.view import shown_view
 from .found import found_expression, head_is_selected
 from .light import light_knobs
@@ -35,8 +35,6 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
         views = layout.row(align=True)
         for view, text in VIEW_CHOICES:
             views.operator(OP_VIEW, text=text, depress=view == shown).view = view
-        if shown == RENDERED:  # the world hides it, and Blender has no other way to look through the world
-            layout.prop(context.scene.render, "film_transparent", text="Photo behind the Head")
         pictures = layout.row(align=True)
         pictures.operator(OP_LOOKDEV, icon="RENDER_STILL")
         pictures.operator(OP_TURNTABLE, icon="RENDER_ANIMATION")
