@@ -118,6 +118,10 @@ def test_another_photo_forgets_the_choice(settings, find, two_people, data_dir):
     assert draw().of("operator") == [names.OP_RECONSTRUCT]
 
 
+def test_the_operator_forgets_the_number_too(blender, settings):
+    assert blender.ops.facedetail.reconstruct.get_rna_type().properties["face"].is_skip_save
+
+
 def test_photos_without_faces_and_broken_ones(settings, find, tmp_path):
     empty, broken = tmp_path / "wall.png", tmp_path / "broken.png"
     Image.new("RGB", (300, 300), (200, 180, 160)).save(empty)

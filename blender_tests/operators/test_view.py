@@ -62,3 +62,19 @@ def test_shading_that_the_artist_has_chosen_stays(screen, view, kind, color):
     look_at_new_head(SimpleNamespace(screen=screen))
     shading.type = "SOLID"
     assert shading.color_type == color
+
+
+def test_solid_views_show_eyes_and_the_skins_picture(blender, model, reconstruction_of):
+    """They know no nodes: the skin's picture must be the active node, and what has none needs a colour."""
+    from facedetail_addon.core.face_model.model import FILM
+    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.material import SkinImages, make_material
+
+    objects = build_scene(reconstruction_of(model), model).objects
+    skin = next(item for item in objects if item.name.endswith(" skin")).active_material
+    image = skin.node_tree.nodes.active.image
+    assert image.name.endswith(" albedo")
+    eye = next(item for item in objects if item.name.endswith("eye_left"))
+    luminance = {slot.name.rsplit(" ", 1)[1]: sum(slot.material.diffuse_color[:3]) for slot in eye.material_slots}
+    assert luminance["iris"] < 0.2 * luminance["sclera"]
+    assert make_material("film", FILM, SkinImages(image, image, image)).diffuse_color[3] == 0

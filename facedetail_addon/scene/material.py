@@ -104,7 +104,9 @@ def _skin(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode, images: SkinIm
     socket.attribute_name = SOCKET_ATTRIBUTE
     mix = mix_colors(tree, (-350, 250))
     tree.links.new(socket.outputs["Fac"], mix.inputs["Factor"])
-    tree.links.new(image_node(tree, (-700, 350), images.albedo, ALBEDO_NODE), mix.inputs[6])
+    albedo = image_node(tree, (-700, 350), images.albedo, ALBEDO_NODE)
+    tree.nodes.active = albedo.node  # which Solid shading shows
+    tree.links.new(albedo, mix.inputs[6])
     mix.inputs[7].default_value = FLESH
     tree.links.new(mix.outputs[2], shader.inputs["Base Color"])
     tree.links.new(image_node(tree, (-700, -200), images.roughness, ROUGHNESS_NODE), shader.inputs["Roughness"])
