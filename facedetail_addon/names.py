@@ -7,14 +7,19 @@ COMMAND = "facedetail"
 
 OP_RECONSTRUCT = "facedetail.reconstruct"
 OP_IMPORT_MODEL = "facedetail.import_model"
-OP_REMOVE_MODEL = "facedetail.remove_model"
+OP_REMOVE = "facedetail.remove"
 OP_DOWNLOAD_FAN = "facedetail.download_fan"
 OP_INSTALL_FAN = "facedetail.install_fan"
-OP_REMOVE_FAN = "facedetail.remove_fan"
 OP_EXPORT = "facedetail.export"
 OFFLINE_TEXT = "Blender may not use the network: see Preferences, System, Network, Allow Online Access."
 OP_COPY_COMMAND = "facedetail.copy_command"
 RECONSTRUCT_LABEL = "Reconstruct from Photo"
+OP_EXPRESSION = "facedetail.expression"
+AS_IN_THE_PHOTO, NEUTRAL = "PHOTO", "NEUTRAL"
+EXPRESSION_CHOICES = ((AS_IN_THE_PHOTO, "As in the Photo"), (NEUTRAL, "Neutral"))
+OP_VIEW = "facedetail.view"
+CLAY, SKIN, RENDERED = "CLAY", "SKIN", "RENDERED"
+VIEW_CHOICES = ((CLAY, "Clay"), (SKIN, "Skin"), (RENDERED, "Rendered"))
 OP_LOOKDEV = "facedetail.lookdev"
 LOOKDEV_LABEL = "Contact Sheet"
 OP_TURNTABLE = "facedetail.turntable"
@@ -43,6 +48,9 @@ EMOTION_PROBABILITY_PROPERTY = "facedetail_emotion_probability"
 
 HEAD_LIGHT_PROPERTY = "facedetail_head_light"
 """On a head's empty: its photo's light, spherical harmonics of the radiance in the head frame, three for each."""
+
+PHOTO_EXPRESSION_PROPERTY = "facedetail_photo_expression"
+"""On the shape keys of a head's skin: the photo's values by their names."""
 
 RELIEF_PROPERTY = "facedetail_relief"
 """On a head's empty: the sliders of its relief."""

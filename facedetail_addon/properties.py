@@ -3,6 +3,7 @@
 
 import zlib
 from functools import lru_cache
+from pathlib import Path
 
 import bpy
 
@@ -19,9 +20,11 @@ from .names import (
     SETTINGS_PROPERTY,
     STATE_PROPERTY,
 )
+from .operators.faces import found_faces, look_for_faces
 from .preferences import chosen_assets_directory
 from .scene.adaptive import adaptive_is_on
 from .scene.displacement import Relief, relief_skin, set_relief
+from .ui.photo import thumbnail
 
 _MAX_STRENGTH, _MAX_LEVEL = 2.0, 5
 _EASY_LEVEL_VIEWS, _EASY_LEVEL_RENDERS = 3, 4
@@ -73,13 +76,13 @@ def _model_items(settings: "FaceDetailSettings", context: bpy.types.Context) -> 
     if settings.face_model not in {entry[0] for entry in entries}:
         missing = f"{settings.face_model} (not installed)"
         entries.append((settings.face_model, missing, "Import it in the preferences, or choose another", "ERROR"))
-    return _kept_items(tuple(entries))
+    return _kept_items(tuple((*entry, _number_of(entry[0])) for entry in entries))
 
 
 @lru_cache(maxsize=8)
-def _kept_items(entries: tuple[tuple[str, str, str, str], ...]) -> tuple[tuple, ...]:
-    """The entries of a menu with their numbers. Blender keeps no references to the texts, so the cache does."""
-    return tuple((*entry, _number_of(entry[0])) for entry in entries)
+def _kept_items(items: tuple[tuple, ...]) -> tuple[tuple, ...]:
+    """The entries of a menu. Blender keeps no references to the texts, so the cache does."""
+    return items
 
 
 def _number_of(face_model: str) -> int:
@@ -124,7 +127,7 @@ def resolution_property() -> object:
     )
 
 
-def face_property() -> object:
+def face_property(options: frozenset[str] = frozenset(("ANIMATABLE",))) -> object:
     """Which face, as the command line counts them."""
     return bpy.props.IntProperty(
         name="Face",
@@ -132,6 +135,7 @@ def face_property() -> object:
         default=0,
         min=0,
         soft_max=10,
+        options=set(options),
     )
 
 
@@ -174,10 +178,44 @@ def relief_strength_property() -> object:
     )
 
 
+def _photo_is_chosen(settings: "FaceDetailSettings", context: bpy.types.Context) -> None:
+    """Its faces are others; who has chosen it in a window may want to choose among them."""
+    settings.face = 0
+    if settings.photo and not bpy.app.background:
+        look_for_faces(photo_path(settings))
+
+
+def photo_path(settings: "FaceDetailSettings") -> Path:
+    """The chosen photo."""
+    return Path(bpy.path.abspath(settings.photo))
+
+
+def _face_items(settings: "FaceDetailSettings", context: bpy.types.Context) -> tuple[tuple, ...]:
+    pictures = found_faces(photo_path(settings)) or ()
+    items = [
+        (str(number), f"Face {number}" if number > 1 else "Face 1, the largest", "", thumbnail(picture) or 0, number)
+        for number, picture in enumerate(pictures, 1)
+    ]
+    shown = _shown_face(settings)
+    if shown > len(pictures):
+        items.append((str(shown), f"Face {shown}", "", "QUESTION", shown))
+    return _kept_items(tuple(items))
+
+
+def _shown_face(settings: "FaceDetailSettings") -> int:
+    return settings.face or 1
+
+
+def _choose_face(settings: "FaceDetailSettings", number: int) -> None:
+    settings.face = number
+
+
 class FaceDetailSettings(bpy.types.PropertyGroup):
     """The artist's choices, saved with the scene."""
 
-    photo: bpy.props.StringProperty(name="Photo", description="Photo with a face", subtype="FILE_PATH")
+    photo: bpy.props.StringProperty(
+        name="Photo", description="Photo with a face", subtype="FILE_PATH", update=_photo_is_chosen
+    )
     face_model: face_model_property()
     face_model_menu: bpy.props.EnumProperty(
         name="Face Model",
@@ -191,6 +229,13 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
     expression: expression_property()
     resolution: resolution_property()
     face: face_property()
+    face_picture: bpy.props.EnumProperty(
+        name="Face",
+        description="Which face of the photo; click to choose another",
+        items=_face_items,
+        get=_shown_face,
+        set=_choose_face,
+    )
     use_camera: use_camera_property()
     use_light: use_light_property()
     use_sun: use_sun_property()

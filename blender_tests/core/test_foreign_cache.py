@@ -9,9 +9,9 @@ import pytest
 
 from blender_tests.core.foreign_files import quiet, skin_of, write_bfm_hdf5
 from facedetail_addon.core.errors import FaceModelError, OutputError
-from facedetail_addon.core.face_model.cache import converted_copy, read_copy, write_copy
+from facedetail_addon.core.face_model.cache import read_copy, write_copy
 from facedetail_addon.core.face_model.foreign import ForeignModel, require_sound
-from facedetail_addon.core.face_model.importers.read import read_foreign_model, source_sha256
+from facedetail_addon.core.face_model.importers.read import read_foreign_model
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,9 @@ def same(one: ForeignModel, other: ForeignModel) -> None:
             assert type(here) is type(there) and here == there, field.name
 
 
-def test_a_copy_is_the_model(source, foreign, tmp_path):
-    copy = converted_copy(source, tmp_path / "models", quiet)
-    assert copy.name == f"{source_sha256(source)}.npz"
+def test_a_copy_is_the_model(foreign, tmp_path):
+    copy = tmp_path / "models" / f"{foreign.source_sha256}.npz"
+    write_copy(foreign, copy)
     same(read_copy(copy), foreign)
     assert os.listdir(tmp_path / "models") == [copy.name]
 
@@ -60,40 +60,15 @@ def test_what_a_model_lacks_stays_absent(foreign, tmp_path):
     same(read_copy(path), bare)
 
 
-def test_a_sound_copy_is_used_and_a_damaged_one_made_again(source, tmp_path):
-    read = []
-
-    def listen(text: str, done: float) -> None:
-        read.append(text)
-
-    copy = converted_copy(source, tmp_path, listen)
+def test_a_damaged_copy_is_refused(foreign, tmp_path):
+    copy = tmp_path / f"{foreign.source_sha256}.npz"
+    write_copy(foreign, copy)
     content = copy.read_bytes()
-    assert read
-    read.clear()
-    assert converted_copy(source, tmp_path, listen) == copy and not read
     middle = len(content) // 2
     for damaged in (content[:middle], b"", content[:middle] + bytes(64) + content[middle + 64 :]):
         copy.write_bytes(damaged)
-        read.clear()
-        assert converted_copy(source, tmp_path, listen) == copy
-        assert read and copy.read_bytes() == content
-    assert os.listdir(tmp_path) == [copy.name]
-
-
-def test_a_changed_source_has_another_copy(source, tmp_path):
-    changed = tmp_path / "changed.h5"
-    changed.write_bytes(source.read_bytes() + b"\0")
-    folder = tmp_path / "models"
-    assert converted_copy(source, folder, quiet) != converted_copy(changed, folder, quiet)
-    assert len(os.listdir(folder)) == 2
-
-
-def test_a_model_that_cannot_be_read_leaves_no_copy(tmp_path):
-    path = tmp_path / "bad.h5"
-    path.write_bytes(b"\x89HDF\r\n\x1a\n and no more")
-    with pytest.raises(FaceModelError):
-        converted_copy(path, tmp_path / "models", quiet)
-    assert not (tmp_path / "models").exists()
+        with pytest.raises(FaceModelError, match=copy.name):
+            read_copy(copy)
 
 
 def test_a_folder_that_cannot_be_written_is_reported(foreign, tmp_path):

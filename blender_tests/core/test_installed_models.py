@@ -19,9 +19,11 @@ from facedetail_addon.core.face_model.library import load_named_calibration, loa
 from facedetail_addon.core.face_model.store import (
     HEAD_FILE,
     INFO_FILE,
+    BrokenModel,
     InstalledModel,
     find_installed,
     installed_models,
+    list_models,
     remove_model,
 )
 from facedetail_addon.core.pipeline import Core, Settings, reconstruct
@@ -143,6 +145,33 @@ def test_a_broken_description_is_no_model(copy_of_assets, info, change):
     values = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(values | change if isinstance(change, dict) else change), encoding="utf-8")
     assert installed_models(copy_of_assets) == ()
+    (broken,) = list_models(copy_of_assets)
+    assert isinstance(broken, BrokenModel) and broken.folder == path.parent and str(path.parent) in broken.reason
+    remove_model(broken.folder.name, copy_of_assets)
+    assert os.listdir(copy_of_assets / "models") == []
+
+
+def test_a_broken_model_is_imported_anew(copy_of_assets, info, source, model, find):
+    description = copy_of_assets / "models" / info.folder.name / INFO_FILE
+    for damage in (lambda: description.write_text("{", encoding="utf-8"), description.unlink):
+        damage()
+        again = install_model(source, copy_of_assets, model, load_calibration(), find, quiet)
+        assert list_models(copy_of_assets) == (again,) and again.id == info.id
+        assert sorted(os.listdir(again.folder)) == sorted(os.listdir(info.folder))
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(source, tmp_path, model):
+    copy = tmp_path / source.name
+    shutil.copy2(source, copy)
+
+    def change(text: str, done: float) -> None:
+        if text == "Checking the model":
+            with open(copy, "ab") as stream:
+                stream.write(b"more")
+
+    with pytest.raises(FaceModelError, match="changed"):
+        install_model(copy, tmp_path / "assets", model, load_calibration(), nobody, change)
+    assert list_models(tmp_path / "assets") == ()
 
 
 def test_a_damaged_model_is_refused(copy_of_assets, info):

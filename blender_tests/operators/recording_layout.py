@@ -27,8 +27,10 @@ class RecordingLayout:
         return call
 
     def _draw(self, name: str, options: dict) -> object:
-        if name in ("row", "column", "box"):
+        if name in ("row", "column", "box", "split"):
             return RecordingLayout(self)
+        if name == "panel":  # open, whatever its default
+            return RecordingLayout(self), RecordingLayout(self)
         if name in ("prop", "prop_enum"):
             assert options["property"] in options["data"].bl_rna.properties
             value = f" = {options['value']}" if name == "prop_enum" else ""
@@ -49,7 +51,7 @@ class RecordingLayout:
 
 
 def draw(panel: str, width: int = 300) -> RecordingLayout:
-    """What a registered panel draws in a sidebar of that width."""
+    """What a registered panel draws in a sidebar of that width, beside a view with Solid shading."""
     layout = RecordingLayout()
     context = SimpleNamespace(
         scene=bpy.context.scene,
@@ -57,6 +59,7 @@ def draw(panel: str, width: int = 300) -> RecordingLayout:
         active_object=bpy.context.active_object,
         # Background mode has no scale of the interface.
         preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons),
+        space_data=SimpleNamespace(shading=SimpleNamespace(type="SOLID", color_type="MATERIAL")),
         region=SimpleNamespace(width=width),
     )
     kind = getattr(bpy.types, panel)

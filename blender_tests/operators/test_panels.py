@@ -11,7 +11,7 @@ from facedetail_addon.core.errors import FaceModelError, NoFaceError
 from facedetail_addon.operators.pace import Pace
 
 MAIN = "FACEDETAIL_PT_reconstruct"
-OF_A_HEAD = ("FACEDETAIL_PT_result", "FACEDETAIL_PT_detail", "FACEDETAIL_PT_export")
+OF_A_HEAD = ("FACEDETAIL_PT_result", "FACEDETAIL_PT_expression", "FACEDETAIL_PT_detail", "FACEDETAIL_PT_export")
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_panels_of_a_head_show_with_a_head_only(blender, draw, model, reconstruc
 
     result = draw("FACEDETAIL_PT_result")
     assert "surprise" in result.of("label")[0]
-    assert result.of("operator") == [names.OP_LOOKDEV, names.OP_TURNTABLE]
+    assert result.of("operator") == [*[names.OP_VIEW] * 3, names.OP_LOOKDEV, names.OP_TURNTABLE]
     assert draw("FACEDETAIL_PT_export").of("operator") == [names.OP_EXPORT]
     assert draw("FACEDETAIL_PT_detail").of("prop")[:2] == ["mode", "strength"]
     assert draw("FACEDETAIL_PT_light").of("prop") == ["default_value"] * 3

@@ -71,7 +71,7 @@ def test_removed_model_is_not_served_from_memory(blender, addon, assets, bfm, as
     (info,) = installed_models(assets)
     settings = blender.context.scene.facedetail
     settings.face_model = info.id
-    assert addon.remove_model(model=info.id) == {"FINISHED"}
+    assert addon.remove(asset=info.id) == {"FINISHED"}
     assert not installed_models(assets) and not info.folder.exists()
     assert settings.face_model_menu == info.id, "a file goes on naming what is not installed"
     notes = choice_notes(settings.face_model, settings.landmarker, assets)
@@ -79,7 +79,7 @@ def test_removed_model_is_not_served_from_memory(blender, addon, assets, bfm, as
     with pytest.raises(RuntimeError, match="not installed"):
         addon.reconstruct(filepath=astronaut, resolution="512", face_model=info.id)
     with pytest.raises(RuntimeError, match="not installed"):
-        addon.remove_model(model=info.id)
+        addon.remove(asset=info.id)
     settings.face_model_menu = "builtin"
     assert settings.face_model == "builtin"
 
@@ -134,5 +134,5 @@ def test_fan_of_the_right_size_is_found_told_and_removed(addon, assets):
         stream.truncate(FAN_WEIGHTS.size)
     state = fan_state(assets)
     assert state.path == folder / FAN_WEIGHTS.name and state.is_own and str(folder) in fan_text(state)
-    assert addon.remove_fan() == {"FINISHED"}
+    assert addon.remove(asset=FAN_WEIGHTS.name) == {"FINISHED"}
     assert fan_state(assets).path is None and not list(folder.iterdir())

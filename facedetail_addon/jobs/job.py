@@ -16,7 +16,7 @@ from ..core.face_model.store import INFO_FILE, InstalledModel, read_info
 from ..core.pictures import Pictures, encode_pictures
 from ..core.results import Reconstruction
 from ..core.user_assets import UserAsset
-from .messages import Done, Download, Failed, ImportModel, InstallFile, Reconstruct, RenderHead, Request
+from .messages import Done, Download, Failed, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 from .runner import Worker
 
 _SHARE_OF_WORKER = 0.9
@@ -149,6 +149,12 @@ def picture_job(worker: Worker, load: Callable[[Path], Result], **choices: objec
         choices: further fields of :class:`RenderHead`.
     """
     return Job(worker, load, RenderHead, folder=str(worker.folder), **choices)
+
+
+def find_faces_job(worker: Worker, photo: Path, folder: Path, assets: Path) -> Job[tuple[Path, ...]]:
+    """Write pictures of a photo's faces into a folder that is empty or not there; largest face first."""
+    files = {"photo": str(photo), "folder": str(folder), "assets": str(assets)}
+    return Job(worker, lambda made: tuple(sorted(made.glob("*.png"))), FindFaces, **files)
 
 
 def _itself(path: Path) -> Path:

@@ -110,6 +110,16 @@ class RenderHead:
 
 
 @dataclass(frozen=True)
+class FindFaces:
+    """Blender asks for small pictures of the faces of a photo in ``folder``."""
+
+    job: int
+    assets: str
+    photo: str
+    folder: str
+
+
+@dataclass(frozen=True)
 class Ready:
     """The worker has started and reads requests."""
 
@@ -144,7 +154,7 @@ class Failed:
     remedy: str
 
 
-Request = Reconstruct | WriteScene | ImportModel | Download | InstallFile | RenderHead
+Request = Reconstruct | WriteScene | ImportModel | Download | InstallFile | RenderHead | FindFaces
 Reply = Ready | Progress | Done | Failed
 Message = Request | Reply
 

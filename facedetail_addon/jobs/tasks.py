@@ -11,7 +11,7 @@ from ..core.face_model.store import discard_half_installed
 from ..core.folder import discard_half_made_files, discard_half_written
 from ..core.results import Reconstruction, result_folder
 from ..core.user_assets import LANDMARKER_FOLDER, download_user_asset, install_user_asset
-from .messages import Download, ImportModel, InstallFile, Reconstruct, RenderHead, Request
+from .messages import Download, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 
 Report = Callable[[str, float], None]
 Also = Callable[[Reconstruction, FaceModel], Callable[[Path], None]]
@@ -102,9 +102,20 @@ def _install_file(request: InstallFile, warm: dict, report: Report) -> Path:
     return install_user_asset(request.asset, Path(request.source), Path(request.assets) / LANDMARKER_FOLDER)
 
 
+def _find_faces(request: FindFaces, warm: dict, report: Report) -> Path:
+    report("Looking for faces", 0.0)
+    from ..core.faces import save_faces
+    from ..core.landmarks.landmarker import MeshLandmarker
+
+    folder = Path(request.folder)
+    save_faces(Path(request.photo), MeshLandmarker.load(), folder)
+    return folder
+
+
 _TASKS: dict[type, Callable[[Any, dict, Report], Path]] = {
     Reconstruct: reconstruct_photo,
     ImportModel: _import_model,
     Download: _download,
     InstallFile: _install_file,
+    FindFaces: _find_faces,
 }

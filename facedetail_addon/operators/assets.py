@@ -17,8 +17,7 @@ from ..names import (
     OP_DOWNLOAD_FAN,
     OP_IMPORT_MODEL,
     OP_INSTALL_FAN,
-    OP_REMOVE_FAN,
-    OP_REMOVE_MODEL,
+    OP_REMOVE,
     WEIGHTS_FILTER,
 )
 from ..preferences import chosen_assets_directory
@@ -47,34 +46,6 @@ class FACEDETAIL_OT_import_model(WorkOperator, bpy.types.Operator):
         for text in result.lacks:
             self.report({"WARNING"}, f"{result.id}: {text}")
         self.report({"INFO"}, f"{result.id} is installed. {result.licence}")
-        return {"FINISHED"}
-
-
-class FACEDETAIL_OT_remove_model(bpy.types.Operator):
-    """Delete an imported face model from FaceDetail's folder; the file it was imported from stays"""
-
-    bl_idname = OP_REMOVE_MODEL
-    bl_label = "Remove Face Model"
-
-    model: bpy.props.StringProperty(name="Face Model", options={"SKIP_SAVE"})
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return _is_free(cls, context)
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        message = f"Delete {self.model}? Heads in the scene stay as they are."
-        return context.window_manager.invoke_confirm(
-            self, event, title=self.bl_label, message=message, confirm_text="Remove"
-        )
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        WorkOperator.worker.close()  # it may hold the model
-        try:
-            remove_model(self.model, chosen_assets_directory(context))
-        except FaceDetailError as error:
-            return refuse(self, error)
-        redraw(context)
         return {"FINISHED"}
 
 
@@ -130,37 +101,43 @@ class FACEDETAIL_OT_install_fan(WorkOperator, bpy.types.Operator):
         return _installed(self, result)
 
 
-class FACEDETAIL_OT_remove_fan(bpy.types.Operator):
-    """Delete the weights of the landmarker FAN from FaceDetail's folder"""
+class FACEDETAIL_OT_remove(bpy.types.Operator):
+    """Delete this from FaceDetail's folder; the file it came from stays"""
 
-    bl_idname = OP_REMOVE_FAN
-    bl_label = f"Remove {FAN_WEIGHTS.title}"
+    bl_idname = OP_REMOVE
+    bl_label = "Remove"
+
+    asset: bpy.props.StringProperty(
+        name="Asset",
+        description="A face model's id, the name of its folder where it is broken, or the name of the weights' file",
+        options={"SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _is_free(cls, context)
+        if is_at_work(context):
+            cls.poll_message_set(BUSY_MESSAGE)
+            return False
+        return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        message = f"Delete {FAN_WEIGHTS.name} ({megabytes(FAN_WEIGHTS.size)})?"
+        message = f"Delete {self.asset}? Heads in the scene stay as they are."
         return context.window_manager.invoke_confirm(
             self, event, title=self.bl_label, message=message, confirm_text="Remove"
         )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        WorkOperator.worker.close()  # it may hold the weights
+        WorkOperator.worker.close()  # it may hold what is removed
+        assets = chosen_assets_directory(context)
         try:
-            remove_user_asset(FAN_WEIGHTS, chosen_assets_directory(context) / LANDMARKER_FOLDER)
+            if self.asset == FAN_WEIGHTS.name:
+                remove_user_asset(FAN_WEIGHTS, assets / LANDMARKER_FOLDER)
+            else:
+                remove_model(self.asset, assets)
         except FaceDetailError as error:
             return refuse(self, error)
         redraw(context)
         return {"FINISHED"}
-
-
-def _is_free(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    if is_at_work(context):
-        operator.poll_message_set(BUSY_MESSAGE)
-        return False
-    return True
 
 
 def _chosen(operator: bpy.types.Operator, kind: type[FaceDetailError]) -> Path:

@@ -9,7 +9,7 @@ from ..core.errors import PhotoError
 from ..core.face_model.library import BUILTIN
 from ..core.face_model.store import find_installed
 from ..jobs.job import Job, Loaded, load_result, reconstruct_job
-from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, RELIEF_PROPERTY
+from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, RELIEF_PROPERTY, SETTINGS_PROPERTY
 from ..preferences import chosen_assets_directory, chosen_results_directory
 from ..properties import (
     expression_property,
@@ -17,6 +17,7 @@ from ..properties import (
     face_property,
     fit_property,
     landmarker_property,
+    photo_path,
     relief_strength_property,
     resolution_property,
     use_camera_property,
@@ -24,7 +25,9 @@ from ..properties import (
     use_sun_property,
 )
 from ..scene.build import build_steps, select_head
+from .faces import look_for_faces
 from .last_result import LastResult, key_of, remember
+from .view import look_at_new_head
 from .work import Steps, WorkOperator
 
 _OF_THE_SCENE = ("relief_strength", "use_camera", "use_light", "use_sun")
@@ -54,7 +57,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     fit: fit_property()
     expression: expression_property()
     resolution: resolution_property()
-    face: face_property()
+    face: face_property(frozenset(("SKIP_SAVE",)))  # the next photo's faces are others
     relief_strength: relief_strength_property()
     use_camera: use_camera_property()
     use_light: use_light_property()
@@ -131,17 +134,18 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         getattr(collection.objects[0], RELIEF_PROPERTY).strength = self.relief_strength
         FACEDETAIL_OT_reconstruct.last = remember(self._key, result.folder)
         select_head(collection, context.view_layer)
-        if self.use_camera and not bpy.app.background and context.window is not None:
-            _look_through_camera(context.window)
+        if not bpy.app.background and context.window is not None:
+            self._show_in_window(context)
         for notice in result.reconstruction.notices:
             self.report({"WARNING"}, notice.message)
         self.report({"INFO"}, f"{collection.name} is in the scene; files in {result.folder}")
         return {"FINISHED"}
 
-
-def _look_through_camera(window: bpy.types.Window) -> None:
-    """In the largest 3D view. A head is small beside Blender's first cube, and would not be seen."""
-    views = [area for area in window.screen.areas if area.type == "VIEW_3D"]
-    if views:
-        largest = max(views, key=lambda area: area.width * area.height)
-        largest.spaces.active.region_3d.view_perspective = "CAMERA"
+    def _show_in_window(self, context: bpy.types.Context) -> None:
+        """The head in the view, and in the panel the photo where it was chosen in the file browser."""
+        if self.use_camera:
+            look_at_new_head(context.window)
+        settings = getattr(context.scene, SETTINGS_PROPERTY)
+        if not settings.photo:
+            settings.photo, settings.face = self.filepath, self.face
+        look_for_faces(photo_path(settings))

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from ..core.face_model.model import FILM, LASHES, FaceModel, MeshPart
 from .adaptive import subdivision_of
 from .density import usual_level
+from .expression import remember_photo_expression
 from .eye_material import IRIS_ATTRIBUTE
 from .eyes import fit_eyeball, iris_coordinates
 from .material import SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE, SkinImages, make_material
@@ -63,6 +64,7 @@ def head_steps(
         skin.data.shape_keys.key_blocks[name].value = float(weight)
     if rest.any():
         _add_key(skin, REST_KEY, rest[: model.skin.stop]).value = 1.0
+    remember_photo_expression(skin.data.shape_keys)
     yield
     _add_regions(skin, model, pose.neutral[: model.skin.stop])
     others = []

@@ -24,6 +24,16 @@ _TEETH = (0.72, 0.65, 0.53, 1.0)
 _GUMS = (0.30, 0.075, 0.07, 1.0)
 _DARK = (0.012, 0.009, 0.007, 1.0)
 _UNKNOWN = (0.4, 0.4, 0.4, 1.0)
+_SOLID_COLORS = {
+    "sclera": (0.55, 0.53, 0.5, 1.0),
+    "iris": (0.04, 0.025, 0.018, 1.0),
+    "pupil": (0.003, 0.003, 0.003, 1.0),
+    "teeth": _TEETH,
+    "gums": _GUMS,
+    LASHES: _DARK,
+    FILM: (1.0, 1.0, 1.0, 0.0),
+}
+"""Of parts without a picture in views with Solid shading, which know no nodes."""
 _TEETH_RADIUS_MM = (1.0, 0.9, 0.8)
 _BURLEY_RADIUS = 4.4
 """Blender's Subsurface Radius in diffuse mean free paths. Cycles takes radius · scale / 4π as the width d of the
@@ -51,6 +61,7 @@ def make_material(name: str, kind: str, images: SkinImages) -> bpy.types.Materia
     """
     material = bpy.data.materials.new(name)
     material.use_nodes = True
+    material.diffuse_color = _SOLID_COLORS.get(kind, material.diffuse_color)
     tree = material.node_tree
     shader = find_node(tree, "BSDF_PRINCIPLED")
     if kind == "skin":
@@ -93,7 +104,9 @@ def _skin(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode, images: SkinIm
     socket.attribute_name = SOCKET_ATTRIBUTE
     mix = mix_colors(tree, (-350, 250))
     tree.links.new(socket.outputs["Fac"], mix.inputs["Factor"])
-    tree.links.new(image_node(tree, (-700, 350), images.albedo, ALBEDO_NODE), mix.inputs[6])
+    albedo = image_node(tree, (-700, 350), images.albedo, ALBEDO_NODE)
+    tree.nodes.active = albedo.node  # which Solid shading shows
+    tree.links.new(albedo, mix.inputs[6])
     mix.inputs[7].default_value = FLESH
     tree.links.new(mix.outputs[2], shader.inputs["Base Color"])
     tree.links.new(image_node(tree, (-700, -200), images.roughness, ROUGHNESS_NODE), shader.inputs["Roughness"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..core.assets import WEIGHTS_DIR
 from ..core.downloads import PART_SUFFIX
 from ..core.face_model.library import BUILTIN, BUILTIN_FILE
-from ..core.face_model.store import InstalledModel, installed_models
+from ..core.face_model.store import BrokenModel, InstalledModel, installed_models
 from ..core.user_assets import FAN_WEIGHTS, LANDMARKER_FOLDER, find_user_asset, landmarker_folders
 from ..layout_text import megabytes
 
@@ -74,6 +74,11 @@ def model_texts(info: InstalledModel) -> tuple[str, ...]:
         str(info.folder),
         *info.lacks,
     )
+
+
+def broken_texts(entry: BrokenModel) -> tuple[str, ...]:
+    """The same of one that cannot be used."""
+    return (entry.reason, "Remove it, and import it again.")
 
 
 def builtin_texts() -> tuple[str, ...]:

@@ -3,13 +3,11 @@
 
 import bpy
 
-from ..names import OP_LOOKDEV, OP_TURNTABLE, PANEL_CATEGORY, RELIEF_PROPERTY
+from ..names import OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, RELIEF_PROPERTY, VIEW_CHOICES
+from ..operators.view import shown_view
 from .found import found_expression, head_is_selected
 from .light import light_knobs
 from .relief import RELIEF_KNOBS, head_of, relief_texts
-
-SLIDERS_TEXT = "Expression sliders:"
-SLIDERS_PLACE = "the skin's Data tab, Shape Keys"
 
 
 class _Subpanel:
@@ -30,14 +28,13 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        lines = layout.column(align=True)
         found = found_expression(context.active_object)
         if found:
-            lines.label(text=found)
-        hint = lines.column(align=True)
-        hint.active = False
-        for text in (SLIDERS_TEXT, SLIDERS_PLACE):
-            hint.label(text=text)
+            layout.label(text=found)
+        shown = shown_view(context.space_data.shading)
+        views = layout.row(align=True)
+        for view, text in VIEW_CHOICES:
+            views.operator(OP_VIEW, text=text, depress=view == shown).view = view
         pictures = layout.row(align=True)
         pictures.operator(OP_LOOKDEV, icon="RENDER_STILL")
         pictures.operator(OP_TURNTABLE, icon="RENDER_ANIMATION")

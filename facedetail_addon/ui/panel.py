@@ -13,7 +13,9 @@ from ..names import (
     SETTINGS_PROPERTY,
     STATE_PROPERTY,
 )
+from ..operators.faces import found_faces
 from ..preferences import chosen_assets_directory
+from ..properties import photo_path
 from .assets import ChoiceNotes, choice_notes
 from .error import draw_error, preferences_button
 from .photo import draw_photo
@@ -43,7 +45,8 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         state = getattr(context.window_manager, STATE_PROPERTY)
         choices = layout.column()
         choices.enabled = not state.running
-        draw_photo(choices, settings)
+        photo = photo_path(settings)
+        draw_photo(choices, settings, photo, found_faces(photo))
         quality = choices.row(align=True)
         for side in _OFFERED:
             quality.prop_enum(settings, "resolution", side)

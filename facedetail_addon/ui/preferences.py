@@ -5,18 +5,17 @@ from pathlib import Path
 
 import bpy
 
-from ..core.face_model.store import installed_models
+from ..core.face_model.store import BrokenModel, list_models
 from ..core.user_assets import FAN_WEIGHTS
 from ..layout_text import draw_text, megabytes
 from ..names import (
     OP_DOWNLOAD_FAN,
     OP_IMPORT_MODEL,
     OP_INSTALL_FAN,
-    OP_REMOVE_FAN,
-    OP_REMOVE_MODEL,
+    OP_REMOVE,
     STATE_PROPERTY,
 )
-from .assets import MESH_LICENCE, builtin_texts, fan_state, fan_text, model_texts
+from .assets import MESH_LICENCE, broken_texts, builtin_texts, fan_state, fan_text, model_texts
 from .progress import draw_progress
 
 _MARGIN_PX = 80
@@ -52,9 +51,13 @@ def _draw_models(column: bpy.types.UILayout, assets: Path, width: float) -> None
     header.label(text="Face Models", icon="USER")
     header.operator(OP_IMPORT_MODEL, text="Import…")
     _draw_entry(column, "Built-in", builtin_texts(), width)
-    for info in installed_models(assets):
-        row = _draw_entry(column, info.id, model_texts(info), width)
-        row.operator(OP_REMOVE_MODEL, text="Remove").model = info.id
+    for entry in list_models(assets):
+        if isinstance(entry, BrokenModel):
+            row = _draw_entry(column, "Broken", broken_texts(entry), width, icon="ERROR")
+            row.operator(OP_REMOVE).asset = entry.folder.name
+        else:
+            row = _draw_entry(column, entry.id, model_texts(entry), width)
+            row.operator(OP_REMOVE).asset = entry.id
 
 
 def _draw_landmarkers(column: bpy.types.UILayout, assets: Path, width: float) -> None:
@@ -67,14 +70,16 @@ def _draw_landmarkers(column: bpy.types.UILayout, assets: Path, width: float) ->
         row.operator(OP_DOWNLOAD_FAN, text="Download…")
         row.operator(OP_INSTALL_FAN, text="Install…")
     if state.is_own or state.arrived:
-        row.operator(OP_REMOVE_FAN, text="Remove")
+        row.operator(OP_REMOVE).asset = FAN_WEIGHTS.name
 
 
-def _draw_entry(column: bpy.types.UILayout, title: str, texts: tuple[str, ...], width: float) -> bpy.types.UILayout:
+def _draw_entry(
+    column: bpy.types.UILayout, title: str, texts: tuple[str, ...], width: float, icon: str = "NONE"
+) -> bpy.types.UILayout:
     """A title, its texts under it; the row of the title, for buttons."""
     column.separator()
     row = column.row()
-    row.label(text=title)
+    row.label(text=title, icon=icon)
     lines = column.column(align=True)
     lines.active = False
     for text in texts:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Converted copies of foreign face models in the user's folder, each under the SHA-256 of what it was made from.
 
-A copy is an npz of plain arrays. Whatever is wrong with it, it is made again from its source.
+A copy is an npz of plain arrays, so that a model can be matched again when its file is gone.
 """
 
 import uuid
@@ -14,8 +14,7 @@ from ..archive import read_arrays, require_format
 from ..errors import FaceModelError, OutputError
 from .foreign import ForeignModel, require_sound
 from .importers.npz import declared_arrays
-from .importers.read import read_foreign_model, source_sha256
-from .importers.source import MAX_BASES_BYTES, Progress
+from .importers.source import MAX_BASES_BYTES
 from .model import MeshPart
 
 FORMAT_VERSION = 1
@@ -23,31 +22,6 @@ _MAX_BYTES = 2 * MAX_BASES_BYTES
 _REMEDY = "Import the model again from the file it came with."
 _PART_ARRAYS = ("faces", "uv", "face_uv", "face_material")
 _OPTIONAL = ("albedo_mean", "albedo_basis", "landmarks68")
-
-
-def converted_copy(path: Path, folder: Path, progress: Progress) -> Path:
-    """The converted copy of a model, made where there is none or a damaged one.
-
-    Args:
-        path: the model as it comes, for :func:`~.importers.read.read_foreign_model`.
-        folder: where copies lie; made where it is missing.
-
-    Raises:
-        FaceModelError: the model cannot be imported.
-        OutputError: the copy cannot be written.
-    """
-    sha = source_sha256(path)
-    copy = folder / f"{sha}.npz"
-    if _is_sound(copy, sha):
-        return copy
-    model = read_foreign_model(path, progress)
-    if model.source_sha256 != sha:
-        raise FaceModelError(
-            f"{path} changed while it was read.", "Wait until it is copied completely, then import it."
-        )
-    progress("Writing the converted copy", 0.95)
-    write_copy(model, copy)
-    return copy
 
 
 def write_copy(model: ForeignModel, path: Path) -> None:
@@ -94,15 +68,6 @@ def read_copy(path: Path) -> ForeignModel:
     if model.source_sha256 != path.stem:
         raise FaceModelError(f"The converted face model {path} was made from another file.", _REMEDY)
     return model
-
-
-def _is_sound(copy: Path, sha: str) -> bool:
-    if not copy.is_file():
-        return False
-    try:
-        return read_copy(copy).source_sha256 == sha
-    except FaceModelError:
-        return False
 
 
 def _encode(model: ForeignModel) -> dict[str, np.ndarray]:

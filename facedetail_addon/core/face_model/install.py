@@ -6,14 +6,15 @@ import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from ..errors import FaceModelError
 from ..folder import whole_folder
 from .adapt import adapt
-from .cache import converted_copy, read_copy
+from .cache import read_copy, write_copy
 from .calibration import LandmarkCalibration, save_calibration
 from .calibration_transfer import transfer_calibration
 from .correspondence import correspond
 from .foreign import ForeignModel
-from .importers.read import source_sha256
+from .importers.read import read_foreign_model, source_sha256
 from .importers.source import Progress
 from .mean_landmarks import FindFaces
 from .model import FaceModel
@@ -41,7 +42,8 @@ def install_model(
     find: FindFaces,
     progress: Progress,
 ) -> InstalledModel:
-    """Import a face model; half a minute for the largest. One that is installed already stays as it is.
+    """Import a face model; half a minute for the largest. One that is installed already stays as it is; one whose
+    description cannot be read is made anew.
 
     Args:
         source: a file or folder for :func:`~.importers.read.read_foreign_model`.
@@ -57,14 +59,26 @@ def install_model(
     progress("Looking at the file", 0.0)
     sha = source_sha256(source)
     folder = assets / MODELS / sha
-    if (folder / INFO_FILE).is_file():
-        info = read_info(folder / INFO_FILE)
-        if info.canonical == builtin.canonical() and (folder / HEAD_FILE).is_file():
-            return info
+    info = _info_or_none(folder)
+    if info is not None and info.canonical == builtin.canonical() and (folder / HEAD_FILE).is_file():
+        return info
     with _new_folder(folder) as partial:
-        copy = converted_copy(source, partial, lambda text, done: progress(text, _SHARE_READ * done))
-        _match(read_copy(copy), str(source.absolute()), partial, builtin, calibration, find, progress)
+        foreign = read_foreign_model(source, lambda text, done: progress(text, _SHARE_READ * done))
+        if foreign.source_sha256 != sha:
+            raise FaceModelError(
+                f"{source} changed while it was read.", "Wait until it is copied completely, then import it."
+            )
+        progress("Writing the converted copy", _SHARE_READ)
+        write_copy(foreign, partial / f"{sha}.npz")
+        _match(foreign, str(source.absolute()), partial, builtin, calibration, find, progress)
     return read_info(folder / INFO_FILE)
+
+
+def _info_or_none(folder: Path) -> InstalledModel | None:
+    try:
+        return read_info(folder / INFO_FILE)
+    except FaceModelError:
+        return None
 
 
 def match_again(
@@ -89,7 +103,9 @@ def match_again(
 
 def _new_folder(folder: Path) -> AbstractContextManager[Path]:
     own = frozenset((INFO_FILE, HEAD_FILE, CALIBRATION_FILE, DICTIONARY_FILE, f"{folder.name}.npz"))
-    return whole_folder(folder, own, INFO_FILE, "face model")
+    # Any of them tells a model of ours, for the folder is called by a hash: one without description is replaced too.
+    marker = next((name for name in sorted(own) if (folder / name).is_file()), INFO_FILE)
+    return whole_folder(folder, own, marker, "face model")
 
 
 def _match(

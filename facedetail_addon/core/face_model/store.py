@@ -55,15 +55,31 @@ class InstalledModel:
     size_bytes: int
 
 
+@dataclass(frozen=True)
+class BrokenModel:
+    """A folder among the imported models that cannot be used: what is wrong with it, in a sentence."""
+
+    folder: Path
+    reason: str
+
+
 def installed_models(assets: Path) -> tuple[InstalledModel, ...]:
-    """All imported models, by id; folders without a readable ``model.json`` are none."""
-    found = []
-    for path in sorted((assets / MODELS).glob(f"*/{INFO_FILE}")):
-        try:
-            found.append(read_info(path))
-        except FaceModelError:
+    """All imported models that can be used, by id."""
+    return tuple(entry for entry in list_models(assets) if isinstance(entry, InstalledModel))
+
+
+def list_models(assets: Path) -> tuple[InstalledModel | BrokenModel, ...]:
+    """All imported models: those that can be used by id, then those whose ``model.json`` cannot be read."""
+    found: list[InstalledModel] = []
+    broken: list[BrokenModel] = []
+    for folder in sorted((assets / MODELS).glob("*/")):
+        if folder.name.startswith("."):  # being written or removed
             continue
-    return tuple(sorted(found, key=lambda info: info.id))
+        try:
+            found.append(read_info(folder / INFO_FILE))
+        except FaceModelError as error:
+            broken.append(BrokenModel(folder, error.message))
+    return (*sorted(found, key=lambda info: info.id), *broken)
 
 
 def find_installed(model_id: str, assets: Path) -> InstalledModel:
@@ -83,13 +99,17 @@ def find_installed(model_id: str, assets: Path) -> InstalledModel:
     )
 
 
-def remove_model(model_id: str, assets: Path) -> None:
+def remove_model(name: str, assets: Path) -> None:
     """Delete an imported model.
+
+    Args:
+        name: its id; for one whose description cannot be read, its folder's name.
 
     Raises:
         FaceModelError: there is none. OutputError: it cannot be deleted; then it is still listed, or gone as a whole.
     """
-    folder = find_installed(model_id, assets).folder
+    broken = (entry.folder for entry in list_models(assets) if isinstance(entry, BrokenModel))
+    folder = next((folder for folder in broken if folder.name == name), None) or find_installed(name, assets).folder
     doomed = folder.with_name(f".{folder.name}.removed")
     try:
         folder.rename(doomed)

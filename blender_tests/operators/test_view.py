@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a 3D view shows the head: by one click, and after a reconstruction."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from facedetail_addon import names
+
+
+@pytest.fixture
+def screen(blender):
+    """A screen with a 3D view, the add-on switched on."""
+    import facedetail_addon
+
+    facedetail_addon.register()
+    yield blender.context.window_manager.windows[0].screen
+    facedetail_addon.unregister()
+
+
+@pytest.fixture
+def view(screen):
+    area = max((a for a in screen.areas if a.type == "VIEW_3D"), key=lambda a: a.width * a.height)
+    return area, area.spaces.active
+
+
+def test_one_click_changes_the_view_and_the_panel_shows_which(blender, view):
+    from blender_tests.operators.recording_layout import draw
+    from facedetail_addon.operators.view import shown_view
+
+    area, space = view
+    for choice in (names.CLAY, names.SKIN, names.RENDERED, names.SKIN, names.CLAY):
+        with blender.context.temp_override(window=blender.context.window_manager.windows[0], area=area):
+            assert blender.ops.facedetail.view(view=choice) == {"FINISHED"}
+        assert shown_view(space.shading) == choice
+    assert [button.view for button in draw("FACEDETAIL_PT_result").buttons[:3]] == [
+        names.CLAY, names.SKIN, names.RENDERED
+    ]  # fmt: skip
+    space.shading.type = "WIREFRAME"
+    assert shown_view(space.shading) == ""
+    with pytest.raises(RuntimeError, match="3D views"):
+        blender.ops.facedetail.view()
+
+
+def test_a_new_head_is_seen_in_colour_through_its_camera(screen, view):
+    from facedetail_addon.operators.view import look_at_new_head
+
+    space = view[1]
+    space.shading.type, space.shading.color_type = "SOLID", "MATERIAL"
+    look_at_new_head(SimpleNamespace(screen=screen))
+    assert (space.shading.color_type, space.region_3d.view_perspective) == ("TEXTURE", "CAMERA")
+
+
+@pytest.mark.parametrize(("kind", "color"), [("SOLID", "SINGLE"), ("SOLID", "OBJECT"), ("WIREFRAME", "MATERIAL")])
+def test_shading_that_the_artist_has_chosen_stays(screen, view, kind, color):
+    from facedetail_addon.operators.view import look_at_new_head
+
+    shading = view[1].shading
+    shading.type = "SOLID"
+    shading.color_type = color
+    shading.type = kind
+    look_at_new_head(SimpleNamespace(screen=screen))
+    shading.type = "SOLID"
+    assert shading.color_type == color
+
+
+def test_solid_views_show_eyes_and_the_skins_picture(blender, model, reconstruction_of):
+    """They know no nodes: the skin's picture must be the active node, and what has none needs a colour."""
+    from facedetail_addon.core.face_model.model import FILM
+    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.material import SkinImages, make_material
+
+    objects = build_scene(reconstruction_of(model), model).objects
+    skin = next(item for item in objects if item.name.endswith(" skin")).active_material
+    image = skin.node_tree.nodes.active.image
+    assert image.name.endswith(" albedo")
+    eye = next(item for item in objects if item.name.endswith("eye_left"))
+    luminance = {slot.name.rsplit(" ", 1)[1]: sum(slot.material.diffuse_color[:3]) for slot in eye.material_slots}
+    assert luminance["iris"] < 0.2 * luminance["sclera"]
+    assert make_material("film", FILM, SkinImages(image, image, image)).diffuse_color[3] == 0

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The expression of the head at hand by one click."""
+
+import bpy
+
+from ..names import AS_IN_THE_PHOTO, EXPRESSION_CHOICES, NEUTRAL, OP_EXPRESSION
+from ..scene.expression import expression_keys, photo_expression, set_photo_expression
+
+_DESCRIPTIONS = {
+    AS_IN_THE_PHOTO: "The expression that was found in the photo",
+    NEUTRAL: "No expression, and eyes that look straight ahead",
+}
+_ITEMS = [(value, text, _DESCRIPTIONS[value]) for value, text in EXPRESSION_CHOICES]
+
+
+class FACEDETAIL_OT_expression(bpy.types.Operator):
+    """Set all expression sliders of the head"""
+
+    bl_idname = OP_EXPRESSION
+    bl_label = "Set the Expression"
+    bl_options = {"REGISTER", "UNDO"}
+
+    expression: bpy.props.EnumProperty(name="Expression", items=_ITEMS, default=AS_IN_THE_PHOTO)
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        return _DESCRIPTIONS[properties.expression]
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        keys = keys_at_hand(context)
+        if keys is None:
+            cls.poll_message_set("Select a head first.")
+        elif not photo_expression(keys):
+            cls.poll_message_set("This head does not know its photo's expression.")
+        elif context.mode != "OBJECT":
+            cls.poll_message_set("The expression is set in Object Mode.")
+        else:
+            return True
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        set_photo_expression(keys_at_hand(context), 1.0 if self.expression == AS_IN_THE_PHOTO else 0.0)
+        return {"FINISHED"}
+
+
+def keys_at_hand(context: bpy.types.Context) -> bpy.types.Key | None:
+    """The shape keys that move the selected head, whichever of its objects is selected; None without one."""
+    item = context.active_object
+    return expression_keys(item) if item is not None and item.select_get() else None
