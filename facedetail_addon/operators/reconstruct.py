@@ -8,7 +8,7 @@ import bpy
 from ..core.errors import PhotoError
 from ..core.face_model.library import BUILTIN
 from ..core.face_model.store import find_installed
-from ..jobs.job import Job, Loaded, load_result, reconstruct_job
+from ..jobs.job import Job, Loaded, reconstruct_job
 from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, RELIEF_PROPERTY
 from ..preferences import chosen_assets_directory, chosen_results_directory
 from ..properties import (
@@ -38,7 +38,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     bl_label = RECONSTRUCT_LABEL
     bl_options = {"REGISTER", "UNDO"}
     changes_scene = True
-    # Of this session; adjusted afterwards, the operator computes only what a choice has changed.
+    # Adjusted afterwards, the operator only builds what a choice has changed. Kept until the next result or file.
     last: LastResult | None = None
 
     filepath: bpy.props.StringProperty(name="Photo", subtype="FILE_PATH", options={"SKIP_SAVE"})
@@ -59,6 +59,17 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     use_camera: use_camera_property()
     use_light: use_light_property()
     use_sun: use_sun_property()
+
+    @classmethod
+    def register(cls) -> None:
+        """Blender calls it when the class has been registered."""
+        bpy.app.handlers.load_post.append(_let_go)
+
+    @classmethod
+    def unregister(cls) -> None:
+        """Blender calls it before the class goes."""
+        bpy.app.handlers.load_post.remove(_let_go)
+        cls.last = None
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -90,10 +101,9 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             result.prop(self, name)
 
     def known(self, context: bpy.types.Context) -> Loaded | None:
-        asked, last = self._asked(context), FACEDETAIL_OT_reconstruct.last
-        if last is None or not last.answers(self._key):
-            return None
-        return load_result(last.folder, asked["assets"])
+        self._asked(context)
+        last = FACEDETAIL_OT_reconstruct.last
+        return last.loaded if last is not None and last.answers(self._key) else None
 
     def start(self, context: bpy.types.Context) -> Job[Loaded]:
         return reconstruct_job(self.worker, **self._asked(context))
@@ -120,23 +130,29 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
 
     def steps(self, context: bpy.types.Context, result: Loaded) -> Steps:
         collection = yield from build_steps(
-            result.reconstruction,
+            result.record,
             result.model,
+            result.pictures,
             scene=context.scene,
-            pictures=result.pictures,
             use_camera=self.use_camera,
             use_light=self.use_light,
             use_sun=self.use_sun,
         )
         getattr(collection.objects[0], RELIEF_PROPERTY).strength = self.relief_strength
-        FACEDETAIL_OT_reconstruct.last = remember(self._key, result.folder)
+        FACEDETAIL_OT_reconstruct.last = remember(self._key, result)
         select_head(collection, context.view_layer)
         if self.use_camera and not bpy.app.background and context.window is not None:
             _look_through_camera(context.window)
-        for notice in result.reconstruction.notices:
+        for notice in result.record.notices:
             self.report({"WARNING"}, notice.message)
         self.report({"INFO"}, f"{collection.name} is in the scene; files in {result.folder}")
         return {"FINISHED"}
+
+
+@bpy.app.handlers.persistent
+def _let_go(*args: object) -> None:
+    """With another file there is nothing left to adjust."""
+    FACEDETAIL_OT_reconstruct.last = None
 
 
 def _look_through_camera(window: bpy.types.Window) -> None:

@@ -62,7 +62,7 @@ def head_steps(
     for name, weight in zip(model.expression_names, pose.beta, strict=True):
         skin.data.shape_keys.key_blocks[name].value = float(weight)
     if rest.any():
-        _add_key(skin, REST_KEY, rest[: model.skin.stop]).value = 1.0
+        _add_key(skin, REST_KEY, _positions(skin), rest[: model.skin.stop]).value = 1.0
     yield
     _add_regions(skin, model, pose.neutral[: model.skin.stop])
     others = []
@@ -71,7 +71,7 @@ def head_steps(
         made = _make_part(stem, part, pose.neutral, images)
         yield from _add_shape_keys(made, model, part, all_expressions=False)
         if rest[part.start : part.stop].any():
-            _add_key(made, REST_KEY, rest[part.start : part.stop])
+            _add_key(made, REST_KEY, _positions(made), rest[part.start : part.stop])
         _follow(made, skin)
         others.append(made)
     return [skin, *others]
@@ -147,20 +147,27 @@ def _add_shape_keys(
     moved = np.linalg.norm(offsets, axis=2).max(axis=1) > MOVED_MM
     if not (all_expressions or moved.any()):
         return
+    positions = _positions(made)
     for name, offset, moves in zip(model.expression_names, offsets, moved, strict=True):
         if all_expressions or moves:
-            _add_key(made, name, offset)
+            _add_key(made, name, positions, offset)
             yield
 
 
-def _add_key(made: bpy.types.Object, name: str, offset_mm: np.ndarray) -> bpy.types.ShapeKey:
+def _positions(made: bpy.types.Object) -> np.ndarray:
+    """(3·V,) float32 metres."""
+    positions = np.empty(3 * len(made.data.vertices), np.float32)
+    made.data.vertices.foreach_get("co", positions)
+    return positions
+
+
+def _add_key(made: bpy.types.Object, name: str, positions: np.ndarray, offset_mm: np.ndarray) -> bpy.types.ShapeKey:
     if made.data.shape_keys is None:
         made.shape_key_add(name="Basis", from_mix=False)
-    positions = np.empty(offset_mm.size, np.float32)
-    made.data.vertices.foreach_get("co", positions)
     key = made.shape_key_add(name=name, from_mix=False)
     key.slider_min, key.slider_max = 0.0, 1.0
-    key.data.foreach_set("co", positions + to_blender(offset_mm).astype(np.float32).ravel())
+    # As key.data, which is set one by one, where points of float32 are copied whole.
+    key.points.foreach_set("co", positions + to_blender(offset_mm).astype(np.float32).ravel())
     return key
 
 
