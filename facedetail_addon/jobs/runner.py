@@ -5,8 +5,10 @@ import collections
 import itertools
 import os
 import queue
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -61,6 +63,7 @@ class Worker:
         if threads is not None:
             self._environment.setdefault("OMP_NUM_THREADS", str(threads))
         self._is_blender = bool(blender)
+        self._temporary: Path | None = None
         self._process: subprocess.Popen | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
@@ -140,25 +143,38 @@ class Worker:
         process.kill()
         process.wait()
         process.stdin.close()
+        self._discard_temporary()
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def _discard_temporary(self) -> None:
+        folder, self._temporary = self._temporary, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _start(self) -> None:
         self.close()
         self._log.clear()
+        command, environment = self._command, self._environment
         try:
+            if self._is_blender:
+                # A Blender that is killed leaves its session's temporary folder; so it gets one that is ours to remove.
+                self._temporary = Path(tempfile.mkdtemp(prefix="facedetail_worker_"))
+                command = [*command, "--temporary", str(self._temporary)]
+                environment = environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._temporary))
             self._process = subprocess.Popen(
-                self._command,
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=self._environment,
+                env=environment,
                 # A terminal's Ctrl-C is for the parent, which tidies up after the child.
                 process_group=0 if os.name == "posix" else None,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:
+            self._discard_temporary()
             raise WorkerError(
                 f"The worker process cannot be started: {error}.", "Install the extension again."
             ) from error

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import platform
 import queue
+import shutil
 import sys
 import threading
 import traceback
@@ -34,7 +35,7 @@ def main() -> int:
     _send(channel, messages, messages.Ready(platform.python_version()))
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     under_way: list = []
-    threading.Thread(target=_read_requests, args=(requests, under_way), daemon=True).start()
+    threading.Thread(target=_read_requests, args=(requests, under_way, arguments.temporary), daemon=True).start()
     _serve(channel, messages, arguments.tasks, requests, under_way)
     return 0
 
@@ -44,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--addon", required=True, help="folder of the add-on's package")
     parser.add_argument("--site", action="append", default=[], help="folder with Python packages; may be repeated")
     parser.add_argument("--tasks", default="jobs.tasks", help="module of the package that does what is asked for")
+    parser.add_argument("--temporary", default="", help="folder of this process, removed when its input closes")
     # Blender keeps its own arguments, and hands on those after the dashes.
     own = sys.argv.index("--") + 1 if "--" in sys.argv else 1
     return parser.parse_args(sys.argv[own:])
@@ -67,7 +69,7 @@ def _load_package(directory: Path) -> ModuleType:
     return package
 
 
-def _read_requests(requests: "queue.SimpleQueue[str]", under_way: list) -> None:
+def _read_requests(requests: "queue.SimpleQueue[str]", under_way: list, temporary: str) -> None:
     """Blender's end of the pipe closes when it quits or crashes: then leave at once, even in the middle of a job."""
     for raw in sys.stdin.buffer:
         requests.put(raw.decode("utf-8"))
@@ -77,6 +79,8 @@ def _read_requests(requests: "queue.SimpleQueue[str]", under_way: list) -> None:
         for request in under_way:
             if tidy_after is not None:
                 tidy_after(request, os.getpid())
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
     finally:
         os._exit(0)
 

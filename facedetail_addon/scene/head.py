@@ -55,7 +55,7 @@ def head_steps(
     """
     rest = _rest(model, pose)
     yield
-    skin = _make_part(stem, model.skin, pose.neutral, images)
+    skin = yield from _make_part(stem, model.skin, pose.neutral, images)
     _set_levels(skin, model)
     yield
     yield from _add_shape_keys(skin, model, model.skin, all_expressions=True)
@@ -68,7 +68,7 @@ def head_steps(
     others = []
     for part in model.parts[1:]:
         yield
-        made = _make_part(stem, part, pose.neutral, images)
+        made = yield from _make_part(stem, part, pose.neutral, images)
         yield from _add_shape_keys(made, model, part, all_expressions=False)
         if rest[part.start : part.stop].any():
             _add_key(made, REST_KEY, _positions(made), rest[part.start : part.stop])
@@ -86,7 +86,9 @@ def _rest(model: FaceModel, pose: Pose) -> np.ndarray:
     return rest
 
 
-def _make_part(stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinImages) -> bpy.types.Object:
+def _make_part(
+    stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinImages
+) -> Generator[None, None, bpy.types.Object]:
     vertices = neutral_mm[part.start : part.stop]
     is_eye = part.name.startswith("eye")
     eye = fit_eyeball(part, vertices) if is_eye else None
@@ -94,6 +96,7 @@ def _make_part(stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinIm
     origin = eye.center if is_eye else np.zeros(3)
     name = f"{stem} {part.name}"
     mesh = _make_mesh(name, part, to_blender(vertices - origin))
+    yield
     for kind in part.materials:
         mesh.materials.append(make_material(f"{stem} {part.name} {kind}", kind, images))
     if is_eye:

@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from facedetail_addon.core.result_files import read_record  # noqa: E402
 from facedetail_addon.jobs.job import Job, Loaded, import_job, load_result, reconstruct_job  # noqa: E402
 from facedetail_addon.jobs.runner import Worker, site_directories  # noqa: E402
+from facedetail_addon.jobs.tasks import SAVING  # noqa: E402
 
 _TICK_S = 0.005
 _REDOS = 3
@@ -39,10 +40,12 @@ def photo(photo: Path, output: Path, resolution: int, sheet: bool) -> dict[str, 
         worker = WorkOperator.worker
         begun = time.perf_counter()
         job = reconstruct_job(worker, photo, output, output / "assets", resolution=resolution)
-        found, _ = _watched(job)
+        found, gap, saving_s = _watched(job)
+        stages = read_record(output / photo.stem).stage_seconds
         figures = {
             "cold_s": time.perf_counter() - begun,
-            "stages_s": read_record(output / photo.stem).stage_seconds,
+            "stages_s": stages | {"saving": saving_s},
+            "watching_block_ms": gap,
             **_loading(output / photo.stem, output / "assets"),
             **_building(found),
         }
@@ -60,7 +63,7 @@ def import_model(source: Path, output: Path) -> dict[str, object]:
     worker = Worker(site_directories(sys.path))
     try:
         begun = time.perf_counter()
-        found, gap = _watched(import_job(worker, source, output / "assets"))
+        found, gap, _ = _watched(import_job(worker, source, output / "assets"))
         return {
             "import_s": time.perf_counter() - begun,
             "import_mb": _peak_mb(worker.pid),
@@ -80,15 +83,17 @@ def batch(photos: list[Path], output: Path, resolution: int, jobs: int) -> dict[
     return {f"jobs{jobs}_s": time.perf_counter() - begun}
 
 
-def _watched(job: Job) -> tuple[object, float]:
-    """The job's result, and the largest block in ms of a main thread that looks at it as Blender's timer does."""
-    largest, found = 0.0, None
+def _watched(job: Job) -> tuple[object, float, float]:
+    """The result, the largest block in cpu ms of a thread that looks as Blender's timer does, and seconds of saving."""
+    largest, found, saving = 0.0, None, []
     while found is None:
         before = time.process_time()
         found = job.step()
         time.sleep(_TICK_S)
         largest = max(largest, time.process_time() - before)
-    return found, 1000 * largest
+        if job.stage == SAVING:
+            saving.append(time.perf_counter())
+    return found, 1000 * largest, saving[-1] - saving[0] if saving else 0.0
 
 
 def _loading(folder: Path, assets: Path) -> dict[str, float]:
