@@ -19,7 +19,7 @@ from facedetail_addon.jobs.job import Job, download_job, import_job, reconstruct
 from facedetail_addon.jobs.messages import Reconstruct, to_line
 from facedetail_addon.jobs.runner import Worker, site_directories
 
-PATIENCE_S = 120
+PATIENCE_S = 300
 MAIN_THREAD_LIMIT_S = 0.05
 
 

@@ -12,13 +12,15 @@ import tempfile
 import threading
 from pathlib import Path
 
-from ..core.errors import WorkerError
+from ..core.errors import OutOfMemoryError, WorkerError
 from .messages import Done, Failed, Message, MessageError, Ready, Reply, Request, parse_line, to_line
 from .tasks import tidy_after
 
 _WORKER = Path(__file__).with_name("worker.py")
 _ADDON = Path(__file__).parent.parent
 _LOG_LINES = 40
+_KILL = 9
+"""The signal that no process can answer; POSIX tells the end by it as a negative status."""
 BUSY_MESSAGE = "FaceDetail is at work already."
 _REMEDY = "Try again; if it happens again, try a smaller texture or another photo, and report it."
 
@@ -59,7 +61,8 @@ class Worker:
             self._command += ["--site", site]
         if tasks:
             self._command += ["--tasks", tasks]
-        self._environment = {**os.environ}
+        # With more, OpenBLAS needs memory for each at once, and tries for ever where there is too little.
+        self._environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
         if threads is not None:
             self._environment.setdefault("OMP_NUM_THREADS", str(threads))
         self._is_blender = bool(blender)
@@ -198,6 +201,9 @@ class Worker:
         status = process.wait()
         self.close()
         tidy_after(request, process.pid)
+        if status == -_KILL:
+            message = "The worker process was killed, by the system when memory runs out, or by hand."
+            return Failed(request.job, WorkerError.code, message, OutOfMemoryError().remedy)
         last = next((line for line in reversed(self._log) if line.strip()), "no message")
         return Failed(request.job, WorkerError.code, f"The worker process ended (status {status}): {last}", _REMEDY)
 
