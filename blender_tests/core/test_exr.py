@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
-from facedetail_addon.core.exr import read_exr, write_exr
+from facedetail_addon.core.exr import exr_bytes, is_zero, read_exr, write_exr
 
 KINDS = {
     "waves": lambda rng: np.sin(np.arange(48 * 64, dtype=np.float32) / 9).reshape(48, 64),
@@ -158,3 +158,13 @@ def test_damage_never_gives_another_error(good):
         except ValueError:
             refused += 1
     assert refused > 250
+
+
+@pytest.mark.parametrize("place", [None, (0, 0), (36, 63), (20, 5)])
+def test_zero_is_told_without_a_picture(place):
+    image = np.zeros((37, 64), np.float32)
+    if place:
+        image[place] = -1e-6
+    assert is_zero(exr_bytes(image), image.shape) is (place is None)
+    with pytest.raises(ValueError, match="37 by"):
+        is_zero(exr_bytes(image), (64, 37))

@@ -30,11 +30,12 @@ def reconstruction(model) -> Reconstruction:
     landmarks = model.landmarks68.points(fit.vertices).astype(np.float32)
     flat = flat_detail(512)
     return Reconstruction(
-        "known.png", photo, model.name, "mesh", model.expression_names, fit.alpha, fit.beta, fit.own_beta, LANDMARKS,
+        "known.png", model.name, "mesh", model.expression_names, fit.alpha, fit.beta, fit.own_beta, LANDMARKS,
         Emotion(np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)), fit.affine, fit.perspective,
         fit.perspective.project(landmarks).astype(np.float32), landmarks, fit.vertices, fit.vertices_neutral,
-        np.zeros(60, np.float32), even, painted, np.full((512, 512), 140, np.uint8), np.full((512, 512), 127, np.uint8),
-        flat.medium, flat.fine, flat.normal, flat.normal_fine, seen.confidence, {}, (),
+        np.zeros(60, np.float32), even, {}, (), photo, painted,
+        np.full((512, 512), 140, np.uint8), np.full((512, 512), 127, np.uint8),
+        flat.medium, flat.fine, flat.normal, flat.normal_fine, seen.confidence,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.expression.types import EMOTIONS, EXPRESSION_SOURCES, PRIOR, Emotion
 from facedetail_addon.core.exr import read_exr, write_exr
 from facedetail_addon.core.folder import discard_half_written, whole_folder
+from facedetail_addon.core.pictures import encode_pictures, read_pictures
 from facedetail_addon.core.result_files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_png, write_png
 from facedetail_addon.core.results import Notice, Reconstruction, result_folder, same_folder_key
 
@@ -419,3 +420,30 @@ def test_the_largest_relief_is_read(copy):
 def test_no_result_folder(tmp_path):
     with pytest.raises(OutputError, match=r"reconstruction\.json cannot be read"):
         Reconstruction.load(tmp_path)
+
+
+def test_pictures_are_taken_as_they_lie(made, saved):
+    """Blender packs the same bytes as when the maps are encoded anew."""
+    assert read_pictures(saved) == encode_pictures(made)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda folder: (folder / "normal.png").unlink(), "cannot be read"),
+        (lambda folder: cut(folder / "albedo.png"), "cut short"),
+        (lambda folder: cut(folder / "displacement_fine.exr"), "cut short|order"),
+        (lambda folder: write_png(folder / "specular.png", np.zeros((8, 8), np.uint8)), "differ in size"),
+        (lambda folder: write_exr(folder / "displacement_fine.exr", np.zeros((8, 8), np.float32)), "not 256 by 256"),
+    ],
+)
+def test_pictures_that_cannot_be_packed(copy, change, reason):
+    change(copy)
+    with pytest.raises(OutputError, match=reason) as raised:
+        read_pictures(copy)
+    assert raised.value.remedy
+
+
+def cut(path: Path) -> None:
+    """Half of a file is lost."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

@@ -7,7 +7,9 @@ import pytest
 
 from blender_tests.operators.test_reconstruct import astronaut, census, registered, skin_of  # noqa: F401  fixtures
 from facedetail_addon.core.errors import PhotoError
+from facedetail_addon.core.pictures import encode_pictures
 from facedetail_addon.core.result_files import RECORD_FILE
+from facedetail_addon.jobs.job import Loaded
 from facedetail_addon.operators.last_result import key_of, remember
 
 
@@ -51,15 +53,34 @@ def test_strengths_camera_and_light_are_adjusted_without_computing(blender, regi
     assert record.stat().st_mtime_ns == written and blender.context.scene.camera is None
 
 
-def test_a_result_answers_what_it_was_made_for(tmp_path):
+def test_nothing_is_read_again_and_another_file_lets_go(blender, registered, adjust, astronaut, tmp_path):  # noqa: F811
+    from facedetail_addon.operators.reconstruct import FACEDETAIL_OT_reconstruct
+
+    blender.ops.ed.undo_push(message="before")
+    blender.ops.facedetail.reconstruct("EXEC_DEFAULT", True, filepath=astronaut, output=str(tmp_path), resolution="512")
+    for file in (tmp_path / "astronaut").iterdir():
+        if file.name != RECORD_FILE:
+            file.unlink()
+    adjust(relief_strength=0.25)
+    (root,) = (item for item in blender.data.objects if item.type == "EMPTY")
+    assert root.facedetail_relief.strength == 0.25
+    albedo = next(image for image in blender.data.images if image.name.endswith("albedo"))
+    assert albedo.packed_file is not None and tuple(albedo.size) == (512, 512)
+    blender.ops.wm.read_homefile(use_factory_startup=True)
+    assert FACEDETAIL_OT_reconstruct.last is None
+
+
+def test_a_result_answers_what_it_was_made_for(model, reconstruction_of, tmp_path):
+    made = reconstruction_of(model)
     photo, folder = tmp_path / "photo.jpg", tmp_path / "photo"
+    loaded = Loaded(folder, made, model, encode_pictures(made))
     photo.write_bytes(b"one")
     folder.mkdir()
     asked = {"resolution": 512, "face": None, "output": tmp_path}
     key = key_of(photo, **asked)
-    assert remember(key, folder) is None, "nothing was written"
+    assert remember(key, loaded) is None, "nothing was written"
     (folder / RECORD_FILE).write_text("{}")
-    last = remember(key, folder)
+    last = remember(key, loaded)
     assert last.answers(key_of(photo, **asked))
     assert not last.answers(key_of(photo, **asked | {"face": 1}))
     photo.write_bytes(b"another")

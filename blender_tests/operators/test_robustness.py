@@ -5,6 +5,7 @@ A killed worker, cancelled jobs and half-built scenes are tested in ``test_worke
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ from facedetail_addon.core.errors import (
     PhotoError,
     is_out_of_memory,
 )
+from facedetail_addon.core.face_model.library import load_named_model
+from facedetail_addon.core.face_model.store import installed_models
 from facedetail_addon.core.folder import whole_folder
 from facedetail_addon.core.photo import read_photo
 from facedetail_addon.core.results import Reconstruction
@@ -37,7 +40,7 @@ from facedetail_addon.jobs.runner import Worker, site_directories
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
-PATIENCE_S = 120
+PATIENCE_S = 300
 ORPHAN_S = 2.0
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX' limits, or signals for another process")
@@ -146,6 +149,45 @@ def test_full_disk_keeps_the_older_result(model, reconstruction_of, tmp_path):
     assert np.array_equal(Reconstruction.load(folder).albedo, older.albedo)
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 300 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("this account may not mount file systems")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_full_disk_in_the_worker(small_disk, workers):
+    """A real full disk: the message says so, nothing half written takes up room, and the worker goes on."""
+    job = job_of(workers[0], small_disk)
+    with pytest.raises(FaceDetailError, match="No space left") as raised:
+        job.run(unheard)
+    assert raised.value.code == "output" and "free space" in raised.value.remedy
+    assert names(small_disk) == [] and is_alive(workers[0].pid)
+
+
+def test_output_folder_removed_while_the_result_is_written(workers, tmp_path):
+    output = tmp_path / "out"
+    job, end = job_of(workers[0], output), None
+
+    def has_begun() -> bool:
+        assert job.step() is None, "finished too soon"
+        return any(output.glob(".*.partial"))
+
+    wait_until(has_begun)
+    shutil.rmtree(output, ignore_errors=True)  # the worker goes on writing
+    try:
+        end = job.run(unheard).folder
+    except FaceDetailError as error:
+        assert error.code == "output" and error.remedy
+    assert names(output) == ([] if end is None else ["astronaut"]), "whole or absent"
+    assert is_alive(workers[0].pid)
+
+
 @needs_posix
 def test_full_disk_during_an_import(model, tmp_path):
     """The worker's answer says what happened, and nothing half-written stays."""
@@ -180,6 +222,17 @@ def test_two_blenders_make_the_same_result(workers, tmp_path):
     assert all(isinstance(end, Path) or end.code == "output" for end in ends), ends
     assert names(tmp_path) == ["astronaut"]
     assert Reconstruction.load(tmp_path / "astronaut").albedo.shape == (512, 512, 3)
+
+
+def test_two_blenders_import_the_same_model(model, workers, tmp_path):
+    """At the same time: one may be told off, and the model that is there is whole."""
+    write_bfm_hdf5(tmp_path / "model.h5", skin_of(model))
+    ends = run_all([import_job(worker, tmp_path / "model.h5", tmp_path / "assets") for worker in workers])
+    (info,) = installed_models(tmp_path / "assets")
+    assert names(tmp_path / "assets" / "models") == [info.folder.name]
+    assert any(end == info.folder for end in ends), ends
+    assert all(isinstance(end, Path) or end.code == "output" for end in ends), ends
+    assert load_named_model(info.id, tmp_path / "assets").origin is not None
 
 
 def test_many_write_the_same_folder_at_once(tmp_path):

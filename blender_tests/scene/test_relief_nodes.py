@@ -34,10 +34,10 @@ def plane(blender):
     medium, fine = rng.uniform(-1.2, 1.2, (2, PIXELS, PIXELS, 2))
     flat = np.zeros((PIXELS, PIXELS), np.float32)
     images = ReliefImages(
-        medium=packed_file("medium", flat.shape, exr_bytes(flat), is_data=True),
-        fine=packed_file("fine", flat.shape, exr_bytes(flat), is_data=True),
-        normal=packed_file("normal", flat.shape, png_bytes(encoded(medium + fine)), is_data=True),
-        normal_fine=packed_file("fine normal", flat.shape, png_bytes(encoded(fine)), is_data=True),
+        medium=packed_file("medium", exr_bytes(flat), is_data=True),
+        fine=packed_file("fine", exr_bytes(flat), is_data=True),
+        normal=packed_file("normal", png_bytes(encoded(medium + fine)), is_data=True),
+        normal_fine=packed_file("fine normal", png_bytes(encoded(fine)), is_data=True),
     )
     blender.ops.mesh.primitive_plane_add(size=1)
     skin = blender.context.object
@@ -112,7 +112,7 @@ def test_maps_are_packed_without_a_folder_for_temporary_files(blender, monkeypat
     heights = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
     normals = np.arange(36, dtype=np.uint16).reshape(3, 4, 3) * 1800
     for wanted, data in ((heights[..., None], exr_bytes(heights)), (normals, png_bytes(normals))):
-        image = packed_file("map", wanted.shape, data, is_data=True)
+        image = packed_file("map", data, is_data=True)
         shown = np.array(image.pixels[:], np.float32).reshape(3, 4, -1)[::-1, :, : wanted.shape[2]]
         scale = 65535 if wanted.dtype == np.uint16 else 1
         assert np.array_equal(shown, wanted / np.float32(scale))

@@ -8,6 +8,7 @@ reason is that it is not safe with damaged files. One kind of file is enough her
 
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -88,22 +89,43 @@ def _block(image: np.ndarray, row: int) -> bytes:
     return struct.pack("<ii", row, len(data)) + data
 
 
+def is_zero(data: bytes, shape: tuple[int, int]) -> bool:
+    """Whether all pixels of a file that :func:`write_exr` wrote are zero. Pixels are read up to the first that is not.
+
+    Args:
+        data: the file's content. shape: (H, W) that it must have.
+
+    Raises:
+        ValueError: as of :func:`read_exr`.
+    """
+    try:
+        return not any(block.any() for _, block in _blocks(data, shape, _read_header(data, shape)))
+    except (struct.error, zlib.error) as error:
+        raise ValueError(f"it is damaged ({error})") from error
+
+
 def _decoded(data: bytes, shape: tuple[int, int]) -> np.ndarray:
-    height, width = shape
-    at = _read_header(data, shape)
-    count = -(-height // _ROWS)
-    offsets = struct.unpack_from(f"<{count}Q", data, at)
+    at = _read_header(data, shape)  # before memory is asked for
     image = np.empty(shape, np.float32)
-    for number, offset in enumerate(offsets):
-        rows = image[number * _ROWS : (number + 1) * _ROWS]
+    for row, block in _blocks(data, shape, at):
+        image[row : row + _ROWS] = block
+    return image
+
+
+def _blocks(data: bytes, shape: tuple[int, int], at: int) -> Iterator[tuple[int, np.ndarray]]:
+    """First row, and (16 or fewer, W) float32, of one block after the other; their table begins at ``at``."""
+    height, width = shape
+    packed = []
+    for number, offset in enumerate(struct.unpack_from(f"<{-(-height // _ROWS)}Q", data, at)):
+        size = 4 * width * min(_ROWS, height - number * _ROWS)
         if offset > len(data):
             raise ValueError("it is cut short")
         row, length = struct.unpack_from("<ii", data, offset)
-        if row != number * _ROWS or not 0 < length <= min(4 * rows.size, len(data) - offset - 8):
+        if row != number * _ROWS or not 0 < length <= min(size, len(data) - offset - 8):
             raise ValueError("it is cut short or its blocks are out of order")
-        plain = _inflated(data[offset + 8 : offset + 8 + length], 4 * rows.size)
-        rows[:] = plain.view("<f4").reshape(rows.shape)
-    return image
+        packed.append((row, offset + 8, length, size))
+    for row, begin, length, size in packed:
+        yield row, _inflated(data[begin : begin + length], size).view("<f4").reshape(-1, width)
 
 
 def _inflated(data: bytes, size: int) -> np.ndarray:

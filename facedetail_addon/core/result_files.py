@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from .folder import whole_folder
 from .lighting.environment import environment_image
 from .obj import write_mtl, write_obj
 from .preview import render_preview
-from .results import Notice, Reconstruction, result_folder
+from .results import HeadRecord, Notice, Reconstruction, result_folder
 
 FORMAT = "facedetail-result"
 FORMAT_VERSION = 5
@@ -96,6 +97,22 @@ def write_result(
 
 def read_result(folder: Path) -> Reconstruction:
     """See :meth:`Reconstruction.load`."""
+    head = read_record(folder)
+    try:
+        maps = _maps(folder)
+        if head.perspective.image_size != maps["photo"].shape[1::-1]:
+            raise ValueError("the camera does not belong to the photo")
+    except ValueError as error:
+        raise OutputError(f"{folder} holds pictures that cannot be: {error}.", _REMEDY) from error
+    return Reconstruction(**{field.name: getattr(head, field.name) for field in fields(HeadRecord)}, **maps)
+
+
+def read_record(folder: Path) -> HeadRecord:
+    """What a result folder holds beside its pictures, every value checked.
+
+    Raises:
+        OutputError: as of :meth:`Reconstruction.load`.
+    """
     record_path = folder / RECORD_FILE
     try:
         if record_path.stat().st_size > _MAX_RECORD_BYTES:
@@ -104,7 +121,7 @@ def read_result(folder: Path) -> Reconstruction:
     except (OSError, ValueError, RecursionError) as error:
         raise OutputError(f"{record_path} cannot be read: {error}.", _REMEDY) from error
     try:
-        return _reconstruction(record, folder)
+        return _head(record, folder)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise OutputError(f"{record_path} holds values that cannot be: {reason}.", _REMEDY) from error
@@ -202,21 +219,11 @@ def _expression_record(result: Reconstruction) -> dict:
     }
 
 
-def _reconstruction(record: dict, folder: Path) -> Reconstruction:
+def _head(record: dict, folder: Path) -> HeadRecord:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ValueError("it is not a result of FaceDetail")
     if record["format_version"] != FORMAT_VERSION:
         raise ValueError(f"format version {record['format_version']!r}, this version reads {FORMAT_VERSION}")
-    photo, albedo, confidence = (read_png(folder / name) for name in (PHOTO_FILE, ALBEDO_FILE, CONFIDENCE_FILE))
-    if photo.ndim != 3 or photo.dtype != np.uint8 or albedo.ndim != 3 or albedo.dtype != np.uint8:
-        raise ValueError("the photo or the albedo is not 8-bit RGB")
-    if albedo.shape[0] != albedo.shape[1]:
-        raise ValueError("the albedo is not square")
-    if confidence.ndim != 2 or confidence.dtype != np.uint16 or confidence.shape != albedo.shape[:2]:
-        raise ValueError("the confidence map does not belong to the albedo")
-    roughness, specular = (_grey_map(folder / name, albedo.shape[:2]) for name in (ROUGHNESS_FILE, SPECULAR_FILE))
-    medium, fine = (_displacement(folder / name, albedo.shape[:2]) for name in (MEDIUM_FILE, FINE_FILE))
-    normal, normal_fine = (_normals(folder / name, albedo.shape) for name in (NORMAL_FILE, NORMAL_FINE_FILE))
     names = _names(record["expression_names"])
     vertices, neutral = _read_vertices(folder / VERTICES_FILE)
     beta = _array(record, "beta", (len(names),))
@@ -225,9 +232,8 @@ def _reconstruction(record: dict, folder: Path) -> Reconstruction:
     seconds = record["stage_seconds"]
     if not isinstance(seconds, dict):
         raise ValueError("stage_seconds is not an object")
-    return Reconstruction(
+    return HeadRecord(
         photo_name=_file_name(record["photo_name"]),
-        photo=photo,
         face_model=_text(record["face_model"]),
         landmarker=_text(record["landmarker"]),
         expression_names=names,
@@ -237,24 +243,38 @@ def _reconstruction(record: dict, folder: Path) -> Reconstruction:
         expression_source=_source(record["expression"]),
         emotion=_emotion(record["expression"]),
         affine=AffineCamera(_array(record["camera"], "affine", (2, 4), np.float64)),
-        perspective=_perspective(record["camera"]["perspective"], photo),
+        perspective=_perspective(record["camera"]["perspective"]),
         landmarks68_px=_array(record, "landmarks68_px", (68, 2)),
         landmarks68_mm=_array(record, "landmarks68_mm", (68, 3)),
         vertices=vertices,
         vertices_neutral=neutral,
         gamma=_array(record, "gamma", (None,)),
         sh_radiance=_light(record),
-        albedo=albedo,
-        roughness=roughness,
-        specular=specular,
-        displacement_medium=medium,
-        displacement_fine=fine,
-        normal=normal,
-        normal_fine=normal_fine,
-        confidence=confidence.astype(np.float32) / 65535,
         stage_seconds={_text(key): _number(value) for key, value in seconds.items()},
         notices=tuple(Notice(_text(item["code"]), _text(item["message"])) for item in record["warnings"]),
     )
+
+
+def _maps(folder: Path) -> dict[str, np.ndarray]:
+    """The pictures of a :class:`Reconstruction`, by field."""
+    photo, albedo, confidence = (read_png(folder / name) for name in (PHOTO_FILE, ALBEDO_FILE, CONFIDENCE_FILE))
+    if photo.ndim != 3 or photo.dtype != np.uint8 or albedo.ndim != 3 or albedo.dtype != np.uint8:
+        raise ValueError("the photo or the albedo is not 8-bit RGB")
+    if albedo.shape[0] != albedo.shape[1]:
+        raise ValueError("the albedo is not square")
+    if confidence.ndim != 2 or confidence.dtype != np.uint16 or confidence.shape != albedo.shape[:2]:
+        raise ValueError("the confidence map does not belong to the albedo")
+    return {
+        "photo": photo,
+        "albedo": albedo,
+        "roughness": _grey_map(folder / ROUGHNESS_FILE, albedo.shape[:2]),
+        "specular": _grey_map(folder / SPECULAR_FILE, albedo.shape[:2]),
+        "displacement_medium": _displacement(folder / MEDIUM_FILE, albedo.shape[:2]),
+        "displacement_fine": _displacement(folder / FINE_FILE, albedo.shape[:2]),
+        "normal": _normals(folder / NORMAL_FILE, albedo.shape),
+        "normal_fine": _normals(folder / NORMAL_FINE_FILE, albedo.shape),
+        "confidence": confidence.astype(np.float32) / 65535,
+    }
 
 
 def _grey_map(path: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -310,19 +330,19 @@ def _emotion(record: dict) -> Emotion:
     return emotion
 
 
-def _perspective(record: dict, photo: np.ndarray) -> PerspectiveCamera:
+def _perspective(record: dict) -> PerspectiveCamera:
     rotation = _array(record, "rotation", (3, 3), np.float64)
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-4 or np.linalg.det(rotation) < 0:
         raise ValueError("the camera's rotation is not one")
     focal_px = _number(record["focal_px"])
     if focal_px <= 0:
         raise ValueError("the focal length is not positive")
-    height, width = photo.shape[:2]
-    if record["image_size"] != [width, height]:
-        raise ValueError("the camera does not belong to the photo")
+    size = record["image_size"]
+    if not isinstance(size, list) or [type(side) for side in size] != [int, int] or min(size) < 1:
+        raise ValueError("the camera's image_size is not that of a picture")
     translation = _array(record, "translation_mm", (3,), np.float64)
     center_px = _array(record, "center_px", (2,), np.float64)
-    return PerspectiveCamera(rotation, translation, focal_px, center_px, (width, height))
+    return PerspectiveCamera(rotation, translation, focal_px, center_px, tuple(size))
 
 
 def _read_vertices(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -22,12 +22,11 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Reconstruction:
-    """Everything known about one face of one photo.
+class HeadRecord:
+    """What is known about one face of one photo, but for pictures.
 
     Attributes:
         photo_name: file name of the photo.
-        photo: (H, W, 3) uint8 sRGB, upright as an artist sees it.
         face_model: ``builtin``, or the id of an imported face model.
         landmarker: what found the 68 landmarks, ``mesh`` or ``fan``.
         expression_names: E names in the order of ``beta``.
@@ -45,19 +44,11 @@ class Reconstruction:
         gamma: (G,) float32 coefficients of the albedo basis in σ units.
         sh_radiance: (B², 3) float32 linear Rec. 709, spherical harmonics of the light's radiance, head frame (see
             ``core/lighting/harmonics.py``); with it the head shows the photo's linear colours.
-        albedo: (R, R, 3) uint8 sRGB, the skin's diffuse colour in canonical UV without the photo's light, complete.
-        roughness, specular: (R, R) uint8, 255 = 1: GGX roughness (its square is α), and Blender's Specular IOR Level.
-        displacement_medium, displacement_fine: (R, R) float32 mm along the smooth normal, + outwards: wrinkles; pores
-            and lines.
-        normal, normal_fine: (R, R, 3) uint16 tangent space normals of both together, and of the fine relief alone (see
-            ``core/detail/types.py``).
-        confidence: (R, R) float32, 1 seen straight on … 0 filled in.
         stage_seconds: seconds per stage, by stage name.
         notices: warnings.
     """
 
     photo_name: str
-    photo: np.ndarray
     face_model: str
     landmarker: str
     expression_names: tuple[str, ...]
@@ -74,6 +65,26 @@ class Reconstruction:
     vertices_neutral: np.ndarray
     gamma: np.ndarray
     sh_radiance: np.ndarray
+    stage_seconds: dict[str, float]
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
+class Reconstruction(HeadRecord):
+    """Everything known about one face of one photo: the head's record and its pictures.
+
+    Attributes:
+        photo: (H, W, 3) uint8 sRGB, upright as an artist sees it.
+        albedo: (R, R, 3) uint8 sRGB, the skin's diffuse colour in canonical UV without the photo's light, complete.
+        roughness, specular: (R, R) uint8, 255 = 1: GGX roughness (its square is α), and Blender's Specular IOR Level.
+        displacement_medium, displacement_fine: (R, R) float32 mm along the smooth normal, + outwards: wrinkles; pores
+            and lines.
+        normal, normal_fine: (R, R, 3) uint16 tangent space normals of both together, and of the fine relief alone (see
+            ``core/detail/types.py``).
+        confidence: (R, R) float32, 1 seen straight on … 0 filled in.
+    """
+
+    photo: np.ndarray
     albedo: np.ndarray
     roughness: np.ndarray
     specular: np.ndarray
@@ -82,8 +93,6 @@ class Reconstruction:
     normal: np.ndarray
     normal_fine: np.ndarray
     confidence: np.ndarray
-    stage_seconds: dict[str, float]
-    notices: tuple[Notice, ...]
 
     @property
     def displacement(self) -> np.ndarray:

@@ -13,8 +13,9 @@ from ..core.errors import FaceDetailError, WorkerError
 from ..core.face_model.library import load_named_model
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import INFO_FILE, InstalledModel, read_info
-from ..core.pictures import Pictures, encode_pictures
-from ..core.results import Reconstruction
+from ..core.pictures import Pictures, read_pictures
+from ..core.result_files import read_record
+from ..core.results import HeadRecord
 from ..core.user_assets import UserAsset
 from .messages import Done, Download, Failed, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 from .runner import Worker
@@ -38,7 +39,7 @@ class Loaded:
     """A finished reconstruction: its result folder, what is in it, and its maps as Blender packs them."""
 
     folder: Path
-    reconstruction: Reconstruction
+    record: HeadRecord
     model: FaceModel
     pictures: Pictures
 
@@ -162,14 +163,13 @@ def _itself(path: Path) -> Path:
 
 
 def load_result(folder: Path, assets: Path) -> Loaded:
-    """Read a result folder, in about a second.
+    """Read a result folder. Pictures are not decoded: Blender does that itself when it first shows them.
 
     Raises:
-        FaceDetailError: as ``Reconstruction.load`` and ``load_named_model``.
+        FaceDetailError: as ``read_record``, ``read_pictures`` and ``load_named_model``.
     """
-    reconstruction = Reconstruction.load(folder)
-    model = load_named_model(reconstruction.face_model, assets)
-    return Loaded(folder, reconstruction, model, encode_pictures(reconstruction))
+    record = read_record(folder)
+    return Loaded(folder, record, load_named_model(record.face_model, assets), read_pictures(folder))
 
 
 class _Loading:

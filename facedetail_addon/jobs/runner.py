@@ -13,7 +13,7 @@ import threading
 from functools import partial
 from pathlib import Path
 
-from ..core.errors import WorkerError
+from ..core.errors import OutOfMemoryError, WorkerError
 from .messages import Done, Failed, Message, MessageError, Ready, Reply, Request, parse_line, to_line
 from .tasks import tidy_after
 
@@ -23,6 +23,8 @@ _LOG_LINES = 40
 _FOLDER_PREFIX = "facedetail_"
 _WHERE_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 """Variables that tell programs of all systems where to put temporary files. A Blender that is killed leaves some."""
+_KILL = 9
+"""The signal that no process can answer; POSIX tells the end by it as a negative status."""
 BUSY_MESSAGE = "FaceDetail is at work already."
 _REMEDY = "Try again; if it happens again, try a smaller texture or another photo, and report it."
 
@@ -63,7 +65,8 @@ class Worker:
             self._command += ["--site", site]
         if tasks:
             self._command += ["--tasks", tasks]
-        self._environment = {**os.environ}
+        # With more, OpenBLAS needs memory for each at once, and tries for ever where there is too little.
+        self._environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
         if threads is not None:
             self._environment.setdefault("OMP_NUM_THREADS", str(threads))
         self._is_blender = bool(blender)
@@ -216,6 +219,9 @@ class Worker:
         status = process.wait()
         self.close()
         tidy_after(request, process.pid)
+        if status == -_KILL:
+            message = "The worker process was killed, by the system when memory runs out, or by hand."
+            return Failed(request.job, WorkerError.code, message, OutOfMemoryError().remedy)
         last = next((line for line in reversed(self._log) if line.strip()), "no message")
         return Failed(request.job, WorkerError.code, f"The worker process ended (status {status}): {last}", _REMEDY)
 

@@ -15,6 +15,7 @@ from .messages import Download, FindFaces, ImportModel, InstallFile, Reconstruct
 
 Report = Callable[[str, float], None]
 Also = Callable[[Reconstruction, FaceModel], Callable[[Path], None]]
+SAVING = "Saving the result"
 SHARE_RECONSTRUCTED = 0.8
 """Where a photo's progress stands when its result is to be saved."""
 _BYTES_PER_MB = 1e6
@@ -71,7 +72,7 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
     reconstruction = reconstruct(
         Path(request.photo), warm[key], settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
     )
-    report("Saving the result", SHARE_RECONSTRUCTED)
+    report(SAVING, SHARE_RECONSTRUCTED)
     return reconstruction.save(Path(request.output), model, also and also(reconstruction, model))
 
 

@@ -8,7 +8,7 @@ import bpy
 from ..core.errors import PhotoError
 from ..core.face_model.library import BUILTIN
 from ..core.face_model.store import find_installed
-from ..jobs.job import Job, Loaded, load_result, reconstruct_job
+from ..jobs.job import Job, Loaded, reconstruct_job
 from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, RELIEF_PROPERTY, SETTINGS_PROPERTY
 from ..preferences import chosen_assets_directory, chosen_results_directory
 from ..properties import (
@@ -41,7 +41,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     bl_label = RECONSTRUCT_LABEL
     bl_options = {"REGISTER", "UNDO"}
     changes_scene = True
-    # Of this session; adjusted afterwards, the operator computes only what a choice has changed.
+    # Adjusted afterwards, the operator only builds what a choice has changed. Kept until the next result or file.
     last: LastResult | None = None
 
     filepath: bpy.props.StringProperty(name="Photo", subtype="FILE_PATH", options={"SKIP_SAVE"})
@@ -62,6 +62,17 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     use_camera: use_camera_property()
     use_light: use_light_property()
     use_sun: use_sun_property()
+
+    @classmethod
+    def register(cls) -> None:
+        """Blender calls it when the class has been registered."""
+        bpy.app.handlers.load_post.append(_let_go)
+
+    @classmethod
+    def unregister(cls) -> None:
+        """Blender calls it before the class goes."""
+        bpy.app.handlers.load_post.remove(_let_go)
+        cls.last = None
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -93,10 +104,9 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             result.prop(self, name)
 
     def known(self, context: bpy.types.Context) -> Loaded | None:
-        asked, last = self._asked(context), FACEDETAIL_OT_reconstruct.last
-        if last is None or not last.answers(self._key):
-            return None
-        return load_result(last.folder, asked["assets"])
+        self._asked(context)
+        last = FACEDETAIL_OT_reconstruct.last
+        return last.loaded if last is not None and last.answers(self._key) else None
 
     def start(self, context: bpy.types.Context) -> Job[Loaded]:
         return reconstruct_job(self.worker, **self._asked(context))
@@ -123,20 +133,20 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
 
     def steps(self, context: bpy.types.Context, result: Loaded) -> Steps:
         collection = yield from build_steps(
-            result.reconstruction,
+            result.record,
             result.model,
+            result.pictures,
             scene=context.scene,
-            pictures=result.pictures,
             use_camera=self.use_camera,
             use_light=self.use_light,
             use_sun=self.use_sun,
         )
         getattr(collection.objects[0], RELIEF_PROPERTY).strength = self.relief_strength
-        FACEDETAIL_OT_reconstruct.last = remember(self._key, result.folder)
+        FACEDETAIL_OT_reconstruct.last = remember(self._key, result)
         select_head(collection, context.view_layer)
         if not bpy.app.background and context.window is not None:
             self._show_in_window(context)
-        for notice in result.reconstruction.notices:
+        for notice in result.record.notices:
             self.report({"WARNING"}, notice.message)
         self.report({"INFO"}, f"{collection.name} is in the scene; files in {result.folder}")
         return {"FINISHED"}
@@ -149,3 +159,9 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         if not settings.photo:
             settings.photo, settings.face = self.filepath, self.face
         look_for_faces(photo_path(settings))
+
+
+@bpy.app.handlers.persistent
+def _let_go(*args: object) -> None:
+    """With another file there is nothing left to adjust."""
+    FACEDETAIL_OT_reconstruct.last = None

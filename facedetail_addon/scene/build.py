@@ -10,7 +10,7 @@ import bpy
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
 from ..core.pictures import Pictures, encode_pictures
-from ..core.results import Reconstruction
+from ..core.results import HeadRecord, Reconstruction
 from ..names import (
     CAMERA_SUFFIX,
     COLLECTION_PREFIX,
@@ -40,8 +40,9 @@ def build_scene(
     scene: bpy.types.Scene | None = None,
     **choices: object,
 ) -> bpy.types.Collection:
-    """Run :func:`build_steps` through; the same arguments, errors and result."""
-    return run_through(build_steps(reconstruction, model, scene=scene, **choices))
+    """Encode the maps, and run :func:`build_steps` through; its arguments, errors and result."""
+    _check(reconstruction, model)
+    return run_through(build_steps(reconstruction, model, encode_pictures(reconstruction), scene=scene, **choices))
 
 
 def run_through(steps: Generator[object, None, Result]) -> Result:
@@ -54,11 +55,11 @@ def run_through(steps: Generator[object, None, Result]) -> Result:
 
 
 def build_steps(
-    reconstruction: Reconstruction,
+    record: HeadRecord,
     model: FaceModel,
+    pictures: Pictures,
     *,
     scene: bpy.types.Scene | None = None,
-    pictures: Pictures | None = None,
     use_camera: bool = True,
     use_light: bool = True,
     use_sun: bool = False,
@@ -71,9 +72,9 @@ def build_steps(
     skin's relief is shown as ``displacement.Relief()`` says; ``displacement.set_relief`` changes it.
 
     Args:
-        reconstruction: from the pipeline or a result folder.
+        record: of a reconstruction, or the reconstruction itself.
         model: the face model it was made with.
-        pictures: the reconstruction's maps, encoded; done here where they are not given, which takes a second.
+        pictures: its maps, encoded.
         scene: the scene to build in, the current one by default.
         use_camera: make the photo's camera the scene's, and the photo's size the render's.
         use_light: make the photo's light the scene's world, and the view transform Standard.
@@ -91,15 +92,14 @@ def build_steps(
             removed and the scene's settings are given back.
     """
     scene = scene or bpy.context.scene
-    _check(reconstruction, model)
-    pictures = pictures or encode_pictures(reconstruction)
-    stem = Path(reconstruction.photo_name).stem
+    _check(record, model)
+    stem = Path(record.photo_name).stem
     with undone_on_failure(scene):
-        collection = yield from _build(reconstruction, model, pictures)
+        collection = yield from _build(record, model, pictures)
         if use_camera:
-            look_through(scene, head_camera(collection), reconstruction.perspective.image_size)
+            look_through(scene, head_camera(collection), record.perspective.image_size)
         if use_light:
-            light_scene(scene, collection, stem, reconstruction.sh_radiance, use_sun)
+            light_scene(scene, collection, stem, record.sh_radiance, use_sun)
         scene.collection.children.link(collection)
         return collection
 
@@ -113,24 +113,22 @@ def select_head(collection: bpy.types.Collection, view_layer: bpy.types.ViewLaye
     view_layer.objects.active = skin
 
 
-def _build(
-    reconstruction: Reconstruction, model: FaceModel, pictures: Pictures
-) -> Generator[None, None, bpy.types.Collection]:
-    stem = Path(reconstruction.photo_name).stem
+def _build(record: HeadRecord, model: FaceModel, pictures: Pictures) -> Generator[None, None, bpy.types.Collection]:
+    stem = Path(record.photo_name).stem
     collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
     images = SkinImages(
-        packed_file(f"{stem} albedo", reconstruction.albedo.shape, pictures.albedo),
-        packed_file(f"{stem} roughness", reconstruction.roughness.shape, pictures.roughness, is_data=True),
-        packed_file(f"{stem} specular", reconstruction.specular.shape, pictures.specular, is_data=True),
+        packed_file(f"{stem} albedo", pictures.albedo),
+        packed_file(f"{stem} roughness", pictures.roughness, is_data=True),
+        packed_file(f"{stem} specular", pictures.specular, is_data=True),
     )
     root = bpy.data.objects.new(f"{stem} {HEAD_SUFFIX}", None)
     root.empty_display_size = _ROOT_SIZE_M
-    root[EMOTION_PROPERTY] = reconstruction.emotion.name
-    root[EMOTION_PROBABILITY_PROPERTY] = reconstruction.emotion.probability
-    root[HEAD_LIGHT_PROPERTY] = reconstruction.sh_radiance.ravel().tolist()
-    camera = make_camera(f"{stem} {CAMERA_SUFFIX}", reconstruction.perspective)
-    show_photo(camera, packed_file(f"{stem} photo", reconstruction.photo.shape, pictures.photo))
-    pose = Pose(reconstruction.vertices_neutral, reconstruction.vertices, reconstruction.beta)
+    root[EMOTION_PROPERTY] = record.emotion.name
+    root[EMOTION_PROBABILITY_PROPERTY] = record.emotion.probability
+    root[HEAD_LIGHT_PROPERTY] = record.sh_radiance.ravel().tolist()
+    camera = make_camera(f"{stem} {CAMERA_SUFFIX}", record.perspective)
+    show_photo(camera, packed_file(f"{stem} photo", pictures.photo))
+    pose = Pose(record.vertices_neutral, record.vertices, record.beta)
     yield
     parts = yield from head_steps(stem, model, pose, images)
     collection.objects.link(root)
@@ -138,19 +136,19 @@ def _build(
         made.parent = root
         collection.objects.link(made)
     yield
-    add_relief(stem, root, parts[0], model, reconstruction, pictures)
+    add_relief(stem, root, parts[0], model, pictures)
     yield
     return collection
 
 
-def _check(reconstruction: Reconstruction, model: FaceModel) -> None:
+def _check(record: HeadRecord, model: FaceModel) -> None:
     same = (
-        reconstruction.expression_names == model.expression_names
-        and reconstruction.vertices.shape == reconstruction.vertices_neutral.shape == model.mean.shape
-        and reconstruction.beta.shape == (len(model.expression_names),)
+        record.expression_names == model.expression_names
+        and record.vertices.shape == record.vertices_neutral.shape == model.mean.shape
+        and record.beta.shape == (len(model.expression_names),)
     )
     if not same:
         raise OutputError(
-            f"{reconstruction.photo_name} was reconstructed with another face model than {model.name}.",
+            f"{record.photo_name} was reconstructed with another face model than {model.name}.",
             "Reconstruct the photo again with this version.",
         )

@@ -13,7 +13,6 @@ import numpy as np
 
 from ..core.face_model.model import FaceModel
 from ..core.pictures import Pictures
-from ..core.results import Reconstruction
 from ..names import (
     ADAPTIVE,
     DISPLACE,
@@ -55,13 +54,12 @@ def add_relief(
     root: bpy.types.Object,
     skin: bpy.types.Object,
     model: FaceModel,
-    reconstruction: Reconstruction,
     pictures: Pictures,
 ) -> None:
     """Give a head its relief: packed maps, modifiers, material nodes; shown as ``Relief()`` says,
     at levels that make the skin about as fine as the built-in one.
 
-    A reconstruction without any relief leaves the head as it is.
+    Pictures without any relief leave the head as it is.
 
     Args:
         stem: the names' beginning.
@@ -69,16 +67,15 @@ def add_relief(
         skin: its child, with the face model's material and a Subdivision modifier; remembers from which level on its
             mesh can carry the fine relief.
         model: the face model of both.
-        reconstruction: its four maps of relief are shown. pictures: they, encoded.
+        pictures: its four maps of relief are shown.
     """
-    if not (reconstruction.displacement_medium.any() or reconstruction.displacement_fine.any()):
+    if not pictures.has_relief:
         return
-    shape = reconstruction.normal.shape
     images = ReliefImages(
-        medium=packed_file(f"{stem} medium relief", shape, pictures.displacement_medium, is_data=True),
-        fine=packed_file(f"{stem} fine relief", shape, pictures.displacement_fine, is_data=True),
-        normal=packed_file(f"{stem} normal", shape, pictures.normal, is_data=True),
-        normal_fine=packed_file(f"{stem} fine normal", shape, pictures.normal_fine, is_data=True),
+        medium=packed_file(f"{stem} medium relief", pictures.displacement_medium, is_data=True),
+        fine=packed_file(f"{stem} fine relief", pictures.displacement_fine, is_data=True),
+        normal=packed_file(f"{stem} normal", pictures.normal, is_data=True),
+        normal_fine=packed_file(f"{stem} fine normal", pictures.normal_fine, is_data=True),
     )
     uv_map = skin.data.uv_layers[0].name
     for name, image in ((MEDIUM_MODIFIER, images.medium), (FINE_MODIFIER, images.fine)):

@@ -56,24 +56,24 @@ def head_steps(
     """
     rest = _rest(model, pose)
     yield
-    skin = _make_part(stem, model.skin, pose.neutral, images)
+    skin = yield from _make_part(stem, model.skin, pose.neutral, images)
     _set_levels(skin, model)
     yield
     yield from _add_shape_keys(skin, model, model.skin, all_expressions=True)
     for name, weight in zip(model.expression_names, pose.beta, strict=True):
         skin.data.shape_keys.key_blocks[name].value = float(weight)
     if rest.any():
-        _add_key(skin, REST_KEY, rest[: model.skin.stop]).value = 1.0
+        _add_key(skin, REST_KEY, _positions(skin), rest[: model.skin.stop]).value = 1.0
     remember_photo_expression(skin.data.shape_keys)
     yield
     _add_regions(skin, model, pose.neutral[: model.skin.stop])
     others = []
     for part in model.parts[1:]:
         yield
-        made = _make_part(stem, part, pose.neutral, images)
+        made = yield from _make_part(stem, part, pose.neutral, images)
         yield from _add_shape_keys(made, model, part, all_expressions=False)
         if rest[part.start : part.stop].any():
-            _add_key(made, REST_KEY, rest[part.start : part.stop])
+            _add_key(made, REST_KEY, _positions(made), rest[part.start : part.stop])
         _follow(made, skin)
         others.append(made)
     return [skin, *others]
@@ -88,7 +88,9 @@ def _rest(model: FaceModel, pose: Pose) -> np.ndarray:
     return rest
 
 
-def _make_part(stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinImages) -> bpy.types.Object:
+def _make_part(
+    stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinImages
+) -> Generator[None, None, bpy.types.Object]:
     vertices = neutral_mm[part.start : part.stop]
     is_eye = part.name.startswith("eye")
     eye = fit_eyeball(part, vertices) if is_eye else None
@@ -96,6 +98,7 @@ def _make_part(stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinIm
     origin = eye.center if is_eye else np.zeros(3)
     name = f"{stem} {part.name}"
     mesh = _make_mesh(name, part, to_blender(vertices - origin))
+    yield
     for kind in part.materials:
         mesh.materials.append(make_material(f"{stem} {part.name} {kind}", kind, images))
     if is_eye:
@@ -149,20 +152,27 @@ def _add_shape_keys(
     moved = np.linalg.norm(offsets, axis=2).max(axis=1) > MOVED_MM
     if not (all_expressions or moved.any()):
         return
+    positions = _positions(made)
     for name, offset, moves in zip(model.expression_names, offsets, moved, strict=True):
         if all_expressions or moves:
-            _add_key(made, name, offset)
+            _add_key(made, name, positions, offset)
             yield
 
 
-def _add_key(made: bpy.types.Object, name: str, offset_mm: np.ndarray) -> bpy.types.ShapeKey:
+def _positions(made: bpy.types.Object) -> np.ndarray:
+    """(3·V,) float32 metres."""
+    positions = np.empty(3 * len(made.data.vertices), np.float32)
+    made.data.vertices.foreach_get("co", positions)
+    return positions
+
+
+def _add_key(made: bpy.types.Object, name: str, positions: np.ndarray, offset_mm: np.ndarray) -> bpy.types.ShapeKey:
     if made.data.shape_keys is None:
         made.shape_key_add(name="Basis", from_mix=False)
-    positions = np.empty(offset_mm.size, np.float32)
-    made.data.vertices.foreach_get("co", positions)
     key = made.shape_key_add(name=name, from_mix=False)
     key.slider_min, key.slider_max = 0.0, 1.0
-    key.data.foreach_set("co", positions + to_blender(offset_mm).astype(np.float32).ravel())
+    # As key.data, which is set one by one, where points of float32 are copied whole.
+    key.points.foreach_set("co", positions + to_blender(offset_mm).astype(np.float32).ravel())
     return key
 
 

@@ -28,17 +28,16 @@ def packed_light(name: str, radiance: np.ndarray) -> bpy.types.Image:
     return _filled(bpy.data.images.new(name, width, height, alpha=False, float_buffer=True), radiance)
 
 
-def packed_file(name: str, shape: tuple[int, ...], data: bytes, *, is_data: bool = False) -> bpy.types.Image:
+def packed_file(name: str, data: bytes, *, is_data: bool = False) -> bpy.types.Image:
     """An image that holds a file's bytes; Blender reads it when it is first shown, and 16 bits or floats stay exact.
 
     Args:
         name: of the image.
-        shape: (H, W, …) of the picture.
-        data: a PNG or EXR file of it.
+        data: a PNG or EXR file.
         is_data: numbers, not colours.
     """
-    height, width = shape[:2]
-    image = bpy.data.images.new(name, width, height, alpha=False, is_data=is_data)
+    # Made as large as the file it would cost memory and 15 ms; Blender takes the size from the file.
+    image = bpy.data.images.new(name, 1, 1, alpha=False, is_data=is_data)
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"
     return image
