@@ -10,6 +10,7 @@ import numpy as np
 
 from .camera import AffineCamera, PerspectiveCamera
 from .expression.types import Emotion
+from .eyes.types import USUAL_EYES, EyeLook
 from .face_model.model import FaceModel
 
 
@@ -54,6 +55,7 @@ class Reconstruction:
         confidence: (R, R) float32, 1 seen straight on … 0 filled in.
         stage_seconds: seconds per stage, by stage name.
         notices: warnings.
+        eyes: colours of iris and white; usual ones in results from before they were estimated.
     """
 
     photo_name: str
@@ -84,6 +86,7 @@ class Reconstruction:
     confidence: np.ndarray
     stage_seconds: dict[str, float]
     notices: tuple[Notice, ...]
+    eyes: EyeLook = USUAL_EYES
 
     @property
     def displacement(self) -> np.ndarray:

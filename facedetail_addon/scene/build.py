@@ -21,6 +21,7 @@ from ..names import (
 )
 from .camera import look_through, make_camera, show_photo
 from .displacement import add_relief
+from .eye_material import color_eyes
 from .head import Pose, head_steps
 from .images import packed_file
 from .light import light_scene
@@ -133,6 +134,7 @@ def _build(
     pose = Pose(reconstruction.vertices_neutral, reconstruction.vertices, reconstruction.beta)
     yield
     parts = yield from head_steps(stem, model, pose, images)
+    color_eyes(parts, reconstruction.eyes)
     collection.objects.link(root)
     for made in (*parts, camera):
         made.parent = root
