@@ -27,8 +27,7 @@ from .expression.reader import notices as expression_notices
 from .expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES, ExpressionReading
 from .eyes.estimate import estimate_eyes
 from .eyes.estimate import notices as eye_notices
-from .eyes.sampling import sample_eye
-from .eyes.types import EyeLook
+from .eyes.sampling import EyeSample, sample_eye
 from .face_model.calibration import LandmarkCalibration
 from .face_model.eyeball import fit_eyeball, seen_front
 from .face_model.install import match_again
@@ -215,7 +214,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         maps = make_skin_maps(unwrapped, light, core.basis, core.gloss, core.model, core.atlas)
 
     with stage("eyes", "Finding the eyes' colours", 0.78):
-        eyes = _eyes(picture, landmarks, fit, light, core)
+        eyes = estimate_eyes(eye_samples(picture.pixels, landmarks, fit, light, core), light.monochrome)
 
     with stage("detail", "Finding wrinkles and pores", 0.8):
         detail, detail_warnings = _detail(picture, landmarks, unwrapped, light, transfer, fit, core)
@@ -273,8 +272,10 @@ def _transfer(fit: ProxyFit, core: Core, settings: Settings) -> Transfer:
     )
 
 
-def _eyes(picture: Photo, landmarks: FaceLandmarks, fit: ProxyFit, light: LightEstimate, core: Core) -> EyeLook:
-    """The colours of the eyes; usual ones for a model without eyes."""
+def eye_samples(
+    pixels: np.ndarray, landmarks: FaceLandmarks, fit: ProxyFit, light: LightEstimate, core: Core
+) -> list[EyeSample]:
+    """What a photo, (H, W, 3) uint8 sRGB, shows of each eye; nothing of eyes that the model does not have."""
     triangles = np.concatenate([part.triangles() + part.start for part in core.model.solid_parts])
     skin_light = light.shading * core.basis.albedo(light.gamma)
     names = [part.name for part in core.model.parts]
@@ -288,8 +289,8 @@ def _eyes(picture: Photo, landmarks: FaceLandmarks, fit: ProxyFit, light: LightE
         points, normals = seen_front(eye, vertices)
         lit = diffuse_light(points, normals, fit.vertices, triangles, light.radiance, skin_light)
         lids, iris = (landmarks.mesh_px[list(which), :2] for which in eye_points)
-        samples.append(sample_eye(picture.pixels, lids, iris, eye, fit.perspective, points, lit))
-    return estimate_eyes([sample for sample in samples if sample is not None], light.monochrome)
+        samples.append(sample_eye(pixels, lids, iris, eye, fit.perspective, points, lit))
+    return [sample for sample in samples if sample is not None]
 
 
 def _detail(

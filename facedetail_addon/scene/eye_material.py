@@ -18,8 +18,8 @@ EYE_ROUGHNESS = 0.06
 
 _SPAN = 2.5
 """Iris radii that the ramps reach."""
-_LID_SHADE = 0.75
-_SHADE_MM = 3.0
+_LID_SHADE = 0.9
+_SHADE_MM = 4.0
 _UPPER = 0.7
 """How far the shade looks upwards: the upper lid has the lashes."""
 _SHADED = (0.30, 0.20, 0.17, 1.0)
@@ -109,7 +109,7 @@ def _lid_shade(tree: bpy.types.NodeTree) -> tuple[bpy.types.NodeSocket, bpy.type
     occlusion.samples = 8
     occlusion.inputs["Distance"].default_value = _SHADE_MM * METRES_PER_MM
     tree.links.new(upwards.outputs["Vector"], occlusion.inputs["Normal"])
-    left = color_ramp(tree, (-100, -900), occlusion.outputs["AO"], [(0.1, _SHADED), (0.75, _grey(1.0))], 1.0)
+    left = color_ramp(tree, (-100, -900), occlusion.outputs["AO"], [(0.1, _SHADED), (0.6, _grey(1.0))], 1.0)
     amount = add_node(tree, "ShaderNodeValue", (100, -700), SHADE_NODE)
     amount.outputs[0].default_value = _LID_SHADE
     return left, amount.outputs[0]

@@ -15,6 +15,8 @@ from .types import EYE_REFLECTED, USUAL_EYES, EyeLook
 from .usual import USUAL_IRIS, USUAL_WHITE, Usual
 
 _DARKEST, _BRIGHTEST = 0.003, 0.9
+_VEIL = EYE_REFLECTED / 2
+"""What the drawn eye reflects of a photo's smooth light around the pupil; the lids hide the rest."""
 _NOT_AN_IRIS = 0.4
 """Luminance: no iris reflects so much; glare on glasses does."""
 _LEVEL_NOISE, _TINT_NOISE = 0.15, 0.05
@@ -39,7 +41,7 @@ def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
     confidence = 0.0
     if irises:
         seen, differ, pixels = _joined(irises, USUAL_IRIS, monochrome)
-        look["iris"] = tuple(max(value - EYE_REFLECTED, _DARKEST) for value in seen)
+        look["iris"] = tuple(max(value - _VEIL, _DARKEST) for value in seen)
         confidence = pixels / (pixels + _HALF_SURE) * float(np.exp(-differ))
     whites = [(s.white, s.white_pixels, s.sharpness) for s in samples if s.white is not None]
     if whites:

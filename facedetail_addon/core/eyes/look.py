@@ -10,13 +10,13 @@ from .types import EyeLook
 
 PUPIL = ((0.29, 0.0), (0.35, 1.0))
 """0 in the pupil, 3.8 mm wide."""
-IRIS_PROFILE = ((0.32, 0.72), (0.42, 1.06), (0.60, 1.06), (0.80, 0.94), (0.93, 0.55), (1.02, 0.32))
+IRIS_PROFILE = ((0.32, 0.72), (0.42, 1.06), (0.60, 1.06), (0.82, 0.95), (0.95, 0.60), (1.05, 0.36))
 """Brightness relative to the median: dark at the pupil's edge, and a limbal ring."""
 FIBRE_REACH = ((0.34, 0.0), (0.44, 1.0), (0.80, 1.0), (0.96, 0.0))
 """How much there is of the fibres."""
 FIBRE_CONTRAST = (0.72, 1.28)
 """Fibres multiply the colour by something between these two."""
-WHITE = ((0.93, 0.0), (1.08, 1.0))
+WHITE = ((0.95, 0.0), (1.10, 1.0))
 """0 iris, 1 sclera: the limbus is soft."""
 SCLERA_TINT = (
     (1.05, (0.97, 0.97, 0.98)), (1.30, (1.0, 1.0, 1.0)), (1.65, (0.95, 0.88, 0.86)), (2.10, (0.78, 0.60, 0.56)),
