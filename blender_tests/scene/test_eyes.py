@@ -17,16 +17,16 @@ from facedetail_addon.core.render import trace_image
 
 BLUE = EyeLook((0.10, 0.13, 0.16), (0.50, 0.46, 0.44), 12.2, 1.0)
 BLACK = EyeLook((0.020, 0.013, 0.011), (0.40, 0.36, 0.33), 13.0, 1.0)
-SIZE = (360, 150)
+SIZE = (216, 84)
 
 
 @pytest.fixture
 def made(model, reconstruction_of):
-    """A head that looks straight ahead, and a camera on its eyes: 2.6 px per mm."""
+    """A head that looks straight ahead, and a camera on its eyes: 1.6 px per mm."""
     plain = reconstruction_of(model, SIZE)
     rotation = np.diag([1.0, -1.0, -1.0])
     middle = np.mean([fit_eyeball(p, plain.vertices[p.start : p.stop]).center for p in eyes_of(model)], axis=0)
-    camera = PerspectiveCamera(rotation, np.array([0, 0, 600.0]) - rotation @ middle, 1560.0, np.array(SIZE) / 2, SIZE)
+    camera = PerspectiveCamera(rotation, np.array([0, 0, 600.0]) - rotation @ middle, 960.0, np.array(SIZE) / 2, SIZE)
     return replace(plain, perspective=camera, eyes=BLUE)
 
 
@@ -64,7 +64,7 @@ def test_known_irises_come_back_from_cycles(blender, model, made, tmp_path):
     found = []
     for number, look in enumerate((BLUE, BLACK)):
         color_eyes(parts, look)
-        path = render_scene(tmp_path / f"{number}.png", collection, samples=16)
+        path = render_scene(tmp_path / f"{number}.png", collection, samples=4)
         found.append(estimate_eyes(seen(cv2.imread(str(path))[..., ::-1], made, model, look), False))
     for look, eyes in zip((BLUE, BLACK), found, strict=True):
         assert eyes.confidence > 0.6
