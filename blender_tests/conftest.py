@@ -9,6 +9,7 @@ import pytest
 
 from facedetail_addon.core.camera import AffineCamera, PerspectiveCamera
 from facedetail_addon.core.expression.types import EMOTIONS, PRIOR_AND_LANDMARKS, Emotion
+from facedetail_addon.core.eyes.types import USUAL_EYES
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.results import Reconstruction
@@ -90,6 +91,7 @@ def make_reconstruction(
         vertices_neutral=neutral,
         gamma=rng.normal(0, 0.5, 60).astype(np.float32),
         sh_radiance=_soft_light(),
+        eyes=USUAL_EYES,
         albedo=_checker(256),
         roughness=np.full((256, 256), 128, np.uint8),
         specular=np.full((256, 256), 128, np.uint8),

@@ -25,7 +25,7 @@ ALLOWED = {
     "core": {"core"},
 }
 # What a stage of the core may import besides plain helpers and the types of what it is given.
-STAGES = {"landmarks", "expression", "proxy", "uv", "lighting", "albedo", "detail"}
+STAGES = {"landmarks", "expression", "proxy", "uv", "lighting", "albedo", "detail", "eyes"}
 BLENDER_MODULES = {"bpy", "bmesh", "mathutils", "bpy_extras", "gpu", "bl_ui"}
 
 

@@ -9,6 +9,7 @@ import pytest
 from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_colours
 from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
 from facedetail_addon.core.expression.types import EMOTIONS, LANDMARKS, Emotion
+from facedetail_addon.core.eyes.types import EyeLook
 from facedetail_addon.core.preview import head_box, render_preview, render_turned
 from facedetail_addon.core.results import Reconstruction
 from facedetail_addon.core.uv.atlas import make_atlas
@@ -33,7 +34,7 @@ def reconstruction(model) -> Reconstruction:
         "known.png", model.name, "mesh", model.expression_names, fit.alpha, fit.beta, fit.own_beta, LANDMARKS,
         Emotion(np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)), fit.affine, fit.perspective,
         fit.perspective.project(landmarks).astype(np.float32), landmarks, fit.vertices, fit.vertices_neutral,
-        np.zeros(60, np.float32), even, {}, (), photo, painted,
+        np.zeros(60, np.float32), even, USUAL_EYES, {}, (), photo, painted,
         np.full((512, 512), 140, np.uint8), np.full((512, 512), 127, np.uint8),
         flat.medium, flat.fine, flat.normal, flat.normal_fine, seen.confidence,
     )  # fmt: skip
@@ -77,6 +78,16 @@ def test_the_relit_head_shows_the_light(reconstruction, model, panels):
     from_left[3] = 0.5 * from_left[0]  # the subject's left is on the right of the picture
     picture = render_turned(replace(reconstruction, sh_radiance=from_left), model, 0, 160).astype(int)
     assert picture[60:120, 90:110].mean() > 1.2 * picture[60:120, 50:70].mean()
+
+
+def test_eyes_have_their_own_colours_not_the_photos_pixels(reconstruction, model, panels):
+    green = replace(reconstruction, eyes=EyeLook((0.02, 0.5, 0.02), (0.4, 0.4, 0.4), 12.6, 1.0))
+    drawn = split(render_preview(green, model, HEIGHT))
+    for before, after in zip(panels[4:], drawn[4:], strict=True):
+        changed = after[..., 1] - before[..., 1] > 40
+        assert 10 < changed.sum() < 0.01 * changed.size
+    for before, after in zip(panels[:4], drawn[:4], strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 def test_the_overlay_draws_landmarks_and_wires_over_the_photo(panels):

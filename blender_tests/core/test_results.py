@@ -15,6 +15,7 @@ from blender_tests.conftest import make_reconstruction
 from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.expression.types import EMOTIONS, EXPRESSION_SOURCES, PRIOR, Emotion
 from facedetail_addon.core.exr import read_exr, write_exr
+from facedetail_addon.core.eyes.types import USUAL_EYES, EyeLook
 from facedetail_addon.core.folder import discard_half_written, whole_folder
 from facedetail_addon.core.pictures import encode_pictures, read_pictures
 from facedetail_addon.core.result_files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_png, write_png
@@ -32,6 +33,7 @@ def made(model) -> Reconstruction:
         emotion=Emotion(np.float32([0.05, 0.01, 0.02, 0.7, 0.1, 0.02, 0.1])),
         stage_seconds={"photo": 0.25, "proxy": 0.125},
         notices=(Notice("yaw", "The head is turned by 50°."),),
+        eyes=EyeLook((0.1, 0.12, 0.15), (0.5, 0.45, 0.4), 12.25, 0.75),
     )
 
 
@@ -85,6 +87,11 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
     assert expression["probability"] == pytest.approx(0.7)
     assert list(expression["probabilities"]) == list(EMOTIONS)
     assert list(expression["probabilities"].values()) == pytest.approx([0.05, 0.01, 0.02, 0.7, 0.1, 0.02, 0.1])
+
+
+def test_a_result_from_before_the_eyes_colours_has_usual_eyes(copy):
+    edit(copy, lambda record: record.pop("eyes"))
+    assert Reconstruction.load(copy).eyes == USUAL_EYES
 
 
 @pytest.mark.parametrize("source", EXPRESSION_SOURCES)
@@ -221,6 +228,10 @@ def edit(folder: Path, change) -> None:
 
 HOSTILE_RECORDS = {
     "another format": lambda r: r.update(format="other"),
+    "an iris below black": lambda r: r["eyes"].update(iris=[0.1, -0.1, 0.1]),
+    "an eye of two colours": lambda r: r["eyes"].update(sclera=[0.4, 0.4]),
+    "an iris as large as a plate": lambda r: r["eyes"].update(iris_mm=200.0),
+    "more than sure of the eyes": lambda r: r["eyes"].update(confidence=1.5),
     "newer version": lambda r: r.update(format_version=99),
     "missing key": lambda r: r.pop("alpha"),
     "no camera": lambda r: r.update(camera=None),

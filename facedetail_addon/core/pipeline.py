@@ -25,17 +25,22 @@ from .errors import NoFaceError
 from .expression.reader import ExpressionReader
 from .expression.reader import notices as expression_notices
 from .expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES, ExpressionReading
+from .eyes.estimate import estimate_eyes
+from .eyes.estimate import notices as eye_notices
+from .eyes.sampling import EyeSample, sample_eye
 from .face_model.calibration import LandmarkCalibration
+from .face_model.eyeball import fit_eyeball, seen_front
 from .face_model.install import match_again
 from .face_model.library import BUILTIN, installed, load_named_calibration, load_named_model, named_dictionary
 from .face_model.model import FaceModel, PointEmbedding, split_quads
 from .face_model.outline import mesh_offset, outline_paths
 from .landmarks.fan import FanLandmarker
 from .landmarks.landmarker import MeshLandmarker, notices
+from .landmarks.mesh_points import EYES
 from .landmarks.types import FaceLandmarks
 from .lighting.estimate import estimate_light, usual_direction_of
 from .lighting.estimate import notices as light_notices
-from .lighting.transport import light_transfer
+from .lighting.transport import diffuse_light, light_transfer
 from .lighting.types import LightEstimate, Transfer
 from .photo import Photo, read_photo
 from .proxy.fit import ROUGH_FIT, fit_proxy
@@ -208,6 +213,9 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
     with stage("albedo", "Painting the skin", 0.7):
         maps = make_skin_maps(unwrapped, light, core.basis, core.gloss, core.model, core.atlas)
 
+    with stage("eyes", "Finding the eyes' colours", 0.78):
+        eyes = estimate_eyes(eye_samples(picture.pixels, landmarks, fit, light, core), light.monochrome)
+
     with stage("detail", "Finding wrinkles and pores", 0.8):
         detail, detail_warnings = _detail(picture, landmarks, unwrapped, light, transfer, fit, core)
 
@@ -218,6 +226,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         *expression_notices(reading, settings.expression),
         *fit_notices(fit, landmarks, ROUGH_FIT if core.outline is None else ROUGH_SPARSE_FIT),
         *light_notices(light, unwrapped),
+        *eye_notices(eyes, core.model, light.monochrome),
         *detail_warnings,
     )
     progress("Reconstructed", 1.0)
@@ -233,7 +242,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
         albedo=maps.albedo, roughness=maps.roughness, specular=maps.specular,
         displacement_medium=detail.medium, displacement_fine=detail.fine,
         normal=detail.normal, normal_fine=detail.normal_fine,
-        confidence=maps.confidence, stage_seconds=seconds, notices=warnings,
+        confidence=maps.confidence, stage_seconds=seconds, notices=warnings, eyes=eyes,
     )  # fmt: skip
 
 
@@ -261,6 +270,27 @@ def _transfer(fit: ProxyFit, core: Core, settings: Settings) -> Transfer:
         core.gloss,
         settings.light_bands,
     )
+
+
+def eye_samples(
+    pixels: np.ndarray, landmarks: FaceLandmarks, fit: ProxyFit, light: LightEstimate, core: Core
+) -> list[EyeSample]:
+    """What a photo, (H, W, 3) uint8 sRGB, shows of each eye; nothing of eyes that the model does not have."""
+    triangles = np.concatenate([part.triangles() + part.start for part in core.model.solid_parts])
+    skin_light = light.shading * core.basis.albedo(light.gamma)
+    names = [part.name for part in core.model.parts]
+    samples = []
+    for side, eye_points in EYES.items():
+        if f"eye_{side}" not in names:
+            continue
+        part = core.model.part(f"eye_{side}")
+        vertices = fit.vertices[part.start : part.stop]
+        eye = fit_eyeball(part, vertices)
+        points, normals = seen_front(eye, vertices)
+        lit = diffuse_light(points, normals, fit.vertices, triangles, light.radiance, skin_light)
+        lids, iris = (landmarks.mesh_px[list(which), :2] for which in eye_points)
+        samples.append(sample_eye(pixels, lids, iris, eye, fit.perspective, points, lit))
+    return [sample for sample in samples if sample is not None]
 
 
 def _detail(

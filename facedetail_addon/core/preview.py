@@ -9,11 +9,14 @@ import numpy as np
 from .albedo.gloss import skin_gloss
 from .camera import PerspectiveCamera
 from .colour import to_linear, to_srgb
-from .face_model.model import FaceModel
+from .eyes.look import eye_colors
+from .eyes.types import EYE_REFLECTED, USUAL_EYES
+from .face_model.eyeball import fit_eyeball, iris_coordinates
+from .face_model.model import FaceModel, MeshPart
 from .image import sample
 from .lighting.estimate import shade
 from .lighting.harmonics import bands_of
-from .lighting.transport import light_transfer
+from .lighting.transport import diffuse_light, light_transfer
 from .rays import RayScene
 from .render import ambient_occlusion, camera_rays, vertex_normals
 from .results import Reconstruction
@@ -240,7 +243,7 @@ def clay(surface: _Surface, camera: PerspectiveCamera, frame: _Frame, lights: tu
 
 
 def relit(reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveCamera, frame: _Frame) -> np.ndarray:
-    """(h, w, 3) uint8: albedo · shading + gloss; eyes, teeth and gums in the photo's pixels that lie on them."""
+    """(h, w, 3) uint8: albedo · shading + gloss of skin and eyes; teeth and gums in the photo's pixels on them."""
     light = reconstruction.sh_radiance
     albedo = reconstruction.albedo
     transfer = light_transfer(
@@ -250,11 +253,18 @@ def relit(reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveC
     shading, gloss = shade(transfer, light, np.broadcast_to(usual, (model.skin.stop, 3)))
     lit = np.zeros((len(reconstruction.vertices), 6), np.float32)
     lit[: model.skin.stop] = np.concatenate([shading, gloss], axis=1)
+    shown = np.unique(frame.triangles[np.unique(frame.triangle[frame.hit])])
+    shown = shown[np.isin(shown, np.concatenate([np.arange(p.start, p.stop) for p in _eyes(model)] or [[]]))]
+    normals = vertex_normals(reconstruction.vertices, frame.triangles)[shown]
+    there = diffuse_light(
+        reconstruction.vertices[shown], normals, reconstruction.vertices, frame.triangles, light, shading * usual
+    )
+    lit[shown] = np.concatenate([there, EYE_REFLECTED * there], axis=1)
     return _painted(reconstruction, model, frame, frame.interpolate(lit))
 
 
 def textured(reconstruction: Reconstruction, model: FaceModel, frame: _Frame) -> np.ndarray:
-    """(h, w, 3) uint8: the albedo as it is; eyes, teeth and gums in the photo's pixels that lie on them."""
+    """(h, w, 3) uint8: the colours of skin and eyes as they are; teeth and gums in the photo's pixels on them."""
     even = np.repeat(np.float32([[1, 1, 1, 0, 0, 0]]), np.count_nonzero(frame.hit), axis=0)
     return _painted(reconstruction, model, frame, even)
 
@@ -270,7 +280,25 @@ def _painted(reconstruction: Reconstruction, model: FaceModel, frame: _Frame, li
     points = np.einsum("nkc,nk->nc", reconstruction.vertices[frame.triangles[triangle[~skin]]], weights[~skin])
     at = (reconstruction.perspective.project(points) - 0.5).astype(np.float32)
     colour[~skin] = sample(reconstruction.photo, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) / np.float32(255)
+    eye, reflected = _eye_albedo(reconstruction, model, frame)
+    colour[eye] = to_srgb(reflected * lit[eye, :3] + lit[eye, 3:])
     return _compose(frame, colour)
+
+
+def _eyes(model: FaceModel) -> list[MeshPart]:
+    return [part for part in model.solid_parts if part.name.startswith("eye")]
+
+
+def _eye_albedo(reconstruction: Reconstruction, model: FaceModel, frame: _Frame) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the pixels that hit something show an eye, (N,) bool, and (M, 3) the colours of those."""
+    place = np.zeros((len(reconstruction.vertices), 2), np.float32)
+    for part in _eyes(model):
+        vertices = reconstruction.vertices[part.start : part.stop]
+        place[part.start : part.stop] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
+    numbers = [number for number, part in enumerate(model.solid_parts) if part.name.startswith("eye")]
+    eye = np.isin(frame.part[frame.triangle[frame.hit]], numbers)
+    size = reconstruction.eyes.iris_mm / USUAL_EYES.iris_mm
+    return eye, eye_colors(reconstruction.eyes, frame.interpolate(place)[eye] / size)
 
 
 def _sample_texture(texture: np.ndarray, model: FaceModel, frame: _Frame) -> np.ndarray:

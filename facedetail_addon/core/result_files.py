@@ -14,6 +14,7 @@ from .camera import AffineCamera, PerspectiveCamera
 from .errors import OutputError
 from .expression.types import EMOTIONS, EXPRESSION_SOURCES, Emotion
 from .exr import read_exr, write_exr
+from .eyes.types import USUAL_EYES, EyeLook
 from .face_model.library import load_named_model
 from .face_model.model import FaceModel
 from .folder import whole_folder
@@ -66,6 +67,7 @@ _MAX_VERTICES = 1_000_000
 _MAX_ENTRIES = 4096
 _PROBABILITY_TOLERANCE = 1e-3
 _MAX_DISPLACEMENT_MM = 20.0
+_IRIS_MM = (5.0, 20.0)
 _REMEDY = "Reconstruct the photo again, or choose a folder that FaceDetail wrote."
 
 
@@ -192,6 +194,12 @@ def _record(result: Reconstruction) -> dict:
         "gamma": result.gamma.tolist(),
         "sh_radiance": result.sh_radiance.tolist(),
         "expression": _expression_record(result),
+        "eyes": {
+            "iris": list(result.eyes.iris),
+            "sclera": list(result.eyes.sclera),
+            "iris_mm": result.eyes.iris_mm,
+            "confidence": result.eyes.confidence,
+        },
         "camera": {
             "affine": result.affine.matrix.tolist(),
             "perspective": {
@@ -252,6 +260,7 @@ def _head(record: dict, folder: Path) -> HeadRecord:
         sh_radiance=_light(record),
         stage_seconds={_text(key): _number(value) for key, value in seconds.items()},
         notices=tuple(Notice(_text(item["code"]), _text(item["message"])) for item in record["warnings"]),
+        eyes=_eyes(record),
     )
 
 
@@ -328,6 +337,20 @@ def _emotion(record: dict) -> Emotion:
     if emotion.name != _text(record["emotion"]) or differs:
         raise ValueError("the emotion is not the likeliest of the probabilities")
     return emotion
+
+
+def _eyes(record: dict) -> EyeLook:
+    """Older results of the same version do not have them."""
+    if "eyes" not in record:
+        return USUAL_EYES
+    found = record["eyes"]
+    iris, sclera = (tuple(_array(found, key, (3,), np.float64).tolist()) for key in ("iris", "sclera"))
+    look = EyeLook(iris, sclera, _number(found["iris_mm"]), _number(found["confidence"]))
+    if min(iris + sclera) < 0 or max(iris + sclera) > 1 or not 0 <= look.confidence <= 1:
+        raise ValueError("the eyes' colours or their confidence leave 0 to 1")
+    if not _IRIS_MM[0] <= look.iris_mm <= _IRIS_MM[1]:
+        raise ValueError("the irises' size is none")
+    return look
 
 
 def _perspective(record: dict) -> PerspectiveCamera:

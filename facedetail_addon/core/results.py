@@ -10,6 +10,7 @@ import numpy as np
 
 from .camera import AffineCamera, PerspectiveCamera
 from .expression.types import Emotion
+from .eyes.types import EyeLook
 from .face_model.model import FaceModel
 
 
@@ -44,6 +45,7 @@ class HeadRecord:
         gamma: (G,) float32 coefficients of the albedo basis in σ units.
         sh_radiance: (B², 3) float32 linear Rec. 709, spherical harmonics of the light's radiance, head frame (see
             ``core/lighting/harmonics.py``); with it the head shows the photo's linear colours.
+        eyes: colours of iris and white; usual ones in results from before they were estimated.
         stage_seconds: seconds per stage, by stage name.
         notices: warnings.
     """
@@ -65,6 +67,7 @@ class HeadRecord:
     vertices_neutral: np.ndarray
     gamma: np.ndarray
     sh_radiance: np.ndarray
+    eyes: EyeLook
     stage_seconds: dict[str, float]
     notices: tuple[Notice, ...]
 

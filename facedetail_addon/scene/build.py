@@ -21,6 +21,7 @@ from ..names import (
 )
 from .camera import look_through, make_camera, show_photo
 from .displacement import add_relief
+from .eye_material import color_eyes
 from .head import Pose, head_steps
 from .images import packed_file
 from .light import light_scene
@@ -131,6 +132,7 @@ def _build(record: HeadRecord, model: FaceModel, pictures: Pictures) -> Generato
     pose = Pose(record.vertices_neutral, record.vertices, record.beta)
     yield
     parts = yield from head_steps(stem, model, pose, images)
+    color_eyes(parts, record.eyes)
     collection.objects.link(root)
     for made in (*parts, camera):
         made.parent = root

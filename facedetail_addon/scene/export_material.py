@@ -6,9 +6,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..core.eyes.types import CORNEA_IOR, USUAL_EYES
 from ..core.result_files import write_png
 from ..names import FINE_MODIFIER, MEDIUM_MODIFIER
-from .eye_material import CORNEA_IOR, EYE_ROUGHNESS, IRIS_ATTRIBUTE
+from .eye_material import EYE_ROUGHNESS, IRIS_ATTRIBUTE, look_of
 from .eye_texture import eye_picture, eye_uv
 from .material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE, SOCKET_ATTRIBUTE
 from .nodes import add_node, find_node
@@ -34,7 +35,7 @@ def plain_materials(original: bpy.types.Object, mesh: bpy.types.Mesh, stem: Path
             mesh.materials[index] = _skin(original, material, stem)
             _part_flesh(mesh, index)
         elif _is_eye(material) and IRIS_ATTRIBUTE in mesh.attributes:
-            mesh.materials[index] = _eye(material.name, stem)
+            mesh.materials[index] = _eye(material, stem)
             _lay_out_eye(mesh)
 
 
@@ -127,11 +128,12 @@ def _is_eye(material: bpy.types.Material) -> bool:
     return any(node.type == "ATTRIBUTE" and node.attribute_name == IRIS_ATTRIBUTE for node in material.node_tree.nodes)
 
 
-def _eye(name: str, stem: Path) -> bpy.types.Material:
+def _eye(material: bpy.types.Material, stem: Path) -> bpy.types.Material:
     path = _picture_file(stem, _EYE)
     if not path.exists():
-        write_png(path, eye_picture())
-    made, shader = _principled(name)
+        look = look_of(material)
+        write_png(path, eye_picture(look, look.iris_mm / USUAL_EYES.iris_mm))
+    made, shader = _principled(material.name)
     made.node_tree.links.new(_picture(made.node_tree, path), shader.inputs["Base Color"])
     shader.inputs["Roughness"].default_value = EYE_ROUGHNESS
     shader.inputs["IOR"].default_value = CORNEA_IOR

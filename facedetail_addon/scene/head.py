@@ -8,12 +8,12 @@ import bpy
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..core.face_model.eyeball import fit_eyeball, iris_coordinates
 from ..core.face_model.model import FILM, LASHES, FaceModel, MeshPart
 from .adaptive import subdivision_of
 from .density import usual_level
 from .expression import remember_photo_expression
 from .eye_material import IRIS_ATTRIBUTE
-from .eyes import fit_eyeball, iris_coordinates
 from .material import SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE, SkinImages, make_material
 from .space import to_blender
 

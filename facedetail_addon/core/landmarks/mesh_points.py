@@ -28,3 +28,5 @@ LEFT_EYE = (
 RIGHT_IRIS = (468, 469, 470, 471, 472)
 LEFT_IRIS = (473, 474, 475, 476, 477)
 LID_POINTS = 16  # the first 16 of each eye run along the lids; their mean depth is the iris's depth
+EYES = {"right": (RIGHT_EYE[:LID_POINTS], RIGHT_IRIS), "left": (LEFT_EYE[:LID_POINTS], LEFT_IRIS)}
+"""Lids (nine points of the lower from the outer corner to the inner, seven of the upper) and iris, by the side."""

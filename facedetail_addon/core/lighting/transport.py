@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from ..albedo.types import SkinGloss
 from ..rays import RayScene
 from ..render import vertex_normals
-from .harmonics import band_index, evaluate, fibonacci_sphere, lambert
+from .harmonics import band_index, bands_of, evaluate, fibonacci_sphere, lambert
 from .types import Transfer
 
 _REFLECTED = np.array([  # powers of 1 − cosine by powers of roughness
@@ -57,6 +57,32 @@ def light_transfer(
     diffuse = np.einsum("vk,vkb->vb", normals, vector)
     glossy, transmission = _surface(vertices[:skin_stop], normals, camera_position, gloss, free, bands)
     return Transfer(diffuse.astype(np.float32), vector.astype(np.float32), bounce, glossy, transmission)
+
+
+def diffuse_light(
+    points: np.ndarray,
+    normals: np.ndarray,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    radiance: np.ndarray,
+    skin_light: np.ndarray,
+    directions: int = _DIRECTIONS,
+) -> np.ndarray:
+    """What a white diffuse surface at any points of a head, as on its eyes, would send on, light from skin included.
+
+    Args:
+        points: (N, 3) mm. normals: (N, 3) there. vertices, triangles: of all parts of the posed head.
+        radiance: (B², 3) of the light. skin_light: (V_skin, 3) what the skin's vertices send on.
+        directions: how many over the sphere are tried for shadows.
+
+    Returns:
+        (N, 3) float32, not negative.
+    """
+    bands = bands_of(radiance)
+    scene = RayScene(vertices, triangles)
+    hidden, bounce, _ = _cast(scene, points, normals, triangles, len(skin_light), bands, directions)
+    diffuse = np.einsum("vk,vkb->vb", normals, _free_vector(normals, bands) - hidden)
+    return np.maximum(diffuse @ radiance + bounce @ skin_light, 0).astype(np.float32)
 
 
 def _free_vector(normals: np.ndarray, bands: int) -> np.ndarray:

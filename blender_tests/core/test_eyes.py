@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The eyes' colours: from drawn eyes, from what cannot be, and from portraits."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from facedetail_addon.core.camera import PerspectiveCamera
+from facedetail_addon.core.colour import LUMINANCE, to_srgb8
+from facedetail_addon.core.eyes.estimate import estimate_eyes, notices
+from facedetail_addon.core.eyes.look import eye_colors
+from facedetail_addon.core.eyes.sampling import EyeSample, sample_eye
+from facedetail_addon.core.eyes.types import USUAL_EYES, EyeLook
+from facedetail_addon.core.face_model.eyeball import Eyeball
+from facedetail_addon.core.pipeline import Core, Settings, reconstruct
+
+BLUE, BROWN, BLACK = (0.10, 0.13, 0.16), (0.065, 0.040, 0.027), (0.016, 0.012, 0.011)
+SIZE = (240, 140)
+MIDDLE = np.array([120.0, 70.0])
+SEEN = EyeSample(np.array(BLUE), 250, np.array([0.5, 0.46, 0.44]), 150, 12.6, 20.0, 10.0)
+
+
+@pytest.fixture
+def eye() -> Eyeball:
+    """12.6 mm of iris are 60 px wide, seen from straight ahead."""
+    return Eyeball(np.zeros(3), 14.65, np.array([0.0, 0.0, 1.0]))
+
+
+@pytest.fixture
+def camera(eye) -> PerspectiveCamera:
+    focal = 60 / 12.6 * (600 - 0.9 * eye.radius)
+    return PerspectiveCamera(np.diag([1.0, -1.0, -1.0]), np.array([0, 0, 600.0]), focal, MIDDLE, SIZE)
+
+
+def lids() -> np.ndarray:
+    """(16, 2) px of a right eye's, from the outer corner, on the left: 150 px wide, open 30 px below, 18 px above."""
+    lower, upper = np.linspace(-75, 75, 9), np.linspace(-75, 75, 9)[1:-1]
+    below = np.stack([lower, 30 * (1 - (lower / 75) ** 2)], axis=1)
+    above = np.stack([upper, -18 * (1 - (upper / 75) ** 2)], axis=1)
+    return MIDDLE + np.concatenate([below, above])
+
+
+def ring() -> np.ndarray:
+    """(5, 2) px of the landmarks' iris, a little wider than what is seen."""
+    return MIDDLE + np.array([[0, 0], [30, 0], [0, -30], [-30, 0], [0, 30]]) / 0.97
+
+
+def drawn(iris: tuple[float, ...], light: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: an eye with catchlights, lashes and skin around."""
+    x, y = np.meshgrid(np.arange(SIZE[0]) + 0.5, np.arange(SIZE[1]) + 0.5)
+    place = (np.stack([x, y], axis=-1).reshape(-1, 2) - MIDDLE) / 30 * [1, -1]
+    look = EyeLook(iris, (0.5, 0.46, 0.44), 12.6, 1.0)
+    image = to_srgb8((eye_colors(look, place) * light).reshape(SIZE[1], SIZE[0], 3))
+    within = np.zeros(image.shape[:2], np.uint8)
+    outline = lids()
+    cv2.fillPoly(within, [np.round(np.concatenate([outline[:9], outline[:8:-1]])).astype(np.int32)], 1)
+    image[within == 0] = (190, 140, 120)
+    for at in ((112, 62), (138, 80)):
+        cv2.circle(image, at, 5, (255, 255, 255), -1)
+    for start in range(60, 190, 12):
+        cv2.line(image, (start, 45), (start + 4, 60), (20, 15, 12), 2)
+    return image
+
+
+def lit(light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    places = np.stack(np.meshgrid(np.linspace(-12, 12, 9), np.linspace(-9, 9, 7), [8.0]), axis=-1).reshape(-1, 3)
+    return places, np.tile(np.float32(light), (len(places), 1))
+
+
+@pytest.mark.parametrize("iris", [BLUE, BROWN, BLACK])
+@pytest.mark.parametrize("light", [(1.0, 1.0, 1.0), (0.8, 0.6, 0.4)])
+def test_a_drawn_eye_gives_back_its_colours(eye, camera, iris, light):
+    found = sample_eye(drawn(iris, np.array(light)), lids(), ring(), eye, camera, *lit(light))
+    np.testing.assert_allclose(found.iris, iris, rtol=0.15)
+    np.testing.assert_allclose(found.white, (0.5, 0.46, 0.44), rtol=0.15)
+    assert found.iris_mm == pytest.approx(12.6, abs=0.2)
+    assert found.iris_pixels > 100
+
+
+def test_an_eye_outside_or_too_small_is_none(eye, camera):
+    image, light = drawn(BLUE, np.ones(3)), lit((1, 1, 1))
+    assert sample_eye(image, lids() + [500, 0], ring() + [500, 0], eye, camera, *light) is None
+    far = replace(camera, focal_px=camera.focal_px / 10)
+    small = [MIDDLE + (points - MIDDLE) / 10 for points in (lids(), ring())]
+    assert sample_eye(image, *small, eye, far, *light) is None
+
+
+def test_a_closed_eye_shows_no_iris(eye, camera):
+    closed = lids()
+    closed[:, 1] = MIDDLE[1] + (closed[:, 1] - MIDDLE[1]) / 20
+    found = sample_eye(drawn(BLUE, np.ones(3)), closed, ring(), eye, camera, *lit((1, 1, 1)))
+    assert found is None or found.iris is None
+
+
+def test_two_clear_eyes_are_believed():
+    look = estimate_eyes([SEEN, SEEN], monochrome=False)
+    np.testing.assert_allclose(look.iris, BLUE, rtol=0.12)
+    assert look.confidence > 0.8
+    assert look.iris_mm == pytest.approx(12.6)
+
+
+def test_noise_gives_no_purple_iris():
+    purple = replace(SEEN, iris=np.array([0.10, 0.03, 0.12]), iris_pixels=12)
+    found = np.array(estimate_eyes([purple], monochrome=False).iris)
+    assert found[1] > 0.75 * np.sqrt(found[0] * found[2])
+    assert estimate_eyes([purple], monochrome=False).confidence < 0.3
+
+
+def test_eyes_that_differ_are_believed_less_and_the_sharper_one_more():
+    brown = replace(SEEN, iris=np.array(BROWN))
+    sharp_blue = estimate_eyes([SEEN, replace(brown, sharpness=2.0)], monochrome=False)
+    sharp_brown = estimate_eyes([replace(SEEN, sharpness=2.0), brown], monochrome=False)
+    assert sharp_blue.confidence < estimate_eyes([SEEN, SEEN], monochrome=False).confidence - 0.1
+    assert np.array(sharp_blue.iris) @ LUMINANCE > 1.2 * (np.array(sharp_brown.iris) @ LUMINANCE)
+
+
+@pytest.mark.parametrize("samples", [[], [replace(SEEN, iris=np.array([0.7, 0.7, 0.75]))]], ids=["unseen", "glare"])
+def test_what_is_not_seen_is_a_usual_brown_and_says_so(model, samples):
+    look = estimate_eyes(samples, monochrome=False)
+    assert look.iris == USUAL_EYES.iris and look.confidence == 0
+    assert [notice.code for notice in notices(look, model, False)] == ["eye_colour"]
+    skin_only = replace(model, parts=model.parts[:1])
+    assert notices(look, skin_only, False) == ()
+
+
+def test_a_grey_photo_gives_grey_eyes_of_their_brightness():
+    light, dark = (estimate_eyes([replace(SEEN, iris=np.array(iris))], monochrome=True) for iris in (BLUE, BLACK))
+    assert len(set(light.iris)) == len(set(dark.iris)) == len(set(light.sclera)) == 1
+    assert light.iris[0] > 3 * dark.iris[0]
+
+
+@pytest.fixture(scope="module")
+def core() -> Core:
+    return Core.load(Settings(resolution=512, detail="none"))
+
+
+@pytest.mark.parametrize(("photo", "light_eyed"), [("104", True), ("082", False)])
+def test_portraits_have_the_eyes_of_their_sitters(core, data_dir, photo, light_eyed):
+    path = data_dir / "london" / "neutral" / f"{photo}.jpg"
+    eyes = reconstruct(path, core, Settings(resolution=512, detail="none"), lambda text, done: None).eyes
+    red, _, blue = eyes.iris
+    brightness = np.array(eyes.iris) @ LUMINANCE
+    assert eyes.confidence > 0.6 and 11.5 < eyes.iris_mm < 14
+    if light_eyed:
+        assert 0.09 < brightness < 0.25 and blue > 1.2 * red
+    else:
+        assert brightness < 0.03 and red > blue

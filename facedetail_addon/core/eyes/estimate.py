@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The colours of iris and white from what a photo shows of both eyes.
+
+Each eye gives medians of what its iris and its white reflect. Both are joined by how much of them is seen and how
+sharply; the more they differ and the fewer pixels there are, the nearer the result lies to eyes in general.
+"""
+
+import numpy as np
+
+from ..colour import LUMINANCE
+from ..face_model.model import FaceModel
+from ..results import Notice
+from .sampling import EyeSample
+from .types import EYE_REFLECTED, USUAL_EYES, EyeLook
+from .usual import USUAL_IRIS, USUAL_WHITE, Usual
+
+_DARKEST, _BRIGHTEST = 0.003, 0.9
+_VEIL = EYE_REFLECTED / 2
+"""What the drawn eye reflects of a photo's smooth light around the pupil; the lids hide the rest."""
+_NOT_AN_IRIS = 0.4
+"""Luminance: no iris reflects so much; glare on glasses does."""
+_LEVEL_NOISE, _TINT_NOISE = 0.15, 0.05
+"""Standard deviations of the logarithm that many pixels leave: of brightness (lashes, pupil, exposure), of tint."""
+_PIXEL_NOISE = 0.8
+"""Relative, of a single pixel: what compression, blur and lashes do to it."""
+_HALF_SURE = 40
+"""So many pixels of iris make half a confidence."""
+_SIZE_SPREAD, _SIZE_NOISE, _SIZE_NOISE_PX = 0.5, 0.4, 1.0
+"""Standard deviations of the visible diameter: between fitted heads in mm, and of its measurement in mm and px."""
+
+
+def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
+    """The look of both eyes.
+
+    Args:
+        samples: of the eyes that are seen, none to two. monochrome: the photo has no colours; the eyes get none either.
+    """
+    look = {"iris_mm": _diameter(samples)}
+    irises = [(s.iris, s.iris_pixels, s.sharpness) for s in samples if s.iris is not None]
+    irises = [iris for iris in irises if iris[0] @ LUMINANCE < _NOT_AN_IRIS]
+    confidence = 0.0
+    if irises:
+        seen, differ, pixels = _joined(irises, USUAL_IRIS, monochrome)
+        look["iris"] = tuple(max(value - _VEIL, _DARKEST) for value in seen)
+        confidence = pixels / (pixels + _HALF_SURE) * float(np.exp(-differ))
+    whites = [(s.white, s.white_pixels, s.sharpness) for s in samples if s.white is not None]
+    if whites:
+        look["sclera"], _, _ = _joined(whites, USUAL_WHITE, monochrome)
+    if monochrome:
+        look = {"iris": _grey(USUAL_EYES.iris), "sclera": _grey(USUAL_EYES.sclera)} | look
+    return EyeLook(**(vars(USUAL_EYES) | look | {"confidence": confidence}))
+
+
+def notices(eyes: EyeLook, model: FaceModel, monochrome: bool) -> tuple[Notice, ...]:
+    """A notice with code ``eye_colour`` where a head with eyes got a usual brown."""
+    if eyes.confidence > 0 or monochrome or not any(part.name.startswith("eye") for part in model.parts):
+        return ()
+    message = "The irises are too small, closed or covered by glare; their colour is a usual brown."
+    return (Notice("eye_colour", message),)
+
+
+def _joined(
+    seen: list[tuple[np.ndarray, int, float]], usual: Usual, monochrome: bool
+) -> tuple[tuple[float, float, float], float, int]:
+    """Reflectance from (colour, pixels, sharpness) of each eye, how far the eyes differ (log), and all their pixels."""
+    logs = np.log(np.clip([color for color, _, _ in seen], _DARKEST, _BRIGHTEST))
+    counts = np.array([count for _, count, _ in seen])
+    weights = counts * np.maximum([sharpness for _, _, sharpness in seen], 1e-3)
+    mean = weights @ logs / weights.sum()
+    if monochrome:
+        mean = np.full(3, np.log(np.exp(mean) @ LUMINANCE))
+    apart = np.ptp(logs, axis=0) / 2
+    level, tint = float(abs(apart.mean())), float(np.abs(apart - apart.mean()).max())
+    few = _PIXEL_NOISE / np.sqrt(counts.sum())
+    noise = (_LEVEL_NOISE**2 + level**2 + few**2) * np.ones((3, 3))
+    noise += (_TINT_NOISE**2 + tint**2 + few**2) * np.eye(3)
+    found = np.exp(usual.likely(mean, noise)).clip(_DARKEST, _BRIGHTEST)
+    color = _grey(tuple(found)) if monochrome else tuple(float(value) for value in found)
+    return color, level + tint, int(counts.sum())
+
+
+def _grey(color: tuple[float, ...]) -> tuple[float, float, float]:
+    return (float(np.array(color) @ LUMINANCE),) * 3
+
+
+def _diameter(samples: list[EyeSample]) -> float:
+    """mm; both eyes are alike, and most people's too."""
+    usual, total = USUAL_EYES.iris_mm, 0.0
+    precision = 1 / _SIZE_SPREAD**2
+    for sample in samples:
+        mm_per_px = sample.iris_mm / (2 * sample.radius_px)
+        weight = 1 / (_SIZE_NOISE**2 + (_SIZE_NOISE_PX * mm_per_px) ** 2)
+        total += weight * (sample.iris_mm - usual)
+        precision += weight
+    return usual + float(np.clip(total / precision, -3 * _SIZE_SPREAD, 3 * _SIZE_SPREAD))

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of the colours of a face's eyes."""
+
+from dataclasses import dataclass
+
+from ..face_model.eyeball import IRIS_RADIUS_MM
+
+Colour = tuple[float, float, float]
+"""Linear Rec. 709."""
+
+
+@dataclass(frozen=True)
+class EyeLook:
+    """Iris and white of both eyes of a face, without the photo's light.
+
+    Reflectances are those of paint on the eyeball: what cornea and tears take away is in them, their gloss is not.
+
+    Attributes:
+        iris: median of the iris between pupil and limbus. sclera: of the white, away from lids and corners.
+        iris_mm: visible diameter of the iris on the fitted head.
+        confidence: 0 where the photo says nothing and ``iris`` is a usual brown, towards 1 where it is seen well.
+    """
+
+    iris: Colour
+    sclera: Colour
+    iris_mm: float
+    confidence: float
+
+
+USUAL_EYES = EyeLook(iris=(0.045, 0.028, 0.020), sclera=(0.45, 0.40, 0.385), iris_mm=2 * IRIS_RADIUS_MM, confidence=0.0)
+"""Where nothing is seen."""
+EYE_SPECULAR_LEVEL = 0.12
+"""Blender's Specular IOR Level of an eye. A photo's light is too smooth for catchlights: all of a cornea's gloss would
+be a grey veil over the pupil."""
+CORNEA_IOR = 1.376
+EYE_REFLECTED = 2 * EYE_SPECULAR_LEVEL * ((CORNEA_IOR - 1) / (CORNEA_IOR + 1)) ** 2
+"""What an eye so reflects of the light in front of it."""

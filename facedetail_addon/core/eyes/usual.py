@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which colours eyes have, as normal distributions of the logarithm: noise must not give purple irises.
+
+Measured on the Face Research Lab London Set (82 adults, CC BY 4.0) by ``scripts/benchmark/eyes.py --people``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_OTHER_CAMERAS = 0.15
+"""Standard deviation, relative: how much more colourful or paler other cameras may draw eyes than the set's."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Of log reflectance, linear Rec. 709.
+
+    Attributes:
+        mean: (3,). covariance: (3, 3).
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    def likely(self, seen: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """(3,) the most likely log reflectance, given a measurement (3,) with covariance (3, 3) of its errors."""
+        wide = self.covariance + _OTHER_CAMERAS**2 * np.eye(3)
+        gain = wide @ np.linalg.inv(wide + noise)
+        return self.mean + gain @ (seen - self.mean)
+
+
+def usual_of(colors: np.ndarray) -> Usual:
+    """The distribution of (N, 3) reflectances, as wide as they scatter."""
+    logs = np.log(colors)
+    return Usual(logs.mean(axis=0), np.cov(logs.T))
+
+
+USUAL_IRIS = Usual(
+    np.array([-3.007, -3.245, -3.347]),
+    np.array([[0.3700, 0.4294, 0.4195], [0.4294, 0.5327, 0.5474], [0.4195, 0.5474, 0.5888]]),
+)
+"""With the gloss of the cornea, so that even black is some colour. Nearly a line: dark brown, hazel, grey, blue."""
+USUAL_WHITE = Usual(
+    np.array([-0.793, -0.896, -0.914]),
+    np.array([[0.0825, 0.0911, 0.0938], [0.0911, 0.1077, 0.1143], [0.0938, 0.1143, 0.1271]]),
+)

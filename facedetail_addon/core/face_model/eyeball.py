@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where an eyeball's centre, pupil and iris are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .gaze import pupil_vertex
+from .model import MeshPart
+
+IRIS_RADIUS_MM = 6.3
+"""Half of the visible iris diameter that portraits show on fitted heads, which hardly varies between people."""
+
+_FRONT = 0.3
+"""Cosine of the angle from the pupil up to which lids may leave an eye open."""
+
+
+@dataclass(frozen=True)
+class Eyeball:
+    """A sphere with a pupil.
+
+    Attributes:
+        center: (3,) mm. radius: mm.
+        gaze: (3,) unit vector from the centre to the pupil.
+    """
+
+    center: np.ndarray
+    radius: float
+    gaze: np.ndarray
+
+    def axes(self) -> np.ndarray:
+        """(2, 3) unit vectors across the gaze: to the subject's left, and up."""
+        side = np.cross([0.0, 1.0, 0.0], self.gaze)
+        side /= np.linalg.norm(side)
+        return np.stack([side, np.cross(self.gaze, side)])
+
+
+def fit_eyeball(part: MeshPart, vertices: np.ndarray) -> Eyeball:
+    """The eyeball of an eye part.
+
+    Args:
+        part: its UV has the pupil at (0.5, 0.5).
+        vertices: (N, 3) mm of this part.
+    """
+    system = np.concatenate([2 * vertices, np.ones_like(vertices[:, :1])], axis=1).astype(np.float64)
+    # |v|² = 2 v·c + (r² - |c|²) is linear in the centre c.
+    solution = np.linalg.lstsq(system, (vertices.astype(np.float64) ** 2).sum(1), rcond=None)[0]
+    center = solution[:3]
+    radius = float(np.sqrt(solution[3] + center @ center))
+    pupil = vertices[pupil_vertex(part, vertices)] - center
+    return Eyeball(center, radius, pupil / np.linalg.norm(pupil))
+
+
+def seen_front(eye: Eyeball, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(M, 3) mm those of an eye's (N, 3) vertices that lie in front, and (M, 3) float32 normals there."""
+    directions = vertices - eye.center
+    directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    front = directions @ eye.gaze > _FRONT
+    return vertices[front], directions[front].astype(np.float32)
+
+
+def iris_coordinates(eye: Eyeball, vertices: np.ndarray) -> np.ndarray:
+    """(N, 3) mm to (N, 3) float32: place around the pupil in iris radii; length = angle from the pupil, third value 0.
+
+    Equidistant from the pupil outwards, so the back of the eye lies far out and never looks like a second pupil.
+    """
+    directions = vertices - eye.center
+    distance = np.linalg.norm(directions, axis=1, keepdims=True)
+    directions = directions / distance
+    flat = directions @ eye.axes().T
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    # The median is the white's: the cornea stands out of the sphere.
+    limbus = np.arcsin(min(IRIS_RADIUS_MM / float(np.median(distance)), 0.99))
+    angle = np.arctan2(length, (directions @ eye.gaze)[:, None])
+    placed = np.where(length > 1e-9, flat / np.maximum(length, 1e-9) * (angle / limbus), 0.0)
+    return np.concatenate([placed, np.zeros_like(length)], axis=1).astype(np.float32)
