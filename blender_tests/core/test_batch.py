@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -127,26 +128,17 @@ def test_interrupt_ends_every_worker_and_leaves_nothing_half(photos, tmp_path, s
     assert left <= {"manifest.jsonl"}
 
 
-def test_photos_that_vanish_fail_one_by_one(photos, tmp_path, start):
-    """A disk unplugged while a run is at it: what was read is done, the rest is written down with its reason."""
-    output = tmp_path / "out"
-    run = start("reconstruct", photos, "--output", output, *FAST)
-    read_until(run, "a.png (1/3): Unwrapping")
-    shutil.rmtree(photos)
-    out, err = run.communicate(timeout=PATIENCE_S)
-    assert (run.returncode, out.splitlines()) == (3, [str(output / "a")])
-    assert [entry["status"] for entry in entries(output)] == ["done", "failed", "failed"]
-    assert all(entry["error"]["code"] == "photo" and entry["sha256"] is None for entry in entries(output)[1:])
-    assert err.count("\ntry: ") == 2 and "Traceback" not in err
-
-
-def test_a_worker_that_is_a_blender_may_greet(tmp_path):
-    """Blender prints its version before it runs our script, and keeps its own arguments."""
+def test_a_worker_that_is_a_blender_may_greet_and_leaves_no_files(tmp_path, monkeypatch):
+    """Blender prints its version before it runs our script, keeps its own arguments, and has a temporary folder."""
+    own = tmp_path / "temporary"
+    own.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
     blender = tmp_path / "blender"
     blender.write_text(
         "#!/bin/sh\n"
         f'[ "$1 $2 $3" = "--background --factory-startup --python" ] || exit 9\n'
-        f'echo "Blender 4.5.1 LTS"\nshift 3\nexec "{sys.executable}" "$@"\n'
+        f'echo "Blender 4.5.1 LTS"\necho "$TMPDIR" > "{tmp_path}/told"\nmkdir "$TMPDIR/blender_a1"\n'
+        f'shift 3\nexec "{sys.executable}" "$@"\n'
     )
     blender.chmod(0o755)
     worker = Worker(site_directories(sys.path), blender=str(blender), tasks="scene_tasks")
@@ -155,6 +147,8 @@ def test_a_worker_that_is_a_blender_may_greet(tmp_path):
     (outcome,) = outcomes_of_workers([task], orders, lambda task: ProgressLine(sys.stderr, "", quiet=True), [worker])
     assert outcome.error.code == "photo" and "missing.png does not exist" in outcome.error.message
     assert "Blender 4.5.1 LTS" in worker.log()
+    assert Path((tmp_path / "told").read_text().strip()).parent == own
+    assert list(own.iterdir()) == []
 
 
 def test_settings_are_compared_by_what_they_make():
