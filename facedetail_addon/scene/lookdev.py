@@ -94,7 +94,7 @@ def keep_sheet(root_name: str, sheet: bytes) -> bpy.types.Image:
     """The sheet, a PNG file, as a packed image; an older one of the head gives way, where it is shown too."""
     name = f"{root_name} {LOOKDEV_SUFFIX}"
     older = bpy.data.images.get(name)
-    image = packed_file(name, (1, 1), sheet)
+    image = packed_file(name, sheet)
     if older is not None:
         older.user_remap(image)
         bpy.data.images.remove(older)
