@@ -128,6 +128,19 @@ def test_interrupt_ends_every_worker_and_leaves_nothing_half(photos, tmp_path, s
     assert left <= {"manifest.jsonl"}
 
 
+def test_photos_that_vanish_fail_one_by_one(photos, tmp_path, start):
+    """A disk unplugged while a run is at it: what was read is done, the rest is written down with its reason."""
+    output = tmp_path / "out"
+    run = start("reconstruct", photos, "--output", output, *FAST)
+    read_until(run, "a.png (1/3): Unwrapping")
+    shutil.rmtree(photos)
+    out, err = run.communicate(timeout=PATIENCE_S)
+    assert (run.returncode, out.splitlines()) == (3, [str(output / "a")])
+    assert [entry["status"] for entry in entries(output)] == ["done", "failed", "failed"]
+    assert all(entry["error"]["code"] == "photo" and entry["sha256"] is None for entry in entries(output)[1:])
+    assert err.count("\ntry: ") == 2 and "Traceback" not in err
+
+
 def test_a_worker_that_is_a_blender_may_greet_and_leaves_no_files(tmp_path, monkeypatch):
     """Blender prints its version before it runs our script, keeps its own arguments, and has a temporary folder."""
     own = tmp_path / "temporary"

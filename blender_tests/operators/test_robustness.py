@@ -29,6 +29,8 @@ from facedetail_addon.core.errors import (
     PhotoError,
     is_out_of_memory,
 )
+from facedetail_addon.core.face_model.library import load_named_model
+from facedetail_addon.core.face_model.store import installed_models
 from facedetail_addon.core.folder import whole_folder
 from facedetail_addon.core.photo import read_photo
 from facedetail_addon.core.results import Reconstruction
@@ -168,6 +170,24 @@ def test_full_disk_in_the_worker(small_disk, workers):
     assert names(small_disk) == [] and is_alive(workers[0].pid)
 
 
+def test_output_folder_removed_while_the_result_is_written(workers, tmp_path):
+    output = tmp_path / "out"
+    job, end = job_of(workers[0], output), None
+
+    def has_begun() -> bool:
+        assert job.step() is None, "finished too soon"
+        return any(output.glob(".*.partial"))
+
+    wait_until(has_begun)
+    shutil.rmtree(output, ignore_errors=True)  # the worker goes on writing
+    try:
+        end = job.run(unheard).folder
+    except FaceDetailError as error:
+        assert error.code == "output" and error.remedy
+    assert names(output) == ([] if end is None else ["astronaut"]), "whole or absent"
+    assert is_alive(workers[0].pid)
+
+
 @needs_posix
 def test_full_disk_during_an_import(model, tmp_path):
     """The worker's answer says what happened, and nothing half-written stays."""
@@ -202,6 +222,17 @@ def test_two_blenders_make_the_same_result(workers, tmp_path):
     assert all(isinstance(end, Path) or end.code == "output" for end in ends), ends
     assert names(tmp_path) == ["astronaut"]
     assert Reconstruction.load(tmp_path / "astronaut").albedo.shape == (512, 512, 3)
+
+
+def test_two_blenders_import_the_same_model(model, workers, tmp_path):
+    """At the same time: one may be told off, and the model that is there is whole."""
+    write_bfm_hdf5(tmp_path / "model.h5", skin_of(model))
+    ends = run_all([import_job(worker, tmp_path / "model.h5", tmp_path / "assets") for worker in workers])
+    (info,) = installed_models(tmp_path / "assets")
+    assert names(tmp_path / "assets" / "models") == [info.folder.name]
+    assert info.folder in ends, ends
+    assert all(end == info.folder or end.code == "output" for end in ends), ends
+    assert load_named_model(info.id, tmp_path / "assets").origin is not None
 
 
 def test_many_write_the_same_folder_at_once(tmp_path):

@@ -209,16 +209,17 @@ class Worker:
             if self._is_blender and not line.startswith("{"):  # Blender greets before our script can silence it
                 self._log.append(line.rstrip())
                 return None
-            self._log.append(f"unreadable answer: {error}")
             self._process.kill()
-            return self._ended()
+            return self._ended(f"It sent an unreadable answer: {error}")
 
-    def _ended(self) -> Failed:
-        """The child's output closed in the middle of a job."""
+    def _ended(self, reason: str = "") -> Failed:
+        """The child's output closed in the middle of a job; ``reason``: why we have ended it."""
         request, process = self._request, self._process
         status = process.wait()
         self.close()
         tidy_after(request, process.pid)
+        if reason:
+            return Failed(request.job, WorkerError.code, f"The worker process was stopped. {reason}", _REMEDY)
         if status == -_KILL:
             message = "The worker process was killed, by the system when memory runs out, or by hand."
             return Failed(request.job, WorkerError.code, message, OutOfMemoryError().remedy)
