@@ -21,7 +21,7 @@ _NOT_AN_IRIS = 0.4
 """Luminance: no iris reflects so much; glare on glasses does."""
 _LEVEL_NOISE, _TINT_NOISE = 0.15, 0.05
 """Standard deviations of the logarithm that many pixels leave: of brightness (lashes, pupil, exposure), of tint."""
-_PIXEL_NOISE = 0.8
+_PIXEL_NOISE = 1.0
 """Relative, of a single pixel: what compression, blur and lashes do to it."""
 _HALF_SURE = 40
 """So many pixels of iris make half a confidence."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_OTHER_CAMERAS = 0.15
+_OTHER_CAMERAS = 0.10
 """Standard deviation, relative: how much more colourful or paler other cameras may draw eyes than the set's."""
 
 
