@@ -79,7 +79,7 @@ def test_arrays_are_as_documented(result, core, astronaut):
         assert array.shape == shape and array.dtype == kind, name
         assert np.isfinite(array).all(), name
     np.testing.assert_array_equal(result.photo, astronaut)
-    stages = {"photo", "landmarks", "expression", "proxy", "unwrap", "light", "albedo", "detail"}
+    stages = {"photo", "landmarks", "expression", "proxy", "unwrap", "light", "albedo", "eyes", "detail"}
     assert set(result.stage_seconds) == stages
     assert all(seconds > 0 for seconds in result.stage_seconds.values())
     assert {notice.code for notice in result.notices} == {"small_face", "low_detail"}

@@ -12,7 +12,7 @@ from facedetail_addon import names
 from facedetail_addon.core.faces import MOST_FACES, save_faces
 
 MAIN = "FACEDETAIL_PT_reconstruct"
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 @pytest.fixture(scope="module")

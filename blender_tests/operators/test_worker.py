@@ -182,8 +182,8 @@ def test_killed_child_is_an_error_with_a_remedy(worker, astronaut, tmp_path):
     os.kill(worker.pid, 9)
     (failed,) = wait_until(worker.poll)
     assert failed.code == "worker"
-    assert "ended" in failed.message
-    assert failed.remedy
+    assert "was killed" in failed.message
+    assert "close other programs" in failed.remedy
     assert not worker.busy
     ask(worker, astronaut, tmp_path)
     assert worker.pid is not None
