@@ -11,6 +11,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -102,8 +103,6 @@ def _loading(folder: Path, assets: Path) -> dict[str, float]:
     Processor time of the process between two ticks is what the loading thread has worked meanwhile. On a machine with
     other work that is a fairer measure of how long the interpreter was held than the clock, which is given too.
     """
-    import threading
-
     loaded: list[Loaded] = []
     thread = threading.Thread(target=lambda: loaded.append(load_result(folder, assets)))
     begun, largest, largest_cpu = time.perf_counter(), 0.0, 0.0
@@ -140,7 +139,7 @@ def _building(found: Loaded) -> dict[str, float]:
     }
 
 
-def _redo_seconds(photo: Path, output: Path, resolution: int, figures: dict[str, object]) -> dict[str, float]:
+def _redo_seconds(photo: Path, output: Path, resolution: int, figures: dict[str, object]) -> float:
     """The operator on the warm worker, then *Adjust Last Operation* with other strengths: undo, rebuild, evaluate."""
     import bpy
 
