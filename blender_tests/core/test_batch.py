@@ -14,6 +14,7 @@ import pytest
 import skimage
 
 import facedetail_addon
+from blender_tests.processes import PATIENCE_S, is_alive
 from facedetail_addon.batch import Orders, Task, outcomes_of_workers
 from facedetail_addon.bookkeeping import settings_hash
 from facedetail_addon.core.results import Reconstruction as Result
@@ -24,7 +25,6 @@ from facedetail_addon.terminal import ProgressLine
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
 FAST = ("--resolution", "512", "--detail", "none")
-PATIENCE_S = 300
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of child processes")
 
@@ -62,13 +62,6 @@ def children(pid: int) -> list[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         found += map(int, (task / "children").read_text().split())
     return found
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def read_until(process: subprocess.Popen, *texts: str) -> None:

@@ -4,19 +4,18 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from blender_tests.processes import wait_until
 from facedetail_addon.core.errors import FaceDetailError
 from facedetail_addon.core.result_files import read_png
 from facedetail_addon.jobs.job import picture_job
 from facedetail_addon.jobs.runner import Worker, site_directories
 
 HEIGHT = 64
-PATIENCE_S = 300
 QUICK = {"height": HEIGHT, "samples": 1}
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a shell script in Blender's place")
@@ -56,13 +55,6 @@ def start(worker: Worker, root, **choices):
 
     write_head(worker.folder, root, Relief(strength=0.5))
     return picture_job(worker, lambda path: path, **QUICK, **choices)
-
-
-def wait_until(condition, limit_s: float = PATIENCE_S) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "took too long"
-        time.sleep(0.01)
 
 
 def names(folder: Path) -> list[str]:

@@ -22,6 +22,7 @@ from PIL import Image
 
 import facedetail_addon
 from blender_tests.core.foreign_files import skin_of, write_bfm_hdf5
+from blender_tests.processes import PATIENCE_S, is_alive, wait_until
 from facedetail_addon.core.errors import (
     FaceDetailError,
     OutOfMemoryError,
@@ -40,7 +41,6 @@ from facedetail_addon.jobs.runner import Worker, site_directories
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
-PATIENCE_S = 300
 ORPHAN_S = 2.0
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX' limits, or signals for another process")
@@ -68,22 +68,6 @@ def job_of(worker: Worker, output: Path, photo: Path = ASTRONAUT):
 
 def unheard(stage: str, fraction: float) -> None:
     """Nobody listens."""
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(condition, limit_s: float = PATIENCE_S) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "took too long"
-        time.sleep(0.01)
 
 
 def names(folder: Path) -> list[str]:

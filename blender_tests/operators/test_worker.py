@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from blender_tests.core.file_server import CONTENT, SHA256, serving
+from blender_tests.processes import is_alive, wait_until
 from facedetail_addon.core.downloads import PART_SUFFIX
 from facedetail_addon.core.errors import FaceDetailError, WorkerError
 from facedetail_addon.core.user_assets import LANDMARKER_FOLDER, UserAsset
@@ -19,7 +20,6 @@ from facedetail_addon.jobs.job import Job, download_job, import_job, reconstruct
 from facedetail_addon.jobs.messages import Reconstruct, to_line
 from facedetail_addon.jobs.runner import Worker, site_directories
 
-PATIENCE_S = 300
 MAIN_THREAD_LIMIT_S = 0.05
 
 
@@ -51,22 +51,6 @@ def ask(worker: Worker, photo: Path, output: Path) -> int:
 
 def job_of(worker: Worker, photo: Path, output: Path, **choices) -> Job:
     return reconstruct_job(worker, photo, output, output / "assets", **({"resolution": 512} | choices))
-
-
-def wait_until(condition, limit_s: float = PATIENCE_S):
-    end = time.monotonic() + limit_s
-    while not (value := condition()):
-        assert time.monotonic() < end, "took too long"
-        time.sleep(0.01)
-    return value
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def test_reconstructs_and_stays_warm(worker, astronaut, tmp_path):

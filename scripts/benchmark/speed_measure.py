@@ -50,8 +50,8 @@ def photo(photo: Path, output: Path, resolution: int, sheet: bool) -> dict[str, 
             **_loading(output / photo.stem, output / "assets"),
             **_building(found),
         }
-        redo_s = _redo_seconds(photo, output, resolution, figures)
-        figures |= {"redo_s": redo_s, "worker_mb": _peak_mb(worker.pid), "blender_mb": _own_peak_mb()}
+        figures |= _redo(photo, output, resolution)
+        figures |= {"worker_mb": _peak_mb(worker.pid), "blender_mb": _own_peak_mb()}
         if sheet:
             figures["sheet_s"] = _sheet_seconds()
         return figures
@@ -139,7 +139,7 @@ def _building(found: Loaded) -> dict[str, float]:
     }
 
 
-def _redo_seconds(photo: Path, output: Path, resolution: int, figures: dict[str, object]) -> float:
+def _redo(photo: Path, output: Path, resolution: int) -> dict[str, float]:
     """The operator on the warm worker, then *Adjust Last Operation* with other strengths: undo, rebuild, evaluate."""
     import bpy
 
@@ -149,7 +149,7 @@ def _redo_seconds(photo: Path, output: Path, resolution: int, figures: dict[str,
     bpy.ops.facedetail.reconstruct(
         "EXEC_DEFAULT", True, filepath=str(photo), output=str(output), resolution=str(resolution)
     )
-    figures["warm_s"] = time.perf_counter() - begun
+    warm_s = time.perf_counter() - begun
     window = bpy.context.window_manager.windows[0]
     area = next(area for area in window.screen.areas if area.type == "VIEW_3D")
     region = next(region for region in area.regions if region.type == "WINDOW")
@@ -161,8 +161,7 @@ def _redo_seconds(photo: Path, output: Path, resolution: int, figures: dict[str,
             bpy.ops.ed.undo_redo("EXEC_DEFAULT", True)
         spent.append(time.perf_counter() - before)
         spent_cpu.append(time.process_time() - cpu)
-    figures["redo_cpu_s"] = statistics.median(spent_cpu)
-    return statistics.median(spent)
+    return {"warm_s": warm_s, "redo_s": statistics.median(spent), "redo_cpu_s": statistics.median(spent_cpu)}
 
 
 def _sheet_seconds() -> float:
