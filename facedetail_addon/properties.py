@@ -181,6 +181,17 @@ def relief_strength_property() -> object:
 def _photo_is_chosen(settings: "FaceDetailSettings", context: bpy.types.Context) -> None:
     """Its faces are others; who has chosen it in a window may want to choose among them."""
     settings.face = 0
+    _look_at(settings)
+
+
+@bpy.app.handlers.persistent
+def _file_is_opened(*args: object) -> None:
+    """The faces of its photo are not saved with it."""
+    _look_at(getattr(bpy.context.scene, SETTINGS_PROPERTY))
+
+
+def _look_at(settings: "FaceDetailSettings") -> None:
+    """Begin to find the faces of the chosen photo, where somebody may choose among them."""
     if settings.photo and not bpy.app.background:
         look_for_faces(photo_path(settings))
 
@@ -327,10 +338,12 @@ def attach() -> None:
     setattr(bpy.types.Scene, SETTINGS_PROPERTY, bpy.props.PointerProperty(type=FaceDetailSettings))
     setattr(bpy.types.Object, RELIEF_PROPERTY, bpy.props.PointerProperty(type=FaceDetailRelief))
     setattr(bpy.types.WindowManager, STATE_PROPERTY, bpy.props.PointerProperty(type=FaceDetailState))
+    bpy.app.handlers.load_post.append(_file_is_opened)
 
 
 def detach() -> None:
     """Take them away again."""
+    bpy.app.handlers.load_post.remove(_file_is_opened)
     delattr(bpy.types.WindowManager, STATE_PROPERTY)
     delattr(bpy.types.Object, RELIEF_PROPERTY)
     delattr(bpy.types.Scene, SETTINGS_PROPERTY)

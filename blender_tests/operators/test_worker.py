@@ -173,6 +173,20 @@ def test_killed_child_is_an_error_with_a_remedy(worker, astronaut, tmp_path):
     assert worker.pid is not None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the niceness of threads")
+def test_with_low_priority_all_of_it_stands_back(astronaut, tmp_path):
+    worker = Worker(site_directories(sys.path), low_priority=True)
+    ask(worker, astronaut, tmp_path)
+    try:
+        wait_until(lambda: worker.poll(), 60)  # by then it has threads of its own
+        threads = [int(entry.name) for entry in Path(f"/proc/{worker.pid}/task").iterdir()]
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {min(own + 10, 19)}
+        assert os.getpriority(os.PRIO_PROCESS, 0) == own
+    finally:
+        worker.cancel()
+
+
 def test_no_interpreter(astronaut, tmp_path):
     broken = Worker([], python=str(tmp_path / "no python here"))
     with pytest.raises(WorkerError, match="cannot be started"):

@@ -23,6 +23,7 @@ from .results import Reconstruction
 from .tangents import uv_derivatives
 
 _SUPERSAMPLING = 2
+_DIRECTIONS = 128  # tried for shadows; three times as many change a pixel by 0.1 in the mean and by 7 of 255 at most
 _MARGIN = 0.10  # of the head's size, around it
 _CLAY = {
     "skin": (0.44, 0.35, 0.295), "sclera": (0.80, 0.78, 0.75), "iris": (0.20, 0.15, 0.12), "pupil": (0.03, 0.03, 0.03),
@@ -247,7 +248,13 @@ def relit(reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveC
     light = reconstruction.sh_radiance
     albedo = reconstruction.albedo
     transfer = light_transfer(
-        reconstruction.vertices, frame.triangles, model.skin.stop, camera.position(), skin_gloss(model), bands_of(light)
+        reconstruction.vertices,
+        frame.triangles,
+        model.skin.stop,
+        camera.position(),
+        skin_gloss(model),
+        bands_of(light),
+        directions=_DIRECTIONS,
     )
     usual = to_linear(albedo.reshape(-1, 3)[:: max(1, albedo.size // 30_000)]).mean(axis=0)
     shading, gloss = shade(transfer, light, np.broadcast_to(usual, (model.skin.stop, 3)))
@@ -257,7 +264,13 @@ def relit(reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveC
     shown = shown[np.isin(shown, np.concatenate([np.arange(p.start, p.stop) for p in _eyes(model)] or [[]]))]
     normals = vertex_normals(reconstruction.vertices, frame.triangles)[shown]
     there = diffuse_light(
-        reconstruction.vertices[shown], normals, reconstruction.vertices, frame.triangles, light, shading * usual
+        reconstruction.vertices[shown],
+        normals,
+        reconstruction.vertices,
+        frame.triangles,
+        light,
+        shading * usual,
+        directions=_DIRECTIONS,
     )
     lit[shown] = np.concatenate([there, EYE_REFLECTED * there], axis=1)
     return _painted(reconstruction, model, frame, frame.interpolate(lit))

@@ -26,7 +26,9 @@ _WHERE_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 _KILL = 9
 """The signal that no process can answer; POSIX tells the end by it as a negative status."""
 BUSY_MESSAGE = "FaceDetail is at work already."
-_REMEDY = "Try again; if it happens again, try a smaller texture or another photo, and report it."
+_LOW_PRIORITY = 10
+"""Niceness: the share of a processor that others want, too, is a tenth."""
+_REMEDY = "Try again; if it happens again, ask for less (a smaller texture, smaller pictures), and report it."
 
 
 def site_directories(paths: list[str]) -> list[str]:
@@ -45,6 +47,7 @@ class Worker:
         blender: Blender's program, where the child must be a Blender of its own, to write scenes.
         tasks: the module of the package that does what is asked for, where it is not ``jobs.tasks``.
         threads: how many processor cores the child's computations may use; None: all.
+        low_priority: the child leaves the processor to whatever else wants it, above all the artist's Blender.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Worker:
         blender: str = "",
         tasks: str = "",
         threads: int | None = None,
+        low_priority: bool = False,
     ):
         # Isolated: neither the user's PYTHONPATH nor their own site-packages may mix in.
         start = [python, "-I", "-X", "utf8", str(_WORKER), "--"]
@@ -70,6 +74,7 @@ class Worker:
         if threads is not None:
             self._environment.setdefault("OMP_NUM_THREADS", str(threads))
         self._is_blender = bool(blender)
+        self._low_priority = low_priority
         self._folder: Path | None = None
         self._process: subprocess.Popen | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -193,14 +198,20 @@ class Worker:
                 env=environment,
                 # A terminal's Ctrl-C is for the parent, which tidies up after the child.
                 process_group=0 if os.name == "posix" else None,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                creationflags=self._windows_flags(),
             )
+            if self._low_priority and os.name == "posix":
+                os.setpriority(os.PRIO_PGRP, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _LOW_PRIORITY)
         except OSError as error:
             raise WorkerError(
                 f"The worker process cannot be started: {error}.", "Install the extension again."
             ) from error
         threading.Thread(target=_read_replies, args=(self._process.stdout, self._lines), daemon=True).start()
         threading.Thread(target=_read_log, args=(self._process.stderr, self._log), daemon=True).start()
+
+    def _windows_flags(self) -> int:
+        flags = ("CREATE_NO_WINDOW", *(("BELOW_NORMAL_PRIORITY_CLASS",) if self._low_priority else ()))
+        return sum(getattr(subprocess, flag, 0) for flag in flags)  # the names are there on Windows only
 
     def _parse(self, line: str) -> Message | None:
         try:

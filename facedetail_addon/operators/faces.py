@@ -47,7 +47,7 @@ class FaceFinder:
 
 def attach_finder() -> None:
     """Be ready; nothing starts before a photo is chosen."""
-    FaceFinder.worker = Worker(worker_directories(), threads=1)
+    FaceFinder.worker = Worker(worker_directories(), threads=1, low_priority=True)
     atexit.register(FaceFinder.worker.cancel)
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Another file, and Blender's end, while a reconstruction runs."""
+"""Another file, a saved one, and Blender's end while a reconstruction runs."""
 
 import contextlib
 import time
+from pathlib import Path
 
 from report import GONE_S, JOB_S, Report, child, is_alive, running, temporary
 from window import BlenderWindow, WindowError
@@ -25,6 +26,19 @@ def load_during_a_job(window: BlenderWindow, photo: str, report: Report) -> None
     )
     operators = "[bpy.ops.facedetail.reconstruct.poll(), bpy.context.window_manager.facedetail_state.error]"
     report.check("the next job may begin", window.ask(operators) == [True, ""])
+
+
+def open_a_saved_file(window: BlenderWindow, photo: str, report: Report) -> None:
+    """The panel shows the faces of the photo that was chosen when the file was saved."""
+    file = Path(photo).with_suffix(".blend")
+    window.ask(f"setattr(bpy.context.scene.facedetail, 'photo', {photo!r})")
+    window.ask(f"sorted(bpy.ops.wm.save_as_mainfile(filepath={str(file)!r}))")
+    window.ask("sorted(bpy.ops.wm.read_homefile())")
+    window.ask("forget_faces()")
+    window.ask(f"sorted(bpy.ops.wm.open_mainfile(filepath={str(file)!r}))")
+    seconds = window.wait("the faces are found", lambda: window.ask("faces()") is not None, JOB_S)
+    report.figure("seconds from opening a file to its photo's faces", round(seconds, 1))
+    report.check("an opened file's photo has its face", window.ask("faces()") == 1)
 
 
 def quit_during_a_job(window: BlenderWindow, photo: str, left: set[str], report: Report) -> None:

@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import bpy
 
@@ -126,6 +128,22 @@ def show_preferences(module: str) -> None:
 def unpacked() -> list[str]:
     """Images that would not travel with the file."""
     return [image.name for image in bpy.data.images if image.users and image.source == "FILE" and not image.packed_file]
+
+
+def forget_faces() -> None:
+    """As if no photo had been looked at."""
+    finder().FaceFinder.found = None
+
+
+def faces() -> int | None:
+    """How many faces of the chosen photo the panel knows; None: it does not know."""
+    found = finder().found_faces(Path(bpy.context.scene.facedetail.photo))
+    return None if found is None else len(found)
+
+
+def finder() -> ModuleType:
+    """The installed extension's module that finds faces."""
+    return sys.modules[bpy.types.FACEDETAIL_OT_reconstruct.__module__.replace("reconstruct", "faces")]
 
 
 def census() -> dict[str, int]:

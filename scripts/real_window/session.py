@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from ending import load_during_a_job, quit_during_a_job
+from ending import load_during_a_job, open_a_saved_file, quit_during_a_job
 from pictures import cancel_pictures, finish_pictures
 from report import CANCEL_S, JOB_S, STATE, Report, running, temporary
 from window import BlenderWindow, WindowError, blender_window
@@ -181,6 +181,7 @@ def main(photo: str, screenshots: Path) -> int:
             look(window)
             finish_pictures(window, screenshots, report)
             load_during_a_job(window, photo, report)
+            open_a_saved_file(window, photo, report)
             quit_during_a_job(window, photo, left, report)
         log = (screenshots / "blender.log").read_text(encoding="utf-8", errors="replace")
         report.check("no traceback in Blender's log", "Traceback" not in log)
