@@ -22,6 +22,9 @@ def cancel_pictures(window: BlenderWindow, report: Report) -> None:
     window.wait("a picture", lambda: "light" in window.ask("stage()") or not running(window), JOB_S)
     report.check("the sheet is still under way", running(window))
     window.screenshot("8_lookdev")
+    # With software OpenGL each of the view's antialiasing passes takes half a second, in which Blender reads no key.
+    window.wait("the view is drawn", lambda: window.ask("max(gap for _, gap in still.gaps[-50:]) < 0.1"), JOB_S)
+    report.check("the sheet is still under way as the view is drawn", running(window))
     pid = child(window, "renderer")
     window.key("Escape")
     seconds = window.wait("Esc cancels the sheet", lambda: not running(window), 10)
