@@ -205,6 +205,15 @@ def test_no_image_at_all(tmp_path, content, said):
     assert "file.jpg" in caught.value.message and caught.value.remedy
 
 
+def test_a_pillow_without_some_format(tmp_path, monkeypatch):
+    Image.init()
+    monkeypatch.delitem(Image.OPEN, "AVIF")
+    path = tmp_path / "x.jpg"
+    path.write_bytes(b"not a picture")
+    with pytest.raises(PhotoError, match="not an image"):
+        read_photo(path)
+
+
 def test_missing_file_folder_and_pipe(tmp_path):
     with pytest.raises(PhotoError, match=r"gone\.jpg does not exist"):
         read_photo(tmp_path / "gone.jpg")

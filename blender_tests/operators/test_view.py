@@ -46,9 +46,29 @@ def test_a_new_head_is_seen_in_colour_through_its_camera(screen, view):
     from facedetail_addon.operators.view import look_at_new_head
 
     space = view[1]
-    space.shading.type, space.shading.color_type = "SOLID", "MATERIAL"
+    shading = space.shading
+    shading.type, shading.color_type, shading.light, shading.studio_light = "SOLID", "MATERIAL", "STUDIO", "Default"
     look_at_new_head(SimpleNamespace(screen=screen))
-    assert (space.shading.color_type, space.region_3d.view_perspective) == ("TEXTURE", "CAMERA")
+    assert (shading.color_type, space.region_3d.view_perspective) == ("TEXTURE", "CAMERA")
+    assert shading.studio_light == "paint.sl", "Blender's first light shows skin much darker than photos do"
+
+
+def test_skin_is_in_bright_light_and_clay_is_not_but_the_artists_own_light_stays(blender, view):
+    area, space = view
+    shading = space.shading
+    shading.type, shading.light = "SOLID", "STUDIO"
+
+    def lights(first: str) -> list[str]:
+        shading.studio_light = first
+        found = []
+        for choice in (names.SKIN, names.CLAY):
+            with blender.context.temp_override(window=blender.context.window_manager.windows[0], area=area):
+                blender.ops.facedetail.view(view=choice)
+            found.append(shading.studio_light)
+        return found
+
+    assert lights("Default") == ["paint.sl", "Default"]
+    assert lights("rim.sl") == ["rim.sl", "rim.sl"]
 
 
 @pytest.mark.parametrize(("kind", "color"), [("SOLID", "SINGLE"), ("SOLID", "OBJECT"), ("WIREFRAME", "MATERIAL")])

@@ -72,7 +72,7 @@ def read_photo(path: Path) -> Photo:
     _check_file(path)
     try:
         # Not by its name: Pillow would map the file into memory, and end the process if it were cut short now.
-        with _pillow_settings(), _unchanged(path) as stream, Image.open(stream, formats=FORMATS) as image:
+        with _pillow_settings(), _unchanged(path) as stream, Image.open(stream, formats=_formats()) as image:
             stored_size = image.size
             _check_size(image, path)
             focal_px = _focal_px(image.getexif(), stored_size)
@@ -95,6 +95,12 @@ def read_photo(path: Path) -> Photo:
         text = f"The photo was shrunk from {stored_size[0]} × {stored_size[1]} pixels to {scale:.0%} of its size."
         notices += (Notice("photo_shrunk", text),)
     return Photo(pixels, path, focal_px * scale if focal_px else None, notices)
+
+
+def _formats() -> list[str]:
+    """Those of ours that this Pillow was built with; it knows no others by name."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _check_file(path: Path) -> None:

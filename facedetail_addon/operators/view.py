@@ -12,6 +12,9 @@ _DESCRIPTIONS = {
 }
 _ITEMS = [(value, text, _DESCRIPTIONS[value]) for value, text in VIEW_CHOICES]
 
+_STUDIO, _PAINT = "Default", "paint.sl"
+"""Blender's first light of Solid views, in which skin is much darker than in photos; and its light for painting."""
+
 
 class FACEDETAIL_OT_view(bpy.types.Operator):
     """Change how this 3D view shows the head"""
@@ -38,8 +41,24 @@ class FACEDETAIL_OT_view(bpy.types.Operator):
             shading.type = "RENDERED"
         else:
             shading.type = "SOLID"
-            shading.color_type = "SINGLE" if self.view == CLAY else "TEXTURE"
+            if self.view == CLAY:
+                shading.color_type = "SINGLE"
+                _light_by(shading, _STUDIO, instead_of=_PAINT)
+            else:
+                _show_skin(shading)
         return {"FINISHED"}
+
+
+def _show_skin(shading: bpy.types.View3DShading) -> None:
+    shading.color_type = "TEXTURE"
+    _light_by(shading, _PAINT, instead_of=_STUDIO)
+
+
+def _light_by(shading: bpy.types.View3DShading, light: str, instead_of: str) -> None:
+    """Only where the artist has chosen no other light."""
+    there = any(item.name == light for item in bpy.context.preferences.studio_lights)
+    if there and (shading.light, shading.studio_light) == ("STUDIO", instead_of):
+        shading.studio_light = light
 
 
 def shown_view(shading: bpy.types.View3DShading) -> str:
@@ -59,4 +78,4 @@ def look_at_new_head(window: bpy.types.Window) -> None:
         space = max(views, key=lambda area: area.width * area.height).spaces.active
         space.region_3d.view_perspective = "CAMERA"
         if space.shading.type == "SOLID" and space.shading.color_type == "MATERIAL":
-            space.shading.color_type = "TEXTURE"
+            _show_skin(space.shading)
