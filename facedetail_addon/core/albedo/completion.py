@@ -9,6 +9,7 @@ membrane (Pérez, Gangnet and Blake 2003). Differences are those of logarithms.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
@@ -16,14 +17,16 @@ from ..face_model.model import FaceModel
 from ..image import smoothstep
 from ..mesh_fields import FAR_MM, spread
 from ..uv.types import Atlas
+from .hair import SCALP, find_hair
 
 _GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
-_REACH_MM = {"skin": 45.0, "hair": 20.0}  # how far beyond what was seen its colour reaches
+_REACH_MM = {"skin": 45.0, "hair": 6.0}  # how far beyond what was seen its colour reaches
 _MAX_LOG, _MAX_GAIN = 1.2, 0.5  # what differs more is not skin
 _FOREIGN = 0.3  # log difference from the person's tone that skin seldom has
 _MOST_OFF = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
 _FLOOR = 0.004
 _LEAST_EVIDENCE = 1e-3
+_BORDER_MM = (4.0, 16.0)  # inside the border of the statistical albedo it begins to count, and counts fully
 _SIDE_MM = 50.0
 _FLESH = np.float32([0.26, 0.06, 0.05])  # inside of the mouth relative to the skin, linear
 _DEEP_MM = (7.0, 18.0)  # so far inside the flesh's colour begins and is full; lips and lids reach in until there
@@ -37,11 +40,13 @@ class Completion:
         gain: (V, 3) float32, log factors that match the mirrored side to the side it fills.
         offset: (V, 3) float32, log factors that match the statistical albedo to what was seen.
         colour: (V, 3) float32 linear, where there is no statistical albedo.
+        hair: (V,) float32 in [0, 1], how much of that colour is short hair.
     """
 
     gain: np.ndarray
     offset: np.ndarray
     colour: np.ndarray
+    hair: np.ndarray
 
 
 def complete(
@@ -67,14 +72,30 @@ def complete(
     weight = share * known / (1 + ((ratio - tone) @ LUMINANCE / _FOREIGN) ** 2) ** 2
     offset = spread(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
     offset = offset.clip(tone - _MOST_OFF, tone + _MOST_OFF).astype(np.float32)
-    prior, reach = colour_prior(model, mixed, share, statistical * np.exp(tone), known)
+    prior, reach, hair = colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas)
     colour = spread(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
-    return Completion(gain, offset, colour.clip(_FLOOR, 1))
+    return Completion(gain, offset, colour.clip(_FLOOR, 1), hair)
+
+
+def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
+    """(V_skin,) float32: where the statistical albedo may fill in; its outer border is learned from few people.
+
+    Args:
+        known: (V_skin,) of the basis. atlas: of the model.
+    """
+    unknown = np.flatnonzero((known < 0.5) & ~_region(model, "socket"))
+    if len(unknown) == 0:
+        return known
+    # Nostrils and the lips' inner sides are not known either: the border is that of the largest area.
+    _, labels = connected_components(atlas.laplacian[unknown][:, unknown])
+    rest = model.mean[: model.skin.stop]
+    outside = rest[unknown[labels == np.bincount(labels).argmax()]]
+    return known * smoothstep(cKDTree(outside).query(rest)[0], *_BORDER_MM).astype(np.float32)
 
 
 def colour_prior(
-    model: FaceModel, colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, known: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    model: FaceModel, colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, known: np.ndarray, atlas: Atlas
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What unseen places probably look like: skin, hair colour on the scalp, flesh inside mouth and eye sockets.
 
     Args:
@@ -82,10 +103,10 @@ def colour_prior(
         known: (V,) where that is skin.
 
     Returns:
-        (V, 3) float32 colours, and (V,) float32 mm how far other colours reach against them.
+        (V, 3) float32 colours; (V,) float32 mm how far other colours reach against them; (V,) float32 share of hair.
     """
     rest = model.mean[: model.skin.stop]
-    inside = {name: _region(model, name) for name in ("scalp", "neck", "ears", "socket")}
+    inside = {name: _region(model, name) for name in (SCALP, "neck", "ears", "socket")}
     face = ~np.logical_or.reduce(list(inside.values()))
     usual = np.median(skin[face & (known > 0.5)], axis=0) if (face & (known > 0.5)).any() else np.median(skin, axis=0)
     tone = _weighted_median(colours[face], weights[face], usual)
@@ -93,9 +114,11 @@ def colour_prior(
     sides = [_weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
     prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
     reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
-    if weights[inside["scalp"]].sum() > 3:
-        prior[inside["scalp"]] = _weighted_median(colours[inside["scalp"]], weights[inside["scalp"]], tone)
-        reach[inside["scalp"]] = _REACH_MM["hair"]
+    hair = find_hair(colours, weights, prior, model, atlas)
+    if hair is not None:
+        prior += hair.share[:, None] * (hair.colour - prior)
+        reach[inside[SCALP]] = _REACH_MM["hair"]
+    share = np.zeros(len(rest), np.float32) if hair is None else hair.share
     socket = inside["socket"]
     if socket.any() and not socket.all():
         chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), 0.04, 0.35))
@@ -104,7 +127,7 @@ def colour_prior(
         prior[socket] = tone * flesh
         deep = smoothstep(distance, *_DEEP_MM)
         reach[socket] = deep + (1 - deep) * FAR_MM
-    return prior.astype(np.float32), reach
+    return prior.astype(np.float32), reach, share
 
 
 def _region(model: FaceModel, name: str) -> np.ndarray:

@@ -11,12 +11,13 @@ from ..lighting.types import LightEstimate
 from ..mesh_fields import spread
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
-from .completion import Completion, complete
+from .completion import Completion, complete, well_known
+from .hair import short_hair
 from .highlights import SIDE, find_highlights
 from .types import AlbedoBasis, SkinGloss, SkinMaps
 
 _BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
-_SURE = (0.05, 0.5)  # confidence at which the photo begins to count, and counts alone
+_SURE = (0.0, 0.15)  # confidence at which the photo begins to count, and counts alone
 _LEAST_DIFFUSE = 0.35  # of a texel's colour stays diffuse, however much gloss was expected: hair has less of it
 _DARK = (0.04, 0.12)  # shading relative to its usual value, below which the photo tells nothing of the skin
 _NOOK = (0.45, 0.8)  # and relative to its surroundings: beside the nose a shift of a millimetre would show as paint
@@ -52,19 +53,22 @@ def make_skin_maps(
     # Interpolated per texel: own light (6) and trust, the mirrored place's, then the completion's fields.
     own = np.column_stack([light.shading, light.gloss, trusted]).astype(np.float32)
     highlights = _highlights(unwrapped, np.column_stack([own, basis.known]), statistical_map, light.monochrome, atlas)
-    fields = _completion(unwrapped, own, at_vertices(highlights, model), statistical, basis, model, atlas)
-    values = np.column_stack([own, atlas.mirror.points(own), fields.gain, fields.offset, fields.colour, basis.known])
-    values = values.astype(np.float32)
+    known = well_known(basis.known, model, atlas)
+    fields = _completion(unwrapped, own, at_vertices(highlights, model), statistical, known, model, atlas)
+    values = np.column_stack(
+        [own, atlas.mirror.points(own), fields.gain, fields.offset, fields.colour, known, fields.hair]
+    ).astype(np.float32)
 
     side = atlas.resolution
     albedo = np.zeros((side, side, 3), np.uint8)
     wide = cv2.resize(statistical_map, (side, side), interpolation=cv2.INTER_CUBIC).clip(*_RANGE)
     white = cv2.resize(highlights, (side, side), interpolation=cv2.INTER_LINEAR)
+    short = short_hair(side)
     covered = atlas.covered
     for start in range(0, side, _BAND_ROWS):
         rows = slice(start, min(start + _BAND_ROWS, side))
         here = covered[rows]
-        albedo[rows][here] = to_srgb8(_compose(atlas.texels(values, rows), unwrapped, rows, here, wide, white))
+        albedo[rows][here] = to_srgb8(_compose(atlas.texels(values, rows), unwrapped, rows, here, (wide, white, short)))
     pad_islands(albedo, covered)
     roughness, specular = _reflection(highlights, gloss, atlas)
     return SkinMaps(albedo, roughness, specular, unwrapped.confidence)
@@ -75,7 +79,7 @@ def _completion(
     own: np.ndarray,
     white: np.ndarray,
     statistical: np.ndarray,
-    basis: AlbedoBasis,
+    known: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
 ) -> Completion:
@@ -84,7 +88,7 @@ def _completion(
     buried = smoothstep(white / np.maximum(albedo @ LUMINANCE, 1e-3), *_BURIED)
     trust = smoothstep(unwrapped.vertex_confidence, *_SURE) * own[:, 6] * (1 - unwrapped.vertex_clipped) * (1 - buried)
     bare = _without_highlight(albedo, white, statistical)
-    return complete(bare, trust, statistical, basis.known, model, atlas)
+    return complete(bare, trust, statistical, known, model, atlas)
 
 
 def _compose(
@@ -92,12 +96,13 @@ def _compose(
     unwrapped: UnwrappedPhoto,
     rows: slice,
     here: np.ndarray,
-    statistical: np.ndarray,
-    highlights: np.ndarray,
+    maps: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> np.ndarray:
-    """(N, 3) linear albedo of the covered texels of some rows."""
+    """(N, 3) linear albedo of the covered texels of some rows; ``maps``: statistical albedo, highlights, short hair."""
+    statistical, highlights, short = maps
     own, other = values[:, :7], values[:, 7:14]
-    gain, offset, colour, known = values[:, 14:17], values[:, 17:20], values[:, 20:23], values[:, 23:24]
+    gain, offset, known, hair = values[:, 14:17], values[:, 17:20], values[:, 23:24], values[:, 24:25]
+    colour = values[:, 20:23] * np.exp(hair * short[rows][here][:, None])
     skin = colour + known * (statistical[rows][here] * np.exp(offset) - colour)
     out = skin.copy()
     mirrored_highlights = highlights[:, ::-1]  # the canonical UV is symmetric

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hair on the scalp of heads whose colours are known."""
+
+import numpy as np
+import pytest
+
+from facedetail_addon.core.albedo.completion import complete, well_known
+from facedetail_addon.core.albedo.hair import find_hair, short_hair
+from facedetail_addon.core.render import vertex_normals
+from facedetail_addon.core.uv.atlas import make_atlas
+
+SKIN = np.float32([0.45, 0.27, 0.2])
+COLOURS = {"black": (0.03, 0.025, 0.02), "blond": (0.4, 0.28, 0.1), "grey": (0.3, 0.3, 0.3), "red": (0.3, 0.09, 0.03)}
+HAIRLINE_MM = 118.0
+
+
+@pytest.fixture(scope="module")
+def atlas(model):
+    return make_atlas(model, 512)
+
+
+@pytest.fixture(scope="module")
+def rest(model):
+    return model.mean[: model.skin.stop]
+
+
+@pytest.fixture(scope="module")
+def scalp(model):
+    return model.region == model.region_names.index("scalp")
+
+
+@pytest.fixture(scope="module")
+def seen(rest, atlas):
+    """What a photo from the front shows."""
+    return (vertex_normals(rest, atlas.triangles)[:, 2] > 0.4).astype(np.float32)
+
+
+@pytest.fixture
+def skin(rest):
+    return np.tile(SKIN, (len(rest), 1))
+
+
+def with_hair(skin, rest, scalp, colour) -> np.ndarray:
+    """Hair above a high hairline, skin below it."""
+    out = skin.copy()
+    out[scalp & (rest[:, 1] > HAIRLINE_MM)] = colour
+    return out
+
+
+@pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
+def test_hair_goes_on_where_the_photo_does_not_show_it(model, atlas, rest, scalp, seen, skin, colour):
+    hair = find_hair(with_hair(skin, rest, scalp, colour), seen, skin, model, atlas)
+    np.testing.assert_allclose(hair.colour, colour, rtol=0.05)
+    back = scalp & (rest[:, 2] < -40) & (rest[:, 1] > 60)
+    assert back.sum() > 300 and hair.share[back].min() > 0.95
+    assert not hair.share[~scalp].any()
+    bare = scalp & (seen > 0) & (rest[:, 1] < HAIRLINE_MM - 12)
+    assert bare.sum() > 50 and np.median(hair.share[bare]) < 0.1, "a high forehead that is seen stays skin"
+
+
+def test_bald_heads_stay_bald(model, atlas, seen, skin):
+    assert find_hair(skin, seen, skin, model, atlas) is None
+    shaded = skin * np.linspace(0.8, 1.1, len(skin), dtype=np.float32)[:, None]
+    assert find_hair(shaded, seen, skin, model, atlas) is None
+
+
+def test_what_is_not_seen_says_nothing(model, atlas, rest, scalp, skin):
+    colours = with_hair(skin, rest, scalp, COLOURS["black"])
+    assert find_hair(colours, np.zeros(len(skin), np.float32), skin, model, atlas) is None
+    some = np.zeros(len(skin), np.float32)
+    some[np.flatnonzero(scalp & (rest[:, 1] > HAIRLINE_MM))[:3]] = 1
+    assert find_hair(colours, some, skin, model, atlas) is None, "three dark points may be anything"
+
+
+def test_hair_that_shines_is_not_taken_for_grey(model, atlas, rest, scalp, seen, skin):
+    colours = with_hair(skin, rest, scalp, COLOURS["black"])
+    shining = np.flatnonzero(scalp & (rest[:, 1] > HAIRLINE_MM))[::3]
+    colours[shining] = 0.5
+    hair = find_hair(colours, seen, skin, model, atlas)
+    np.testing.assert_allclose(hair.colour, COLOURS["black"], rtol=0.05)
+
+
+def test_the_completed_scalp_has_the_hairs_colour(model, atlas, rest, scalp, seen, skin):
+    colours = with_hair(skin, rest, scalp, COLOURS["black"])
+    known = (~scalp).astype(np.float32)
+    completed = complete(colours, seen, skin, known, model, atlas)
+    back = scalp & (rest[:, 2] < -40) & (rest[:, 1] > 60)
+    np.testing.assert_allclose(completed.colour[back], np.tile(COLOURS["black"], (back.sum(), 1)), atol=0.02)
+    assert completed.hair[back].min() > 0.95
+    bald = complete(skin, seen, skin, known, model, atlas)
+    np.testing.assert_allclose(bald.colour[back], skin[back], rtol=0.05)
+    assert not bald.hair.any()
+
+
+def test_short_hair_is_dots_about_its_colour():
+    for side in (512, 1024, 2048):
+        dots = short_hair(side)
+        assert dots.shape == (side, side) and dots.dtype == np.float32
+        assert abs(float(dots.mean())) < 0.01 and 0.05 < float(dots.std()) < 0.3
+    np.testing.assert_array_equal(short_hair(512), short_hair(512))
+
+
+def test_the_statistical_albedos_border_counts_less_than_its_inside(model, atlas, rest):
+    from facedetail_addon.core.albedo.basis import load_basis
+
+    known = load_basis(model).known
+    trusted = well_known(known, model, atlas)
+    assert (trusted <= known).all()
+    nose, mouth = (model.region == model.region_names.index(name) for name in ("nose", "mouth"))
+    for inside in (nose, mouth):
+        certain = inside & (known == 1)
+        assert certain.sum() > 100 and np.median(trusted[certain]) == 1
+    border = (known > 0.5) & (np.abs(rest[:, 0]) > 60) & (rest[:, 1] > 0)
+    assert border.sum() > 20 and trusted[border].mean() < 0.5 * known[border].mean()
