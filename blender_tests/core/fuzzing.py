@@ -24,6 +24,8 @@ import numpy as np
 from facedetail_addon.core.errors import FaceDetailError, FaceModelError, PhotoError
 
 CASE_S = 30
+LEAST_CASES = 3
+"""However slow the machine is at the moment."""
 MOST_BYTES = 6 << 30
 """Of address space; a reader that asks for more gets no memory."""
 _HUGE = (0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
@@ -162,7 +164,7 @@ def main(reader: str, seeds: str, seconds: str, first: str) -> int:
     end, number, slowest = time.monotonic() + float(seconds), int(first), 0.0
     for source in sources:
         read(_model_in(source))
-    while time.monotonic() < end:
+    while time.monotonic() < end or number - int(first) < LEAST_CASES:
         source = sources[number % len(sources)]
         path = _write_case(source, work, np.random.default_rng(number))
         (work / "number").write_text(str(number))
