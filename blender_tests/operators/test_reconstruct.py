@@ -45,14 +45,26 @@ def skin_of(collection):
     return next(item for item in collection.objects if item.name.split(".")[0].endswith(" skin"))
 
 
+def assert_expression_is_of(source: str, folder: Path, head) -> None:
+    """The source has gone to the worker, and the emotion has come to the panel."""
+    from facedetail_addon.core.results import Reconstruction
+    from facedetail_addon.ui.found import found_expression
+
+    result = Reconstruction.load(folder)
+    assert result.expression_source == source
+    text = f"Expression: {result.emotion.name} ({100 * result.emotion.probability:.0f} %)"
+    assert found_expression(head) == text
+
+
 def test_one_photo_one_undo_step(blender, registered, astronaut, tmp_path):
     before = census(blender)
     blender.ops.ed.undo_push(message="before")
     result = blender.ops.facedetail.reconstruct(
-        "EXEC_DEFAULT", True, filepath=astronaut, output=str(tmp_path), resolution="512"
+        "EXEC_DEFAULT", True, filepath=astronaut, output=str(tmp_path), resolution="512", expression="prior"
     )
     assert result == {"FINISHED"}
     assert census(blender) != before
+    assert_expression_is_of("prior", tmp_path / "astronaut", blender.context.active_object)
     blender.ops.ed.undo()
     assert census(blender) == before
     assert blender.context.scene.camera is None
@@ -64,6 +76,7 @@ def test_operator_does_what_the_python_api_does(blender, registered, model, astr
 
     blender.ops.facedetail.reconstruct(filepath=astronaut, output=str(tmp_path), resolution="512")
     by_operator = blender.data.collections["FaceDetail astronaut"]
+    assert_expression_is_of("prior+landmarks", tmp_path / "astronaut", blender.context.active_object)
     by_python = build_scene(Reconstruction.load(tmp_path / "astronaut"), model)
     one, other = skin_of(by_operator), skin_of(by_python)
     assert np.array_equal(positions(one), positions(other))
@@ -79,26 +92,13 @@ def test_choices_are_kept(blender, registered, astronaut, tmp_path):
     size = scene.render.resolution_x, scene.render.resolution_y
     world, transform = scene.world, scene.view_settings.view_transform
     blender.ops.facedetail.reconstruct(
-        filepath=astronaut, output=str(tmp_path), resolution="1024", face=1, use_camera=False, use_light=False
-    )
+        filepath=astronaut, output=str(tmp_path), resolution="1024", face=1, use_camera=False, use_light=False,
+        expression="landmarks",
+    )  # fmt: skip
+    assert_expression_is_of("landmarks", tmp_path / "astronaut", blender.context.active_object)
     assert (scene.render.resolution_x, scene.render.resolution_y) == size
     assert (scene.camera, scene.world, scene.view_settings.view_transform) == (None, world, transform)
     assert tuple(blender.data.images["astronaut albedo"].size) == (1024, 1024)
-
-
-@pytest.mark.parametrize("source", ["prior+landmarks", "prior", "landmarks"])
-def test_expression_source_goes_to_the_worker_and_the_emotion_comes_to_the_panel(
-    blender, registered, astronaut, tmp_path, source
-):
-    from facedetail_addon.core.results import Reconstruction
-    from facedetail_addon.ui.found import found_expression
-
-    operator = blender.ops.facedetail.reconstruct
-    operator(filepath=astronaut, output=str(tmp_path), resolution="512", expression=source)
-    result = Reconstruction.load(tmp_path / "astronaut")
-    assert result.expression_source == source
-    text = f"Expression: {result.emotion.name} ({100 * result.emotion.probability:.0f} %)"
-    assert found_expression(blender.context.active_object) == text
 
 
 def test_choices_of_the_panel_are_those_of_the_operator(blender, registered):

@@ -53,12 +53,13 @@ def job_of(worker: Worker, photo: Path, output: Path, **choices) -> Job:
     return reconstruct_job(worker, photo, output, output / "assets", **({"resolution": 512} | choices))
 
 
-def test_reconstructs_and_stays_warm(worker, astronaut, tmp_path):
+def test_reconstructs_as_asked_for_and_stays_warm(worker, astronaut, tmp_path):
     stages: list[tuple[str, float]] = []
-    loaded = job_of(worker, astronaut, tmp_path).run(lambda *told: stages.append(told))
+    loaded = job_of(worker, astronaut, tmp_path, expression="prior").run(lambda *told: stages.append(told))
     assert loaded.folder == tmp_path / "astronaut"
     assert loaded.pictures.has_relief
     assert loaded.record.vertices.shape == loaded.model.mean.shape
+    assert loaded.record.expression_source == "prior"
     fractions = [fraction for _, fraction in stages]
     assert fractions == sorted(fractions)
     assert len({stage for stage, _ in stages}) >= 3
@@ -68,14 +69,9 @@ def test_reconstructs_and_stays_warm(worker, astronaut, tmp_path):
     assert raised.value.code == "no_face"
     assert raised.value.remedy
     assert worker.pid == pid, "a photo without the face does not end the worker"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["astronaut"]
-
-
-def test_expression_source_goes_to_the_pipeline(worker, astronaut, tmp_path):
-    job = job_of(worker, astronaut, tmp_path, expression="prior")
-    assert job.run(lambda *told: None).record.expression_source == "prior"
     with pytest.raises(FaceDetailError, match="expression must be one of"):
         job_of(worker, astronaut, tmp_path, expression="mood").run(lambda *told: None)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["astronaut"]
 
 
 def test_steps_never_wait(worker, astronaut, tmp_path):

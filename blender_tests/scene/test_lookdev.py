@@ -9,7 +9,7 @@ import pytest
 
 HEIGHT = 64
 WIDTH = 51
-_BY_NAME_ONLY = {"rna_type", "id_data", "depsgraph", "pixels", "preview", "bl_rna"}
+_BY_NAME_ONLY = {"rna_type", "id_data", "depsgraph", "pixels", "preview", "bl_rna", "original"}
 _LONG = 200
 
 
@@ -25,13 +25,22 @@ def dump(item, depth: int = 0) -> dict:
         if prop.type == "COLLECTION":
             value = [_one(entry, depth) for entry in value] if len(value) <= _LONG else len(value)
         elif prop.type == "POINTER":
-            value = None if value is None else _one(value, depth)
+            value = None if value is None else _pointed_at(value, depth)
         elif getattr(prop, "is_array", False):
             value = np.array(value).tolist()
         found[prop.identifier] = value
     if isinstance(item, bpy.types.ID):
         found["custom"] = {key: str(item[key]) for key in item.keys()}  # noqa: SIM118 - datablocks are no dictionaries
     return found
+
+
+def _pointed_at(value, depth: int):
+    """What is listed in full elsewhere, such as a link's nodes and sockets, by where that is."""
+    import bpy
+
+    if isinstance(value, bpy.types.Node | bpy.types.NodeSocket | bpy.types.ShapeKey):
+        return value.path_from_id()
+    return _one(value, depth)
 
 
 def _one(value, depth: int):

@@ -6,6 +6,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from blender_tests.scene.relief_scene import show
+
 SKIN = np.array([201, 150, 123], np.uint8)
 
 
@@ -53,6 +55,7 @@ def test_unwritable_picture_is_an_error(blender, model, reconstruction_of, tmp_p
     from facedetail_addon.scene.render import render_scene
 
     collection = build_scene(reconstruction_of(model, (16, 12)), model)
+    show(collection.objects[0], render_level=0)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError):
         render_scene(tmp_path / "file" / "render.png", collection, samples=1)

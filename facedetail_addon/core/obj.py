@@ -42,8 +42,10 @@ def write_mtl(path: Path, model: FaceModel, skin_texture: str) -> None:
 
 def _face_lines(part: MeshPart, uv_start: int) -> list[str]:
     """OBJ counts vertices and UVs from 1 through the whole file."""
-    corners = np.stack([part.faces + part.start + 1, part.face_uv + uv_start + 1], axis=-1)
     lines = []
-    for face, is_quad in zip(corners.tolist(), (part.faces[:, 3] >= 0).tolist(), strict=True):
-        lines.append("f " + " ".join(f"{vertex}/{uv}" for vertex, uv in face[: 4 if is_quad else 3]))
+    for (a, b, c, d), (e, f, g, h) in zip(
+        (part.faces + part.start + 1).tolist(), (part.face_uv + uv_start + 1).tolist(), strict=True
+    ):
+        fourth = f" {d}/{h}" if d > part.start else ""  # a triangle's is −1
+        lines.append(f"f {a}/{e} {b}/{f} {c}/{g}{fourth}")
     return lines

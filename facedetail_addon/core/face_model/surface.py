@@ -104,8 +104,7 @@ def rests_on(weights: np.ndarray, marked: np.ndarray) -> np.ndarray:
 
 def border_vertices(triangles: np.ndarray, count: int) -> np.ndarray:
     """(count,) bool: vertices of edges that only one triangle has."""
-    pairs = np.sort(np.concatenate([triangles[:, [1, 2]], triangles[:, [2, 0]], triangles[:, [0, 1]]]), axis=1)
-    edges, used = np.unique(pairs, axis=0, return_counts=True)
+    edges, used = _sorted_edges(triangles)
     border = np.zeros(count, bool)
     border[edges[used == 1]] = True
     return border
@@ -113,5 +112,12 @@ def border_vertices(triangles: np.ndarray, count: int) -> np.ndarray:
 
 def mesh_edges(triangles: np.ndarray) -> np.ndarray:
     """(E, 2) int, each pair of neighbours once, the smaller index first."""
-    pairs = np.concatenate([triangles[:, [1, 2]], triangles[:, [2, 0]], triangles[:, [0, 1]]])
-    return np.unique(np.sort(pairs, axis=1), axis=0)
+    return _sorted_edges(triangles)[0]
+
+
+def _sorted_edges(triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(E, 2) as :func:`mesh_edges`, and (E,) in how many triangles."""
+    one, other = np.sort(np.concatenate([triangles[:, [1, 2]], triangles[:, [2, 0]], triangles[:, [0, 1]]]), axis=1).T
+    base = int(triangles.max(initial=0)) + 1  # a number for each pair: numpy sorts numbers far sooner than rows
+    edges, used = np.unique(one.astype(np.int64) * base + other, return_counts=True)
+    return np.stack(np.divmod(edges, base), axis=1).astype(triangles.dtype), used

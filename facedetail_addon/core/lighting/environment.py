@@ -161,8 +161,13 @@ def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     least = _LEAST * np.sqrt(4 * np.pi)
     for strength in _WINDOWS:
         damped = radiance * window(bands, strength)[:, None]
-        found = [_greatest_entropy(damped[:, channel], harmonics, least) for channel in range(3)]
-        if all(exponents is not None for exponents in found) and (
+        found = []
+        for channel in range(3):
+            exponents = _greatest_entropy(damped[:, channel], harmonics, least)
+            if exponents is None:
+                break
+            found.append(exponents)
+        if len(found) == 3 and (
             strength == 0 or _keeps_from_black(np.stack(found, axis=1), harmonics, radiance[0] > least)
         ):
             dark = radiance[0] <= least

@@ -150,6 +150,7 @@ def _cast(
     share = np.float32(4 / directions)  # 4π / count, over the π of irradiance / π
     blocked = np.zeros((len(points), directions), np.float32)
     free = np.ones(len(points))
+    on_skin = (triangles < skin_stop).all(axis=1)
     parts = []
     for number, direction in enumerate(tried):
         above = np.flatnonzero(cosines[:, number] > 0)
@@ -159,10 +160,10 @@ def _cast(
         weight = cosines[rows, number] * share
         blocked[rows, number] = share
         free[rows] -= weight
-        corners = triangles[hits.triangle[hit]]
-        skin = corners.max(axis=1) < skin_stop
-        parts.append((np.repeat(rows[skin], 3), corners[skin].ravel(),
-                      (hits.barycentric[hit][skin] * weight[skin, None]).ravel()))  # fmt: skip
+        skin = on_skin[hits.triangle[hit]]
+        some = hit[skin]
+        parts.append((np.repeat(rows[skin], 3), triangles[hits.triangle[some]].ravel(),
+                      (hits.barycentric[some] * weight[skin, None]).ravel()))  # fmt: skip
     rows, columns, weights = (np.concatenate(values) for values in zip(*parts, strict=True))
     bounce = csr_matrix((weights.astype(np.float32), (rows, columns)), shape=(len(points), skin_stop))
     hidden = np.stack([blocked @ (harmonics * tried[:, axis, None]) for axis in range(3)], axis=1)
