@@ -174,7 +174,7 @@ def test_with_low_priority_all_of_it_stands_back(astronaut, tmp_path):
     worker = Worker(site_directories(sys.path), low_priority=True)
     ask(worker, astronaut, tmp_path)
     try:
-        wait_until(lambda: worker.poll(), 60)  # by then it has threads of its own
+        wait_until(worker.poll)  # by then it has threads of its own
         threads = [int(entry.name) for entry in Path(f"/proc/{worker.pid}/task").iterdir()]
         own = os.getpriority(os.PRIO_PROCESS, 0)
         assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {min(own + 10, 19)}
