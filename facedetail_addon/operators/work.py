@@ -218,10 +218,11 @@ def redraw(context: bpy.types.Context) -> None:
 
 def attach_worker() -> None:
     """Give the operators their workers; a child process starts with its first job."""
-    WorkOperator.worker = Worker(worker_directories(), low_priority=True)
+    watched = not bpy.app.background
+    WorkOperator.worker = Worker(worker_directories(), low_priority=watched)
     if bpy.app.binary_path:
         WorkOperator.renderer = Worker(
-            worker_directories(), blender=bpy.app.binary_path, tasks="scene_tasks", low_priority=True
+            worker_directories(), blender=bpy.app.binary_path, tasks="scene_tasks", low_priority=watched
         )
     for worker in _workers():
         atexit.register(worker.cancel)
