@@ -5,8 +5,6 @@ import os
 import shutil
 import sys
 
-from .cli import main
-
 
 def leave(status: int) -> None:
     """End the process. Blender's module would sometimes wait for itself for ever in C's exit handlers (after glTF)."""
@@ -18,4 +16,8 @@ def leave(status: int) -> None:
 
 
 if __name__ == "__main__":
+    # As in the worker process, before numpy is loaded: over small matrices threads only wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .cli import main
+
     leave(main())

@@ -70,12 +70,16 @@ def find_hair(
 
 
 def short_hair(side: int) -> np.ndarray:
-    """(R, R) float32 log factors: lighter and darker dots, as hair of some millimetres looks; always the same."""
+    """(R, R) float32 log factors: lighter and darker dots, as hair of some millimetres looks; always the same.
+
+    Texels of smaller textures are larger than such dots, and show none.
+    """
+    if side < _DOTS:
+        return np.zeros((side, side), np.float32)
     noise = np.random.default_rng(0).standard_normal((_DOTS, _DOTS), np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), _DOT_TEXELS)
     noise *= _CONTRAST / noise.std()
-    way = cv2.INTER_AREA if side < _DOTS else cv2.INTER_CUBIC
-    return cv2.resize(noise, (side, side), interpolation=way)
+    return cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
 def _dull(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
