@@ -13,6 +13,8 @@ from facedetail_addon.core.eyes.types import USUAL_EYES
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.uv.atlas import make_atlas
+from facedetail_addon.core.uv.types import Atlas
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +30,12 @@ def data_dir() -> Path:
 def model() -> FaceModel:
     """The built-in face model."""
     return load_named_model(BUILTIN)
+
+
+@pytest.fixture(scope="session")
+def atlas(model) -> Atlas:
+    """Of the built-in face model, 512 texels a side."""
+    return make_atlas(model, 512)
 
 
 @pytest.fixture

@@ -38,11 +38,6 @@ SHARP_MM, WAVE_MM = 0.2, 32 * TEXEL_MM
 
 
 @pytest.fixture(scope="module")
-def atlas(model) -> Atlas:
-    return make_atlas(model, 512)
-
-
-@pytest.fixture(scope="module")
 def wild() -> DetailNet:
     """Random weights, and a basis of wrinkles and bumps: each patch says something else, tenths of a mm."""
     torch.manual_seed(1)

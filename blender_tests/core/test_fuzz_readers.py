@@ -46,6 +46,7 @@ def fuzz(reader: str, seeds: Path, most_bytes: int) -> None:
     assert child.returncode == 0, f"case {case} in {seeds / 'damaged'}:\n{child.stderr}"
     found = json.loads(child.stdout)
     sys.stdout.write(f"{reader}: {found}\n")
+    assert found["cases"] >= 3
     assert found["most_bytes"] < most_bytes
 
 

@@ -7,16 +7,10 @@ import pytest
 from facedetail_addon.core.albedo.completion import complete, well_known
 from facedetail_addon.core.albedo.hair import find_hair, short_hair
 from facedetail_addon.core.render import vertex_normals
-from facedetail_addon.core.uv.atlas import make_atlas
 
 SKIN = np.float32([0.45, 0.27, 0.2])
 COLOURS = {"black": (0.03, 0.025, 0.02), "blond": (0.4, 0.28, 0.1), "grey": (0.3, 0.3, 0.3), "red": (0.3, 0.09, 0.03)}
 HAIRLINE_MM = 118.0
-
-
-@pytest.fixture(scope="module")
-def atlas(model):
-    return make_atlas(model, 512)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +42,8 @@ def with_hair(skin, rest, scalp, colour) -> np.ndarray:
 
 
 @pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
-def test_hair_goes_on_where_the_photo_does_not_show_it(model, atlas, rest, scalp, seen, skin, colour):
-    hair = find_hair(with_hair(skin, rest, scalp, colour), seen, skin, model, atlas)
+def test_hair_goes_on_where_the_photo_does_not_show_it(atlas, rest, scalp, seen, skin, colour):
+    hair = find_hair(with_hair(skin, rest, scalp, colour), seen, skin, rest, scalp, atlas)
     np.testing.assert_allclose(hair.colour, colour, rtol=0.05)
     back = scalp & (rest[:, 2] < -40) & (rest[:, 1] > 60)
     assert back.sum() > 300 and hair.share[back].min() > 0.95
@@ -58,25 +52,25 @@ def test_hair_goes_on_where_the_photo_does_not_show_it(model, atlas, rest, scalp
     assert bare.sum() > 50 and np.median(hair.share[bare]) < 0.1, "a high forehead that is seen stays skin"
 
 
-def test_bald_heads_stay_bald(model, atlas, seen, skin):
-    assert find_hair(skin, seen, skin, model, atlas) is None
+def test_bald_heads_stay_bald(rest, scalp, atlas, seen, skin):
+    assert find_hair(skin, seen, skin, rest, scalp, atlas) is None
     shaded = skin * np.linspace(0.8, 1.1, len(skin), dtype=np.float32)[:, None]
-    assert find_hair(shaded, seen, skin, model, atlas) is None
+    assert find_hair(shaded, seen, skin, rest, scalp, atlas) is None
 
 
-def test_what_is_not_seen_says_nothing(model, atlas, rest, scalp, skin):
+def test_what_is_not_seen_says_nothing(atlas, rest, scalp, skin):
     colours = with_hair(skin, rest, scalp, COLOURS["black"])
-    assert find_hair(colours, np.zeros(len(skin), np.float32), skin, model, atlas) is None
+    assert find_hair(colours, np.zeros(len(skin), np.float32), skin, rest, scalp, atlas) is None
     some = np.zeros(len(skin), np.float32)
     some[np.flatnonzero(scalp & (rest[:, 1] > HAIRLINE_MM))[:3]] = 1
-    assert find_hair(colours, some, skin, model, atlas) is None, "three dark points may be anything"
+    assert find_hair(colours, some, skin, rest, scalp, atlas) is None, "three dark points may be anything"
 
 
-def test_hair_that_shines_is_not_taken_for_grey(model, atlas, rest, scalp, seen, skin):
+def test_hair_that_shines_is_not_taken_for_grey(atlas, rest, scalp, seen, skin):
     colours = with_hair(skin, rest, scalp, COLOURS["black"])
     shining = np.flatnonzero(scalp & (rest[:, 1] > HAIRLINE_MM))[::3]
     colours[shining] = 0.5
-    hair = find_hair(colours, seen, skin, model, atlas)
+    hair = find_hair(colours, seen, skin, rest, scalp, atlas)
     np.testing.assert_allclose(hair.colour, COLOURS["black"], rtol=0.05)
 
 

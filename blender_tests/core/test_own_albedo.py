@@ -16,11 +16,6 @@ COLOURS = 120
 
 
 @pytest.fixture(scope="module")
-def atlas(model):
-    return make_atlas(model, 512)
-
-
-@pytest.fixture(scope="module")
 def coloured(model):
     """The built-in head with colours like Basel's: redder lips, then one mode of brightness and many of waves."""
     rng = np.random.default_rng(2)

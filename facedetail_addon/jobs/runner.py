@@ -210,8 +210,9 @@ class Worker:
         threading.Thread(target=_read_log, args=(self._process.stderr, self._log), daemon=True).start()
 
     def _windows_flags(self) -> int:
-        flags = ("CREATE_NO_WINDOW", *(("BELOW_NORMAL_PRIORITY_CLASS",) if self._low_priority else ()))
-        return sum(getattr(subprocess, flag, 0) for flag in flags)  # the names are there on Windows only
+        if os.name != "nt":  # the names are there on Windows only
+            return 0
+        return subprocess.CREATE_NO_WINDOW | (self._low_priority and subprocess.BELOW_NORMAL_PRIORITY_CLASS)
 
     def _parse(self, line: str) -> Message | None:
         try:

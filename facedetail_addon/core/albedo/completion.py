@@ -17,7 +17,7 @@ from ..face_model.model import FaceModel
 from ..image import smoothstep
 from ..mesh_fields import FAR_MM, spread
 from ..uv.types import Atlas
-from .hair import SCALP, find_hair
+from .hair import find_hair
 
 _GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
 _REACH_MM = {"skin": 45.0, "hair": 6.0}  # how far beyond what was seen its colour reaches
@@ -106,7 +106,7 @@ def colour_prior(
         (V, 3) float32 colours; (V,) float32 mm how far other colours reach against them; (V,) float32 share of hair.
     """
     rest = model.mean[: model.skin.stop]
-    inside = {name: _region(model, name) for name in (SCALP, "neck", "ears", "socket")}
+    inside = {name: _region(model, name) for name in ("scalp", "neck", "ears", "socket")}
     face = ~np.logical_or.reduce(list(inside.values()))
     usual = np.median(skin[face & (known > 0.5)], axis=0) if (face & (known > 0.5)).any() else np.median(skin, axis=0)
     tone = _weighted_median(colours[face], weights[face], usual)
@@ -114,10 +114,10 @@ def colour_prior(
     sides = [_weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
     prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
     reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
-    hair = find_hair(colours, weights, prior, model, atlas)
+    hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas)
     if hair is not None:
         prior += hair.share[:, None] * (hair.colour - prior)
-        reach[inside[SCALP]] = _REACH_MM["hair"]
+        reach[inside["scalp"]] = _REACH_MM["hair"]
     share = np.zeros(len(rest), np.float32) if hair is None else hair.share
     socket = inside["socket"]
     if socket.any() and not socket.all():

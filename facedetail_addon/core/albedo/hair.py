@@ -12,12 +12,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
-from ..face_model.model import FaceModel
 from ..image import smoothstep
 from ..mesh_fields import spread
 from ..uv.types import Atlas
 
-SCALP = "scalp"
 _DARKER, _TINTED = (0.25, 0.6), (0.15, 0.35)  # log differences from the skin: no hair yet, surely hair
 _HAIRLINE_MM = (1.0, 12.0)  # so far inside the scalp its hair begins and is full
 _SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, surely hair
@@ -41,18 +39,16 @@ class Hair:
 
 
 def find_hair(
-    colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, model: FaceModel, atlas: Atlas
+    colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, rest: np.ndarray, scalp: np.ndarray, atlas: Atlas
 ) -> Hair | None:
     """Hair on the scalp; None where none is seen.
 
     Args:
         colours: (V_skin, 3) linear albedo seen. weights: (V_skin,) how surely. skin: (V_skin, 3) skin's colour there.
+        rest: (V_skin, 3) mm, the mean head. scalp: (V_skin,) bool. atlas: of the face model.
     """
-    names = model.region_names
-    scalp = model.region == names.index(SCALP) if SCALP in names else np.zeros(len(model.region), bool)
     if not scalp.any() or scalp.all():
         return None
-    rest = model.mean[: model.skin.stop]
     inside = np.zeros(len(rest), np.float32)
     inside[scalp] = smoothstep(cKDTree(rest[~scalp]).query(rest[scalp])[0], *_HAIRLINE_MM)
     off = np.log(colours + _FLOOR) - np.log(skin + _FLOOR)
@@ -60,13 +56,14 @@ def find_hair(
     tinted = np.abs(off - light[:, None]).max(axis=1)
     hairy = np.maximum(smoothstep(-light, *_DARKER), smoothstep(tinted, *_TINTED)).astype(np.float32)
     seen = weights * atlas.areas * scalp * hairy
+    surely = seen * (hairy > _SURELY)
     amount = float(smoothstep(seen.sum(), *_SEEN_MM2))
-    if amount == 0 or not (seen * (hairy > _SURELY)).any():
+    if amount == 0 or not surely.any():
         return None
     share = spread(
         atlas.laplacian, atlas.areas, hairy[:, None], weights, _DETAIL_MM, amount * inside[:, None], _REACH_MM
     )[:, 0]
-    return Hair((share * scalp).clip(0, 1), _dull(colours, seen * (hairy > _SURELY)))
+    return Hair((share * scalp).clip(0, 1), _dull(colours, surely))
 
 
 def short_hair(side: int) -> np.ndarray:
