@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facedetail_addon.core.camera import AffineCamera, PerspectiveCamera
-from facedetail_addon.core.expression.types import EMOTIONS, PRIOR_AND_LANDMARKS, Emotion
 from facedetail_addon.core.eyes.types import USUAL_EYES
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
+from facedetail_addon.core.observe.expression.types import EMOTIONS, PRIOR_AND_LANDMARKS, Emotion
+from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas
 

@@ -18,6 +18,6 @@ def leave(status: int) -> None:
 if __name__ == "__main__":
     # As in the worker process, before numpy is loaded: over small matrices threads only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from .cli import main
+    from .cli.main import main
 
     leave(main())

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import bpy
 
-from .core.expression.types import DEFAULT_EXPRESSION_SOURCE, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from .core.face_model.library import BUILTIN
 from .core.face_model.store import installed_models
+from .core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from .names import (
     ADAPTIVE,
     DEFAULT_RESOLUTION,

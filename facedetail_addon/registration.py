@@ -90,6 +90,6 @@ def unregister() -> None:
 
 
 def _run_command(argv: list[str]) -> int:
-    from .cli import command
+    from .cli.main import command
 
     return command(argv, chosen_assets_directory(bpy.context))

@@ -11,11 +11,11 @@ import pytest
 from scipy.io import savemat
 
 from facedetail_addon.core.errors import FaceModelError
-from facedetail_addon.core.face_model.foreign import ForeignModel
-from facedetail_addon.core.face_model.importers.bfm_hdf5 import IBUG_OF_NAME
-from facedetail_addon.core.face_model.importers.ict import ARKIT_NAMES
-from facedetail_addon.core.face_model.importers.read import read_foreign_model
 from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.model_import.external import ForeignModel
+from facedetail_addon.core.model_import.importers.bfm_hdf5 import IBUG_OF_NAME
+from facedetail_addon.core.model_import.importers.ict import ARKIT_NAMES
+from facedetail_addon.core.model_import.importers.read import read_foreign_model
 
 IDENTITIES, EXPRESSIONS, COLOURS = 7, 5, 6
 

@@ -125,7 +125,7 @@ def _with_right_crcs(data: bytes) -> bytes:
 
 def read_photo_file(path: Path) -> None:
     """Read a photo; what comes back must be one."""
-    from facedetail_addon.core.photo import MAX_SIDE, read_photo
+    from facedetail_addon.core.observe.photo import MAX_SIDE, read_photo
 
     try:
         pixels = read_photo(path).pixels
@@ -138,7 +138,7 @@ def read_photo_file(path: Path) -> None:
 
 def read_model_file(path: Path) -> None:
     """Read a face model; it checks itself."""
-    from facedetail_addon.core.face_model.importers.read import read_foreign_model
+    from facedetail_addon.core.model_import.importers.read import read_foreign_model
 
     try:
         model = read_foreign_model(path, lambda text, done: None)

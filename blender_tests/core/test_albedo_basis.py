@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facedetail_addon.core.albedo.basis import at_vertices, load_basis, save_basis
-from facedetail_addon.core.albedo.gloss import skin_gloss
-from facedetail_addon.core.assets import find_weights
+from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.skin.basis import at_vertices, load_basis, save_basis
+from facedetail_addon.core.skin.gloss import skin_gloss
 
 
 @pytest.fixture(scope="module")

@@ -112,13 +112,15 @@ def run_without(blocked: str, program: str) -> subprocess.CompletedProcess:
 
 
 def test_core_needs_no_blender():
-    program = "import facedetail_addon, facedetail_addon.cli, facedetail_addon.core.pipeline"
+    program = "import facedetail_addon, facedetail_addon.cli.main, facedetail_addon.core.pipeline"
     done = run_without(" ".join(BLENDER_MODULES), program)
     assert done.returncode == 0, done.stderr
 
 
 def test_results_can_be_read_without_torch():
     """Blender's own process reads results; torch lives in the worker."""
-    program = "import facedetail_addon.core.results, facedetail_addon.core.result_files, facedetail_addon.jobs.runner"
+    program = (
+        "import facedetail_addon.core.result.record, facedetail_addon.core.result.files, facedetail_addon.jobs.runner"
+    )
     done = run_without("torch", program)
     assert done.returncode == 0, done.stderr

@@ -6,14 +6,14 @@ import pytest
 
 from blender_tests.core.foreign_files import quiet
 from blender_tests.core.test_sparse_fit import FOCAL, SIZE, distance, view
-from facedetail_addon.core.face_model.adapt import adapt
-from facedetail_addon.core.face_model.correspondence import correspond
-from facedetail_addon.core.face_model.foreign import ForeignModel
-from facedetail_addon.core.face_model.importers.read import read_foreign_model
 from facedetail_addon.core.face_model.outline import outline_paths
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.landmarks.types import FaceLandmarks
-from facedetail_addon.core.proxy.sparse import fit_sparse
+from facedetail_addon.core.fit.sparse import fit_sparse
+from facedetail_addon.core.model_import.adapt import adapt
+from facedetail_addon.core.model_import.correspondence import correspond
+from facedetail_addon.core.model_import.external import ForeignModel
+from facedetail_addon.core.model_import.importers.read import read_foreign_model
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from scripts.benchmark.basel_like import BaselSize, write_basel_like
 
 SMALL = BaselSize(vertices=10000, identities=12, expressions=60, colours=4)

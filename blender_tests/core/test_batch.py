@@ -15,12 +15,12 @@ import skimage
 
 import facedetail_addon
 from blender_tests.processes import PATIENCE_S, is_alive
-from facedetail_addon.batch import Orders, Task, outcomes_of_workers
-from facedetail_addon.bookkeeping import settings_hash
-from facedetail_addon.core.results import Reconstruction as Result
+from facedetail_addon.cli.batch import Orders, Task, outcomes_of_workers
+from facedetail_addon.cli.run_log import settings_hash
+from facedetail_addon.cli.terminal import ProgressLine
+from facedetail_addon.core.result.record import Reconstruction as Result
 from facedetail_addon.jobs.messages import Reconstruct, WriteScene
 from facedetail_addon.jobs.runner import Worker, site_directories
-from facedetail_addon.terminal import ProgressLine
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"

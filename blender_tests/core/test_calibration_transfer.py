@@ -8,18 +8,18 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.errors import AssetError
-from facedetail_addon.core.face_model.adapt import AdaptedModel, adapt
 from facedetail_addon.core.face_model.calibration import (
     LandmarkCalibration,
     load_calibration,
     pose_terms,
     save_calibration,
 )
-from facedetail_addon.core.face_model.calibration_transfer import transfer_calibration
-from facedetail_addon.core.face_model.correspondence import correspond
 from facedetail_addon.core.face_model.normalise import similarity
-from facedetail_addon.core.landmarks.types import FaceLandmarks
-from facedetail_addon.core.proxy.fit import fit_proxy
+from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.model_import.adapt import AdaptedModel, adapt
+from facedetail_addon.core.model_import.calibration_transfer import transfer_calibration
+from facedetail_addon.core.model_import.correspondence import correspond
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from scripts.benchmark.foreign_heads import mask
 
 MODES = 30

@@ -6,13 +6,12 @@ import pytest
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.camera import AffineCamera, PerspectiveCamera
 from facedetail_addon.core.errors import FaceDetailError
 from facedetail_addon.core.face_model.normalise import head_angles, normalise_landmarks, similarity
-from facedetail_addon.core.proxy.affine import closest_scaled_orthography, gold_standard_affine
-from facedetail_addon.core.proxy.bounded import minimise_in_box
-from facedetail_addon.core.proxy.contour import silhouette_choice
-from facedetail_addon.core.proxy.perspective import (
+from facedetail_addon.core.fit.affine import closest_scaled_orthography, gold_standard_affine
+from facedetail_addon.core.fit.bounded import minimise_in_box
+from facedetail_addon.core.fit.contour import silhouette_choice
+from facedetail_addon.core.fit.perspective import (
     FARTHEST_MM,
     NEAREST_MM,
     initial_perspective,
@@ -20,6 +19,7 @@ from facedetail_addon.core.proxy.perspective import (
     refine_perspective,
     usual_focal_px,
 )
+from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
 
 FACING = np.diag([1.0, -1.0, -1.0])
 

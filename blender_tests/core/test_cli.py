@@ -15,10 +15,10 @@ import skimage
 from PIL import Image
 
 import facedetail_addon
-from facedetail_addon import cli
-from facedetail_addon.core.expression.types import DEFAULT_EXPRESSION_SOURCE, PRIOR
-from facedetail_addon.core.results import Reconstruction
-from facedetail_addon.terminal import ProgressLine, write_line
+from facedetail_addon.cli import main as cli
+from facedetail_addon.cli.terminal import ProgressLine, write_line
+from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, PRIOR
+from facedetail_addon.core.result.record import Reconstruction
 
 PACKAGE = Path(facedetail_addon.__file__).parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"

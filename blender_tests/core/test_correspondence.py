@@ -8,14 +8,14 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.errors import FaceModelError
-from facedetail_addon.core.face_model.adapt import AdaptedModel, adapt, carry_points
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.face_model.correspondence import Correspondence, correspond
-from facedetail_addon.core.face_model.importers.ict import LANDMARK_VERTICES
 from facedetail_addon.core.face_model.model import split_quads
 from facedetail_addon.core.face_model.model_file import load_face_model, save_face_model
-from facedetail_addon.core.face_model.uv_folds import folded
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.model_import.adapt import AdaptedModel, adapt, carry_points
+from facedetail_addon.core.model_import.correspondence import Correspondence, correspond
+from facedetail_addon.core.model_import.importers.ict import LANDMARK_VERTICES
+from facedetail_addon.core.model_import.uv_folds import folded
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.uv.atlas import make_atlas
 from scripts.benchmark.foreign_heads import (
     KnownHead,

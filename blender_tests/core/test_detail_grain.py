@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from skimage import data
 
-from facedetail_addon.core.detail.grain import resolved_px, skin_grain
+from facedetail_addon.core.detail.resolvable_size import resolved_px, skin_grain
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.proxy.fit import fit_proxy
-from facedetail_addon.core.proxy.types import ProxyFit
+from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from facedetail_addon.core.albedo.types import SkinGloss
 from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.detail.bands import COARSE_MM, FINE_MM, split_bands
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
@@ -21,10 +20,11 @@ from facedetail_addon.core.detail.space import (
     texel_vectors,
 )
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.lighting.harmonics import evaluate, lambert
-from facedetail_addon.core.lighting.transport import light_transfer
 from facedetail_addon.core.lighting.types import LightEstimate, Transfer
-from facedetail_addon.core.render import vertex_normals
+from facedetail_addon.core.rendering.harmonics import evaluate, lambert
+from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.transfer import light_transfer
+from facedetail_addon.core.skin.types import SkinGloss
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 

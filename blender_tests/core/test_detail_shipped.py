@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from facedetail_addon.core.assets import WEIGHTS_DIR
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
 from facedetail_addon.core.detail.types import DetailMaps
-from facedetail_addon.core.proxy.types import ProxyFit
+from facedetail_addon.core.fit.types import ProxyFit
 from scripts.benchmark.detail_heads import (
     EVERYWHERE,
     NOTHING,

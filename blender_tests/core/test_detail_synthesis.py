@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from facedetail_addon.core import assets
+from facedetail_addon.core.assets import shipped as assets
 from facedetail_addon.core.detail.dfdn import BASIS_SIDE, DFDN, PATCH
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM

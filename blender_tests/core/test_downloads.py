@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blender_tests.core.file_server import CONTENT, SHA256, Behaviour, serving
-from facedetail_addon.core.downloads import PART_SUFFIX, DownloadCancelled, fetch
+from facedetail_addon.core.assets.downloads import PART_SUFFIX, DownloadCancelled, fetch
 from facedetail_addon.core.errors import AssetError
 
 FULL = Path("/dev/full")

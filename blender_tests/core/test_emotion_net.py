@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from skimage.data import astronaut
 
-from facedetail_addon.core import assets
+from facedetail_addon.core.assets import shipped as assets
 from facedetail_addon.core.errors import AssetError
-from facedetail_addon.core.expression.emotion_net import (
+from facedetail_addon.core.observe.expression.emotion_net import (
     FEATURES,
     INPUT,
     WEIGHTS,
@@ -22,9 +22,9 @@ from facedetail_addon.core.expression.emotion_net import (
     read_emotions,
     standardise,
 )
-from facedetail_addon.core.expression.face_crop import crop_face
-from facedetail_addon.core.expression.types import EMOTIONS, Emotion
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.expression.face_crop import crop_face
+from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 
 
 @pytest.fixture(scope="module")

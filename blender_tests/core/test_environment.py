@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.lighting.environment import (
+from facedetail_addon.core.rendering.environment import (
     environment_image,
     image_directions,
     image_solid_angles,
@@ -12,7 +12,7 @@ from facedetail_addon.core.lighting.environment import (
     split_sun,
     studio_image,
 )
-from facedetail_addon.core.lighting.harmonics import band_index, evaluate, fibonacci_sphere, project
+from facedetail_addon.core.rendering.harmonics import band_index, evaluate, fibonacci_sphere, project
 
 HEIGHT = 64
 EVEN = np.sqrt(4 * np.pi)

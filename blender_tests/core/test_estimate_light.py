@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from blender_tests.core.unwrap_scene import camera_at, fit_of
-from facedetail_addon.core.albedo.basis import load_basis
-from facedetail_addon.core.albedo.gloss import skin_gloss
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.model import split_quads
 from facedetail_addon.core.lighting.estimate import estimate_light, notices, shade, usual_direction_of
-from facedetail_addon.core.lighting.transport import light_transfer
-from facedetail_addon.core.render import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.transfer import light_transfer
+from facedetail_addon.core.skin.basis import load_basis
+from facedetail_addon.core.skin.gloss import skin_gloss
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import UnwrappedPhoto
 

@@ -8,29 +8,29 @@ import numpy as np
 import pytest
 import skimage.data
 
-from facedetail_addon.core.assets import find_weights
+from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.errors import AssetError
-from facedetail_addon.core.expression.appearance import CROP, gradient_histograms, landmark_geometry
-from facedetail_addon.core.expression.dictionary import (
+from facedetail_addon.core.face_model.calibration import load_calibration
+from facedetail_addon.core.face_model.model import ModelOrigin
+from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.observe.expression.appearance import CROP, gradient_histograms, landmark_geometry
+from facedetail_addon.core.observe.expression.dictionary import (
     FILE_NAME,
     ExpressionDictionary,
     encode_beta,
     load_dictionary,
     save_dictionary,
 )
-from facedetail_addon.core.expression.reader import UNLIKE, ExpressionReader, notices
-from facedetail_addon.core.expression.types import (
+from facedetail_addon.core.observe.expression.reader import UNLIKE, ExpressionReader, notices
+from facedetail_addon.core.observe.expression.types import (
     EXPRESSION_SOURCES,
     LANDMARKS,
     PRIOR,
     PRIOR_AND_LANDMARKS,
     ExpressionReading,
 )
-from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.face_model.model import ModelOrigin
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.landmarks.types import FaceLandmarks
-from facedetail_addon.core.proxy.fit import fit_proxy
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from scripts.training.synthetic_heads import PoseRange, make_painter, render_head, sample_head
 
 SIZE = 320

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.camera import AffineCamera
-from facedetail_addon.core.expression.types import (
+from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.geometry.camera import AffineCamera
+from facedetail_addon.core.observe.expression.types import (
     LANDMARKS,
     PRIOR,
     PRIOR_AND_LANDMARKS,
     Emotion,
     ExpressionReading,
 )
-from facedetail_addon.core.proxy.types import ProxyFit
 from scripts.benchmark.expression import AREAS, report_heads, report_pairs
 from scripts.benchmark.expression_measure import (
     NEUTRAL,

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 
-from facedetail_addon.core.exr import exr_bytes, is_zero, read_exr, write_exr
+from facedetail_addon.core.io.exr import exr_bytes, is_zero, read_exr, write_exr
 
 KINDS = {
     "waves": lambda rng: np.sin(np.arange(48 * 64, dtype=np.float32) / 9).reshape(48, 64),

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from facedetail_addon.core.camera import PerspectiveCamera
 from facedetail_addon.core.colour import LUMINANCE, to_srgb8
 from facedetail_addon.core.eyes.estimate import estimate_eyes, notices
 from facedetail_addon.core.eyes.look import eye_colors
 from facedetail_addon.core.eyes.sampling import EyeSample, sample_eye
 from facedetail_addon.core.eyes.types import USUAL_EYES, EyeLook
 from facedetail_addon.core.face_model.eyeball import Eyeball
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.pipeline import Core, Settings, reconstruct
 
 BLUE, BROWN, BLACK = (0.10, 0.13, 0.16), (0.065, 0.040, 0.027), (0.016, 0.012, 0.011)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from facedetail_addon.core.expression.face_crop import crop_face, face_region
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.expression.face_crop import crop_face, face_region
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from scripts.training.synthetic_heads import PoseRange, make_painter, render_head, sample_head
 
 SIZE = 48

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from facedetail_addon.core.assets import find_weights
+from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.errors import FaceModelError
 from facedetail_addon.core.face_model.model import FaceModel, split_quads
 from facedetail_addon.core.face_model.model_file import load_face_model, save_face_model
@@ -155,7 +155,7 @@ def test_eyes_are_round_and_turn(model):
 def test_blink_closes_the_lids(model):
     beta = _beta(model, eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
     blinking = model.vertices(None, beta)
-    from facedetail_addon.core.rays import RayScene
+    from facedetail_addon.core.rendering.rays import RayScene
 
     triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
     eye = model.part("eye_left")
@@ -247,7 +247,7 @@ def test_rigid_parts_are_the_same_bits_with_every_blas(model):
     """What is measured on a model is known by its fingerprint, on other machines too."""
     from fractions import Fraction
 
-    from facedetail_addon.core.archive import read_arrays
+    from facedetail_addon.core.io.archive import read_arrays
 
     arrays = read_arrays(find_weights("face_model.npz"))
     part = next(part for part in model.parts if part.name == "eye_left")

@@ -19,12 +19,12 @@ import torch
 from PIL import Image
 from skimage.data import astronaut
 
+from facedetail_addon.core.assets.user import FAN_WEIGHTS, UserAsset, find_user_asset, torch_checkpoints
 from facedetail_addon.core.errors import AssetError
-from facedetail_addon.core.landmarks.fan import FanLandmarker, fan_region, load_library
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.landmarks.types import FaceLandmarks
+from facedetail_addon.core.observe.landmarks.fan import FanLandmarker, fan_region, load_library
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.core.pipeline import Core, Settings, reconstruct
-from facedetail_addon.core.user_assets import FAN_WEIGHTS, UserAsset, find_user_asset, torch_checkpoints
 
 face_alignment = load_library()
 
@@ -249,7 +249,7 @@ def test_the_library_does_without_numba():
 import sys
 sys.modules["numba"] = None
 import torch
-from facedetail_addon.core.landmarks.fan import load_library
+from facedetail_addon.core.observe.landmarks.fan import load_library
 library = load_library()
 assert sys.modules["numba"] is None
 heatmaps = torch.zeros(1, 68, 64, 64)

@@ -9,9 +9,9 @@ import pytest
 
 from blender_tests.core.foreign_files import quiet, skin_of, write_bfm_hdf5
 from facedetail_addon.core.errors import FaceModelError, OutputError
-from facedetail_addon.core.face_model.cache import read_copy, write_copy
-from facedetail_addon.core.face_model.foreign import ForeignModel, require_sound
-from facedetail_addon.core.face_model.importers.read import read_foreign_model
+from facedetail_addon.core.model_import.cache import read_copy, write_copy
+from facedetail_addon.core.model_import.external import ForeignModel, require_sound
+from facedetail_addon.core.model_import.importers.read import read_foreign_model
 
 
 @pytest.fixture(scope="module")

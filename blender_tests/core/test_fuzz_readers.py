@@ -116,7 +116,7 @@ def test_ict_npz(kit, tmp_path):
 
 
 def test_ict_obj(kit, tmp_path):
-    from facedetail_addon.core.face_model.importers.read import read_foreign_model
+    from facedetail_addon.core.model_import.importers.read import read_foreign_model
 
     np.savez(tmp_path / "kit.npz", **kit)
     (tmp_path / "seeds" / "FaceXModel").mkdir(parents=True)

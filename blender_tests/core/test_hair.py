@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.albedo.completion import complete, well_known
-from facedetail_addon.core.albedo.hair import find_hair, short_hair
-from facedetail_addon.core.render import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.skin.completion import complete, well_known
+from facedetail_addon.core.skin.hair import find_hair, short_hair
 
 SKIN = np.float32([0.45, 0.27, 0.2])
 COLOURS = {"black": (0.03, 0.025, 0.02), "blond": (0.4, 0.28, 0.1), "grey": (0.3, 0.3, 0.3), "red": (0.3, 0.09, 0.03)}
@@ -96,7 +96,7 @@ def test_short_hair_is_dots_about_its_colour():
 
 
 def test_the_statistical_albedos_border_counts_less_than_its_inside(model, atlas, rest):
-    from facedetail_addon.core.albedo.basis import load_basis
+    from facedetail_addon.core.skin.basis import load_basis
 
     known = load_basis(model).known
     trusted = well_known(known, model, atlas)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.albedo.highlights import SIDE, find_highlights
+from facedetail_addon.core.skin.highlights import SIDE, find_highlights
 
 SKIN = np.float32([0.40, 0.24, 0.18])
 

@@ -15,7 +15,7 @@ from blender_tests.core.foreign_files import (
     write_bfm_2009,
     write_expressions_2009,
 )
-from facedetail_addon.core.face_model.importers.read import read_foreign_model, source_sha256
+from facedetail_addon.core.model_import.importers.read import read_foreign_model, source_sha256
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from blender_tests.core.foreign_files import (
     volume,
     write_bfm_hdf5,
 )
-from facedetail_addon.core.face_model.importers.bfm_hdf5 import IBUG_OF_NAME
-from facedetail_addon.core.face_model.importers.read import read_foreign_model, source_sha256
+from facedetail_addon.core.model_import.importers.bfm_hdf5 import IBUG_OF_NAME
+from facedetail_addon.core.model_import.importers.read import read_foreign_model, source_sha256
 
 
 @pytest.fixture(scope="module")

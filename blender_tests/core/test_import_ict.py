@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from blender_tests.core.foreign_files import quiet, refusal, write_ict_obj
-from facedetail_addon.core.face_model.foreign import ForeignModel
-from facedetail_addon.core.face_model.importers.read import read_foreign_model, source_sha256
+from facedetail_addon.core.model_import.external import ForeignModel
+from facedetail_addon.core.model_import.importers.read import read_foreign_model, source_sha256
 
 IDENTITIES, EXPRESSIONS = 3, 2
 

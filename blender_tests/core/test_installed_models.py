@@ -14,7 +14,6 @@ from skimage import data
 from blender_tests.core.foreign_files import COLOURS, EXPRESSIONS, IDENTITIES, quiet, skin_of, write_bfm_hdf5
 from facedetail_addon.core.errors import FaceModelError, OutputError
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.face_model.install import install_model, match_again
 from facedetail_addon.core.face_model.library import load_named_calibration, load_named_model, named_dictionary
 from facedetail_addon.core.face_model.store import (
     HEAD_FILE,
@@ -26,8 +25,9 @@ from facedetail_addon.core.face_model.store import (
     list_models,
     remove_model,
 )
+from facedetail_addon.core.model_import.install import install_model, match_again
 from facedetail_addon.core.pipeline import Core, Settings, reconstruct
-from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.result.record import Reconstruction
 
 
 def nobody(picture: np.ndarray) -> tuple:
@@ -44,7 +44,7 @@ def source(model, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def find():
-    from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+    from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 
     return MeshLandmarker.load().find
 

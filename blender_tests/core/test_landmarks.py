@@ -13,14 +13,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from skimage.data import astronaut, coffee
 
-from facedetail_addon.core import assets
-from facedetail_addon.core.camera import PerspectiveCamera
+from facedetail_addon.core.assets import shipped as assets
 from facedetail_addon.core.errors import AssetError, PhotoError
-from facedetail_addon.core.landmarks import landmarker as landmarker_module
-from facedetail_addon.core.landmarks.ibug import IBUG_FROM_MESH
-from facedetail_addon.core.landmarks.landmarker import MEDIAPIPE, MeshLandmarker, notices
-from facedetail_addon.core.region import Region
-from facedetail_addon.core.render import interpolate, trace_image, vertex_normals
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.observe.landmarks import landmarker as landmarker_module
+from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH
+from facedetail_addon.core.observe.landmarks.landmarker import MEDIAPIPE, MeshLandmarker, notices
+from facedetail_addon.core.observe.region import Region
+from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image, vertex_normals
 
 REFERENCE = Path(__file__).parent / "data" / "astronaut_mediapipe_mesh.npz"
 FACE_WIDTH = 90  # px of the astronaut's face

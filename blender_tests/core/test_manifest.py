@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from facedetail_addon.cli.manifest import DONE, FAILED, SKIPPED, Entry, Manifest, Problem, content_hash
 from facedetail_addon.core.errors import OutputError
-from facedetail_addon.manifest import DONE, FAILED, SKIPPED, Entry, Manifest, Problem, content_hash
 
 
 def entry(status: str, folder: str = "a", **changes) -> Entry:

@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.face_model.nonrigid import Landmarks, Template, register
-from facedetail_addon.core.face_model.surface import Surface, border_vertices
-from facedetail_addon.core.face_model.uv_folds import folded, links, membrane, unfold
+from facedetail_addon.core.model_import.nonrigid import Landmarks, Template, register
+from facedetail_addon.core.model_import.surface import Surface, border_vertices
+from facedetail_addon.core.model_import.uv_folds import folded, links, membrane, unfold
 
 SIDE = 25
 

@@ -10,8 +10,8 @@ from scipy.spatial import ConvexHull
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.outline import JAW, PATH_POINTS, mesh_offset, outline_paths
-from facedetail_addon.core.landmarks.ibug import IBUG_FROM_MESH
-from facedetail_addon.core.proxy.contour import silhouette_choice
+from facedetail_addon.core.fit.contour import silhouette_choice
+from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH
 
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 

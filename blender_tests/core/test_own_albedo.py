@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facedetail_addon.core.albedo.basis import at_vertices, load_basis
-from facedetail_addon.core.albedo.own_basis import albedo_basis
 from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.face_model.model import OwnAlbedo
+from facedetail_addon.core.skin.basis import at_vertices, load_basis
+from facedetail_addon.core.skin.native_basis import albedo_basis
 from facedetail_addon.core.uv.atlas import make_atlas
 
 COLOURS = 120

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from facedetail_addon.core.errors import PhotoError
-from facedetail_addon.core.photo import MAX_SIDE, read_photo
+from facedetail_addon.core.observe.photo import MAX_SIDE, read_photo
 
 RED, GREEN, BLUE = (220, 40, 30), (30, 200, 60), (20, 60, 210)
 

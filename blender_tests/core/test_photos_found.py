@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from facedetail_addon.cli.inputs import FoundPhoto, find_photos
 from facedetail_addon.core.errors import PhotoError
-from facedetail_addon.core.result_files import RECORD_FILE
-from facedetail_addon.photos import FoundPhoto, find_photos
+from facedetail_addon.core.result.files import RECORD_FILE
 
 LAID_OUT = (
     "b.jpg", "A.PNG", "notes.txt", ".hidden.png", "trip/c.webp", "trip/b.jpg", ".cache/d.png", "out/e.png",

@@ -11,9 +11,9 @@ from PIL import Image
 from skimage import data
 
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
-from facedetail_addon.core.expression.types import EXPRESSION_SOURCES, PRIOR
+from facedetail_addon.core.observe.expression.types import EXPRESSION_SOURCES, PRIOR
 from facedetail_addon.core.pipeline import Core, Settings, reconstruct
-from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.result.record import Reconstruction
 
 SMALL = Settings(resolution=512)
 

@@ -8,10 +8,10 @@ import pytest
 
 from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_colours
 from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
-from facedetail_addon.core.expression.types import EMOTIONS, LANDMARKS, Emotion
 from facedetail_addon.core.eyes.types import USUAL_EYES, EyeLook
-from facedetail_addon.core.preview import head_box, render_preview, render_turned
-from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.observe.expression.types import EMOTIONS, LANDMARKS, Emotion
+from facedetail_addon.core.result.preview import head_box, render_preview, render_turned
+from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.unwrap import unwrap
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.assets import find_weights
+from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.face_model.model_file import load_face_model
-from facedetail_addon.core.nearest import closest_weights
-from facedetail_addon.core.render import vertex_normals
+from facedetail_addon.core.geometry.nearest import closest_weights
+from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from scripts.benchmark.now import (
     SEVEN_OF_68,
     crop_scan,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from facedetail_addon.core.assets import find_weights
+from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.errors import AssetError, FaceDetailError
 from facedetail_addon.core.face_model.calibration import (
     LandmarkCalibration,
@@ -18,10 +18,10 @@ from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG, with_gaze_motio
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.face_model.normalise import similarity
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.landmarks.types import FaceLandmarks
-from facedetail_addon.core.proxy.eyes import IRIS_LANDMARKS, MOST_BLINK
-from facedetail_addon.core.proxy.fit import DEFAULT_SETTINGS, fit_proxy, notices
+from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, fit_proxy, notices
+from facedetail_addon.core.fit.eyes import IRIS_LANDMARKS, MOST_BLINK
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from scripts.benchmark.now import SEVEN_OF_68, crop_scan
 from scripts.training.synthetic_heads import HeadSample, make_painter, render_head, sample_head
 

@@ -13,13 +13,14 @@ import pytest
 
 from blender_tests.conftest import make_reconstruction
 from facedetail_addon.core.errors import OutputError
-from facedetail_addon.core.expression.types import EMOTIONS, EXPRESSION_SOURCES, PRIOR, Emotion
-from facedetail_addon.core.exr import read_exr, write_exr
 from facedetail_addon.core.eyes.types import USUAL_EYES, EyeLook
-from facedetail_addon.core.folder import discard_half_written, whole_folder
-from facedetail_addon.core.pictures import encode_pictures, read_pictures
-from facedetail_addon.core.result_files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_png, write_png
-from facedetail_addon.core.results import Notice, Reconstruction, result_folder, same_folder_key
+from facedetail_addon.core.io.atomic_directory import discard_half_written, whole_folder
+from facedetail_addon.core.io.exr import read_exr, write_exr
+from facedetail_addon.core.notices import Notice
+from facedetail_addon.core.observe.expression.types import EMOTIONS, EXPRESSION_SOURCES, PRIOR, Emotion
+from facedetail_addon.core.result.files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_png, write_png
+from facedetail_addon.core.result.pictures import encode_pictures, read_pictures
+from facedetail_addon.core.result.record import Reconstruction, result_folder, same_folder_key
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import skimage
 from PIL import Image
 
 import facedetail_addon
-from facedetail_addon.manifest import Entry
+from facedetail_addon.cli.manifest import Entry
 
 REPOSITORY = Path(facedetail_addon.__file__).parent.parent
 GUIDE = (REPOSITORY / "docs" / "scripting.md").read_text(encoding="utf-8")

@@ -6,17 +6,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from facedetail_addon.core.camera import PerspectiveCamera
 from facedetail_addon.core.errors import FaceDetailError
-from facedetail_addon.core.expression.types import EMOTIONS, PRIOR, PRIOR_AND_LANDMARKS, Emotion, ExpressionReading
 from facedetail_addon.core.face_model.model import FaceModel, OwnExpressions, PointEmbedding
 from facedetail_addon.core.face_model.normalise import similarity
 from facedetail_addon.core.face_model.outline import JAW, outline_paths
-from facedetail_addon.core.landmarks.types import FaceLandmarks
-from facedetail_addon.core.proxy.contour import silhouette_choice
-from facedetail_addon.core.proxy.fit import notices
-from facedetail_addon.core.proxy.own_expressions import Translator
-from facedetail_addon.core.proxy.sparse import DEFAULT_SETTINGS, ROUGH_FIT, fit_sparse
+from facedetail_addon.core.fit.contour import silhouette_choice
+from facedetail_addon.core.fit.dense import notices
+from facedetail_addon.core.fit.native_expressions import Translator
+from facedetail_addon.core.fit.sparse import DEFAULT_SETTINGS, ROUGH_FIT, fit_sparse
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.observe.expression.types import (
+    EMOTIONS,
+    PRIOR,
+    PRIOR_AND_LANDMARKS,
+    Emotion,
+    ExpressionReading,
+)
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 
 SIZE = (512, 512)
 FOCAL = 1500.0

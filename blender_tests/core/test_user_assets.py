@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import torch.hub
 
-from facedetail_addon.core.errors import AssetError
-from facedetail_addon.core.landmarks.fan import load_library
-from facedetail_addon.core.user_assets import (
+from facedetail_addon.core.assets.user import (
     FAN_WEIGHTS,
     UserAsset,
     download_user_asset,
@@ -20,6 +18,8 @@ from facedetail_addon.core.user_assets import (
     remove_user_asset,
     torch_checkpoints,
 )
+from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.observe.landmarks.fan import load_library
 
 CONTENT = bytes(range(256)) * 8
 ASSET = UserAsset(

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from facedetail_addon.core.camera import AffineCamera, PerspectiveCamera
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.proxy.types import ProxyFit
-from facedetail_addon.core.render import interpolate, trace_image
+from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
+from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image
 
 EYES, TEETH, BACKGROUND = (20, 230, 30), (20, 30, 235), (10, 220, 220)  # none of them has red above green or blue
 

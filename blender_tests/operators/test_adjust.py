@@ -7,8 +7,8 @@ import pytest
 
 from blender_tests.operators.test_reconstruct import astronaut, census, registered, skin_of  # noqa: F401  fixtures
 from facedetail_addon.core.errors import PhotoError
-from facedetail_addon.core.pictures import encode_pictures
-from facedetail_addon.core.result_files import RECORD_FILE
+from facedetail_addon.core.result.files import RECORD_FILE
+from facedetail_addon.core.result.pictures import encode_pictures
 from facedetail_addon.jobs.job import Loaded
 from facedetail_addon.operators.last_result import key_of, remember
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from facedetail_addon import names
-from facedetail_addon.core.faces import MOST_FACES, save_faces
+from facedetail_addon.core.observe.faces import MOST_FACES, save_faces
 
 MAIN = "FACEDETAIL_PT_reconstruct"
 PATIENCE_S = 300
@@ -32,7 +32,7 @@ def two_people(data_dir, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def landmarker():
-    from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+    from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 
     return MeshLandmarker.load()
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from facedetail_addon.core.assets.user import FAN_WEIGHTS
 from facedetail_addon.core.pipeline import Settings
-from facedetail_addon.core.user_assets import FAN_WEIGHTS
 from facedetail_addon.jobs.messages import (
     Done,
     Download,

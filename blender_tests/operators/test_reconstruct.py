@@ -47,7 +47,7 @@ def skin_of(collection):
 
 def assert_expression_is_of(source: str, folder: Path, head) -> None:
     """The source has gone to the worker, and the emotion has come to the panel."""
-    from facedetail_addon.core.results import Reconstruction
+    from facedetail_addon.core.result.record import Reconstruction
     from facedetail_addon.ui.found import found_expression
 
     result = Reconstruction.load(folder)
@@ -71,7 +71,7 @@ def test_one_photo_one_undo_step(blender, registered, astronaut, tmp_path):
 
 
 def test_operator_does_what_the_python_api_does(blender, registered, model, astronaut, tmp_path):
-    from facedetail_addon.core.results import Reconstruction
+    from facedetail_addon.core.result.record import Reconstruction
     from facedetail_addon.scene.build import build_scene
 
     blender.ops.facedetail.reconstruct(filepath=astronaut, output=str(tmp_path), resolution="512")
@@ -103,7 +103,7 @@ def test_choices_are_kept(blender, registered, astronaut, tmp_path):
 
 def test_choices_of_the_panel_are_those_of_the_operator(blender, registered):
     """The panel hands each of them over by name."""
-    from facedetail_addon.core.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
+    from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
     from facedetail_addon.ui import panel
 
     settings = blender.context.scene.facedetail.bl_rna.properties

@@ -23,6 +23,7 @@ from PIL import Image
 import facedetail_addon
 from blender_tests.core.foreign_files import skin_of, write_bfm_hdf5
 from blender_tests.processes import PATIENCE_S, is_alive, wait_until
+from facedetail_addon.core.assets.user import FAN_WEIGHTS
 from facedetail_addon.core.errors import (
     FaceDetailError,
     OutOfMemoryError,
@@ -32,10 +33,9 @@ from facedetail_addon.core.errors import (
 )
 from facedetail_addon.core.face_model.library import load_named_model
 from facedetail_addon.core.face_model.store import installed_models
-from facedetail_addon.core.folder import whole_folder
-from facedetail_addon.core.photo import read_photo
-from facedetail_addon.core.results import Reconstruction
-from facedetail_addon.core.user_assets import FAN_WEIGHTS
+from facedetail_addon.core.io.atomic_directory import whole_folder
+from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.jobs.job import import_job, install_job, reconstruct_job
 from facedetail_addon.jobs.runner import Worker, site_directories
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from blender_tests.core.foreign_files import EXPRESSIONS, IDENTITIES, skin_of, write_bfm_hdf5
+from facedetail_addon.core.assets.user import FAN_WEIGHTS, LANDMARKER_FOLDER
 from facedetail_addon.core.face_model.store import installed_models
-from facedetail_addon.core.user_assets import FAN_WEIGHTS, LANDMARKER_FOLDER
 from facedetail_addon.names import OFFLINE_TEXT
 
 
@@ -43,7 +43,7 @@ def addon(blender, assets, monkeypatch):
 
 
 def test_imported_model_is_listed_and_makes_a_head(blender, addon, assets, bfm, astronaut):
-    from facedetail_addon.core.results import Reconstruction
+    from facedetail_addon.core.result.record import Reconstruction
     from facedetail_addon.ui.assets import choice_notes, model_texts
 
     assert addon.import_model(filepath=bfm) == {"FINISHED"}

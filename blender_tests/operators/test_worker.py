@@ -12,9 +12,9 @@ import pytest
 
 from blender_tests.core.file_server import CONTENT, SHA256, serving
 from blender_tests.processes import is_alive, wait_until
-from facedetail_addon.core.downloads import PART_SUFFIX
+from facedetail_addon.core.assets.downloads import PART_SUFFIX
+from facedetail_addon.core.assets.user import LANDMARKER_FOLDER, UserAsset
 from facedetail_addon.core.errors import FaceDetailError, WorkerError
-from facedetail_addon.core.user_assets import LANDMARKER_FOLDER, UserAsset
 from facedetail_addon.jobs import runner
 from facedetail_addon.jobs.job import Job, download_job, import_job, reconstruct_job
 from facedetail_addon.jobs.messages import Reconstruct, to_line

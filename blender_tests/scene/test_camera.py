@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.camera import PerspectiveCamera
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
 
 SIZES_AND_CENTERS = [
     ((640, 480), (320.0, 240.0)),

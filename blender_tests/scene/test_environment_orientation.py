@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.lighting.environment import environment_image, realisable
-from facedetail_addon.core.lighting.harmonics import evaluate, lambert
+from facedetail_addon.core.rendering.environment import environment_image, realisable
+from facedetail_addon.core.rendering.harmonics import evaluate, lambert
 from facedetail_addon.scene.space import HEAD_TO_BLENDER
 
 SIDE = 40

@@ -114,7 +114,7 @@ def test_two_heads_in_one_scene(blender, model, reconstruction_of):
 
 def test_build_given_up_after_any_step(blender, furnished, model, reconstruction_of):
     """Esc while the scene is built, and another file or the end of Blender: they close the steps."""
-    from facedetail_addon.core.pictures import encode_pictures
+    from facedetail_addon.core.result.pictures import encode_pictures
     from facedetail_addon.scene.build import build_steps
 
     made = reconstruction_of(model)

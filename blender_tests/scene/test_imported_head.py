@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from blender_tests.scene.test_head import evaluated_mm, objects_by_part
-from facedetail_addon.core.face_model.adapt import FILM, LASHES, adapt
-from facedetail_addon.core.face_model.correspondence import correspond
 from facedetail_addon.core.face_model.model import FaceModel, OwnExpressions
+from facedetail_addon.core.model_import.adapt import FILM, LASHES, adapt
+from facedetail_addon.core.model_import.correspondence import correspond
 from scripts.benchmark.foreign_heads import kit_head, mask
 
 SMILE = {"mouthSmileLeft": 0.8, "jawOpen": 0.4}

@@ -132,7 +132,7 @@ def test_even_light_reproduces_the_albedo_with_scattering(model, grey, rendered)
 
 
 def test_world_is_packed_plain_and_shows_colours_as_they_are(blender, model, grey):
-    from facedetail_addon.core.lighting.environment import environment_image
+    from facedetail_addon.core.rendering.environment import environment_image
     from facedetail_addon.scene.build import build_scene
 
     radiance = light(x=0.3, y=0.4, color=(1.0, 0.8, 0.6))

@@ -60,7 +60,7 @@ def file_dump(bpy) -> dict:
 @pytest.fixture
 def smiling(blender, model, reconstruction_of, no_relief):
     """The empty of a smiling head, seen from the side and off-centre; its photo is white where the head is."""
-    from facedetail_addon.core.render import trace_image
+    from facedetail_addon.core.rendering.primary_rays import trace_image
     from facedetail_addon.scene.build import build_scene
 
     made = reconstruction_of(model, (320, 240), (190.0, 100.0), 25.0, {"jawOpen": 0.8, "mouthSmileLeft": 0.6})
@@ -162,7 +162,7 @@ def test_head_without_its_photo(blender, smiling, quick):
 
 def test_turntable(blender, smiling, quick, tmp_path):
     from facedetail_addon.core.errors import OutputError
-    from facedetail_addon.core.result_files import read_png
+    from facedetail_addon.core.result.files import read_png
     from facedetail_addon.scene.build import run_through
     from facedetail_addon.scene.lookdev import orbit_picture
     from facedetail_addon.scene.lookdev_sheet import over_backdrop
@@ -203,7 +203,7 @@ def test_film(blender, smiling, quick, tmp_path):
 
 
 def test_operator(registered, blender, smiling, tmp_path):
-    from facedetail_addon.core.result_files import read_png
+    from facedetail_addon.core.result.files import read_png
 
     operator = blender.ops.facedetail.lookdev
     assert not operator.poll()

@@ -33,7 +33,7 @@ def rendered(blender, model, reconstruction_of, no_relief, tmp_path):
 
 
 def test_lies_on_the_photo_in_its_colours(model, rendered):
-    from facedetail_addon.core.render import trace_image
+    from facedetail_addon.core.rendering.primary_rays import trace_image
 
     reconstruction, picture = rendered
     assert picture.shape == (120, 160, 4)

@@ -10,46 +10,47 @@ from pathlib import Path
 
 import numpy as np
 
-from .albedo.gloss import skin_gloss
-from .albedo.own_basis import albedo_basis
-from .albedo.texture import make_skin_maps
-from .albedo.types import AlbedoBasis, SkinGloss
-from .detail.grain import skin_grain
+from .assets.user import landmarker_folders
 from .detail.inputs import detail_inputs
 from .detail.normal_map import flat_detail
+from .detail.resolvable_size import skin_grain
 from .detail.space import DetailSpace, make_detail_space
 from .detail.synthesis import DetailNet, load_detail_net, make_detail
 from .detail.synthesis import notices as detail_notices
 from .detail.types import COMPACT, DETAIL_MODES, NO_DETAIL, DetailMaps
 from .errors import NoFaceError
-from .expression.reader import ExpressionReader
-from .expression.reader import notices as expression_notices
-from .expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES, ExpressionReading
 from .eyes.estimate import estimate_eyes
 from .eyes.estimate import notices as eye_notices
 from .eyes.sampling import EyeSample, sample_eye
 from .face_model.calibration import LandmarkCalibration
 from .face_model.eyeball import fit_eyeball, seen_front
-from .face_model.install import match_again
 from .face_model.library import BUILTIN, installed, load_named_calibration, load_named_model, named_dictionary
 from .face_model.model import FaceModel, PointEmbedding, split_quads
 from .face_model.outline import mesh_offset, outline_paths
-from .landmarks.fan import FanLandmarker
-from .landmarks.landmarker import MeshLandmarker, notices
-from .landmarks.mesh_points import EYES
-from .landmarks.types import FaceLandmarks
+from .fit.dense import ROUGH_FIT, fit_proxy
+from .fit.dense import notices as fit_notices
+from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
+from .fit.sparse import fit_sparse
+from .fit.types import ProxyFit
 from .lighting.estimate import estimate_light, usual_direction_of
 from .lighting.estimate import notices as light_notices
-from .lighting.transport import diffuse_light, light_transfer
 from .lighting.types import LightEstimate, Transfer
-from .photo import Photo, read_photo
-from .proxy.fit import ROUGH_FIT, fit_proxy
-from .proxy.fit import notices as fit_notices
-from .proxy.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
-from .proxy.sparse import fit_sparse
-from .proxy.types import ProxyFit
-from .results import Notice, Reconstruction
-from .user_assets import landmarker_folders
+from .model_import.install import match_again
+from .notices import Notice
+from .observe.expression.reader import ExpressionReader
+from .observe.expression.reader import notices as expression_notices
+from .observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES, ExpressionReading
+from .observe.landmarks.fan import FanLandmarker
+from .observe.landmarks.landmarker import MeshLandmarker, notices
+from .observe.landmarks.mesh_points import EYES
+from .observe.landmarks.types import FaceLandmarks
+from .observe.photo import Photo, read_photo
+from .rendering.transfer import diffuse_light, light_transfer
+from .result.record import Reconstruction
+from .skin.gloss import skin_gloss
+from .skin.native_basis import albedo_basis
+from .skin.texture import make_skin_maps
+from .skin.types import AlbedoBasis, SkinGloss
 from .uv.atlas import make_atlas
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from ..core.assets.user import UserAsset
 from ..core.errors import FaceDetailError, WorkerError
 from ..core.face_model.library import load_named_model
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import INFO_FILE, InstalledModel, read_info
-from ..core.pictures import Pictures, read_pictures
-from ..core.result_files import read_record
-from ..core.results import HeadRecord
-from ..core.user_assets import UserAsset
+from ..core.result.files import read_record
+from ..core.result.pictures import Pictures, read_pictures
+from ..core.result.record import HeadRecord
 from .messages import Done, Download, Failed, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 from .runner import Worker
 

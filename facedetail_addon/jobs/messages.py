@@ -7,7 +7,7 @@ import types
 import typing
 from dataclasses import dataclass
 
-from ..core.user_assets import UserAsset
+from ..core.assets.user import UserAsset
 
 
 class MessageError(ValueError):

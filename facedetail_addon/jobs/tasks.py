@@ -6,11 +6,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ..core.assets.user import LANDMARKER_FOLDER, download_user_asset, install_user_asset
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
-from ..core.folder import discard_half_made_files, discard_half_written
-from ..core.results import Reconstruction, result_folder
-from ..core.user_assets import LANDMARKER_FOLDER, download_user_asset, install_user_asset
+from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
+from ..core.result.record import Reconstruction, result_folder
 from .messages import Download, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 
 Report = Callable[[str, float], None]
@@ -78,9 +78,9 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
 
 def _import_model(request: ImportModel, warm: dict, report: Report) -> Path:
     report("Loading the built-in head", 0.0)
-    from ..core.face_model.install import install_model
     from ..core.face_model.library import BUILTIN, load_named_calibration, load_named_model
-    from ..core.landmarks.landmarker import MeshLandmarker
+    from ..core.model_import.install import install_model
+    from ..core.observe.landmarks.landmarker import MeshLandmarker
 
     warm.clear()  # a large model needs the memory, and what is loaded may be what is imported again
     builtin, calibration = load_named_model(BUILTIN), load_named_calibration(BUILTIN)
@@ -105,8 +105,8 @@ def _install_file(request: InstallFile, warm: dict, report: Report) -> Path:
 
 def _find_faces(request: FindFaces, warm: dict, report: Report) -> Path:
     report("Looking for faces", 0.0)
-    from ..core.faces import save_faces
-    from ..core.landmarks.landmarker import MeshLandmarker
+    from ..core.observe.faces import save_faces
+    from ..core.observe.landmarks.landmarker import MeshLandmarker
 
     folder = Path(request.folder)
     save_faces(Path(request.photo), MeshLandmarker.load(), folder)

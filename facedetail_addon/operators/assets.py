@@ -5,9 +5,9 @@ from pathlib import Path
 
 import bpy
 
+from ..core.assets.user import FAN_WEIGHTS, LANDMARKER_FOLDER, remove_user_asset
 from ..core.errors import AssetError, FaceDetailError, FaceModelError
 from ..core.face_model.store import InstalledModel, remove_model
-from ..core.user_assets import FAN_WEIGHTS, LANDMARKER_FOLDER, remove_user_asset
 from ..jobs.job import Job, download_job, import_job, install_job
 from ..jobs.runner import BUSY_MESSAGE
 from ..layout_text import draw_text, megabytes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import PhotoError
-from ..core.result_files import RECORD_FILE
+from ..core.result.files import RECORD_FILE
 from ..jobs.job import Loaded
 
 Key = tuple[object, ...]

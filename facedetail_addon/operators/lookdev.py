@@ -7,8 +7,8 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import FaceDetailError, OutputError
-from ..core.folder import whole_files
-from ..core.result_files import png_bytes
+from ..core.io.atomic_directory import whole_files
+from ..core.result.files import png_bytes
 from ..jobs.job import Job, picture_job
 from ..names import (
     LOOKDEV_LABEL,

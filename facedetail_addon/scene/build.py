@@ -9,8 +9,8 @@ import bpy
 
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
-from ..core.pictures import Pictures, encode_pictures
-from ..core.results import HeadRecord, Reconstruction
+from ..core.result.pictures import Pictures, encode_pictures
+from ..core.result.record import HeadRecord, Reconstruction
 from ..names import (
     CAMERA_SUFFIX,
     COLLECTION_PREFIX,

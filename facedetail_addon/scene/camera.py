@@ -5,8 +5,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..core.camera import PerspectiveCamera
 from ..core.errors import OutputError
+from ..core.geometry.camera import PerspectiveCamera
 from .space import HEAD_TO_BLENDER, to_blender
 
 SENSOR_MM = 36.0

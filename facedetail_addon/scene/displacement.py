@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ..core.face_model.model import FaceModel
-from ..core.pictures import Pictures
+from ..core.result.pictures import Pictures
 from ..names import (
     ADAPTIVE,
     DISPLACE,

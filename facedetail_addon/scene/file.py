@@ -7,8 +7,8 @@ import bpy
 
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
-from ..core.result_files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE, write_png
-from ..core.results import Reconstruction
+from ..core.result.files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE, write_png
+from ..core.result.record import Reconstruction
 from .build import build_scene, run_through
 from .export import export_head
 from .lookdev import Lookdev, sheet_steps

@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 
-from ..core.lighting.environment import realisable, split_sun
+from ..core.rendering.environment import realisable, split_sun
 from ..names import LIGHT_PROPERTY, SUN_SUFFIX
 from .sun import make_sun
 from .world import make_world

@@ -8,8 +8,8 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import OutputError
-from ..core.folder import whole_files
-from ..core.result_files import TURNTABLE_FILE, write_png
+from ..core.io.atomic_directory import whole_files
+from ..core.result.files import TURNTABLE_FILE, write_png
 from .lookdev import Lookdev, find_root, orbit_picture
 from .lookdev_sheet import BACKDROP, over_backdrop
 from .rollback import removed_afterwards

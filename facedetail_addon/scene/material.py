@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..core.albedo.types import SKIN_IOR, SUBSURFACE_RADIUS_MM
 from ..core.face_model.model import FILM, LASHES
+from ..core.skin.types import SKIN_IOR, SUBSURFACE_RADIUS_MM
 from .eye_material import shade_eye
 from .nodes import add_node, find_node, image_node, mix_colors
 from .space import METRES_PER_MM

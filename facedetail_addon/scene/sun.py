@@ -5,7 +5,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..core.lighting.environment import Sun
+from ..core.rendering.environment import Sun
 from ..names import ROTATION_NODE, STRENGTH_NODE, STUDIO_NODE
 from .space import HEAD_TO_BLENDER
 

@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 
-from ..core.lighting.environment import environment_image, studio_image
+from ..core.rendering.environment import environment_image, studio_image
 from ..names import (
     LIGHT_PROPERTY,
     LIGHT_SUFFIX,

@@ -4,11 +4,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.assets import WEIGHTS_DIR
-from ..core.downloads import PART_SUFFIX
+from ..core.assets.downloads import PART_SUFFIX
+from ..core.assets.shipped import WEIGHTS_DIR
+from ..core.assets.user import FAN_WEIGHTS, LANDMARKER_FOLDER, find_user_asset, landmarker_folders
 from ..core.face_model.library import BUILTIN, BUILTIN_FILE
 from ..core.face_model.store import BrokenModel, InstalledModel, installed_models
-from ..core.user_assets import FAN_WEIGHTS, LANDMARKER_FOLDER, find_user_asset, landmarker_folders
 from ..layout_text import megabytes
 
 FAN = "fan"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import bpy
 
+from ..core.assets.user import FAN_WEIGHTS
 from ..core.face_model.store import BrokenModel, list_models
-from ..core.user_assets import FAN_WEIGHTS
 from ..layout_text import draw_text, megabytes
 from ..names import (
     OP_DOWNLOAD_FAN,

@@ -24,8 +24,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts" / "training")]
 
 import numpy as np  # noqa: E402
 
+from facedetail_addon.cli.terminal import stdout_kept_clean  # noqa: E402
 from facedetail_addon.core.errors import FaceDetailError  # noqa: E402
-from facedetail_addon.terminal import stdout_kept_clean  # noqa: E402
 from scripts.benchmark.appearance_core import PHOTOS, list_photos, load_core  # noqa: E402
 from scripts.benchmark.appearance_lights import known_lights  # noqa: E402
 from scripts.benchmark.appearance_report import report_balls, report_heads, report_photos  # noqa: E402

@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from facedetail_addon.core.camera import PerspectiveCamera
-from facedetail_addon.core.lighting.environment import environment_image, realisable
-from facedetail_addon.core.lighting.harmonics import bands_of, evaluate, lambert
-from facedetail_addon.core.render import camera_rays
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.rendering.environment import environment_image, realisable
+from facedetail_addon.core.rendering.harmonics import bands_of, evaluate, lambert
+from facedetail_addon.core.rendering.primary_rays import camera_rays
 from facedetail_addon.scene.space import to_blender
 from scripts.benchmark.appearance_cycles import (
     empty_scene,

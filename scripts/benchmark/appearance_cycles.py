@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from facedetail_addon.core.camera import PerspectiveCamera
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.scene.camera import look_through, make_camera
 
 COLOR_ATTRIBUTE = "painted"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facedetail_addon.core.lighting.environment import image_directions
-from facedetail_addon.core.lighting.harmonics import evaluate, fibonacci_sphere, lambert, project
+from facedetail_addon.core.rendering.environment import image_directions
+from facedetail_addon.core.rendering.harmonics import evaluate, fibonacci_sphere, lambert, project
 
 _SAMPLES = 20000
 _SEED = 55  # of the known lights

@@ -8,7 +8,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import structural_similarity
 
 from facedetail_addon.core.colour import LUMINANCE, to_srgb
-from facedetail_addon.core.lighting.harmonics import evaluate, fibonacci_sphere, lambert
+from facedetail_addon.core.rendering.harmonics import evaluate, fibonacci_sphere, lambert
 
 _DARKEST = 0.004  # albedo, so that logarithms stay finite
 _NORMALS, _SEEN = 1000, 0.25  # normals tried over the sphere; cosine to the camera from which on they count

@@ -13,8 +13,8 @@ from facedetail_addon.core.colour import to_linear, to_srgb8
 from facedetail_addon.core.errors import NoFaceError, PhotoError
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.pipeline import reconstruct
-from facedetail_addon.core.render import trace_image
-from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.rendering.primary_rays import trace_image
+from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.scene.build import build_scene
 from facedetail_addon.scene.render import render_scene
 from scripts.benchmark.appearance_core import SETTINGS, load_core

@@ -12,13 +12,13 @@ import bpy
 import cv2
 import numpy as np
 
-from facedetail_addon.core.albedo.basis import at_vertices
 from facedetail_addon.core.colour import LUMINANCE, to_linear, to_srgb
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.image import sample
 from facedetail_addon.core.pipeline import Core, reconstruct
-from facedetail_addon.core.render import vertex_normals
-from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.core.skin.basis import at_vertices
 from facedetail_addon.scene.space import to_blender
 from scripts.benchmark.appearance_core import SETTINGS, load_core
 from scripts.benchmark.appearance_cycles import (

@@ -23,12 +23,12 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from facedetail_addon.core.face_model.adapt import adapt  # noqa: E402
-from facedetail_addon.core.face_model.correspondence import correspond  # noqa: E402
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model  # noqa: E402
-from facedetail_addon.core.face_model.mean_landmarks import FindFaces  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker  # noqa: E402
+from facedetail_addon.core.model_import.adapt import adapt  # noqa: E402
+from facedetail_addon.core.model_import.correspondence import correspond  # noqa: E402
+from facedetail_addon.core.model_import.mean_landmarks import FindFaces  # noqa: E402
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker  # noqa: E402
 from scripts.benchmark import foreign_heads  # noqa: E402
 from scripts.benchmark.foreign_heads import KnownHead, errors_mm, kit_head, without_landmarks  # noqa: E402
 

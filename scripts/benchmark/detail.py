@@ -25,10 +25,10 @@ import cv2
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from facedetail_addon.core.assets import WEIGHTS_DIR  # noqa: E402
+from facedetail_addon.cli.terminal import stdout_kept_clean  # noqa: E402
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR  # noqa: E402
 from facedetail_addon.core.detail.synthesis import load_detail_net  # noqa: E402
 from facedetail_addon.core.errors import FaceDetailError  # noqa: E402
-from facedetail_addon.terminal import stdout_kept_clean  # noqa: E402
 from scripts.benchmark.detail_heads import measure_head  # noqa: E402
 from scripts.benchmark.detail_portraits import list_portraits, measure_portrait  # noqa: E402
 from scripts.benchmark.detail_report import report_false, report_portraits, report_skin  # noqa: E402

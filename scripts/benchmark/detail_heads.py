@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facedetail_addon.core.camera import PerspectiveCamera
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.normal_map import normal_map, texel_size_mm
 from facedetail_addon.core.detail.space import BOX, TEXEL_MM
 from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
 from facedetail_addon.core.detail.types import DetailMaps
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.lighting.types import Transfer
 from scripts.benchmark.appearance_measure import brightest
 from scripts.benchmark.detail_baselines import dark_is_deep, in_hindsight, linear_shapes

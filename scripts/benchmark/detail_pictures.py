@@ -11,8 +11,8 @@ from facedetail_addon.core.colour import to_linear, to_srgb8
 from facedetail_addon.core.detail.normal_map import flat_detail
 from facedetail_addon.core.detail.space import BOX, SIDE, VALUE_UNIT
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.preview import head_box, render_preview
-from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.result.preview import head_box, render_preview
+from facedetail_addon.core.result.record import Reconstruction
 
 MEDIUM_WHITE_MM, FINE_WHITE_MM = 0.4, 0.1
 _VALUE_WHITE = 3.0

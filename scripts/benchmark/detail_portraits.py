@@ -11,17 +11,17 @@ import numpy as np
 import torch
 
 from facedetail_addon.core.detail.dfdn import shading_change
-from facedetail_addon.core.detail.grain import skin_grain
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
+from facedetail_addon.core.detail.resolvable_size import skin_grain
 from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import load_detail_net
 from facedetail_addon.core.detail.types import NO_DETAIL
 from facedetail_addon.core.errors import NoFaceError, PhotoError
+from facedetail_addon.core.fit.types import ProxyFit
 from facedetail_addon.core.lighting.estimate import estimate_light, usual_direction_of
-from facedetail_addon.core.lighting.transport import light_transfer
 from facedetail_addon.core.pipeline import Core, Settings, reconstruct
-from facedetail_addon.core.proxy.types import ProxyFit
-from facedetail_addon.core.results import Reconstruction
+from facedetail_addon.core.rendering.transfer import light_transfer
+from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.unwrap import unwrap
 from scripts.benchmark.detail_measure import Amplitude, Explained, amplitude, beyond, explained
 from scripts.benchmark.detail_pictures import write_photo

@@ -25,8 +25,8 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from facedetail_addon.core.errors import FaceDetailError  # noqa: E402
-from facedetail_addon.core.expression.emotion_net import load_emotion_net  # noqa: E402
-from facedetail_addon.core.expression.types import (  # noqa: E402
+from facedetail_addon.core.observe.expression.emotion_net import load_emotion_net  # noqa: E402
+from facedetail_addon.core.observe.expression.types import (  # noqa: E402
     EMOTIONS,
     EXPRESSION_SOURCES,
     LANDMARKS,

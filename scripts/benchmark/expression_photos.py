@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from facedetail_addon.core.errors import PhotoError
-from facedetail_addon.core.expression.appearance import CROP
-from facedetail_addon.core.expression.emotion_net import EmotionNet, load_emotion_net
-from facedetail_addon.core.expression.face_crop import crop_face
-from facedetail_addon.core.expression.features import describe_faces
-from facedetail_addon.core.expression.types import EMOTIONS, LANDMARKS
 from facedetail_addon.core.face_model.normalise import normalise_landmarks
-from facedetail_addon.core.photo import read_photo
+from facedetail_addon.core.observe.expression.appearance import CROP
+from facedetail_addon.core.observe.expression.emotion_net import EmotionNet, load_emotion_net
+from facedetail_addon.core.observe.expression.face_crop import crop_face
+from facedetail_addon.core.observe.expression.features import describe_faces
+from facedetail_addon.core.observe.expression.types import EMOTIONS, LANDMARKS
+from facedetail_addon.core.observe.photo import read_photo
 from scripts.benchmark.expression_measure import Look, Tools, fit_sources, load_tools, see
 from scripts.training.fast_heads import FaceRenderer, make_renderer, render_faces
 from scripts.training.fast_scenes import painted_looks, plain_scenes, simulate_landmarks

@@ -18,13 +18,13 @@ sys.path[:0] = [str(ROOT)]
 
 from facedetail_addon.core.colour import to_srgb8  # noqa: E402
 from facedetail_addon.core.eyes.estimate import estimate_eyes  # noqa: E402
+from facedetail_addon.core.eyes.prior import Usual, usual_of  # noqa: E402
 from facedetail_addon.core.eyes.sampling import EyeSample  # noqa: E402
-from facedetail_addon.core.eyes.usual import Usual, usual_of  # noqa: E402
+from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
 from facedetail_addon.core.lighting.estimate import estimate_light, usual_direction_of  # noqa: E402
-from facedetail_addon.core.lighting.transport import light_transfer  # noqa: E402
-from facedetail_addon.core.photo import read_photo  # noqa: E402
+from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
 from facedetail_addon.core.pipeline import Core, Settings, eye_samples  # noqa: E402
-from facedetail_addon.core.proxy.fit import fit_proxy  # noqa: E402
+from facedetail_addon.core.rendering.transfer import light_transfer  # noqa: E402
 from facedetail_addon.core.uv.unwrap import unwrap  # noqa: E402
 
 _SIDES = np.radians(np.arange(-10, 36, 3))

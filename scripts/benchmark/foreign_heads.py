@@ -8,14 +8,14 @@ import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.face_model.correspondence import Correspondence
-from facedetail_addon.core.face_model.foreign import NO_ALBEDO, UNKNOWN, ForeignModel
-from facedetail_addon.core.face_model.importers.read import read_foreign_model
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart
-from facedetail_addon.core.face_model.surface import Surface
-from facedetail_addon.core.face_model.uv_folds import links, membrane
-from facedetail_addon.core.face_model.uv_transfer import outside_of_openings
-from facedetail_addon.core.render import vertex_normals
+from facedetail_addon.core.model_import.correspondence import Correspondence
+from facedetail_addon.core.model_import.external import NO_ALBEDO, UNKNOWN, ForeignModel
+from facedetail_addon.core.model_import.importers.read import read_foreign_model
+from facedetail_addon.core.model_import.surface import Surface
+from facedetail_addon.core.model_import.uv_folds import links, membrane
+from facedetail_addon.core.model_import.uv_transfer import outside_of_openings
+from facedetail_addon.core.rendering.primary_rays import vertex_normals
 
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 MASK_REGIONS = (*FACE, "socket")

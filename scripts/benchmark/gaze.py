@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG  # noqa: E402
-from facedetail_addon.core.photo import read_photo  # noqa: E402
+from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
+from facedetail_addon.core.fit.types import ProxyFit  # noqa: E402
+from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
 from facedetail_addon.core.pipeline import Core, Settings  # noqa: E402
-from facedetail_addon.core.proxy.fit import fit_proxy  # noqa: E402
-from facedetail_addon.core.proxy.types import ProxyFit  # noqa: E402
 
 
 def main() -> None:

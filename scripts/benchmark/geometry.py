@@ -30,16 +30,16 @@ from now import SEVEN_OF_68, scan_to_mesh  # noqa: E402
 from reference_heads import load_reference_heads  # noqa: E402
 from synthetic_heads import HeadSample, Painter, make_painter, render_head, sample_head  # noqa: E402
 
-from facedetail_addon.core.assets import find_weights  # noqa: E402
+from facedetail_addon.core.assets.shipped import find_weights  # noqa: E402
 from facedetail_addon.core.face_model.calibration import load_calibration  # noqa: E402
 from facedetail_addon.core.face_model.gaze import with_gaze_motion  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
 from facedetail_addon.core.face_model.model_file import load_face_model  # noqa: E402
 from facedetail_addon.core.face_model.normalise import similarity  # noqa: E402
-from facedetail_addon.core.landmarks.ibug import IBUG_FROM_MESH  # noqa: E402
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker  # noqa: E402
-from facedetail_addon.core.landmarks.types import FaceLandmarks  # noqa: E402
-from facedetail_addon.core.proxy.fit import fit_proxy  # noqa: E402
+from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
+from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH  # noqa: E402
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker  # noqa: E402
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks  # noqa: E402
 
 # Seeds of the calibration start with another number: these heads were never measured.
 SEED = 99

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
-from facedetail_addon.core.face_model.install import install_model
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_calibration, load_named_model
-from facedetail_addon.core.face_model.mean_landmarks import FindFaces
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.outline import mesh_offset, outline_paths
 from facedetail_addon.core.face_model.store import InstalledModel, installed_models
-from facedetail_addon.core.landmarks.types import FaceLandmarks
-from facedetail_addon.core.proxy.fit import fit_proxy
-from facedetail_addon.core.proxy.sparse import fit_sparse
-from facedetail_addon.core.proxy.types import ProxyFit
+from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.fit.sparse import fit_sparse
+from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.model_import.install import install_model
+from facedetail_addon.core.model_import.mean_landmarks import FindFaces
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 
 DENSE, SPARSE = "dense", "sparse"
 

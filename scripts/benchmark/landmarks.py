@@ -21,7 +21,7 @@ from skimage.data import astronaut
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 
 # iBUG point that takes each point's place in a mirrored face.
 MIRRORED = np.array(

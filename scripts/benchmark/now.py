@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.normalise import similarity
-from facedetail_addon.core.nearest import closest_weights
+from facedetail_addon.core.geometry.nearest import closest_weights
 
 SEVEN_OF_68 = (36, 39, 42, 45, 33, 48, 54)
 CROP_FACTOR = 1.4

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from facedetail_addon.core.result_files import read_record  # noqa: E402
+from facedetail_addon.core.result.files import read_record  # noqa: E402
 from facedetail_addon.jobs.job import Job, Loaded, import_job, load_result, reconstruct_job  # noqa: E402
 from facedetail_addon.jobs.runner import Worker, site_directories  # noqa: E402
 from facedetail_addon.jobs.tasks import SAVING  # noqa: E402

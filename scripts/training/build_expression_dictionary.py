@@ -29,14 +29,14 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from facedetail_addon.core.assets import WEIGHTS_DIR, find_weights, register_weights, sha256  # noqa: E402
-from facedetail_addon.core.expression.dictionary import FILE_NAME, load_dictionary, save_dictionary  # noqa: E402
-from facedetail_addon.core.expression.emotion_net import WEIGHTS, load_emotion_net  # noqa: E402
-from facedetail_addon.core.expression.features import describe_faces  # noqa: E402
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, find_weights, register_weights, sha256  # noqa: E402
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration  # noqa: E402
 from facedetail_addon.core.face_model.library import BUILTIN, installed, load_named_model  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
 from facedetail_addon.core.face_model.store import CALIBRATION_FILE  # noqa: E402
+from facedetail_addon.core.observe.expression.dictionary import FILE_NAME, load_dictionary, save_dictionary  # noqa: E402
+from facedetail_addon.core.observe.expression.emotion_net import WEIGHTS, load_emotion_net  # noqa: E402
+from facedetail_addon.core.observe.expression.features import describe_faces  # noqa: E402
 from scripts.training.dictionary_metric import Rendered, learn_dictionary  # noqa: E402
 from scripts.training.dictionary_photos import odd_portraits, photo_pairs, training_photos  # noqa: E402
 from scripts.training.expression_samples import sample_expressions  # noqa: E402

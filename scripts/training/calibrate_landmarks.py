@@ -24,8 +24,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 from calibration_embedding import contour_paths, embed_landmarks  # noqa: E402
 from synthetic_heads import make_painter, render_head, sample_head  # noqa: E402
 
-from facedetail_addon.core.assets import WEIGHTS_DIR, find_weights, register_weights, sha256  # noqa: E402
-from facedetail_addon.core.camera import PerspectiveCamera  # noqa: E402
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, find_weights, register_weights, sha256  # noqa: E402
 from facedetail_addon.core.face_model.calibration import (  # noqa: E402
     FILE_NAME,
     LandmarkCalibration,
@@ -36,7 +35,8 @@ from facedetail_addon.core.face_model.calibration import (  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding  # noqa: E402
 from facedetail_addon.core.face_model.model_file import load_face_model  # noqa: E402
 from facedetail_addon.core.face_model.normalise import normalise_landmarks  # noqa: E402
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker, Plan  # noqa: E402
+from facedetail_addon.core.geometry.camera import PerspectiveCamera  # noqa: E402
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker, Plan  # noqa: E402
 
 CHUNK = 100
 SEED = 20

@@ -7,12 +7,12 @@ import numpy as np
 from scipy.spatial import ConvexHull, cKDTree
 from synthetic_heads import make_painter
 
-from facedetail_addon.core.camera import PerspectiveCamera
 from facedetail_addon.core.face_model.gaze import eye_centre
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.normalise import head_angles
-from facedetail_addon.core.rays import RayScene
-from facedetail_addon.core.render import interpolate
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.rendering.primary_rays import interpolate
+from facedetail_addon.core.rendering.rays import RayScene
 
 IRIS_START, IRIS_POINTS = 468, 5
 RAY_HEADS, MOTION_HEADS = 300, 250

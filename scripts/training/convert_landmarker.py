@@ -26,8 +26,8 @@ sys.path.insert(0, str(REPOSITORY))
 
 from tflite_reader import Graph, read_graph  # noqa: E402
 
-from facedetail_addon.core.assets import WEIGHTS_DIR, register_weights  # noqa: E402
-from facedetail_addon.core.landmarks.networks import FaceDetector, FaceMesh  # noqa: E402
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights  # noqa: E402
+from facedetail_addon.core.observe.landmarks.networks import FaceDetector, FaceMesh  # noqa: E402
 
 PACKAGE = "mediapipe==0.10.21"
 DETECTOR_FILE = "mediapipe/modules/face_detection/face_detection_short_range.tflite"

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from facedetail_addon.core.expression.dictionary import ExpressionDictionary, encode_beta
-from facedetail_addon.core.expression.features import EMOTION_PART, GEOMETRY_PART, HOG_PART
-from facedetail_addon.core.expression.metric import FeatureMetric
 from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.observe.expression.dictionary import ExpressionDictionary, encode_beta
+from facedetail_addon.core.observe.expression.features import EMOTION_PART, GEOMETRY_PART, HOG_PART
+from facedetail_addon.core.observe.expression.metric import FeatureMetric
 from scripts.training.dictionary_photos import PhotoPairs
 
 SEED = 33

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from facedetail_addon.core.expression.emotion_net import EmotionNet
-from facedetail_addon.core.expression.features import describe_faces
-from facedetail_addon.core.expression.reader import describe_photo
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.photo import read_photo
-from facedetail_addon.core.proxy.fit import fit_proxy
+from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.observe.expression.emotion_net import EmotionNet
+from facedetail_addon.core.observe.expression.features import describe_faces
+from facedetail_addon.core.observe.expression.reader import describe_photo
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.photo import read_photo
 from scripts.training.fast_heads import FaceRenderer, render_faces
 from scripts.training.fast_scenes import sample_scenes, simulate_landmarks
 

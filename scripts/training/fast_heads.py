@@ -20,10 +20,10 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from facedetail_addon.core.expression.face_crop import face_region  # noqa: E402
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration  # noqa: E402
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
+from facedetail_addon.core.observe.expression.face_crop import face_region  # noqa: E402
 from scripts.training.fast_scenes import (  # noqa: E402
     Scenes,
     develop,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from facedetail_addon.core.camera import PerspectiveCamera
 from facedetail_addon.core.face_model.model import FaceModel, split_quads
-from facedetail_addon.core.region import Region
-from facedetail_addon.core.render import ambient_occlusion, trace_image
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.observe.region import Region
+from facedetail_addon.core.rendering.primary_rays import ambient_occlusion, trace_image
 from scripts.training.synthetic_heads import drawn_parts, head_rotation
 
 # The skin lies over eyes, teeth and sockets by less than the depth buffer can tell: what lies under it is set back.

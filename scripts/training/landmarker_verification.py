@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from tflite_reader import read_graph
 
-from facedetail_addon.core.landmarks.landmarker import MEDIAPIPE, MeshLandmarker
-from facedetail_addon.core.landmarks.mesh_points import EYE_CORNERS, LEFT_EYE, LIPS, MOUTH_CORNERS, RIGHT_EYE
-from facedetail_addon.core.landmarks.networks import attention_window, look
+from facedetail_addon.core.observe.landmarks.landmarker import MEDIAPIPE, MeshLandmarker
+from facedetail_addon.core.observe.landmarks.mesh_points import EYE_CORNERS, LEFT_EYE, LIPS, MOUTH_CORNERS, RIGHT_EYE
+from facedetail_addon.core.observe.landmarks.networks import attention_window, look
 
 RAW_LIMIT = 1e-3
 PHOTO_LIMIT_PX = 0.3

@@ -26,7 +26,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from facedetail_addon.core.photo import read_photo  # noqa: E402
+from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
 from scripts.training.detail_patches import PATCH, encode  # noqa: E402
 from scripts.training.detail_photos import Studio, look, make_examples, open_studio  # noqa: E402
 

@@ -16,11 +16,11 @@ from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.mesh_fields import spread
-from facedetail_addon.core.photo import read_photo
-from facedetail_addon.core.proxy.fit import fit_proxy
-from facedetail_addon.core.render import vertex_normals
+from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.geometry.mesh_fields import spread
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap

@@ -12,12 +12,12 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
-from facedetail_addon.core.camera import PerspectiveCamera
-from facedetail_addon.core.face_model.adapt import FILM, LASHES
 from facedetail_addon.core.face_model.gaze import eye_centre, pupil_vertex
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart
-from facedetail_addon.core.rays import Hits, RayScene
-from facedetail_addon.core.render import camera_rays, interpolate, vertex_normals
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.model_import.adapt import FILM, LASHES
+from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate, vertex_normals
+from facedetail_addon.core.rendering.rays import Hits, RayScene
 
 MAP_STEP_MM = 0.25
 MAP_RANGE_MM = 128.0

@@ -24,14 +24,14 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from skimage.color import deltaE_ciede2000, rgb2lab  # noqa: E402
 
-from facedetail_addon.core.albedo.basis import save_basis  # noqa: E402
-from facedetail_addon.core.albedo.gloss import skin_gloss  # noqa: E402
-from facedetail_addon.core.assets import WEIGHTS_DIR, register_weights  # noqa: E402
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights  # noqa: E402
 from facedetail_addon.core.colour import LUMINANCE, to_srgb, to_srgb8  # noqa: E402
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
-from facedetail_addon.core.lighting.harmonics import evaluate  # noqa: E402
-from facedetail_addon.core.render import vertex_normals  # noqa: E402
+from facedetail_addon.core.rendering.harmonics import evaluate  # noqa: E402
+from facedetail_addon.core.rendering.primary_rays import vertex_normals  # noqa: E402
+from facedetail_addon.core.skin.basis import save_basis  # noqa: E402
+from facedetail_addon.core.skin.gloss import skin_gloss  # noqa: E402
 from facedetail_addon.core.uv.atlas import make_atlas  # noqa: E402
 from facedetail_addon.core.uv.types import Atlas  # noqa: E402
 from scripts.training.albedo_portraits import BANDS, PLAIN, Portrait, read_portraits, studio_light  # noqa: E402

@@ -27,7 +27,7 @@ from torch.nn import functional
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from facedetail_addon.core.assets import WEIGHTS_DIR, register_weights  # noqa: E402
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights  # noqa: E402
 from facedetail_addon.core.detail.bands import split_bands  # noqa: E402
 from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     BASIS_SIDE,

@@ -31,8 +31,8 @@ from torch import nn
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from facedetail_addon.core.assets import WEIGHTS_DIR, register_weights  # noqa: E402
-from facedetail_addon.core.expression.emotion_net import (  # noqa: E402
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights  # noqa: E402
+from facedetail_addon.core.observe.expression.emotion_net import (  # noqa: E402
     INPUT,
     WEIGHTS,
     EmotionNet,
@@ -40,9 +40,9 @@ from facedetail_addon.core.expression.emotion_net import (  # noqa: E402
     read_emotions,
     standardise,
 )
-from facedetail_addon.core.expression.face_crop import crop_face  # noqa: E402
-from facedetail_addon.core.expression.types import EMOTIONS  # noqa: E402
-from facedetail_addon.core.landmarks.landmarker import MeshLandmarker  # noqa: E402
+from facedetail_addon.core.observe.expression.face_crop import crop_face  # noqa: E402
+from facedetail_addon.core.observe.expression.types import EMOTIONS  # noqa: E402
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker  # noqa: E402
 
 DEFAULT_CACHE = Path.home() / ".cache" / "facedetail" / "emotion_net"
 SEED = 7

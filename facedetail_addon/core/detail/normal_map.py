@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..face_model.model import FaceModel
-from ..tangents import uv_derivatives
+from ..rendering.tangents import uv_derivatives
 from ..uv.types import Atlas
 from .types import DetailMaps
 

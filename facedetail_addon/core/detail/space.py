@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, MeshPart
 from ..image import smoothstep
-from ..tangents import uv_derivatives
+from ..rendering.tangents import uv_derivatives
 
 SIDE = 2048
 """Texels per side of the canonical UV at which networks work, whatever the texture's resolution."""

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import torch
 
-from ..assets import WEIGHTS_DIR, find_weights
+from ..assets.shipped import WEIGHTS_DIR, find_weights
 from ..errors import AssetError
 from ..face_model.model import FaceModel
 from ..image import smoothstep
-from ..networks import load_network, one_thread, read_metadata
-from ..results import Notice
+from ..io.networks import load_network, one_thread, read_metadata
+from ..notices import Notice
 from ..uv.types import Atlas
 from .bands import COARSE_MM, split_bands
 from .dfdn import DFDN, PATCH, PHOTO_CHANNELS, SIZES, level_channel

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..colour import LUMINANCE
 from ..face_model.model import FaceModel
-from ..results import Notice
+from ..notices import Notice
+from .prior import USUAL_IRIS, USUAL_WHITE, Usual
 from .sampling import EyeSample
 from .types import EYE_REFLECTED, USUAL_EYES, EyeLook
-from .usual import USUAL_IRIS, USUAL_WHITE, Usual
 
 _DARKEST, _BRIGHTEST = 0.003, 0.9
 _VEIL = EYE_REFLECTED / 2

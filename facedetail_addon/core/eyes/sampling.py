@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..camera import PerspectiveCamera
 from ..colour import LUMINANCE, to_linear
 from ..face_model.eyeball import Eyeball
+from ..geometry.camera import PerspectiveCamera
 
 LIMBUS_OF_RING = 0.97
 """Where portraits are half way from iris to white, in radii of the landmarks' ring (scripts/benchmark/eyes.py)."""

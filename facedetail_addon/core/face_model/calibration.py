@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..archive import read_arrays, require_format
-from ..assets import find_weights
+from ..assets.shipped import find_weights
 from ..errors import AssetError
+from ..io.archive import read_arrays, require_format
 from .model import FaceModel, PointEmbedding
 
 FORMAT_VERSION = 1

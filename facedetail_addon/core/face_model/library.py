@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from ..assets import find_weights
+from ..assets.shipped import find_weights
 from ..errors import FaceModelError
 from .calibration import LandmarkCalibration, load_calibration
 from .model import FaceModel

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..archive import read_arrays, require_format
 from ..errors import FaceModelError
+from ..io.archive import read_arrays, require_format
 from .model import FaceModel, MeshPart, ModelOrigin, OwnAlbedo, OwnExpressions, PointEmbedding
 
 FORMAT_VERSION = 1

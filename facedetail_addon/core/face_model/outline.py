@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from ..landmarks.ibug import IBUG_FROM_MESH
-from ..rays import RayScene
+from ..observe.landmarks.ibug import IBUG_FROM_MESH
+from ..rendering.rays import RayScene
 from .calibration import LandmarkCalibration
 from .model import FaceModel, PointEmbedding
 

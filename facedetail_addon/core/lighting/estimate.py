@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..albedo.types import AlbedoBasis
 from ..colour import LUMINANCE
-from ..results import Notice
+from ..notices import Notice
+from ..rendering.environment import realisable
+from ..skin.types import AlbedoBasis
 from ..uv.types import Atlas, UnwrappedPhoto
-from .environment import realisable
 from .types import LightEstimate, Transfer
 
 # Round by round, how many times wider than in the end a vertex may be off: who is darker or lighter than the mean is

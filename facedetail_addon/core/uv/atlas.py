@@ -2,7 +2,7 @@
 """What texture work needs of a face model, made once for many photos."""
 
 from ..face_model.model import FaceModel
-from ..mesh_fields import mesh_laplacian, vertex_areas
+from ..geometry.mesh_fields import mesh_laplacian, vertex_areas
 from .mirror import mirror_embedding
 from .raster import rasterise_uv
 from .types import Atlas

@@ -5,8 +5,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, PointEmbedding
-from ..nearest import closest_weights
-from ..render import vertex_normals
+from ..geometry.nearest import closest_weights
+from ..rendering.primary_rays import vertex_normals
 
 _NORMAL_MM = 8.0  # how far apart two opposite normals count, so that thin lids and lips keep their own side
 _SAME_MM = 0.1  # a vertex this near is the counterpart itself

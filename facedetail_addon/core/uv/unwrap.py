@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..camera import PerspectiveCamera
 from ..colour import to_linear
 from ..face_model.model import FaceModel
+from ..fit.types import ProxyFit
+from ..geometry.camera import PerspectiveCamera
 from ..image import sample, smoothstep
-from ..proxy.types import ProxyFit
-from ..render import vertex_normals
+from ..rendering.primary_rays import vertex_normals
 from .types import Atlas, UnwrappedPhoto
 from .view import SkinView, view_skin
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..camera import PerspectiveCamera
 from ..face_model.model import FaceModel, split_quads
+from ..geometry.camera import PerspectiveCamera
 from ..image import sample, smoothstep
-from ..rays import RayScene
-from ..render import camera_rays
+from ..rendering.primary_rays import camera_rays
+from ..rendering.rays import RayScene
 
 _GRID = 704  # longest side of the depth and trust pictures
 _FACING = (0.26, 0.72)  # cosines of the viewing angle at which confidence starts and is full (75° and 44°)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from facedetail_addon.core.face_model.model import FaceModel, split_quads
-from facedetail_addon.core.rays import RayScene
-from facedetail_addon.core.render import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.rays import RayScene
 
 from .assemble import NECK_LEVEL, NECK_SLOPE, SkinMesh
 from .remesh import corner_quality

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags, vstack
 from scipy.spatial import cKDTree
 
-from facedetail_addon.core.rays import RayScene
+from facedetail_addon.core.rendering.rays import RayScene
 
 from .surface import Surface, boundary_loops, closest_on_surface, flatten_disk, taubin_smoothing
 

@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags, identity, vstack
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
-from facedetail_addon.core.nearest import closest_weights
+from facedetail_addon.core.geometry.nearest import closest_weights
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One photo after the other, or several at once, each by a worker whose end costs its photo only."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import FaceDetailError, OutOfMemoryError, is_out_of_memory
+from ..jobs.job import Job
+from ..jobs.messages import Reconstruct
+from ..jobs.runner import Worker
+from .scene_tasks import do
+from .terminal import ProgressLine
+
+_PAUSE_S = 0.02
+_FOR_ALL = frozenset(("asset", "face_model", "packages"))
+"""Codes of errors that every photo would have."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A photo to do.
+
+    Attributes:
+        number: counted from 1, of all photos named. photo: its path.
+        directory: in which its result folder is to be made.
+        sha256: of its content, None where it could not be read.
+    """
+
+    number: int
+    photo: Path
+    directory: Path
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: its result folder, or the error; and how long it took."""
+
+    task: Task
+    seconds: float
+    folder: Path | None = None
+    error: FaceDetailError | None = None
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What to do with every photo: the kind of request, and its fields besides the photo and where its result goes."""
+
+    kind: type[Reconstruct]
+    fields: dict[str, object]
+
+    def fields_of(self, task: Task) -> dict[str, object]:
+        """Those of a task's request, all but its number."""
+        return {**self.fields, "photo": str(task.photo), "output": str(task.directory)}
+
+
+Lines = Callable[[Task], ProgressLine]
+"""Where a task's progress is shown."""
+
+
+def outcomes_here(tasks: Iterable[Task], orders: Orders, lines: Lines) -> Iterator[Outcome]:
+    """Do one task after the other in this process.
+
+    Raises:
+        FaceDetailError: an error that every photo would have.
+    """
+    warm: dict = {}
+    for task in tasks:
+        start = time.monotonic()
+        line = lines(task)
+        folder, error = None, None
+        try:
+            with line:
+                folder = do(orders.kind(job=task.number, **orders.fields_of(task)), warm, line.show)
+                line.show("Done", 1.0)
+        except FaceDetailError as raised:
+            error = raised
+        except Exception as raised:
+            if not is_out_of_memory(raised):
+                raise
+            warm.clear()
+            error = OutOfMemoryError()
+        yield _checked(Outcome(task, time.monotonic() - start, folder, error))
+
+
+def outcomes_of_workers(
+    tasks: Iterable[Task], orders: Orders, lines: Lines, workers: Iterable[Worker]
+) -> Iterator[Outcome]:
+    """Do as many tasks at once as there are workers; outcomes come as they are ready.
+
+    When the generator is closed all workers have ended, and nothing is half written.
+
+    Raises:
+        FaceDetailError: an error that every photo would have.
+    """
+    free, running, waiting = list(workers), [], iter(tasks)
+    try:
+        while True:
+            while free and (task := next(waiting, None)) is not None:
+                running.append(_Running(task, free.pop(), orders, lines(task)))
+            if not running:
+                return
+            for one in running[:]:
+                outcome = one.look()
+                if outcome is not None:
+                    running.remove(one)
+                    free.append(one.worker)
+                    yield _checked(outcome)
+            time.sleep(_PAUSE_S)
+    finally:
+        for one in running:
+            one.worker.cancel()
+        for worker in free:
+            worker.close()
+
+
+class _Running:
+    """A task that a worker has been given."""
+
+    def __init__(self, task: Task, worker: Worker, orders: Orders, line: ProgressLine):
+        self.worker = worker
+        self._task, self._orders, self._line = task, orders, line
+        self._start = time.monotonic()
+        self._job: Job[Path] | None = None
+        self._told: tuple[str, float] | None = None
+
+    def look(self) -> Outcome | None:
+        """The outcome, once it is there."""
+        folder, error = None, None
+        try:
+            if self._job is None:
+                self._job = Job(self.worker, _itself, self._orders.kind, **self._orders.fields_of(self._task))
+            folder = self._job.step()
+            self._show("Done" if folder else self._job.stage, 1.0 if folder else self._job.fraction)
+        except FaceDetailError as raised:
+            error = raised
+        if folder is None and error is None:
+            return None
+        self._line.__exit__(None, None, None)
+        return Outcome(self._task, time.monotonic() - self._start, folder, error)
+
+    def _show(self, stage: str, done: float) -> None:
+        if self._told != (stage, done):
+            self._told = (stage, done)
+            self._line.show(stage, done)
+
+
+def _itself(folder: Path) -> Path:
+    return folder
+
+
+def _checked(outcome: Outcome) -> Outcome:
+    if outcome.error is not None and outcome.error.code in _FOR_ALL:
+        raise outcome.error
+    return outcome

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which photos of a run are to be done, and what became of them: for the terminal, and for the manifest."""
+
+import hashlib
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from ..core.errors import FaceDetailError, OutputError
+from ..core.io.atomic_directory import discard_half_written
+from ..core.result.files import (
+    EXPORT_FILES,
+    FORMAT_VERSION,
+    LOOKDEV_FILE,
+    RECORD_FILE,
+    RENDER_FILE,
+    SCENE_FILE,
+    TURNTABLE_FILE,
+)
+from ..core.result.record import result_folder, same_folder_key
+from ..jobs.messages import WriteScene
+from .batch import Orders, Outcome, Task
+from .inputs import FoundPhoto
+from .manifest import DONE, FAILED, SKIPPED, Entry, Manifest, Problem, content_hash
+from .terminal import write_line
+
+
+class Books:
+    """The books of one run.
+
+    Args:
+        photos: in the order in which they are to be done. orders: what is done with each.
+        output: the folder of results and of the manifest.
+        resume: leave out what an earlier run has finished.
+        tell: called with every result's folder. quiet: no warnings. debug: show where errors come from.
+
+    Attributes:
+        failures: how many photos have no result.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[FoundPhoto],
+        orders: Orders,
+        output: Path,
+        *,
+        resume: bool,
+        tell: Callable[[Path], None],
+        quiet: bool,
+        debug: bool,
+    ):
+        self.failures = 0
+        self._photos, self._orders, self._output = photos, orders, output
+        self._resume, self._tell, self._quiet, self._debug = resume, tell, quiet, debug
+        self._manifest = Manifest(output)
+        self._settings = settings_hash(orders)
+        self._first_photo_of: dict[str, Path] = {}
+
+    def tasks(self) -> Iterator[Task]:
+        """The photos that are to be done; what becomes of the others is noted on the way.
+
+        Raises:
+            OutputError: results cannot be written.
+        """
+        if self._output.exists() and not self._output.is_dir():
+            raise OutputError(f"{self._output} is not a folder.", "Choose another output folder.")
+        finished = self._manifest.finished() if self._resume else {}
+        for number, photo in enumerate(self._photos, start=1):
+            task = Task(number, photo.path, self._output / photo.below, content_hash(photo.path))
+            try:
+                self._refuse_same_folder(task)
+            except OutputError as error:
+                self.note(Outcome(task, 0.0, error=error))
+                continue
+            if self._resume:
+                discard_half_written(self._folder(task))  # a killed run's
+            if self._is_finished(task, finished.get(self._name(self._folder(task)))):
+                self._append(task, SKIPPED)
+                self._tell(self._folder(task))
+            else:
+                yield task
+
+    def note(self, outcome: Outcome) -> None:
+        """Report an outcome and write it down.
+
+        Raises:
+            OutputError: the manifest cannot be written.
+        """
+        task, error = outcome.task, outcome.error
+        if error is not None:
+            self.failures += 1
+            report_error(error, self._debug)
+            problem = Problem(error.code, error.message, error.remedy)
+            self._append(task, FAILED, outcome.seconds, error=problem)
+            return
+        warnings = json.loads((outcome.folder / RECORD_FILE).read_text(encoding="utf-8"))["warnings"]
+        if not self._quiet:
+            for warning in warnings:
+                write_line(sys.stderr, f"warning: {task.photo}: {warning['message']}")
+        self._append(task, DONE, outcome.seconds, tuple(warning["code"] for warning in warnings))
+        self._tell(outcome.folder)
+
+    def _append(
+        self,
+        task: Task,
+        status: str,
+        seconds: float = 0.0,
+        warnings: tuple[str, ...] = (),
+        error: Problem | None = None,
+    ) -> None:
+        folder = self._name(self._folder(task))
+        photo = str(task.photo.absolute())
+        self._manifest.append(
+            Entry(photo, task.sha256, status, folder, round(seconds, 3), warnings, error, self._settings)
+        )
+
+    def _is_finished(self, task: Task, earlier: Entry | None) -> bool:
+        """Whether the folder holds all files of the same photo's result with the same settings."""
+        return (
+            earlier is not None
+            and earlier.status == DONE
+            and task.sha256 is not None
+            and (earlier.sha256, earlier.settings) == (task.sha256, self._settings)
+            and all((self._folder(task) / name).is_file() for name in _files_of(self._orders))
+        )
+
+    def _refuse_same_folder(self, task: Task) -> None:
+        """Two photos of one run must not write over each other."""
+        folder = self._folder(task)
+        first = self._first_photo_of.setdefault(same_folder_key(folder), task.photo)
+        if first is not task.photo:
+            raise OutputError(
+                f"{task.photo} would be written over the result of {first}, to {folder}.",
+                "Rename one of the two photos, or give them different output folders.",
+            )
+
+    def _name(self, folder: Path) -> str:
+        return folder.relative_to(self._output).as_posix()
+
+    @staticmethod
+    def _folder(task: Task) -> Path:
+        return result_folder(task.directory, task.photo.name)
+
+
+def settings_hash(orders: Orders) -> str:
+    """Hexadecimal, equal for requests that give equal results of an equal photo."""
+    fields = {name: value for name, value in orders.fields.items() if name != "assets"}
+    asked = {"kind": orders.kind.__name__, "format": FORMAT_VERSION, **fields}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def report_error(error: FaceDetailError, debug: bool) -> None:
+    """Tell on standard error what happened and what to do about it."""
+    if debug:
+        write_line(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
+    write_line(sys.stderr, f"error: {error.message}")
+    write_line(sys.stderr, f"try: {error.remedy}")
+
+
+def _files_of(orders: Orders) -> tuple[str, ...]:
+    """Files that a complete result has; each folder appears whole or not at all, so a few of them tell."""
+    if orders.kind is not WriteScene:
+        return (RECORD_FILE,)
+    asked = {"render": RENDER_FILE, "lookdev": LOOKDEV_FILE, "turntable": TURNTABLE_FILE}
+    pictures = [name for field, name in asked.items() if orders.fields[field]]
+    export = (EXPORT_FILES[orders.fields["export"]],) if orders.fields["export"] else ()
+    return (RECORD_FILE, SCENE_FILE, *pictures, *export)

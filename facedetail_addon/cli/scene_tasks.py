@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What needs Blender beside the worker's own tasks: photos with their scenes, for the command line, in its process or a
+worker; and, in a second Blender, pictures of a head that an artist has at hand."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TypeVar
+
+from ..core.face_model.model import FaceModel
+from ..core.result.files import LOOKDEV_FILE, write_png
+from ..core.result.record import Reconstruction
+from ..jobs import tasks
+from ..jobs.messages import RenderHead, Request, WriteScene
+from ..jobs.tasks import Report
+from .terminal import interrupt_kept
+
+Result = TypeVar("Result")
+
+_SHARE_SAVED = 0.9
+"""Where a photo's progress stands when its scene is to be built."""
+
+
+def do(request: Request, warm: dict, report: Report) -> Path:
+    """As :func:`jobs.tasks.do`; what needs Blender replaces its open file."""
+    if isinstance(request, RenderHead):
+        return _render_head(request, report)
+    if not isinstance(request, WriteScene):
+        return tasks.do(request, warm, report)
+
+    def also(reconstruction: Reconstruction, model: FaceModel) -> Callable[[Path], None]:
+        return lambda folder: _write_scene(request, reconstruction, model, folder, report)
+
+    return tasks.reconstruct_photo(request, warm, report, also)
+
+
+def _write_scene(
+    request: WriteScene, reconstruction: Reconstruction, model: FaceModel, folder: Path, report: Report
+) -> None:
+    from ..scene.file import write_scene_file
+
+    rendering = request.render or request.lookdev or request.turntable
+    report("Rendering" if rendering else "Building the scene", _SHARE_SAVED)
+    names = ("render", "sun", "lookdev", "turntable", "export")
+    with interrupt_kept():
+        write_scene_file(reconstruction, model, folder, **{name: getattr(request, name) for name in names})
+
+
+def _render_head(request: RenderHead, report: Report) -> Path:
+    from ..scene.lookdev import Lookdev, sheet_steps
+    from ..scene.lookdev_file import read_head
+    from ..scene.lookdev_turntable import turntable_steps
+
+    report("Reading the head", 0.0)
+    root, relief = read_head(Path(request.folder))
+    lookdev = Lookdev(request.height, request.samples, relief)
+    if request.frames:
+        output = Path(request.output)
+        _told(turntable_steps(root.name, lookdev, output, request.frames, film=request.film), report)
+        return output
+    path = Path(request.folder, LOOKDEV_FILE)
+    write_png(path, _told(sheet_steps(root.name, lookdev), report))
+    return path
+
+
+def _told(steps: Generator[tuple[str, float], None, Result], report: Report) -> Result:
+    """What the steps return in the end; each is reported before it is done."""
+    while True:
+        try:
+            report(*next(steps))
+        except StopIteration as end:
+            return end.value

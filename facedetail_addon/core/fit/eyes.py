@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Aim the eyes: each pupil is turned to where the photo shows the iris.
+
+The calibration's painted irises are seen too low under the upper lid; iris landmarks of photos are not. So the gaze is
+taken from the picture itself: a ray through the iris meets the eyeball where the pupil belongs.
+"""
+
+import numpy as np
+
+from ..face_model.gaze import FULL_GAZE_DEG, eye_centre, pupil_vertex
+from ..face_model.model import FaceModel, MeshPart
+from ..geometry.camera import PerspectiveCamera
+
+# Landmark in the middle of the iris, by the subject's side.
+IRIS_LANDMARKS = {"Right": 468, "Left": 473}
+# Above this weight of eyeBlink the iris is covered and its landmark a guess.
+MOST_BLINK = 0.6
+
+
+def aim_eyes(
+    model: FaceModel, alpha: np.ndarray, beta: np.ndarray, camera: PerspectiveCamera, mesh_px: np.ndarray
+) -> np.ndarray:
+    """Expression weights with eyeLook weights that put the pupils on the irises; both eyes look equally high.
+
+    Args:
+        model: a model without eye parts or without one of the eyeLook expressions keeps its weights.
+        alpha: (K,), beta: (E,) of the fit. camera: of the fit. mesh_px: (478, 3) landmarks.
+
+    Returns:
+        (E,) float32 in [0, 1].
+    """
+    weight = dict(zip(model.expression_names, beta.tolist(), strict=True))
+    gaze = [name for name in model.expression_names if name.startswith("eyeLook")]
+    parts = {part.name: part for part in model.parts}
+    sides = [side for side in IRIS_LANDMARKS if f"eye_{side.lower()}" in parts]
+    covered = any(weight.get(f"eyeBlink{side}", 0.0) > MOST_BLINK for side in sides)
+    if len(gaze) != 8 or len(sides) != 2 or covered:
+        return beta
+    still = np.array([0.0 if name in gaze else value for name, value in weight.items()], np.float32)
+    vertices = model.vertices(alpha, still).astype(np.float64)
+    turns = {
+        side: _turn_deg(parts[f"eye_{side.lower()}"], vertices, camera, mesh_px[IRIS_LANDMARKS[side], :2])
+        for side in sides
+    }
+    up = np.mean([turn[1] for turn in turns.values()]) / FULL_GAZE_DEG
+    for side in sides:
+        outwards = turns[side][0] / FULL_GAZE_DEG * (1 if side == "Left" else -1)
+        weight |= {
+            f"eyeLookUp{side}": max(up, 0.0), f"eyeLookDown{side}": max(-up, 0.0),
+            f"eyeLookOut{side}": max(outwards, 0.0), f"eyeLookIn{side}": max(-outwards, 0.0),
+        }  # fmt: skip
+    return np.clip([weight[name] for name in model.expression_names], 0, 1).astype(np.float32)
+
+
+def _turn_deg(
+    part: MeshPart, vertices: np.ndarray, camera: PerspectiveCamera, iris_px: np.ndarray
+) -> tuple[float, float]:
+    """Degrees to turn an eye towards the subject's left and upwards, so that its pupil is seen at ``iris_px``."""
+    eye = vertices[part.start : part.stop]
+    center = eye_centre(eye)
+    pupil = eye[pupil_vertex(part, eye)] - center
+    ray = np.append((iris_px - camera.center_px) / camera.focal_px, 1.0) @ camera.rotation
+    ray /= np.linalg.norm(ray)
+    start = camera.position() - center
+    along = -start @ ray
+    inside = max(pupil @ pupil - (start @ start - along**2), 0.0)
+    seen = start + (along - np.sqrt(inside)) * ray
+    return (
+        float(np.degrees(np.arctan2(seen[0], seen[2]) - np.arctan2(pupil[0], pupil[2]))),
+        float(np.degrees(_elevation(seen) - _elevation(pupil))),
+    )
+
+
+def _elevation(direction: np.ndarray) -> float:
+    return float(np.arctan2(direction[1], np.hypot(direction[0], direction[2])))

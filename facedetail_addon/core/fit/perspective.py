@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Perspective camera from point pairs, focal length known or taken from what portraits usually are."""
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ..geometry.camera import AffineCamera, PerspectiveCamera
+from .affine import closest_scaled_orthography
+
+# A lens of this field of view over the longer side, unless the face were then nearer or farther than portraits are.
+USUAL_FIELD_DEG = 50.0
+NEAREST_MM, FARTHEST_MM = 700.0, 2500.0
+ROUNDS = 8
+
+
+def usual_focal_px(image_size: tuple[int, int], px_per_mm: float) -> float:
+    """A focal length for a photo without EXIF.
+
+    Args:
+        image_size: (width, height) px. px_per_mm: the face's scale in the photo.
+    """
+    lens = max(image_size) / 2 / np.tan(np.radians(USUAL_FIELD_DEG / 2))
+    return float(np.clip(lens / px_per_mm, NEAREST_MM, FARTHEST_MM) * px_per_mm)
+
+
+def initial_perspective(
+    scale: float,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    anchor_mm: np.ndarray,
+    image_size: tuple[int, int],
+    focal_px: float,
+) -> PerspectiveCamera:
+    """The perspective camera that agrees with a scaled orthography at one point of the head.
+
+    Args:
+        scale: px per mm. rotation: (3, 3). translation: (2,) px. anchor_mm: (3,) head frame.
+    """
+    center = np.array(image_size, np.float64) / 2
+    depth = focal_px / scale
+    at_px = scale * rotation[:2] @ anchor_mm + translation
+    in_camera = np.append((at_px - center) / scale, depth)
+    return PerspectiveCamera(rotation, in_camera - rotation @ anchor_mm, focal_px, center, image_size)
+
+
+def perspective_like(
+    affine: AffineCamera, posed: np.ndarray, image_size: tuple[int, int], focal_px: float
+) -> PerspectiveCamera:
+    """The perspective camera nearest to an affine one that looks at (N, 3) mm points."""
+    scale, rotation, translation = closest_scaled_orthography(affine)
+    return initial_perspective(scale, rotation, translation, posed.mean(0), image_size, focal_px)
+
+
+def refine_perspective(
+    camera: PerspectiveCamera, points_mm: np.ndarray, points_px: np.ndarray, weights: np.ndarray
+) -> PerspectiveCamera:
+    """Gauss–Newton over rotation and translation; focal length and centre stay.
+
+    Args:
+        points_mm: (N, 3) head frame. points_px: (N, 2). weights: (N,) non-negative.
+    """
+    root = np.sqrt(weights / weights.mean())[:, None]
+    rotation, translation, damping = camera.rotation, camera.translation, 1e-6
+    error = np.inf
+    for _ in range(ROUNDS):
+        candidate = PerspectiveCamera(rotation, translation, camera.focal_px, camera.center_px, camera.image_size)
+        residual = ((points_px - candidate.project(points_mm)) * root).ravel()
+        new_error = float(residual @ residual)
+        if new_error > error * (1 - 1e-8):
+            break
+        camera, error = candidate, new_error
+        jacobian = _pose_jacobian(candidate, points_mm) * root[:, :, None]
+        jacobian = jacobian.reshape(-1, 6)
+        normal = jacobian.T @ jacobian
+        step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), jacobian.T @ residual)
+        rotation = Rotation.from_rotvec(step[:3]).as_matrix() @ rotation
+        translation = translation + step[3:]
+    return camera
+
+
+def point_jacobian(camera: PerspectiveCamera, points_mm: np.ndarray) -> np.ndarray:
+    """(N, 2, 3) change of the picture per mm of each point, head frame."""
+    return _camera_jacobian(camera, points_mm) @ camera.rotation
+
+
+def _camera_jacobian(camera: PerspectiveCamera, points_mm: np.ndarray) -> np.ndarray:
+    cam = points_mm @ camera.rotation.T + camera.translation
+    out = np.zeros((len(cam), 2, 3))
+    out[:, 0, 0] = out[:, 1, 1] = camera.focal_px / cam[:, 2]
+    out[:, :, 2] = -camera.focal_px * cam[:, :2] / cam[:, 2:3] ** 2
+    return out
+
+
+def _pose_jacobian(camera: PerspectiveCamera, points_mm: np.ndarray) -> np.ndarray:
+    """(N, 2, 6): small turns about the head's origin in camera axes, then translation."""
+    turned = points_mm @ camera.rotation.T
+    zero = np.zeros(len(turned))
+    x, y, z = turned.T
+    # Columns are ω × turned for ω along each axis.
+    turn = np.stack([np.stack([zero, -z, y], 1), np.stack([z, zero, -x], 1), np.stack([-y, x, zero], 1)], axis=2)
+    to_px = _camera_jacobian(camera, points_mm)
+    return np.concatenate([to_px @ turn, to_px], axis=2)

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A foreign model as a :class:`FaceModel`: its own vertices, faces and identities, in our frame, UV, regions and names.
+
+Expressions under ARKit's names are what photos are read in and what artists pose with. A model that has them keeps its
+own; for another those of the built-in head are carried over, and its own modes, which have either sign and no names,
+stay beside them. Eyes, teeth and gums that a model lacks come from the built-in head.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from ..face_model.gaze import eye_centre, pupil_vertex, with_gaze_motion
+from ..face_model.model import FILM, LASHES, FaceModel, MeshPart, ModelOrigin, OwnAlbedo, OwnExpressions, PointEmbedding
+from ..geometry.mesh_fields import vertex_areas
+from .attached import attached_parts, local_jacobians, placed_like_skin
+from .correspondence import Correspondence, carry_embedding
+from .external import ForeignModel
+from .surface import Surface
+from .uv_folds import links, membrane
+from .uv_transfer import outside_of_openings
+
+_SOCKET = "socket"
+# Openings are filled by bags where the skin there is so much larger than a film over them, and not tiny.
+_BAG, _BAG_MM2 = 2.0, 150.0
+
+
+@dataclass(frozen=True)
+class AdaptedModel:
+    """A foreign model, ready for everything that takes the built-in head, and how it was matched.
+
+    Attributes:
+        model: its skin has canonical UV, and its own as ``own_uv`` where it has one; ``expression_basis`` holds ARKit
+            expressions, 0 to 1; modes of either sign are its ``own_expressions``.
+        correspondence: with the built-in head.
+    """
+
+    model: FaceModel
+    correspondence: Correspondence
+
+
+def adapt(foreign: ForeignModel, builtin: FaceModel, found: Correspondence) -> AdaptedModel:
+    """The foreign model in our words.
+
+    Args:
+        foreign: what was matched. found: what :func:`~.correspondence.correspond` gave for both.
+    """
+    skin = _with_canonical_uv(foreign.skin, found)
+    region, covered = _regions(builtin, found, skin)
+    identity = _turned(foreign.identity_basis, found)
+    has_arkit = len(foreign.expression_names) > 0 and not foreign.expression_signed
+    if has_arkit:
+        names, expression = foreign.expression_names, _turned(foreign.expression_basis, found)
+    else:
+        names, expression = builtin.expression_names, _carried_expressions(foreign, builtin, found)
+    has = {part.name for part in foreign.parts}
+    wanted = tuple(
+        part for part in builtin.parts[1:] if part.name not in has and not (covered and part.name.startswith("eye"))
+    )
+    added = attached_parts(wanted, builtin, found, identity[:, : skin.stop], names, len(foreign.mean))
+    model = FaceModel(
+        name=foreign.name,
+        mean=np.concatenate([found.neutral, added.mean]),
+        identity_basis=np.concatenate([identity, added.identity], axis=1),
+        expression_basis=np.concatenate([expression, added.expression], axis=1),
+        expression_names=names,
+        parts=(skin, *(_own_part(part, builtin, found) for part in foreign.parts[1:]), *added.parts),
+        landmarks68=carry_embedding(builtin.landmarks68, builtin, found, skin),
+        region_names=builtin.region_names,
+        region=region,
+        own_expressions=_own_expressions(foreign, found, len(added.mean)),
+        own_albedo=_own_albedo(foreign),
+        origin=ModelOrigin(
+            source_sha256=foreign.source_sha256,
+            canonical=builtin.canonical(),
+            carried_expressions=not has_arkit,
+            attached=tuple(part.name for part in wanted),
+            residual_mm=found.residual_mm,
+            folds=found.layout.folds,
+        ),
+    )
+    return AdaptedModel(with_gaze_motion(model), found)
+
+
+def _with_canonical_uv(skin: MeshPart, found: Correspondence) -> MeshPart:
+    own = (skin.uv, skin.face_uv) if len(skin.uv) else (None, None)
+    return replace(
+        skin,
+        uv=found.layout.uv,
+        face_uv=found.layout.face_uv,
+        face_material=np.zeros(len(skin.faces), np.uint8),
+        materials=("skin",),
+        own_uv=own[0],
+        own_face_uv=own[1],
+    )
+
+
+def _own_expressions(foreign: ForeignModel, found: Correspondence, attached: int) -> OwnExpressions | None:
+    """Modes of either sign; attached parts, so many vertices, do not move with them."""
+    if not foreign.expression_signed or len(foreign.expression_basis) == 0:
+        return None
+    mean = foreign.expression_mean @ found.turn.astype(np.float32)
+    basis = _turned(foreign.expression_basis, found)
+    return OwnExpressions(np.pad(mean, ((0, attached), (0, 0))), np.pad(basis, ((0, 0), (0, attached), (0, 0))))
+
+
+def _own_albedo(foreign: ForeignModel) -> OwnAlbedo | None:
+    if foreign.albedo_mean is None or foreign.albedo_basis is None:
+        return None
+    return OwnAlbedo(foreign.albedo_mean[: foreign.skin.stop], foreign.albedo_basis[:, : foreign.skin.stop])
+
+
+def _turned(basis: np.ndarray, found: Correspondence) -> np.ndarray:
+    return basis @ found.turn.astype(np.float32)
+
+
+def _carried_expressions(foreign: ForeignModel, builtin: FaceModel, found: Correspondence) -> np.ndarray:
+    """(E, V, 3) the built-in expressions on the foreign skin, stretched as the skin there is; other parts stay."""
+    stop = builtin.skin.stop
+    jacobian = local_jacobians(builtin.mean[:stop], found.registered, found.scale)
+    out = np.zeros((len(builtin.expression_names), len(foreign.mean), 3), np.float32)
+    for mode, offset in zip(out, builtin.expression_basis, strict=True):
+        there = np.einsum("vi,vij->vj", offset[:stop], jacobian)
+        mode[: foreign.skin.stop] = found.on_builtin @ there
+    return out
+
+
+def _regions(builtin: FaceModel, found: Correspondence, skin: MeshPart) -> tuple[np.ndarray, bool]:
+    """(V_skin,) uint8 as on the built-in head; True where skin, not a bag behind it, lies in the openings of the eyes.
+
+    What lies over an opening is named as the skin around it.
+    """
+    socket = builtin.region_names.index(_SOCKET)
+    outside = np.flatnonzero(outside_of_openings(builtin))
+    near = found.on_builtin[:, outside]
+    heaviest = outside[np.asarray(near.argmax(axis=1)).ravel()]
+    region = np.where(near.getnnz(axis=1) > 0, builtin.region[heaviest], socket).astype(np.uint8)
+    vertices, triangles = found.neutral[: skin.stop].astype(np.float64), skin.triangles()
+    linked = links(vertices, triangles)
+    filled = found.layout.filled & (region == socket)
+    film = membrane(vertices, filled, linked)
+    real, least = vertex_areas(vertices, triangles), vertex_areas(film, triangles)
+    rows = np.flatnonzero(filled)
+    count, piece = connected_components(linked[rows][:, rows], directed=False)
+    around = linked[rows] @ ((~filled)[:, None] * np.eye(len(builtin.region_names))[region])
+    covered = False
+    for index in range(count):
+        mine = rows[piece == index]
+        if real[mine].sum() > max(_BAG * least[mine].sum(), _BAG_MM2):
+            continue
+        votes = around[piece == index].sum(axis=0)
+        votes[socket] = 0
+        region[mine] = votes.argmax()
+        covered |= builtin.region_names[int(votes.argmax())] == "eyes"
+    return region, covered
+
+
+def _own_part(part: MeshPart, builtin: FaceModel, found: Correspondence) -> MeshPart:
+    """A part with materials under our names; an eye with UV whose middle is the pupil."""
+    if part.name in ("eye_left", "eye_right"):
+        materials = tuple("iris" if "iris" in name.lower() else "sclera" for name in part.materials)
+        own = (part.uv, part.face_uv) if len(part.uv) else (None, None)
+        return replace(_with_pupil(part, builtin, found), materials=materials, own_uv=own[0], own_face_uv=own[1])
+    kinds = {"teeth_upper": "teeth", "teeth_lower": "teeth", "gums": "gums", "lashes": LASHES}
+    return replace(part, materials=(kinds.get(part.name, FILM),) * len(part.materials))
+
+
+def _with_pupil(part: MeshPart, builtin: FaceModel, found: Correspondence) -> MeshPart:
+    """UV around the pupil, the farther from it the farther out; it looks where the built-in eye looks."""
+    ours = builtin.part(part.name)
+    eye = builtin.mean[ours.start : ours.stop].astype(np.float64)
+    gaze = eye[pupil_vertex(ours, eye)] - eye_centre(eye)
+    gaze /= np.linalg.norm(gaze)
+    mine = found.neutral[part.start : part.stop].astype(np.float64)
+    ray = mine - eye_centre(mine)
+    ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-9)
+    side = np.cross([0.0, 1.0, 0.0], gaze)
+    side /= np.linalg.norm(side)
+    flat = np.stack([ray @ side, ray @ np.cross(gaze, side)], axis=1)
+    angle = np.arctan2(np.linalg.norm(flat, axis=1), ray @ gaze)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
+    uv = 0.5 + 0.49 * flat * (angle / np.pi)[:, None]
+    return replace(part, uv=uv.astype(np.float32), face_uv=part.faces.astype(np.int32))
+
+
+def carry_points(embedding: PointEmbedding, builtin: FaceModel, adapted: AdaptedModel) -> PointEmbedding:
+    """Points of the built-in head, skin or eyes, as points of an adapted model.
+
+    Where neither the model nor what was attached to it has the part of a point, an eyeball under skin, it becomes the
+    point of the skin in front of it.
+
+    Args:
+        embedding: N points, each on one part; paths and landmarks of a calibration.
+    """
+    model, found = adapted.model, adapted.correspondence
+    vertices, weights = np.zeros_like(embedding.vertices), np.zeros_like(embedding.weights)
+    names = [part.name for part in model.parts]
+    for part in builtin.parts:
+        rows = np.flatnonzero((embedding.vertices[:, 0] >= part.start) & (embedding.vertices[:, 0] < part.stop))
+        if len(rows) == 0:
+            continue
+        points = PointEmbedding(embedding.vertices[rows], embedding.weights[rows])
+        if part.name == "skin":
+            carried = carry_embedding(points, builtin, found, model.skin)
+        elif part.name in model.origin.attached:
+            shift = model.part(part.name).start - part.start
+            carried = PointEmbedding(points.vertices + np.int32(shift), points.weights)
+        else:
+            there = model.part(part.name) if part.name in names else model.skin
+            carried = _nearest_on(there, model, placed_like_skin(part, builtin, found)(points.points(builtin.mean)))
+        vertices[rows], weights[rows] = carried.vertices, carried.weights
+    return PointEmbedding(vertices, weights)
+
+
+def _nearest_on(part: MeshPart, model: FaceModel, points: np.ndarray) -> PointEmbedding:
+    triangles = part.triangles() + part.start
+    closest = Surface(model.mean, triangles).closest(points)
+    return PointEmbedding(triangles[closest.triangle].astype(np.int32), closest.weights.astype(np.float32))

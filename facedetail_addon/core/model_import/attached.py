@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parts of the built-in head on another one: set where the skin around them is, and moved along with it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..face_model.model import FaceModel, MeshPart
+from ..face_model.normalise import similarity
+from .correspondence import Correspondence
+from .shape_fit import Similarity
+from .uv_transfer import outside_of_openings
+
+# The skin that a part follows: near it for an eye, else by regions.
+_EYE_REGION, _EYE_REACH_MM = "eyes", 30.0
+_MOUTH_REGIONS = ("mouth", "chin", "nose")
+_NEIGHBOURS = 40
+_STIFF = 0.5  # pulls local maps towards the head's similarity, in units of the neighbourhood's spread
+
+
+@dataclass(frozen=True)
+class AttachedParts:
+    """P vertices of several parts, numbered from where the foreign model's own end.
+
+    Attributes:
+        parts: of the built-in head.
+        mean: (P, 3) float32 mm. identity: (K, P, 3) float32 mm. expression: (E, P, 3) float32 mm.
+    """
+
+    parts: tuple[MeshPart, ...]
+    mean: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+
+
+def attached_parts(
+    wanted: tuple[MeshPart, ...],
+    builtin: FaceModel,
+    found: Correspondence,
+    identity: np.ndarray,
+    expression_names: tuple[str, ...],
+    first: int,
+) -> AttachedParts:
+    """Built-in parts on a foreign head.
+
+    Args:
+        identity: (K, V_skin, 3) of the foreign skin, head frame. expression_names: E of the foreign model.
+        first: how many vertices the foreign model has.
+    """
+    empty = np.zeros((0, 3), np.float32)
+    means, parts = [empty], []
+    identities, expressions = [np.zeros((len(identity), 0, 3), np.float32)], [np.zeros((len(expression_names), 0, 3))]
+    for part in wanted:
+        around = _skin_around(part, builtin, found)
+        placed = placed_like_skin(part, builtin, found)
+        mean = placed(builtin.mean[part.start : part.stop])
+        means.append(mean.astype(np.float32))
+        identities.append(_following(mean, around, found, identity))
+        expressions.append(_expressions(part, builtin, expression_names) @ (placed.scale * placed.rotation.T))
+        start = first + sum(len(other) for other in means[1:-1])
+        parts.append(replace(part, start=start, stop=start + len(mean)))
+    return AttachedParts(
+        tuple(parts),
+        np.concatenate(means),
+        np.concatenate(identities, axis=1),
+        np.concatenate(expressions, axis=1).astype(np.float32),
+    )
+
+
+def placed_like_skin(part: MeshPart, builtin: FaceModel, found: Correspondence) -> Similarity:
+    """Where a built-in part goes: as the skin around it went."""
+    around = _skin_around(part, builtin, found)
+    return Similarity(*similarity(builtin.mean[around].astype(np.float64), found.registered[around]))
+
+
+def local_jacobians(rest: np.ndarray, moved: np.ndarray, scale: float) -> np.ndarray:
+    """(V, 3, 3) float64: what a small step at each point becomes where the points are moved, ``step @ jacobian``.
+
+    Affine maps fitted to the points around; across a smooth skin, where these say little, a mere change of scale.
+
+    Args:
+        rest, moved: (V, 3) mm. scale: of the whole.
+    """
+    rest, moved = rest.astype(np.float64), moved.astype(np.float64)
+    near = cKDTree(rest).query(rest, k=_NEIGHBOURS)[1]
+    before, after = rest[near] - rest[near].mean(axis=1, keepdims=True), moved[near]
+    after = after - after.mean(axis=1, keepdims=True)
+    spread = np.einsum("vki,vkj->vij", before, before)
+    ridge = _STIFF * np.trace(spread, axis1=1, axis2=2)[:, None, None] / 3 * np.eye(3)
+    return np.linalg.solve(spread + ridge, np.einsum("vki,vkj->vij", before, after) + scale * ridge)
+
+
+def _skin_around(part: MeshPart, builtin: FaceModel, found: Correspondence) -> np.ndarray:
+    """Built-in skin vertices, matched, that a part goes with."""
+    names, region = builtin.region_names, builtin.region
+    usable = outside_of_openings(builtin) & found.certain
+    if part.name.startswith("eye"):
+        middle = builtin.mean[part.start : part.stop].mean(axis=0)
+        near = np.linalg.norm(builtin.mean[: builtin.skin.stop] - middle, axis=1) < _EYE_REACH_MM
+        return np.flatnonzero(usable & near & (region == names.index(_EYE_REGION)))
+    return np.flatnonzero(usable & np.isin(region, [names.index(name) for name in _MOUTH_REGIONS]))
+
+
+def _following(mean: np.ndarray, around: np.ndarray, found: Correspondence, identity: np.ndarray) -> np.ndarray:
+    """(K, P, 3) float32: parts shift and grow as the skin around them does; they do not turn, for eyes look ahead."""
+    skin = found.neutral[: identity.shape[1]].astype(np.float64)
+    nearest = np.unique(cKDTree(skin).query(found.registered[around])[1])
+    place, offsets = skin[nearest], identity[:, nearest].astype(np.float64)
+    centre, shift = place.mean(axis=0), offsets.mean(axis=1)
+    ray = place - centre
+    growth = np.einsum("knc,nc->k", offsets - shift[:, None], ray) / (ray**2).sum()
+    return (shift[:, None] + growth[:, None, None] * (mean - centre)).astype(np.float32)
+
+
+def _expressions(part: MeshPart, builtin: FaceModel, names: tuple[str, ...]) -> np.ndarray:
+    """(E, P, 3) the built-in part's motion under the foreign model's names; none where it has no such name."""
+    out = np.zeros((len(names), part.stop - part.start, 3), np.float32)
+    for mode, name in zip(out, names, strict=True):
+        if name in builtin.expression_names:
+            mode[:] = builtin.expression_basis[builtin.expression_names.index(name), part.start : part.stop]
+    return out

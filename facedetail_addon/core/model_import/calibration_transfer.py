@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The landmark calibration of the built-in head for another model, without measuring anything again.
+
+What landmarks were measured to do when the built-in head changes, they do when another head changes in the same way.
+So a mode of the other model answers as the built-in modes that it is made of do. What these cannot say of it gets no
+answer: taking landmarks for points of the skin there made fits worse, on every head it was tried on.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..face_model.calibration import POINTS, LandmarkCalibration
+from ..face_model.model import FaceModel, PointEmbedding
+from .adapt import AdaptedModel, carry_points
+from .correspondence import carry_embedding
+
+_FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
+_SAMPLES = 2000  # of the skin, to compare modes at
+_NOISE_MM = 5.0  # of a sample, as if apart from all others: what built-in modes leave of other people's faces
+_SIMILARITY = 7
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """How landmarks answer to changes of the built-in head's shape.
+
+    Attributes:
+        rows: (N,) built-in skin vertices that changes are given at.
+        solve: (K, 3N) from changes in mm at those to coefficients of built-in modes, whatever else is a similarity.
+        response: (Q, K) the calibration's.
+    """
+
+    rows: np.ndarray
+    solve: np.ndarray
+    response: np.ndarray
+
+    def to(self, changes: np.ndarray) -> np.ndarray:
+        """(M, N, 3) mm at ``rows`` to (Q, M) coordinates of landmarks."""
+        return self.response @ (self.solve @ changes.reshape(len(changes), -1).T)
+
+
+def transfer_calibration(
+    calibration: LandmarkCalibration, builtin: FaceModel, adapted: AdaptedModel
+) -> LandmarkCalibration:
+    """A calibration for an adapted model, in its own size and about its own average face.
+
+    Args:
+        calibration: of the built-in head. adapted: what :func:`~.adapt.adapt` made of a foreign model.
+
+    Raises:
+        AssetError: the calibration is not the built-in head's.
+    """
+    calibration.require_model(builtin)
+    model, found = adapted.model, adapted.correspondence
+    answer = _measured_answer(calibration, builtin, found.certain)
+    embedding = carry_points(calibration.embedding, builtin, adapted)
+    vertices = carry_embedding(_at_vertices(answer.rows), builtin, found, model.skin)
+    gap = _gap(calibration.embedding, builtin, adapted, embedding)
+    size = np.float32(found.scale)
+    return replace(
+        calibration,
+        model_name=model.name,
+        model_fingerprint=model.fingerprint(),
+        embedding=embedding,
+        offset=(size * calibration.offset + gap).astype(np.float32),
+        spread=np.hypot(size * calibration.spread, np.linalg.norm(gap, axis=1) / 2).astype(np.float32),
+        mean=_mean(calibration, builtin, adapted, embedding.points(model.mean) + gap, answer),
+        mean_spread=size * calibration.mean_spread,
+        deviation=size * calibration.deviation,
+        whitener=calibration.whitener / size,
+        alpha_response=answer.to(vertices.points(model.identity_basis)).astype(np.float32),
+        beta_response=_expression_response(calibration, builtin, model, embedding, size),
+        pose_response=size * calibration.pose_response,
+        contour_paths=carry_points(calibration.contour_paths, builtin, adapted),
+    )
+
+
+def _measured_answer(calibration: LandmarkCalibration, builtin: FaceModel, certain: np.ndarray) -> _Answer:
+    names = builtin.region_names
+    rows = np.flatnonzero(certain & np.isin(builtin.region, [names.index(name) for name in _FACE]))
+    rows = rows[:: max(1, len(rows) // _SAMPLES)]
+    modes = builtin.identity_basis[:, rows].reshape(len(builtin.identity_basis), -1).T.astype(np.float64)
+    # Coefficients have unit variance; a similarity may be of any size.
+    design = np.concatenate([modes, _similarity_modes(builtin.mean[rows])], axis=1)
+    ridge = np.append(np.full(modes.shape[1], _NOISE_MM**2), np.zeros(_SIMILARITY))
+    solve = np.linalg.solve(design.T @ design + np.diag(ridge), design.T)[: modes.shape[1]]
+    return _Answer(rows, solve, calibration.alpha_response.astype(np.float64))
+
+
+def _at_vertices(rows: np.ndarray) -> PointEmbedding:
+    corners = np.repeat(rows[:, None], 3, axis=1).astype(np.int32)
+    return PointEmbedding(corners, np.tile(np.float32([1, 0, 0]), (len(rows), 1)))
+
+
+def _mean(
+    calibration: LandmarkCalibration, builtin: FaceModel, adapted: AdaptedModel, points: np.ndarray, answer: _Answer
+) -> np.ndarray:
+    """(478, 3) float32: landmarks of the adapted model's average face, in its frame.
+
+    Args:
+        points: (478, 3) mm, where the landmarks' points lie on that face.
+    """
+    found = adapted.correspondence
+    another_face = found.registered[answer.rows] / found.scale - builtin.mean[answer.rows]
+    moved = calibration.directions @ answer.to(another_face[None])[:, 0]
+    # Responses are to shape alone: the rest of the way from head to head is a similarity.
+    elsewhere = (points / found.scale - calibration.embedding.points(builtin.mean)).ravel()
+    frame = _similarity_modes(calibration.mean)
+    moved += frame @ (frame.T @ elsewhere)
+    return (found.scale * (calibration.mean + moved.reshape(POINTS, 3))).astype(np.float32)
+
+
+def _similarity_modes(points: np.ndarray) -> np.ndarray:
+    """(3N, 7) orthonormal: small shifts, turns and growth of (N, 3) points."""
+    centred = points.astype(np.float64) - points.mean(axis=0)
+    shifts = [np.broadcast_to(axis, centred.shape) for axis in np.eye(3)]
+    turns = [np.cross(axis, centred) for axis in np.eye(3)]
+    return np.linalg.qr(np.stack([*shifts, *turns, centred]).reshape(_SIMILARITY, -1).T)[0]
+
+
+def _gap(place: PointEmbedding, builtin: FaceModel, adapted: AdaptedModel, carried: PointEmbedding) -> np.ndarray:
+    """(N, 3) mm from points of the adapted model's skin to where the built-in skin laid on it has them: where a mask
+    ends before they are reached. 0 for points of other parts.
+    """
+    on_skin = (place.vertices < builtin.skin.stop).all(axis=1)
+    gap = np.zeros((len(place.vertices), 3))
+    there = PointEmbedding(place.vertices[on_skin], place.weights[on_skin]).points(adapted.correspondence.registered)
+    gap[on_skin] = there - carried.points(adapted.model.mean)[on_skin]
+    return gap
+
+
+def _expression_response(
+    calibration: LandmarkCalibration, builtin: FaceModel, model: FaceModel, embedding: PointEmbedding, size: np.float32
+) -> np.ndarray:
+    """(Q, E) by name; an expression that the built-in head lacks moves landmarks as it moves their points."""
+    moved = embedding.points(model.expression_basis).reshape(len(model.expression_basis), -1)
+    frame = _similarity_modes(calibration.mean)
+    response = calibration.directions.T @ (moved - moved @ frame @ frame.T).T
+    for column, name in enumerate(model.expression_names):
+        if name in builtin.expression_names:
+            response[:, column] = size * calibration.beta_response[:, builtin.expression_names.index(name)]
+    return response.astype(np.float32)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where each point of a foreign head lies on the built-in one.
+
+Landmarks, the foreign file's own or found on a drawing, place the built-in head roughly; its identity modes bring it
+near (:mod:`.shape_fit`), non-rigid registration lays it on the foreign skin (:mod:`.nonrigid`), and closest points give
+the canonical UV (:mod:`.uv_transfer`). Everything known in canonical UV or on the built-in skin then carries over.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix
+
+from ..errors import FaceModelError
+from ..face_model.model import FaceModel, MeshPart, PointEmbedding
+from ..face_model.normalise import similarity
+from ..rendering.primary_rays import vertex_normals
+from .external import ForeignModel
+from .mean_landmarks import FEATURES, FindFaces, drawn_head, find_on_skin
+from .nonrigid import Landmarks, Template, register
+from .shape_fit import FittedShape, Similarity, fit_shape
+from .surface import Surface
+from .uv_transfer import CanonicalLayout, outside_of_openings, transfer_uv
+
+MAX_RESIDUAL_MM = 1.0
+"""Registrations farther from the foreign skin than this on average are failures."""
+_STRANGEST = 1.6  # σ, root mean square of the identity modes that bring the built-in head near; people have 1
+_LEAST_FACE = 0.5  # of the built-in face must be there
+_FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
+_FROM_BROWS = 17  # iBUG's points of the jaw are where the outline is, not where the same skin is
+_LEAST_LANDMARKS = 20
+_OUTLIER = 4.0  # times the median distance after a similarity
+_LEAST_FRONTAL = 0.3  # cosine to the view of skin on which a landmark of a drawing can be placed
+_FILE_WEIGHT, _FOUND_WEIGHT = 1.0, 0.03
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """The built-in skin laid on a foreign skin; everything in the head frame, mm.
+
+    Attributes:
+        turn: (3, 3) float64, shift: (3,) float64 mm: foreign points · turn + shift lie in the head frame.
+        scale: the built-in average head is so much larger when it fits best.
+        neutral: (V, 3) float32, the foreign average face at rest, all its parts.
+        registered: (V_b, 3) float64, the built-in skin on the foreign one.
+        certain: (V_b,) bool, built-in vertices that found the same place.
+        layout: canonical UV of the foreign skin.
+        on_builtin: (V_skin, V_b) sparse float32, rows sum to 1: each foreign vertex as built-in ones, by canonical UV.
+        residual_mm: mean distance of the registered skin to the foreign one, over certain vertices.
+        landmarks_found: the landmarks were found on a drawing, for want of the file's.
+    """
+
+    turn: np.ndarray
+    shift: np.ndarray
+    scale: float
+    neutral: np.ndarray
+    registered: np.ndarray
+    certain: np.ndarray
+    layout: CanonicalLayout
+    on_builtin: csr_matrix
+    residual_mm: float
+    landmarks_found: bool
+
+
+def correspond(foreign: ForeignModel, builtin: FaceModel, find: FindFaces) -> Correspondence:
+    """Register a foreign head's average to the built-in head; 5 to 10 seconds.
+
+    Args:
+        find: finds the face mesh on drawings; asked only where the file names too few landmarks.
+
+    Raises:
+        FaceModelError: no face is found on the average head, or the built-in face cannot be laid on it.
+    """
+    marks, found = _landmarks(foreign, builtin, find)
+    skin = foreign.skin
+    triangles, vertices = skin.triangles(), foreign.neutral[: skin.stop].astype(np.float64)
+    target = Surface(vertices, triangles)
+    matched = outside_of_openings(builtin)
+    shape = fit_shape(builtin, matched, target, marks)
+    strangeness = float(np.sqrt(np.mean(shape.alpha**2)))
+    if strangeness > _STRANGEST:
+        raise _no_match(foreign, f"no face is like it (identity modes at {strangeness:.1f} σ on average)")
+    template = Template(shape.points, builtin.skin.triangles(), matched)
+    registered = register(template, target, _placed_marks(marks, shape, builtin))
+    certain = registered.certain & matched
+    distance = target.closest(registered.points, vertex_normals(registered.points, template.triangles)).distance
+    residual = float(distance[certain].mean()) if certain.any() else np.inf
+    _require_match(foreign, builtin, certain, residual)
+    turn, shift = shape.placed.rotation, -shape.placed.translation @ shape.placed.rotation
+    points = registered.points @ turn + shift
+    neutral = foreign.neutral @ turn.astype(np.float32) + shift.astype(np.float32)
+    layout = transfer_uv(builtin, points, neutral[: skin.stop].astype(np.float64), skin.faces)
+    return Correspondence(
+        turn=turn,
+        shift=shift,
+        scale=shape.placed.scale,
+        neutral=neutral,
+        registered=points,
+        certain=certain,
+        layout=layout,
+        on_builtin=_by_uv(builtin, layout, skin.faces, skin.stop),
+        residual_mm=residual,
+        landmarks_found=found,
+    )
+
+
+def carry_embedding(
+    embedding: PointEmbedding, builtin: FaceModel, found: Correspondence, skin: MeshPart
+) -> PointEmbedding:
+    """Points on the built-in skin as points on the foreign skin, closest to where they lie once registered.
+
+    Args:
+        embedding: of N points, all on the skin. skin: the foreign skin.
+    """
+    normals = vertex_normals(found.registered, builtin.skin.triangles()).astype(np.float64)
+    facing = embedding.points(normals)
+    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)
+    target = Surface(found.neutral[: skin.stop], skin.triangles())
+    closest = target.closest(embedding.points(found.registered), facing)
+    return PointEmbedding(target.triangles[closest.triangle].astype(np.int32), closest.weights.astype(np.float32))
+
+
+def _landmarks(foreign: ForeignModel, builtin: FaceModel, find: FindFaces) -> tuple[Landmarks, bool]:
+    """Pairs of points of the built-in mean head and the foreign one; True where they were found on drawings."""
+    named = np.array([], int) if foreign.landmarks68 is None else np.flatnonzero(foreign.landmarks68 >= 0)
+    named = named[named >= _FROM_BROWS]
+    if len(named) < _LEAST_LANDMARKS:
+        return _found_landmarks(foreign, builtin, find), True
+    place = builtin.landmarks68
+    return Landmarks(
+        points=place.points(builtin.mean)[named].astype(np.float64),
+        targets=foreign.neutral[foreign.landmarks68[named]].astype(np.float64),
+        weights=np.full(len(named), _FILE_WEIGHT),
+        vertices=place.vertices[named, place.weights[named].argmax(axis=1)],
+    ), False
+
+
+def _found_landmarks(foreign: ForeignModel, builtin: FaceModel, find: FindFaces) -> Landmarks:
+    ours = drawn_head(builtin.mean, builtin.parts, None)
+    theirs = drawn_head(foreign.neutral, foreign.parts, foreign.albedo_mean)
+    here, there = find_on_skin(ours, find, builtin.name), find_on_skin(theirs, find, foreign.name)
+    rows = FEATURES[(here.triangles[FEATURES] >= 0) & (there.triangles[FEATURES] >= 0)]
+    corners = ours.skin[here.triangles[rows]]
+    outside = outside_of_openings(builtin)[corners].all(axis=1)
+    points, frontal = _at(ours.vertices, corners, here.weights[rows])
+    targets, frontal_there = _at(theirs.vertices, theirs.skin[there.triangles[rows]], there.weights[rows])
+    usable = outside & (np.minimum(frontal, frontal_there) > _LEAST_FRONTAL)
+    points, targets = points[usable], targets[usable]
+    if len(points) < _LEAST_LANDMARKS:
+        raise _no_match(foreign, "its face hides most of the points that a landmarker finds")
+    placed = Similarity(*similarity(points, targets))
+    gap = np.linalg.norm(placed(points) - targets, axis=1)
+    near = gap < _OUTLIER * np.median(gap)
+    heaviest = here.weights[rows][usable].argmax(axis=1)
+    return Landmarks(
+        points=points[near],
+        targets=targets[near],
+        weights=np.full(int(near.sum()), _FOUND_WEIGHT),
+        vertices=corners[usable][np.arange(len(points)), heaviest][near],
+    )
+
+
+def _at(vertices: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) mm points in triangles and how frontal these are, (N,) cosine to +Z."""
+    place = vertices[corners].astype(np.float64)
+    normal = np.cross(place[:, 1] - place[:, 0], place[:, 2] - place[:, 0])
+    frontal = normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-12)
+    return np.einsum("nkc,nk->nc", place, weights), frontal
+
+
+def _placed_marks(marks: Landmarks, shape: FittedShape, builtin: FaceModel) -> Landmarks:
+    """Landmarks on the fitted head instead of the mean head."""
+    moved = np.tensordot(shape.alpha, builtin.identity_basis[:, marks.vertices], 1)
+    return replace(marks, points=shape.placed(marks.points + moved))
+
+
+def _require_match(foreign: ForeignModel, builtin: FaceModel, certain: np.ndarray, residual_mm: float) -> None:
+    names = builtin.region_names
+    face = np.isin(builtin.region, [names.index(name) for name in _FACE])
+    share = float(certain[face].mean())
+    if share < _LEAST_FACE:
+        raise _no_match(foreign, f"only {share:.0%} of a face was found on it")
+    if residual_mm > MAX_RESIDUAL_MM:
+        raise _no_match(foreign, f"the built-in head stays {residual_mm:.1f} mm away from it")
+
+
+def _no_match(foreign: ForeignModel, why: str) -> FaceModelError:
+    return FaceModelError(
+        f"The head of {foreign.name} cannot be matched to the built-in head: {why}.",
+        "Use a model whose average is a face at rest in mm, looking along +Z, and whose file names its landmarks.",
+    )
+
+
+def _by_uv(builtin: FaceModel, layout: CanonicalLayout, faces: np.ndarray, count: int) -> csr_matrix:
+    """(V_skin, V_b): each foreign vertex as the built-in vertices around its canonical UV."""
+    uv = np.zeros((count, 2))
+    uv[faces[faces >= 0]] = layout.uv[layout.face_uv[faces >= 0]]
+    ours = Surface(_flat(builtin.skin.uv), builtin.skin.uv_triangles())
+    closest = ours.closest(_flat(uv))
+    corners = builtin.skin.triangles()[closest.triangle]
+    rows = np.repeat(np.arange(count), 3)
+    shape = (count, builtin.skin.stop)
+    return coo_matrix((closest.weights.astype(np.float32).ravel(), (rows, corners.ravel())), shape).tocsr()
+
+
+def _flat(uv: np.ndarray) -> np.ndarray:
+    return np.column_stack([uv, np.zeros(len(uv))])

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The learned albedo basis: its file, and its values on a head's vertices."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..assets.shipped import find_weights
+from ..errors import AssetError
+from ..face_model.model import FaceModel
+from ..image import sample
+from ..io.archive import read_arrays, require_format
+from .types import AlbedoBasis
+
+FORMAT_VERSION = 1
+_FILE = "albedo_basis.npz"
+_REMEDY = "Install the FaceDetail extension again; its zip carries this file."
+_PLAIN = ("forehead", "cheeks", "nose", "chin")
+_LEVELS = 127  # of a mode's coefficients on either side of zero
+
+
+def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
+    """The basis that ships, or another file of its format.
+
+    Args:
+        model: the head that the basis was learned on, or one that was matched to it.
+
+    Raises:
+        AssetError: missing, damaged, of another format, or learned for another face model.
+    """
+    path = path or find_weights(_FILE)
+    try:
+        arrays = read_arrays(path)
+        require_format(arrays, FORMAT_VERSION)
+        fingerprint = str(arrays["fingerprint"])
+        basis = _decode(arrays, model)
+    except (ValueError, KeyError, IndexError) as error:
+        raise AssetError(f"The albedo basis {path} cannot be read: {error}.", _REMEDY) from error
+    if fingerprint != model.canonical():
+        raise AssetError(f"The albedo basis {path} was learned for another head than {model.name}.", _REMEDY)
+    return basis
+
+
+def save_basis(
+    path: Path,
+    model: FaceModel,
+    known: np.ndarray,
+    mean: np.ndarray,
+    modes: np.ndarray,
+    spread: np.ndarray,
+    reach: np.ndarray,
+) -> None:
+    """Write a basis, its modes in 8 bits.
+
+    Args:
+        known: (S, S) float32 in [0, 1]; texels at 0 are not stored.
+        mean: (S, S, 3) log albedo. modes: (G, S, S, 3) per σ.
+        spread: (S, S) standard deviation of log luminance that the modes leave over. reach: (2, G) lowest and highest γ
+            of people.
+    """
+    stored = known > 0
+    values = modes[:, stored]
+    steps = np.abs(values).reshape(len(values), -1).max(axis=1) / _LEVELS
+    np.savez_compressed(
+        path,
+        format_version=np.int32(FORMAT_VERSION),
+        fingerprint=np.array(model.fingerprint()),
+        known=np.where(stored, np.round(known * 255).clip(1, 255), 0).astype(np.uint8),
+        mean=mean[stored].astype(np.float16),
+        steps=steps.astype(np.float32),
+        modes=np.round(values / steps[:, None, None]).astype(np.int8),
+        spread=np.round(spread[stored].clip(0, 1) * 255).astype(np.uint8),
+        reach=reach.astype(np.float32),
+    )
+
+
+def at_vertices(image: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(S, S[, C]) map in canonical UV to (V_skin[, C]) values of the skin's vertices."""
+    uv = model.skin.vertex_uv().astype(np.float32)
+    side = image.shape[0]
+    at = (np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * side - 0.5).astype(np.float32)
+    channels = image.reshape(side, side, -1)
+    out = [sample(channels[..., c], at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) for c in range(channels.shape[2])]
+    return np.stack(out, axis=-1).reshape(len(at), *image.shape[2:])
+
+
+def nearest_stored(stored: np.ndarray) -> np.ndarray:
+    """(S·S,) int for each texel which of the stored ones is nearest."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~stored).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    order = np.zeros(int(labels.max()) + 1, np.int64)
+    order[labels[stored]] = np.arange(int(stored.sum()))
+    return order[labels].ravel()
+
+
+def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
+    known = arrays["known"].astype(np.float32) / 255
+    if known.ndim != 2 or known.shape[0] != known.shape[1] or not known.any():
+        raise ValueError("its map is not square, or empty")
+    stored = known > 0
+    count, side = int(stored.sum()), known.shape[0]
+    modes = arrays["modes"]
+    shapes = {"mean": (count, 3), "modes": (len(modes), count, 3), "steps": (len(modes),), "spread": (count,)}
+    shapes["reach"] = (2, len(modes))
+    if modes.dtype != np.int8 or any(arrays[name].shape != shape for name, shape in shapes.items()):
+        raise ValueError("its arrays do not belong together")
+    maps = np.concatenate([
+        arrays["mean"].astype(np.float32)[None],
+        modes.astype(np.float32) * arrays["steps"].astype(np.float32)[:, None, None],
+    ])  # fmt: skip
+    lowest, highest = arrays["reach"].astype(np.float32)
+    if not np.isfinite(maps).all() or not (lowest <= highest).all():
+        raise ValueError("it holds values that are not finite")
+    nearest = nearest_stored(stored)
+    maps = maps[:, nearest].reshape(len(maps), side, side, 3)
+    spread = (arrays["spread"].astype(np.float32) / 255)[nearest].reshape(side, side)
+    at = at_vertices(np.dstack([*maps, spread, known]).astype(np.float32), model)
+    colours = np.ascontiguousarray(at[:, :-2].reshape(len(at), -1, 3).transpose(1, 0, 2))
+    plain = np.isin(model.region, [i for i, name in enumerate(model.region_names) if name in _PLAIN])
+    return AlbedoBasis(
+        lowest, highest, colours[0], colours[1:], at[:, -2].copy(), at[:, -1].copy(), plain, maps[0], maps[1:]
+    )

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Skin that the photo does not show: the other side of the face, the statistical albedo, hair, and flesh.
+
+Seams are solved in the gradient domain, over the mesh and not over the texture, so that UV borders do not matter: what
+is added takes the gradients of its source, and the difference to what was seen, known where both meet, goes on as a
+membrane (Pérez, Gangnet and Blake 2003). Differences are those of logarithms.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from ..colour import LUMINANCE
+from ..face_model.model import FaceModel
+from ..geometry.mesh_fields import FAR_MM, spread
+from ..image import smoothstep
+from ..uv.types import Atlas
+from .hair import find_hair
+
+_GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
+_REACH_MM = {"skin": 45.0, "hair": 6.0}  # how far beyond what was seen its colour reaches
+_MAX_LOG, _MAX_GAIN = 1.2, 0.5  # what differs more is not skin
+_FOREIGN = 0.3  # log difference from the person's tone that skin seldom has
+_MOST_OFF = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
+_FLOOR = 0.004
+_LEAST_EVIDENCE = 1e-3
+_BORDER_MM = (4.0, 16.0)  # inside the border of the statistical albedo it begins to count, and counts fully
+_SIDE_MM = 50.0
+_FLESH = np.float32([0.26, 0.06, 0.05])  # inside of the mouth relative to the skin, linear
+_DEEP_MM = (7.0, 18.0)  # so far inside the flesh's colour begins and is full; lips and lids reach in until there
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Fields over the skin's vertices.
+
+    Attributes:
+        gain: (V, 3) float32, log factors that match the mirrored side to the side it fills.
+        offset: (V, 3) float32, log factors that match the statistical albedo to what was seen.
+        colour: (V, 3) float32 linear, where there is no statistical albedo.
+        hair: (V,) float32 in [0, 1], how much of that colour is short hair.
+    """
+
+    gain: np.ndarray
+    offset: np.ndarray
+    colour: np.ndarray
+    hair: np.ndarray
+
+
+def complete(
+    albedo: np.ndarray, trust: np.ndarray, statistical: np.ndarray, known: np.ndarray, model: FaceModel, atlas: Atlas
+) -> Completion:
+    """Solve for what joins seen and unseen skin.
+
+    Args:
+        albedo: (V_skin, 3) float32 linear, seen. trust: (V_skin,) in [0, 1]; 1 = the photo alone counts.
+        statistical: (V_skin, 3) of the albedo basis. known: (V_skin,) where it is skin.
+    """
+    other, other_trust = atlas.mirror.points(albedo), atlas.mirror.points(trust[:, None])[:, 0]
+    both = np.minimum(trust, other_trust)
+    sides = _log_ratio(albedo, other).clip(-_MAX_GAIN, _MAX_GAIN)
+    gain = spread(atlas.laplacian, atlas.areas, sides, both, _GAIN_MM)
+    other_share = other_trust * (1 - trust)
+    share = trust + other_share
+    mixed = trust[:, None] * albedo + other_share[:, None] * other * np.exp(gain)
+    mixed /= np.maximum(share, 1e-6)[:, None]
+    ratio = _log_ratio(mixed, statistical)
+    tone = _weighted_median(ratio, share * known, np.zeros(3))
+    # Where a brow is higher than most, or hair lies over the skin, the difference says nothing of the skin beside it.
+    weight = share * known / (1 + ((ratio - tone) @ LUMINANCE / _FOREIGN) ** 2) ** 2
+    offset = spread(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
+    offset = offset.clip(tone - _MOST_OFF, tone + _MOST_OFF).astype(np.float32)
+    prior, reach, hair = colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas)
+    colour = spread(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
+    return Completion(gain, offset, colour.clip(_FLOOR, 1), hair)
+
+
+def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
+    """(V_skin,) float32: where the statistical albedo may fill in; its outer border is learned from few people.
+
+    Args:
+        known: (V_skin,) of the basis. atlas: of the model.
+    """
+    unknown = np.flatnonzero((known < 0.5) & ~_region(model, "socket"))
+    if len(unknown) == 0:
+        return known
+    # Nostrils and the lips' inner sides are not known either: the border is that of the largest area.
+    _, labels = connected_components(atlas.laplacian[unknown][:, unknown])
+    rest = model.mean[: model.skin.stop]
+    outside = rest[unknown[labels == np.bincount(labels).argmax()]]
+    return known * smoothstep(cKDTree(outside).query(rest)[0], *_BORDER_MM).astype(np.float32)
+
+
+def colour_prior(
+    model: FaceModel, colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, known: np.ndarray, atlas: Atlas
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What unseen places probably look like: skin, hair colour on the scalp, flesh inside mouth and eye sockets.
+
+    Args:
+        colours: (V, 3) seen ones. weights: (V,) how surely. skin: (V, 3) statistical albedo in this person's tone.
+        known: (V,) where that is skin.
+
+    Returns:
+        (V, 3) float32 colours; (V,) float32 mm how far other colours reach against them; (V,) float32 share of hair.
+    """
+    rest = model.mean[: model.skin.stop]
+    inside = {name: _region(model, name) for name in ("scalp", "neck", "ears", "socket")}
+    face = ~np.logical_or.reduce(list(inside.values()))
+    usual = np.median(skin[face & (known > 0.5)], axis=0) if (face & (known > 0.5)).any() else np.median(skin, axis=0)
+    tone = _weighted_median(colours[face], weights[face], usual)
+    left = smoothstep(rest[:, 0], -_SIDE_MM, _SIDE_MM)  # what is left of light from one side stays on its side
+    sides = [_weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
+    prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
+    reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
+    hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas)
+    if hair is not None:
+        prior += hair.share[:, None] * (hair.colour - prior)
+        reach[inside["scalp"]] = _REACH_MM["hair"]
+    share = np.zeros(len(rest), np.float32) if hair is None else hair.share
+    socket = inside["socket"]
+    if socket.any() and not socket.all():
+        chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), 0.04, 0.35))
+        flesh = _FLESH * chroma + (_FLESH @ LUMINANCE) * (1 - chroma)
+        distance, _ = cKDTree(rest[~socket]).query(rest[socket])
+        prior[socket] = tone * flesh
+        deep = smoothstep(distance, *_DEEP_MM)
+        reach[socket] = deep + (1 - deep) * FAR_MM
+    return prior.astype(np.float32), reach, share
+
+
+def _region(model: FaceModel, name: str) -> np.ndarray:
+    names = model.region_names
+    return model.region == names.index(name) if name in names else np.zeros(len(model.region), bool)
+
+
+def _log_ratio(values: np.ndarray, to: np.ndarray) -> np.ndarray:
+    return (np.log(values + _FLOOR) - np.log(to + _FLOOR)).clip(-_MAX_LOG, _MAX_LOG)
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray, fallback: np.ndarray) -> np.ndarray:
+    """(C,) median of (N, C) values by (N,) weights; the fallback where they add up to nothing."""
+    if weights.sum() < _LEAST_EVIDENCE:
+        return np.asarray(fallback, np.float32)
+    out = np.empty(values.shape[1], np.float32)
+    for channel in range(values.shape[1]):
+        order = np.argsort(values[:, channel])
+        total = np.cumsum(weights[order])
+        out[channel] = values[order[np.searchsorted(total, total[-1] / 2)], channel]
+    return out

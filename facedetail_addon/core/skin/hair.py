@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hair on the scalp: whether the photo shows some, where it probably grows, and its colour.
+
+The head has no hair of its own, and a photo from the front shows little of the scalp. Where what is seen of it is hair,
+the rest is painted as if it were cut short; where it is skin, or nothing of it is seen, the head stays bald.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..colour import LUMINANCE
+from ..geometry.mesh_fields import spread
+from ..image import smoothstep
+from ..uv.types import Atlas
+
+_DARKER, _TINTED = (0.25, 0.6), (0.15, 0.35)  # log differences from the skin: no hair yet, surely hair
+_HAIRLINE_MM = (1.0, 12.0)  # so far inside the scalp its hair begins and is full
+_SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, surely hair
+_SURELY = 0.8  # hairy enough for its colour to be taken
+_DULL = (0.2, 0.5)  # quantiles of that by light: without the darkest and what shines
+_DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it counts
+_DOTS, _DOT_TEXELS, _CONTRAST = 1024, 0.6, 0.22  # of short hair: texture's side, size, standard deviation
+_FLOOR = 0.004
+
+
+@dataclass(frozen=True)
+class Hair:
+    """Short hair on the scalp.
+
+    Attributes:
+        share: (V_skin,) float32 in [0, 1], how much of what lies there is hair. colour: (3,) float32 linear.
+    """
+
+    share: np.ndarray
+    colour: np.ndarray
+
+
+def find_hair(
+    colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, rest: np.ndarray, scalp: np.ndarray, atlas: Atlas
+) -> Hair | None:
+    """Hair on the scalp; None where none is seen.
+
+    Args:
+        colours: (V_skin, 3) linear albedo seen. weights: (V_skin,) how surely. skin: (V_skin, 3) skin's colour there.
+        rest: (V_skin, 3) mm, the mean head. scalp: (V_skin,) bool. atlas: of the face model.
+    """
+    if not scalp.any() or scalp.all():
+        return None
+    inside = np.zeros(len(rest), np.float32)
+    inside[scalp] = smoothstep(cKDTree(rest[~scalp]).query(rest[scalp])[0], *_HAIRLINE_MM)
+    off = np.log(colours + _FLOOR) - np.log(skin + _FLOOR)
+    light = off @ LUMINANCE
+    tinted = np.abs(off - light[:, None]).max(axis=1)
+    hairy = np.maximum(smoothstep(-light, *_DARKER), smoothstep(tinted, *_TINTED)).astype(np.float32)
+    seen = weights * atlas.areas * scalp * hairy
+    surely = seen * (hairy > _SURELY)
+    amount = float(smoothstep(seen.sum(), *_SEEN_MM2))
+    if amount == 0 or not surely.any():
+        return None
+    share = spread(
+        atlas.laplacian, atlas.areas, hairy[:, None], weights, _DETAIL_MM, amount * inside[:, None], _REACH_MM
+    )[:, 0]
+    return Hair((share * scalp).clip(0, 1), _dull(colours, surely))
+
+
+def short_hair(side: int) -> np.ndarray:
+    """(R, R) float32 log factors: lighter and darker dots, as hair of some millimetres looks; always the same.
+
+    Texels of smaller textures are larger than such dots, and show none.
+    """
+    if side < _DOTS:
+        return np.zeros((side, side), np.float32)
+    noise = np.random.default_rng(0).standard_normal((_DOTS, _DOTS), np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), _DOT_TEXELS)
+    noise *= _CONTRAST / noise.std()
+    return cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+def _dull(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(3,) float32: of hair that does not shine just there."""
+    light = colours @ LUMINANCE
+    order = np.argsort(light)
+    total = np.cumsum(weights[order])
+    low, high = np.searchsorted(total, total[-1] * np.array(_DULL))
+    some = order[low : high + 1]
+    return np.average(colours[some], axis=0, weights=weights[some] + 1e-9).astype(np.float32)
