@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facedetail_addon.core.eyes.types import USUAL_EYES
+from facedetail_addon.core.eyes.types import DEFAULT_EYES
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
@@ -90,7 +90,7 @@ def make_reconstruction(
         expression_names=model.expression_names,
         alpha=alpha,
         beta=beta,
-        own_beta=np.zeros(0, np.float32),
+        native_beta=np.zeros(0, np.float32),
         expression_source=PRIOR_AND_LANDMARKS,
         emotion=_surprise(),
         affine=AffineCamera(np.array([[1.0, 0, 0, image_size[0] / 2], [0, -1.0, 0, image_size[1] / 2]])),
@@ -101,7 +101,7 @@ def make_reconstruction(
         vertices_neutral=neutral,
         gamma=rng.normal(0, 0.5, 60).astype(np.float32),
         sh_radiance=_soft_light(),
-        eyes=USUAL_EYES,
+        eyes=DEFAULT_EYES,
         albedo=_checker(256),
         roughness=np.full((256, 256), 128, np.uint8),
         specular=np.full((256, 256), 128, np.uint8),

@@ -138,10 +138,10 @@ def read_photo_file(path: Path) -> None:
 
 def read_model_file(path: Path) -> None:
     """Read a face model; it checks itself."""
-    from facedetail_addon.core.model_import.importers.read import read_foreign_model
+    from facedetail_addon.core.model_import.importers.read import read_external_model
 
     try:
-        model = read_foreign_model(path, lambda text, done: None)
+        model = read_external_model(path, lambda text, done: None)
     except FaceModelError as error:
         _require_help(error, path)
         return

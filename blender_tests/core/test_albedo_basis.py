@@ -26,7 +26,15 @@ def test_form(model, basis):
     count = model.skin.stop
     assert basis.mean.shape == (count, 3) and basis.modes.shape[1:] == (count, 3) and len(basis.modes) == 60
     assert basis.mean_map.shape == (256, 256, 3) and basis.mode_maps.shape == (60, 256, 256, 3)
-    for values in (basis.mean, basis.modes, basis.spread, basis.known, basis.mean_map, basis.lowest, basis.highest):
+    for values in (
+        basis.mean,
+        basis.modes,
+        basis.residual_sigma,
+        basis.known,
+        basis.mean_map,
+        basis.lowest,
+        basis.highest,
+    ):
         assert np.isfinite(values).all() and values.dtype == np.float32
     assert find_weights("albedo_basis.npz").stat().st_size < 6_000_000
 

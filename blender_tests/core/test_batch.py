@@ -15,7 +15,7 @@ import skimage
 
 import facedetail_addon
 from blender_tests.processes import PATIENCE_S, is_alive
-from facedetail_addon.cli.batch import Orders, Task, outcomes_of_workers
+from facedetail_addon.cli.batch import JobSpecification, Task, results_of_workers
 from facedetail_addon.cli.run_log import settings_hash
 from facedetail_addon.cli.terminal import ProgressLine
 from facedetail_addon.core.result.record import Reconstruction as Result
@@ -147,18 +147,20 @@ def test_a_worker_that_is_a_blender_may_greet_and_leaves_no_files(tmp_path, monk
         f'shift 3\nexec "{sys.executable}" "$@"\n'
     )
     blender.chmod(0o755)
-    worker = Worker(site_directories(sys.path), blender=str(blender), tasks="scene_tasks")
-    orders = Orders(WriteScene, {"assets": str(tmp_path / "none")})
+    worker = Worker(site_directories(sys.path), blender=str(blender), tasks="cli.scene_tasks")
+    specification = JobSpecification(WriteScene, {"assets": str(tmp_path / "none")})
     task = Task(1, tmp_path / "missing.png", tmp_path / "out", None)
-    (outcome,) = outcomes_of_workers([task], orders, lambda task: ProgressLine(sys.stderr, "", quiet=True), [worker])
-    assert outcome.error.code == "photo" and "missing.png does not exist" in outcome.error.message
+    (result,) = results_of_workers(
+        [task], specification, lambda task: ProgressLine(sys.stderr, "", quiet=True), [worker]
+    )
+    assert result.error.code == "photo" and "missing.png does not exist" in result.error.message
     assert "Blender 4.5.1 LTS" in worker.log()
     assert Path((tmp_path / "told").read_text().strip()).parent == own
     assert list(own.iterdir()) == []
 
 
 def test_settings_are_compared_by_what_they_make():
-    plain = settings_hash(Orders(Reconstruct, {"resolution": 512, "assets": "/here"}))
-    assert plain == settings_hash(Orders(Reconstruct, {"assets": "/there", "resolution": 512}))
-    assert plain != settings_hash(Orders(Reconstruct, {"resolution": 1024, "assets": "/here"}))
-    assert plain != settings_hash(Orders(WriteScene, {"resolution": 512, "assets": "/here"}))
+    plain = settings_hash(JobSpecification(Reconstruct, {"resolution": 512, "assets": "/here"}))
+    assert plain == settings_hash(JobSpecification(Reconstruct, {"assets": "/there", "resolution": 512}))
+    assert plain != settings_hash(JobSpecification(Reconstruct, {"resolution": 1024, "assets": "/here"}))
+    assert plain != settings_hash(JobSpecification(WriteScene, {"resolution": 512, "assets": "/here"}))

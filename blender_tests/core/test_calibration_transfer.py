@@ -20,7 +20,7 @@ from facedetail_addon.core.model_import.adapt import AdaptedModel, adapt
 from facedetail_addon.core.model_import.calibration_transfer import transfer_calibration
 from facedetail_addon.core.model_import.correspondence import correspond
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from scripts.benchmark.foreign_heads import mask
+from scripts.benchmark.external_heads import mask
 
 MODES = 30
 SIZE = 1.2
@@ -43,13 +43,13 @@ def known(model):
 def adapted(model, known) -> AdaptedModel:
     """The mask, larger, with the first built-in modes of identity in reverse order."""
     head, of = known
-    foreign = replace(
+    external = replace(
         head.model,
         mean=SIZE * head.model.mean,
         identity_basis=SIZE * model.identity_basis[MODES - 1 :: -1, of],
         expression_mean=np.zeros_like(head.model.mean),
     )
-    return adapt(foreign, model, correspond(foreign, model, None))
+    return adapt(external, model, correspond(external, model, None))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_points_lie_where_the_same_skin_is(transferred, calibration, known, adap
     inside = np.linalg.norm(transferred.offset / adapted.correspondence.scale - calibration.offset, axis=1) < 0.5
     assert 0.7 < inside.mean() < 1  # a mask ends before the outline's landmarks
     assert np.linalg.norm(frame - SIZE * measured, axis=1)[inside].mean() < 4
-    assert (transferred.spread[~inside] > SIZE * calibration.spread[~inside]).mean() > 0.9
+    assert (transferred.sigma[~inside] > SIZE * calibration.sigma[~inside]).mean() > 0.9
 
 
 def test_expressions_answer_by_name(calibration, model, adapted):

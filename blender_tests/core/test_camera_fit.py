@@ -14,10 +14,10 @@ from facedetail_addon.core.fit.contour import silhouette_choice
 from facedetail_addon.core.fit.perspective import (
     FARTHEST_MM,
     NEAREST_MM,
+    default_focal_px,
     initial_perspective,
     point_jacobian,
     refine_perspective,
-    usual_focal_px,
 )
 from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
 
@@ -109,9 +109,9 @@ def test_point_jacobian_is_the_difference_quotient(points):
 
 def test_usual_focal_length_keeps_portraits_at_a_usual_distance():
     lens = 512 / np.tan(np.radians(25))
-    assert usual_focal_px((1024, 800), lens / 1000) == pytest.approx(lens)
-    assert usual_focal_px((1024, 800), lens / 200) == pytest.approx(NEAREST_MM * lens / 200)
-    assert usual_focal_px((1024, 800), lens / 9000) == pytest.approx(FARTHEST_MM * lens / 9000)
+    assert default_focal_px((1024, 800), lens / 1000) == pytest.approx(lens)
+    assert default_focal_px((1024, 800), lens / 200) == pytest.approx(NEAREST_MM * lens / 200)
+    assert default_focal_px((1024, 800), lens / 9000) == pytest.approx(FARTHEST_MM * lens / 9000)
 
 
 def test_head_angles_read_back_a_pose():

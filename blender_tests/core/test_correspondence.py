@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Foreign heads whose true place on the built-in head is known are matched to it, and become models like it."""
+"""External heads whose true place on the built-in head is known are matched to it, and become models like it."""
 
 from dataclasses import replace
 
@@ -11,13 +11,13 @@ from facedetail_addon.core.errors import FaceModelError
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model import split_quads
 from facedetail_addon.core.face_model.model_file import load_face_model, save_face_model
-from facedetail_addon.core.model_import.adapt import AdaptedModel, adapt, carry_points
+from facedetail_addon.core.model_import.adapt import AdaptedModel, adapt, transfer_points
 from facedetail_addon.core.model_import.correspondence import Correspondence, correspond
 from facedetail_addon.core.model_import.importers.ict import LANDMARK_VERTICES
 from facedetail_addon.core.model_import.uv_folds import folded
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.uv.atlas import make_atlas
-from scripts.benchmark.foreign_heads import (
+from scripts.benchmark.external_heads import (
     KnownHead,
     errors_mm,
     kit_head,
@@ -129,19 +129,19 @@ def test_a_mask_with_skin_over_the_eyes(face_only, model):
 
 def test_expressions_are_carried_over_and_own_modes_kept_apart(face_only, model):
     head, adapted = face_only
-    foreign = head.model
-    assert adapted.model.origin.carried_expressions and adapted.model.expression_names == model.expression_names
-    assert adapted.model.own_expressions.basis.shape == (1, len(adapted.model.mean), 3)
+    external = head.model
+    assert adapted.model.origin.transferred_expressions and adapted.model.expression_names == model.expression_names
+    assert adapted.model.native_expressions.basis.shape == (1, len(adapted.model.mean), 3)
     np.testing.assert_allclose(
-        np.linalg.norm(adapted.model.own_expressions.basis[0, : len(foreign.mean)], axis=1),
-        np.linalg.norm(foreign.expression_basis[0], axis=1),
+        np.linalg.norm(adapted.model.native_expressions.basis[0, : len(external.mean)], axis=1),
+        np.linalg.norm(external.expression_basis[0], axis=1),
         atol=1e-3,
     )
     for name in ("mouthSmileLeft", "jawOpen"):
         index = model.expression_names.index(name)
         seen = head.face & ~np.isnan(errors_mm(head, model, adapted.correspondence))
         _, nearest = cKDTree(model.mean[: model.skin.stop]).query(head.place[seen])
-        there = adapted.model.expression_basis[index, : foreign.skin.stop][seen]
+        there = adapted.model.expression_basis[index, : external.skin.stop][seen]
         here = model.expression_basis[index][nearest]
         strong = np.linalg.norm(here, axis=1) > 2
         ratio = np.linalg.norm(there - here, axis=1)[strong] / np.linalg.norm(here, axis=1)[strong]
@@ -154,9 +154,9 @@ def test_the_kit_keeps_its_parts_and_expressions(kit, model):
     error = errors_mm(head, model, adapted.correspondence)
     assert np.median(of_face(head, error)) < 0.05 and np.nanpercentile(error, 95) < 0.3
     origin = adapted.model.origin
-    assert not origin.carried_expressions and not origin.attached and adapted.model.own_expressions is None
+    assert not origin.transferred_expressions and not origin.attached and adapted.model.native_expressions is None
     skin, own = adapted.model.skin, head.model.skin
-    np.testing.assert_array_equal(skin.own_uv[skin.own_face_uv], own.uv[own.face_uv])
+    np.testing.assert_array_equal(skin.native_uv[skin.native_face_uv], own.uv[own.face_uv])
     assert [part.name for part in adapted.model.parts] == [part.name for part in head.model.parts]
     # The kit's 68 vertices were made by hand; the built-in head's landmarks come to lie on them.
     landmarks = adapted.model.landmarks68.points(adapted.model.mean)
@@ -185,15 +185,15 @@ def test_an_adapted_model_is_a_face_model(which, model, request, tmp_path):
     for name in ("mean", "identity_basis", "expression_basis"):
         np.testing.assert_array_equal(getattr(again, name), getattr(few, name))
     for ours, theirs in zip(again.parts, few.parts, strict=True):
-        for key in ("faces", "uv", "face_uv", "own_uv", "own_face_uv"):
+        for key in ("faces", "uv", "face_uv", "native_uv", "native_face_uv"):
             np.testing.assert_array_equal(getattr(ours, key), getattr(theirs, key))
-    for own in ("own_expressions", "own_albedo"):
+    for own in ("native_expressions", "native_albedo"):
         ours, theirs = getattr(again, own), getattr(few, own)
         assert (ours is None) == (theirs is None)
         assert ours is None or np.array_equal(ours.basis, theirs.basis)
     atlas = make_atlas(few, 256)
     assert atlas.covered.mean() > 0.2
-    embedding = carry_points(load_calibration().embedding, model, adapted)
+    embedding = transfer_points(load_calibration().embedding, model, adapted)
     assert embedding.vertices.shape == (478, 3) and embedding.vertices.max() < len(few.mean)
     np.testing.assert_allclose(embedding.weights.sum(axis=1), 1, atol=1e-5)
     away = embedding.points(few.mean) - load_calibration().embedding.points(model.mean)
@@ -202,7 +202,7 @@ def test_an_adapted_model_is_a_face_model(which, model, request, tmp_path):
 
 def test_pupils_of_own_eyes_look_ahead(kit, model):
     _, adapted = kit
-    points = carry_points(load_calibration().embedding, model, adapted).points(adapted.model.mean)
+    points = transfer_points(load_calibration().embedding, model, adapted).points(adapted.model.mean)
     ours = load_calibration().embedding.points(model.mean)
     np.testing.assert_allclose(points[[468, 473]], ours[[468, 473]], atol=1.0)
 

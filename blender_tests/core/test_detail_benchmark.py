@@ -232,7 +232,7 @@ def test_dark_is_deep_is_the_photos_brightness():
 
 def test_blank_inputs_keep_only_light_and_noise(skin):
     inputs = lit_inputs(skin, (0.6, 0.3))
-    blank, even, noise = blank_inputs(inputs, grain_mm=0.4).values()
+    blank, even, noise = blank_inputs(inputs, resolvable_mm=0.4).values()
     for one in (blank, even, noise):
         assert not one.chroma.any()
         assert (one.mask == inputs.mask).all()

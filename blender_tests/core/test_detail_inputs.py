@@ -78,10 +78,10 @@ def inputs(model, atlas, space, posed, transfer) -> DetailInputs:
 
 def inputs_of(photo: UnwrappedPhoto, light: LightEstimate, *given) -> DetailInputs:
     transfer, vertices, space, atlas = given
-    return detail_inputs(photo, light, transfer, vertices, grain_at(vertices), space, atlas)
+    return detail_inputs(photo, light, transfer, vertices, resolvable_at(vertices), space, atlas)
 
 
-def grain_at(vertices: np.ndarray) -> np.ndarray:
+def resolvable_at(vertices: np.ndarray) -> np.ndarray:
     """(V,) mm that grow from one ear to the other."""
     return (1.1 + 0.01 * vertices[:, 0]).clip(0.2, 2.0).astype(np.float32)
 
@@ -263,7 +263,7 @@ def test_light_from_skin_and_gloss_weaken_what_slopes_change(model, atlas, space
     light = estimate(transfer)
     brighter = LightEstimate(light.radiance, light.gamma, 2 * light.shading, light.gloss, 0.1, False)
     found = inputs_of(grey(atlas), brighter, transfer, posed[: model.skin.stop], space, atlas)
-    for name in ("light_x", "light_y", "lit"):
+    for name in ("light_x", "light_y", "direct_fraction"):
         before, after = getattr(inputs, name), getattr(found, name)
         calm = (inputs.mask > 0.99) & (cv2.dilate(np.abs(before), np.ones((25, 25))) < 2.5)  # nowhere clipped
         np.testing.assert_allclose(after[calm], before[calm] / 2, atol=0.02)
@@ -283,7 +283,7 @@ def test_light_channels_do_not_depend_on_the_textures_resolution(model, space, p
     finer = make_atlas(model, 2 * R)
     found = inputs_of(grey(finer), estimate(transfer), transfer, posed[: model.skin.stop], space, finer)
     sure = cv2.erode(inputs.mask, np.ones((9, 9))) > 0.99
-    for name in ("light_x", "light_y", "lit"):
+    for name in ("light_x", "light_y", "direct_fraction"):
         assert np.quantile(np.abs(getattr(found, name) - getattr(inputs, name))[sure], 0.98) < 0.05, name
     assert ((found.mask > 0.5) != (inputs.mask > 0.5)).mean() < 0.01
 
@@ -342,7 +342,14 @@ def test_whatever_the_photo_the_inputs_are_finite_and_in_range(model, atlas, spa
         light = LightEstimate(light.radiance, light.gamma, 0 * light.shading, light.gloss, 0.1, True)
     photo = photo_of(atlas, color, np.zeros((R, R), np.float32) if case == "unseen" else None)
     found = inputs_of(photo, light, transfer, posed[: model.skin.stop], space, atlas)
-    for name, most in (("value", 4), ("chroma", 4), ("light_x", 3), ("light_y", 3), ("lit", 1), ("mask", 1)):
+    for name, most in (
+        ("value", 4),
+        ("chroma", 4),
+        ("light_x", 3),
+        ("light_y", 3),
+        ("direct_fraction", 1),
+        ("mask", 1),
+    ):
         channel = getattr(found, name)
         assert channel.shape == (HIGH, WIDE) and channel.dtype == np.float32, name
         assert np.isfinite(channel).all() and np.abs(channel).max() <= most, name
@@ -381,11 +388,11 @@ def test_hair_is_no_skin_and_a_groove_is(model, atlas, space, posed, transfer):
 
 def test_grain_is_the_skins_or_the_textures(model, atlas, posed, inputs):
     """On 512 texels nothing below 0.8 mm is shown, however sharp the photo."""
-    grain = on_texels(atlas, grain_at(posed[: model.skin.stop])[:, None])[..., 0]
-    found = to_texture(inputs.grain_mm)
+    resolvable = on_texels(atlas, resolvable_at(posed[: model.skin.stop])[:, None])[..., 0]
+    found = to_texture(inputs.resolvable_mm)
     where = inside(model, atlas, in_regions(model, "forehead", "nose"))
-    np.testing.assert_allclose(found[where], np.maximum(grain[where], STEP * TEXEL_MM), atol=0.05)
-    assert (grain[where] < 0.75).any() and (grain[where] > 1.4).any()
+    np.testing.assert_allclose(found[where], np.maximum(resolvable[where], STEP * TEXEL_MM), atol=0.05)
+    assert (resolvable[where] < 0.75).any() and (resolvable[where] > 1.4).any()
 
 
 def test_faint_brows_are_no_skin_but_the_skin_between_them_is(model, atlas, space, posed, transfer):

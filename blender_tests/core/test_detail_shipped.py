@@ -114,7 +114,7 @@ def test_bad_photos_give_bounded_relief(studio, net, photo, harm):
         assert np.abs(np.diff(part, axis=0)).max() < 0.25 and np.abs(np.diff(part, axis=1)).max() < 0.25, "cliffs"
     if harm in ("blurred", "tiny"):
         assert not maps.fine.any()
-        assert np.median(found.inputs.grain_mm[found.inputs.mask > 0.5]) > 1
+        assert np.median(found.inputs.resolvable_mm[found.inputs.mask > 0.5]) > 1
 
 
 def test_truth_lies_where_the_fit_sees_it(studio, sample, vertices, bumps):

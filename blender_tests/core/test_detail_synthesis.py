@@ -75,12 +75,16 @@ def waves(amplitude_mm: float) -> DetailNet:
     return DetailNet(network, half=False)
 
 
-def inputs_of(mask: np.ndarray, seed: int = 0, grain_mm: float = SHARP_MM) -> DetailInputs:
+def inputs_of(mask: np.ndarray, seed: int = 0, resolvable_mm: float = SHARP_MM) -> DetailInputs:
     """Noise on some skin."""
     rng = np.random.default_rng(seed)
     channels = [rng.normal(size=mask.shape).astype(np.float32) for _ in range(4)]
     return DetailInputs(
-        *channels, np.ones_like(mask), mask.astype(np.float32), np.full_like(mask, 0.5), np.full_like(mask, grain_mm)
+        *channels,
+        np.ones_like(mask),
+        mask.astype(np.float32),
+        np.full_like(mask, 0.5),
+        np.full_like(mask, resolvable_mm),
     )
 
 
@@ -212,7 +216,7 @@ def test_heights_stay_below_their_limit(model, atlas, wild):
 
 
 def test_fine_relief_fades_with_the_grain_of_the_photo(model, atlas, wild):
-    photos = [inputs_of(skin(*FOREHEAD), grain_mm=grain_mm) for grain_mm in (0.2, 0.7, 1.2)]
+    photos = [inputs_of(skin(*FOREHEAD), resolvable_mm=resolvable_mm) for resolvable_mm in (0.2, 0.7, 1.2)]
     sharp, middling, coarse = (detail_of(model, atlas, inputs, wild) for inputs in photos)
     assert sharp.fine.std() > 0.003 and not coarse.fine.any()
     share = middling.fine.std() / sharp.fine.std()
@@ -257,8 +261,8 @@ def test_hostile_inputs_give_finite_relief(model, atlas, wild, fill):
 def test_warnings_tell_of_coarse_photos():
     """Whenever fine relief is weakened, and how much of it is left."""
     mask = skin(slice(100, 700), slice(400, 1100))
-    assert notices(inputs_of(mask, grain_mm=0.45)) == ()
-    (middling,), (coarse,) = (notices(inputs_of(mask, grain_mm=grain_mm)) for grain_mm in (0.7, 1.5))
+    assert notices(inputs_of(mask, resolvable_mm=0.45)) == ()
+    (middling,), (coarse,) = (notices(inputs_of(mask, resolvable_mm=resolvable_mm)) for resolvable_mm in (0.7, 1.5))
     assert middling.code == coarse.code == "low_detail"
     assert "0.7 mm" in middling.message and "shown at 57%" in middling.message
     assert "1.5 mm" in coarse.message and "left out" in coarse.message

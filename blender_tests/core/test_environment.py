@@ -8,7 +8,7 @@ from facedetail_addon.core.rendering.environment import (
     environment_image,
     image_directions,
     image_solid_angles,
-    realisable,
+    nonnegative,
     split_sun,
     studio_image,
 )
@@ -24,7 +24,7 @@ FLOOR = 1.01e-5
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0, 1.4])
 def test_coefficients_of_a_possible_light_are_kept(slope):
     radiance = tilted(slope, (1.0, 0.8, 0.5))
-    np.testing.assert_allclose(realisable(radiance), radiance, atol=1e-5)
+    np.testing.assert_allclose(nonnegative(radiance), radiance, atol=1e-5)
     np.testing.assert_allclose(coefficients_of(environment_image(radiance, HEIGHT), 3), radiance, atol=2e-3)
 
 
@@ -32,7 +32,7 @@ def test_coefficients_of_a_possible_light_are_kept(slope):
 def test_coefficients_of_light_that_was_measured_are_kept(bands):
     """What an environment shows can be shown: coefficients of positive lamps of three colours, up to 81 of them."""
     radiance = coefficients_of(lamps(6.0), bands)
-    np.testing.assert_allclose(realisable(radiance), radiance, atol=1e-5)
+    np.testing.assert_allclose(nonnegative(radiance), radiance, atol=1e-5)
     picture = environment_image(radiance, HEIGHT)
     np.testing.assert_allclose(coefficients_of(picture, bands), radiance, atol=2e-3 * radiance[0].max())
     assert picture.min() > 0
@@ -50,7 +50,7 @@ def test_pictures_are_positive_finite_and_twice_as_wide_as_high(slope, height):
 def test_the_picture_shows_what_it_is_said_to_show(seed):
     """Cutting negative light off at black would change the coefficients; that it has these is the proof it was not."""
     radiance = random_light(seed)
-    said = realisable(radiance)
+    said = nonnegative(radiance)
     shown = coefficients_of(environment_image(radiance, HEIGHT), 3)
     np.testing.assert_allclose(shown, said, atol=2e-3 * np.abs(said).max())
 
@@ -58,7 +58,7 @@ def test_the_picture_shows_what_it_is_said_to_show(seed):
 @pytest.mark.parametrize("radiance", ["tilted 2.3", "tilted 6", "random 2", "random 3"])
 def test_impossible_coefficients_are_damped_band_by_band(radiance):
     radiance = impossible(radiance)
-    damped = realisable(radiance)
+    damped = nonnegative(radiance)
     np.testing.assert_allclose(damped[0], radiance[0], rtol=1e-6)
     factors = []
     for band in range(3):
@@ -66,7 +66,7 @@ def test_impossible_coefficients_are_damped_band_by_band(radiance):
         factors.append(float((damped[rows] * radiance[rows]).sum() / max((radiance[rows] ** 2).sum(), 1e-9)))
         np.testing.assert_allclose(damped[rows], factors[-1] * radiance[rows], atol=1e-5)
     assert factors[1] < 1 and 0 <= factors[2] <= factors[1]
-    np.testing.assert_allclose(realisable(damped), damped, atol=1e-4 * radiance[0].max())
+    np.testing.assert_allclose(nonnegative(damped), damped, atol=1e-4 * radiance[0].max())
 
 
 @pytest.mark.parametrize("radiance", ["tilted 2.3", "tilted 6", "random 2", "random 3"])
@@ -90,7 +90,7 @@ def test_a_lamp_is_brightest_where_it_is(bands, width):
 
 def test_darkness_gives_a_dark_picture():
     assert environment_image(np.zeros((9, 3)), 32).max() < FLOOR
-    assert np.abs(realisable(np.zeros((9, 3)))).max() < 1e-4
+    assert np.abs(nonnegative(np.zeros((9, 3)))).max() < 1e-4
 
 
 @pytest.mark.parametrize("missing", [0.0, -1.0])
@@ -127,7 +127,7 @@ def test_the_same_light_gives_the_same_picture():
     np.testing.assert_array_equal(environment_image(radiance, 32), environment_image(radiance.copy(), 32))
 
 
-@pytest.mark.parametrize("function", [environment_image, realisable, split_sun])
+@pytest.mark.parametrize("function", [environment_image, nonnegative, split_sun])
 def test_what_is_no_light_is_refused(function):
     for value in (np.nan, np.inf):
         radiance = tilted(0.5, (1.0, 1.0, 1.0))
@@ -149,7 +149,7 @@ def test_sun_is_found_and_taken_out_of_the_light(bands, sharpness):
     assert sun.irradiance.min() > 0 and sun.irradiance[0] > sun.irradiance[1] > sun.irradiance[2]
     both = rest + np.outer(evaluate(sun.direction, bands), sun.irradiance)
     np.testing.assert_allclose(both[:9], radiance[:9], atol=1e-4)
-    np.testing.assert_allclose(realisable(rest), rest, atol=2e-3 * radiance[0].max())
+    np.testing.assert_allclose(nonnegative(rest), rest, atol=2e-3 * radiance[0].max())
     assert environment_image(rest, HEIGHT).min() > 0
     assert np.linalg.norm(rest[1:4]) < 0.8 * np.linalg.norm(radiance[1:4])
 

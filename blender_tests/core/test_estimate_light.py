@@ -9,7 +9,7 @@ import pytest
 from blender_tests.core.unwrap_scene import camera_at, fit_of
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.model import split_quads
-from facedetail_addon.core.lighting.estimate import estimate_light, notices, shade, usual_direction_of
+from facedetail_addon.core.lighting.estimate import estimate_light, notices, prior_direction_of, shade
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.rendering.transfer import light_transfer
 from facedetail_addon.core.skin.basis import load_basis
@@ -47,8 +47,8 @@ class Studio:
         )
 
     def estimate(self, seen: UnwrappedPhoto):
-        usual = usual_direction_of(self.fit.perspective.rotation)
-        return estimate_light(seen, self.transfer, self.basis, self.atlas, usual)
+        prior_direction = prior_direction_of(self.fit.perspective.rotation)
+        return estimate_light(seen, self.transfer, self.basis, self.atlas, prior_direction)
 
 
 @pytest.fixture(scope="module")

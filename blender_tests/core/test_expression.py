@@ -27,7 +27,7 @@ from facedetail_addon.core.observe.expression.types import (
     LANDMARKS,
     PRIOR,
     PRIOR_AND_LANDMARKS,
-    ExpressionReading,
+    ExpressionPrior,
 )
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
@@ -176,7 +176,7 @@ class TestDictionary:
             lambda d: {"step": np.zeros_like(d.step)},
             lambda d: {"neighbours": 0},
             lambda d: {"neighbours": 301},
-            lambda d: {"usual_distance": float("nan")},
+            lambda d: {"reference_distance": float("nan")},
             lambda d: {"metric": replace(d.metric, bias2=d.metric.bias2[:-1])},
             lambda d: {"metric": replace(d.metric, weights1=np.full_like(d.metric.weights1, np.inf))},
             lambda d: {"metric": replace(d.metric, deviation=np.zeros_like(d.metric.deviation))},
@@ -264,7 +264,7 @@ class TestReading:
         assert notices(strange, LANDMARKS) == ()
 
 
-def assert_bounded(reading: ExpressionReading) -> None:
+def assert_bounded(reading: ExpressionPrior) -> None:
     assert np.isfinite(reading.beta_prior).all() and np.isfinite(reading.precision).all()
     assert 0 <= reading.beta_prior.min() and reading.beta_prior.max() <= 1
     assert np.isclose(reading.emotion.probabilities.sum(), 1, atol=1e-4)

@@ -14,7 +14,7 @@ from facedetail_addon.core.observe.expression.types import (
     PRIOR,
     PRIOR_AND_LANDMARKS,
     Emotion,
-    ExpressionReading,
+    ExpressionPrior,
 )
 from scripts.benchmark.expression import AREAS, report_heads, report_pairs
 from scripts.benchmark.expression_measure import (
@@ -190,7 +190,7 @@ def test_the_true_expression_as_reading_beats_its_partners(truth, tools):
     (landmarks,) = tools.landmarker.find(picture)
     sure, emotion = 1e4 * np.eye(len(pair.other_beta)), Emotion(np.full(7, 1 / 7, np.float32))
     own, partner = (
-        Seen(picture, landmarks, ExpressionReading(emotion, beta, sure, 1.0), None)
+        Seen(picture, landmarks, ExpressionPrior(emotion, beta, sure, 1.0), None)
         for beta in (pair.sample.beta, pair.other_beta)
     )
     fits = fit_sources(tools, own, partner)

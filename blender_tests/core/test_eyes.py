@@ -11,10 +11,10 @@ from facedetail_addon.core.colour import LUMINANCE, to_srgb8
 from facedetail_addon.core.eyes.estimate import estimate_eyes, notices
 from facedetail_addon.core.eyes.look import eye_colors
 from facedetail_addon.core.eyes.sampling import EyeSample, sample_eye
-from facedetail_addon.core.eyes.types import USUAL_EYES, EyeLook
+from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 from facedetail_addon.core.face_model.eyeball import Eyeball
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.pipeline import Core, Settings, reconstruct
+from facedetail_addon.core.pipeline import Models, Settings, reconstruct
 
 BLUE, BROWN, BLACK = (0.10, 0.13, 0.16), (0.065, 0.040, 0.027), (0.016, 0.012, 0.011)
 SIZE = (240, 140)
@@ -119,7 +119,7 @@ def test_eyes_that_differ_are_believed_less_and_the_sharper_one_more():
 @pytest.mark.parametrize("samples", [[], [replace(SEEN, iris=np.array([0.7, 0.7, 0.75]))]], ids=["unseen", "glare"])
 def test_what_is_not_seen_is_a_usual_brown_and_says_so(model, samples):
     look = estimate_eyes(samples, monochrome=False)
-    assert look.iris == USUAL_EYES.iris and look.confidence == 0
+    assert look.iris == DEFAULT_EYES.iris and look.confidence == 0
     assert [notice.code for notice in notices(look, model, False)] == ["eye_colour"]
     skin_only = replace(model, parts=model.parts[:1])
     assert notices(look, skin_only, False) == ()
@@ -132,8 +132,8 @@ def test_a_grey_photo_gives_grey_eyes_of_their_brightness():
 
 
 @pytest.fixture(scope="module")
-def core() -> Core:
-    return Core.load(Settings(resolution=512, detail="none"))
+def core() -> Models:
+    return Models.load(Settings(resolution=512, detail="none"))
 
 
 @pytest.mark.parametrize(("photo", "light_eyed"), [("104", True), ("082", False)])

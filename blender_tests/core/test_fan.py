@@ -24,7 +24,7 @@ from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.observe.landmarks.fan import FanLandmarker, fan_region, load_library
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from facedetail_addon.core.pipeline import Core, Settings, reconstruct
+from facedetail_addon.core.pipeline import Models, Settings, reconstruct
 
 face_alignment = load_library()
 
@@ -272,7 +272,7 @@ def test_a_photo_is_fitted_to_its_points(landmarker, face, tmp_path):
     photo = tmp_path / "astronaut.png"
     Image.fromarray(astronaut()).save(photo)
     mesh = Settings(resolution=512, fit="sparse", detail="none")
-    core = dataclasses.replace(Core.load(mesh), fan=landmarker, offset=None)
+    core = dataclasses.replace(Models.load(mesh), fan=landmarker, offset=None)
     settings = dataclasses.replace(mesh, landmarker="fan", fit="auto")
     result = reconstruct(photo, core, settings, lambda text, done: None)
     assert result.landmarker == "fan"

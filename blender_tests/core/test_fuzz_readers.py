@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageCms, features
 
 from blender_tests.core import fuzzing
-from blender_tests.core.foreign_files import (
+from blender_tests.core.external_files import (
     bfm_2009_variables,
     quiet,
     skin_of,
@@ -116,9 +116,9 @@ def test_ict_npz(kit, tmp_path):
 
 
 def test_ict_obj(kit, tmp_path):
-    from facedetail_addon.core.model_import.importers.read import read_foreign_model
+    from facedetail_addon.core.model_import.importers.read import read_external_model
 
     np.savez(tmp_path / "kit.npz", **kit)
     (tmp_path / "seeds" / "FaceXModel").mkdir(parents=True)
-    write_ict_obj(tmp_path / "seeds" / "FaceXModel", read_foreign_model(tmp_path / "kit.npz", quiet), 1, 1)
+    write_ict_obj(tmp_path / "seeds" / "FaceXModel", read_external_model(tmp_path / "kit.npz", quiet), 1, 1)
     fuzz("model", tmp_path / "seeds", MOST_MODEL_BYTES)

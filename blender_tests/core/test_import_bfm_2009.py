@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from blender_tests.core.foreign_files import (
+from blender_tests.core.external_files import (
     Skin,
     bfm_2009_variables,
     quiet,
@@ -15,7 +15,7 @@ from blender_tests.core.foreign_files import (
     write_bfm_2009,
     write_expressions_2009,
 )
-from facedetail_addon.core.model_import.importers.read import read_foreign_model, source_sha256
+from facedetail_addon.core.model_import.importers.read import read_external_model, source_sha256
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def variables(skin) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("compressed", [True, False])
 def test_2009_comes_back_as_written(variables, skin, tmp_path, compressed):
     path = write_bfm_2009(tmp_path, variables, compressed)
-    found = read_foreign_model(path, quiet)
+    found = read_external_model(path, quiet)
     np.testing.assert_allclose(found.mean, skin.mean, atol=1e-4)
     np.testing.assert_allclose(found.identity_basis, skin.identity, atol=1e-4 * np.abs(skin.identity).max())
     np.testing.assert_allclose(found.albedo_mean, skin.albedo_mean, atol=1e-5)
@@ -48,7 +48,7 @@ def test_2009_takes_the_expressions_beside_it(variables, skin, tmp_path):
     alone = source_sha256(path)
     vertices = np.delete(np.arange(len(skin.mean)), np.arange(100, 375))
     write_expressions_2009(tmp_path, skin, vertices)
-    found = read_foreign_model(path, quiet)
+    found = read_external_model(path, quiet)
     np.testing.assert_allclose(found.neutral, skin.mean[vertices], atol=1e-4)
     np.testing.assert_allclose(found.expression_mean, skin.expression_mean[vertices], atol=1e-4)
     np.testing.assert_allclose(found.expression_basis, skin.expression[:, vertices], atol=1e-3)

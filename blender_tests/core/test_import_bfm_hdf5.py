@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from blender_tests.core.foreign_files import (
+from blender_tests.core.external_files import (
     COLOURS,
     EXPRESSIONS,
     IDENTITIES,
@@ -19,7 +19,7 @@ from blender_tests.core.foreign_files import (
     write_bfm_hdf5,
 )
 from facedetail_addon.core.model_import.importers.bfm_hdf5 import IBUG_OF_NAME
-from facedetail_addon.core.model_import.importers.read import read_foreign_model, source_sha256
+from facedetail_addon.core.model_import.importers.read import read_external_model, source_sha256
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def hdf5(written_hdf5, tmp_path):
 
 
 def test_hdf5_comes_back_as_written(hdf5, skin):
-    found = read_foreign_model(hdf5, quiet)
+    found = read_external_model(hdf5, quiet)
     np.testing.assert_allclose(found.mean, skin.mean + skin.expression_mean, atol=1e-4)
     np.testing.assert_allclose(found.neutral, skin.mean, atol=1e-4)
     assert np.abs(found.expression_mean).max() > 0.5
@@ -67,7 +67,7 @@ def test_hdf5_comes_back_as_written(hdf5, skin):
 
 
 def test_hdf5_landmarks_are_those_of_ibug(hdf5, skin):
-    found = read_foreign_model(hdf5, quiet).landmarks68
+    found = read_external_model(hdf5, quiet).landmarks68
     known = sorted(IBUG_OF_NAME.values())
     assert np.flatnonzero(found >= 0).tolist() == known
     np.testing.assert_allclose(skin.mean[found[known]], skin.mean[skin.landmarks[known]], atol=1e-4)
@@ -80,16 +80,16 @@ def test_hdf5_landmarks_may_be_fixed_text_or_missing(hdf5):
         text = file["metadata/landmarks/json"].asstr()[()]
         del file["metadata/landmarks/json"]
         file["metadata/landmarks/json"] = np.array([text.encode()])
-    assert (read_foreign_model(hdf5, quiet).landmarks68 >= 0).sum() == len(IBUG_OF_NAME)
+    assert (read_external_model(hdf5, quiet).landmarks68 >= 0).sum() == len(IBUG_OF_NAME)
     with h5py.File(hdf5, "r+") as file:
         del file["metadata"]
-    assert read_foreign_model(hdf5, quiet).landmarks68 is None
+    assert read_external_model(hdf5, quiet).landmarks68 is None
 
 
 def test_hdf5_triangles_are_turned_outwards(hdf5, skin):
     with h5py.File(hdf5, "r+") as file:
         file["shape/representer/cells"][:] = file["shape/representer/cells"][:][::-1]
-    found = read_foreign_model(hdf5, quiet)
+    found = read_external_model(hdf5, quiet)
     assert volume(found.mean, found.skin.triangles()) > 0 > volume(found.mean, skin.triangles[:, ::-1])
 
 
@@ -243,7 +243,7 @@ def test_units_and_axes_are_checked(hdf5, spoil, expected):
     with h5py.File(hdf5, "r+") as file:
         spoil(file)
     if expected is None:  # upside down: nothing tells without landmarks
-        assert read_foreign_model(hdf5, quiet).landmarks68 is None
+        assert read_external_model(hdf5, quiet).landmarks68 is None
     else:
         assert expected in refusal(hdf5)
 

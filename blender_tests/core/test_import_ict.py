@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from blender_tests.core.foreign_files import quiet, refusal, write_ict_obj
-from facedetail_addon.core.model_import.external import ForeignModel
-from facedetail_addon.core.model_import.importers.read import read_foreign_model, source_sha256
+from blender_tests.core.external_files import quiet, refusal, write_ict_obj
+from facedetail_addon.core.model_import.external import ExternalModel
+from facedetail_addon.core.model_import.importers.read import read_external_model, source_sha256
 
 IDENTITIES, EXPRESSIONS = 3, 2
 
@@ -19,8 +19,8 @@ def pack(data_dir):
 
 
 @pytest.fixture(scope="module")
-def kit(pack) -> ForeignModel:
-    return read_foreign_model(pack, quiet)
+def kit(pack) -> ExternalModel:
+    return read_external_model(pack, quiet)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_objects_are_apart_and_keep_their_uv(kit):
 
 
 def test_meshes_give_the_same_head_as_the_pack(meshes, kit):
-    found = read_foreign_model(meshes, quiet)
+    found = read_external_model(meshes, quiet)
     np.testing.assert_allclose(found.mean, kit.mean, atol=2e-3)
     np.testing.assert_allclose(found.identity_basis, kit.identity_basis[:IDENTITIES], atol=4e-3)
     np.testing.assert_allclose(found.expression_basis, kit.expression_basis[:EXPRESSIONS], atol=4e-3)
@@ -88,7 +88,7 @@ def test_the_repository_and_the_neutral_mesh_lead_to_the_folder(meshes):
 def test_expressions_may_be_missing(meshes, tmp_path):
     for name in ("generic_neutral_mesh.obj", "identity000.obj"):
         shutil.copy(meshes / name, tmp_path / name)
-    found = read_foreign_model(tmp_path, quiet)
+    found = read_external_model(tmp_path, quiet)
     assert found.expression_names == () and found.expression_basis.shape == (0, 26719, 3)
 
 

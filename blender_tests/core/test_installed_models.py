@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from blender_tests.core.foreign_files import COLOURS, EXPRESSIONS, IDENTITIES, quiet, skin_of, write_bfm_hdf5
+from blender_tests.core.external_files import COLOURS, EXPRESSIONS, IDENTITIES, quiet, skin_of, write_bfm_hdf5
 from facedetail_addon.core.errors import FaceModelError, OutputError
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.library import load_named_calibration, load_named_model, named_dictionary
@@ -26,7 +26,7 @@ from facedetail_addon.core.face_model.store import (
     remove_model,
 )
 from facedetail_addon.core.model_import.install import install_model, match_again
-from facedetail_addon.core.pipeline import Core, Settings, reconstruct
+from facedetail_addon.core.pipeline import Models, Settings, reconstruct
 from facedetail_addon.core.result.record import Reconstruction
 
 
@@ -71,7 +71,7 @@ def test_what_is_installed_is_listed(info, assets, source, model):
     assert (info.vertices, info.identities, info.expressions) == (model.skin.stop, IDENTITIES, EXPRESSIONS)
     assert info.has_albedo and info.folds == 0 and info.residual_mm < 0.1
     assert "Basel" in info.licence and info.size_bytes > 1e6
-    assert any("no names" in text for text in info.lacks) and any("teeth" in text for text in info.lacks)
+    assert any("no names" in text for text in info.missing) and any("teeth" in text for text in info.missing)
     assert installed_models(assets / "nowhere") == ()
 
 
@@ -85,8 +85,8 @@ def test_a_second_import_does_nothing(info, source, assets, model):
 def test_model_and_calibration_come_back(info, assets, model):
     loaded, calibration = load_named_model(info.id, assets), load_named_calibration(info.id, assets)
     assert loaded.canonical() == model.fingerprint() != loaded.fingerprint()
-    assert loaded.own_expressions.basis.shape == (EXPRESSIONS, len(loaded.mean), 3)
-    assert loaded.own_albedo.basis.shape == (COLOURS, loaded.skin.stop, 3)
+    assert loaded.native_expressions.basis.shape == (EXPRESSIONS, len(loaded.mean), 3)
+    assert loaded.native_albedo.basis.shape == (COLOURS, loaded.skin.stop, 3)
     calibration.require_model(loaded)
     assert named_dictionary(info.id, assets) is None
 
@@ -134,7 +134,7 @@ def test_removed_is_gone(info, copy_of_assets):
     [
         {"vertices": "many"},
         {"format_version": 0},
-        {"lacks": ["fine", 3]},
+        {"missing": ["fine", 3]},
         {"surprise": 1},
         {"residual_mm": None},
         [],
@@ -194,9 +194,9 @@ def test_another_built_in_head_is_matched_again(copy_of_assets, info, model, fin
 
 
 @pytest.fixture(scope="module")
-def core(info, assets) -> tuple[Core, Settings]:
+def core(info, assets) -> tuple[Models, Settings]:
     settings = Settings(resolution=512, face_model=info.id, fit="sparse")
-    return Core.load(settings, assets), settings
+    return Models.load(settings, assets), settings
 
 
 @pytest.fixture(scope="module")
@@ -211,11 +211,11 @@ def result(core, tmp_path_factory) -> Reconstruction:
 def test_a_photo_is_fitted_with_its_own_modes(core, result, info):
     model = core[0].model
     assert result.face_model == info.id
-    assert result.alpha.shape == (IDENTITIES,) and result.own_beta.shape == (EXPRESSIONS,)
-    assert result.gamma.shape == (COLOURS,) and result.own_beta.any() and result.gamma.any()
+    assert result.alpha.shape == (IDENTITIES,) and result.native_beta.shape == (EXPRESSIONS,)
+    assert result.gamma.shape == (COLOURS,) and result.native_beta.any() and result.gamma.any()
     skin = model.skin.stop
-    own = model.own_expressions
-    posed = model.vertices(result.alpha) + own.mean + np.tensordot(result.own_beta, own.basis, 1)
+    native = model.native_expressions
+    posed = model.vertices(result.alpha) + native.mean + np.tensordot(result.native_beta, native.basis, 1)
     np.testing.assert_allclose(result.vertices[:skin], posed[:skin], atol=1e-3)
     np.testing.assert_allclose(result.vertices_neutral[:skin], model.vertices(result.alpha)[:skin], atol=1e-3)
     face_px = float(np.ptp(result.landmarks68_px, axis=0).max())
@@ -226,5 +226,5 @@ def test_a_photo_is_fitted_with_its_own_modes(core, result, info):
 def test_its_result_comes_back(core, result, tmp_path):
     back = Reconstruction.load(result.save(tmp_path, core[0].model))
     assert (back.face_model, back.landmarker) == (result.face_model, "mesh")
-    np.testing.assert_array_equal(back.own_beta, result.own_beta)
+    np.testing.assert_array_equal(back.native_beta, result.native_beta)
     np.testing.assert_array_equal(back.vertices, result.vertices)

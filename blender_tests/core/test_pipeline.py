@@ -12,7 +12,7 @@ from skimage import data
 
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
 from facedetail_addon.core.observe.expression.types import EXPRESSION_SOURCES, PRIOR
-from facedetail_addon.core.pipeline import Core, Settings, reconstruct
+from facedetail_addon.core.pipeline import Models, Settings, reconstruct
 from facedetail_addon.core.result.record import Reconstruction
 
 SMALL = Settings(resolution=512)
@@ -23,12 +23,12 @@ def silent(_text: str, _done: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def core() -> Core:
-    return Core.load(SMALL)
+def core() -> Models:
+    return Models.load(SMALL)
 
 
 @pytest.fixture(scope="module")
-def smooth(core) -> Core:
+def smooth(core) -> Models:
     """For what is known before the relief is made."""
     return dataclasses.replace(core, detail_net=None)
 
@@ -268,11 +268,11 @@ def test_settings_that_cannot_be(wrong):
 def test_what_is_not_installed_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(AssetError, match="2DFAN4") as caught:
-        Core.load(Settings(landmarker="fan"))
+        Models.load(Settings(landmarker="fan"))
     assert "Download" in caught.value.remedy
     for assets, remedy in ((None, "--assets"), (tmp_path, "Import it")):
         with pytest.raises(FaceModelError, match="bfm2017-0a") as caught:
-            Core.load(Settings(face_model="bfm2017-0a"), assets)
+            Models.load(Settings(face_model="bfm2017-0a"), assets)
         assert remedy in caught.value.remedy
 
 

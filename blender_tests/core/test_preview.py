@@ -8,7 +8,7 @@ import pytest
 
 from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_colours
 from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
-from facedetail_addon.core.eyes.types import USUAL_EYES, EyeLook
+from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 from facedetail_addon.core.observe.expression.types import EMOTIONS, LANDMARKS, Emotion
 from facedetail_addon.core.result.preview import head_box, render_preview, render_turned
 from facedetail_addon.core.result.record import Reconstruction
@@ -31,10 +31,10 @@ def reconstruction(model) -> Reconstruction:
     landmarks = model.landmarks68.points(fit.vertices).astype(np.float32)
     flat = flat_detail(512)
     return Reconstruction(
-        "known.png", model.name, "mesh", model.expression_names, fit.alpha, fit.beta, fit.own_beta, LANDMARKS,
+        "known.png", model.name, "mesh", model.expression_names, fit.alpha, fit.beta, fit.native_beta, LANDMARKS,
         Emotion(np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)), fit.affine, fit.perspective,
         fit.perspective.project(landmarks).astype(np.float32), landmarks, fit.vertices, fit.vertices_neutral,
-        np.zeros(60, np.float32), even, USUAL_EYES, {}, (), photo, painted,
+        np.zeros(60, np.float32), even, DEFAULT_EYES, {}, (), photo, painted,
         np.full((512, 512), 140, np.uint8), np.full((512, 512), 127, np.uint8),
         flat.medium, flat.fine, flat.normal, flat.normal_fine, seen.confidence,
     )  # fmt: skip

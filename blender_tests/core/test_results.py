@@ -13,8 +13,8 @@ import pytest
 
 from blender_tests.conftest import make_reconstruction
 from facedetail_addon.core.errors import OutputError
-from facedetail_addon.core.eyes.types import USUAL_EYES, EyeLook
-from facedetail_addon.core.io.atomic_directory import discard_half_written, whole_folder
+from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
+from facedetail_addon.core.io.atomic_directory import atomic_directory, discard_half_written
 from facedetail_addon.core.io.exr import read_exr, write_exr
 from facedetail_addon.core.notices import Notice
 from facedetail_addon.core.observe.expression.types import EMOTIONS, EXPRESSION_SOURCES, PRIOR, Emotion
@@ -77,7 +77,7 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
 
     record = json.loads((saved / "reconstruction.json").read_text(encoding="utf-8"), parse_constant=refuse)
     assert record["format_version"] == 5 and record["face_model"] == made.face_model
-    assert record["landmarker"] == "mesh" and record["own_beta"] == []
+    assert record["landmarker"] == "mesh" and record["native_beta"] == []
     assert np.array(record["camera"]["affine"]).shape == (2, 4)
     assert np.array(record["landmarks68_px"]).shape == (68, 2) and np.array(record["landmarks68_mm"]).shape == (68, 3)
     assert record["warnings"] == [{"code": "yaw", "message": "The head is turned by 50°."}]
@@ -92,7 +92,7 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
 
 def test_a_result_from_before_the_eyes_colours_has_usual_eyes(copy):
     edit(copy, lambda record: record.pop("eyes"))
-    assert Reconstruction.load(copy).eyes == USUAL_EYES
+    assert Reconstruction.load(copy).eyes == DEFAULT_EYES
 
 
 @pytest.mark.parametrize("source", EXPRESSION_SOURCES)
@@ -179,7 +179,7 @@ def test_failure_leaves_everything_as_it_was(tmp_path, failure, older):
         target.mkdir()
         (target / "marker").write_text("older")
 
-    with pytest.raises(OutputError if failure is OSError else failure), whole_folder(
+    with pytest.raises(OutputError if failure is OSError else failure), atomic_directory(
         target, frozenset({"marker"}), "marker"
     ) as folder:  # fmt: skip
         (folder / "marker").write_text("newer")

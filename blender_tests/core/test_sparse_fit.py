@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from facedetail_addon.core.errors import FaceDetailError
-from facedetail_addon.core.face_model.model import FaceModel, OwnExpressions, PointEmbedding
+from facedetail_addon.core.face_model.model import FaceModel, NativeExpressions, PointEmbedding
 from facedetail_addon.core.face_model.normalise import similarity
 from facedetail_addon.core.face_model.outline import JAW, outline_paths
 from facedetail_addon.core.fit.contour import silhouette_choice
 from facedetail_addon.core.fit.dense import notices
-from facedetail_addon.core.fit.native_expressions import Translator
+from facedetail_addon.core.fit.native_expressions import BlendshapeMapping
 from facedetail_addon.core.fit.sparse import DEFAULT_SETTINGS, ROUGH_FIT, fit_sparse
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.expression.types import (
@@ -20,7 +20,7 @@ from facedetail_addon.core.observe.expression.types import (
     PRIOR,
     PRIOR_AND_LANDMARKS,
     Emotion,
-    ExpressionReading,
+    ExpressionPrior,
 )
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 
@@ -47,7 +47,7 @@ def outline(model) -> PointEmbedding:
 
 
 @pytest.fixture(scope="module")
-def own_model(model) -> FaceModel:
+def native_model(model) -> FaceModel:
     """The built-in head with modes of either sign: the principal ones of mixtures of its expressions."""
     rng = np.random.default_rng(3)
     names = np.array(model.expression_names)
@@ -56,12 +56,12 @@ def own_model(model) -> FaceModel:
     basis = model.expression_basis.reshape(len(names), -1)
     variance, turn = np.linalg.eigh(np.cov(mixtures.T))
     roots = turn[:, -MODES:] * np.sqrt(variance[-MODES:])
-    own = OwnExpressions(
+    native = NativeExpressions(
         (mixtures.mean(axis=0).astype(np.float32) @ basis).reshape(-1, 3),
         (roots.T.astype(np.float32) @ basis).reshape(MODES, -1, 3),
     )
-    own.mean[model.skin.stop :], own.basis[:, model.skin.stop :] = 0, 0
-    return replace(model, name="own", own_expressions=own)
+    native.mean[model.skin.stop :], native.basis[:, model.skin.stop :] = 0, 0
+    return replace(model, name="own", native_expressions=native)
 
 
 def view(yaw_deg: float) -> PerspectiveCamera:
@@ -93,11 +93,11 @@ def known(model, outline, seed: int, yaw_deg: float = 0.0, noise_px: float = 1.0
     return Known(alpha, neutral, posed, camera, seen(model, outline, posed, camera, noise_px, seed))
 
 
-def known_own(own_model, outline, seed: int, own_beta: np.ndarray) -> Known:
-    head = known(own_model, outline, seed)
-    own = own_model.own_expressions
-    posed = head.neutral + own.mean + np.tensordot(own_beta.astype(np.float32), own.basis, 1)
-    return replace(head, posed=posed, landmarks=seen(own_model, outline, posed, head.camera, 1.0, seed))
+def known_native(native_model, outline, seed: int, native_beta: np.ndarray) -> Known:
+    head = known(native_model, outline, seed)
+    native = native_model.native_expressions
+    posed = head.neutral + native.mean + np.tensordot(native_beta.astype(np.float32), native.basis, 1)
+    return replace(head, posed=posed, landmarks=seen(native_model, outline, posed, head.camera, 1.0, seed))
 
 
 def distance(model: FaceModel, first: np.ndarray, second: np.ndarray) -> float:
@@ -112,8 +112,8 @@ def weights_of(model, **named: float) -> np.ndarray:
     return np.array([named.get(name, 0.0) for name in model.expression_names], np.float32)
 
 
-def reading_of(beta: np.ndarray) -> ExpressionReading:
-    return ExpressionReading(CALM, beta, 60.0 * np.eye(len(beta)), 1.0)
+def reading_of(beta: np.ndarray) -> ExpressionPrior:
+    return ExpressionPrior(CALM, beta, 60.0 * np.eye(len(beta)), 1.0)
 
 
 @pytest.mark.parametrize("yaw", [0.0, 30.0])
@@ -125,7 +125,7 @@ def test_shape_comes_nearer_than_the_mean(model, outline, yaw):
         fitted.append(distance(model, fit.vertices_neutral, head.neutral))
         mean.append(distance(model, model.mean, head.neutral))
         assert notices(fit, head.landmarks, ROUGH_FIT) == ()
-        assert fit.own_beta.size == 0
+        assert fit.native_beta.size == 0
     assert np.mean(fitted) < 0.75 * np.mean(mean)
 
 
@@ -175,56 +175,56 @@ def test_a_reading_is_kept_or_refined(model, outline):
         fit_sparse(head.landmarks, SIZE, model, outline=outline, expression=PRIOR)
 
 
-def test_own_modes_of_either_sign_are_fitted(own_model, outline):
+def test_own_modes_of_either_sign_are_fitted(native_model, outline):
     shown = np.zeros(MODES)
     shown[-1], shown[-2] = -1.0, 1.5
-    head = known_own(own_model, outline, 4, shown)
-    fit = fit_sparse(head.landmarks, SIZE, own_model, outline=outline, focal_px=FOCAL)
-    assert fit.own_beta.shape == (MODES,)
-    average = own_model.mean + own_model.own_expressions.mean
-    assert distance(own_model, fit.vertices, head.posed) < 0.75 * distance(own_model, average, head.posed)
+    head = known_native(native_model, outline, 4, shown)
+    fit = fit_sparse(head.landmarks, SIZE, native_model, outline=outline, focal_px=FOCAL)
+    assert fit.native_beta.shape == (MODES,)
+    average = native_model.mean + native_model.native_expressions.mean
+    assert distance(native_model, fit.vertices, head.posed) < 0.75 * distance(native_model, average, head.posed)
     moved = fit.vertices - fit.vertices_neutral
     wanted = head.posed - head.neutral
-    skin = slice(0, own_model.skin.stop)
+    skin = slice(0, native_model.skin.stop)
     assert np.linalg.norm(moved[skin] - wanted[skin]) < 0.7 * np.linalg.norm(wanted[skin])
     # At rest means without the average expression, too.
-    assert np.allclose(fit.vertices_neutral, own_model.vertices(fit.alpha))
+    assert np.allclose(fit.vertices_neutral, native_model.vertices(fit.alpha))
 
 
-def test_named_weights_tell_what_own_modes_show(own_model, outline):
+def test_named_weights_tell_what_own_modes_show(native_model, outline):
     """Teeth and eyes move with named weights, and these come near to the skin's own motion."""
     shown = np.zeros(MODES)
     shown[-1] = 1.0
-    head = known_own(own_model, outline, 5, shown)
-    fit = fit_sparse(head.landmarks, SIZE, own_model, outline=outline, focal_px=FOCAL)
+    head = known_native(native_model, outline, 5, shown)
+    fit = fit_sparse(head.landmarks, SIZE, native_model, outline=outline, focal_px=FOCAL)
     assert fit.beta.min() >= 0 and fit.beta.max() <= 1
-    by_name = own_model.vertices(fit.alpha, fit.beta)
-    gap = np.linalg.norm((by_name - fit.vertices)[: own_model.skin.stop], axis=1)
-    size = np.linalg.norm((fit.vertices - fit.vertices_neutral)[: own_model.skin.stop], axis=1)
+    by_name = native_model.vertices(fit.alpha, fit.beta)
+    gap = np.linalg.norm((by_name - fit.vertices)[: native_model.skin.stop], axis=1)
+    size = np.linalg.norm((fit.vertices - fit.vertices_neutral)[: native_model.skin.stop], axis=1)
     moving = size > 1
     assert moving.any()
     assert gap[moving].mean() < 0.6 * size[moving].mean()
-    teeth = own_model.part("teeth_lower")
+    teeth = native_model.part("teeth_lower")
     rows = slice(teeth.start, teeth.stop)
     assert np.allclose(fit.vertices[rows], by_name[rows], atol=1e-4)
 
 
-def test_a_reading_is_translated_into_own_modes(own_model, outline):
-    translator = Translator.of(own_model, own_model.own_expressions)
-    beta = weights_of(own_model, mouthSmileLeft=0.6, mouthSmileRight=0.6, jawOpen=0.4)
-    prior = translator.prior(reading_of(beta))
-    said = translator.average + prior.mean @ translator.own
-    wanted = beta @ translator.named
+def test_a_reading_is_translated_into_own_modes(native_model, outline):
+    mapping = BlendshapeMapping.of(native_model, native_model.native_expressions)
+    beta = weights_of(native_model, mouthSmileLeft=0.6, mouthSmileRight=0.6, jawOpen=0.4)
+    prior = mapping.prior(reading_of(beta))
+    said = mapping.average + prior.mean @ mapping.native
+    wanted = beta @ mapping.named
     assert np.linalg.norm(said - wanted) < 0.9 * np.linalg.norm(wanted)
     # Sent back it is much the same expression, and its precision is that of a covariance.
-    assert translator.weights(prior.mean) @ translator.named == pytest.approx(said, abs=0.05)
+    assert mapping.weights(prior.mean) @ mapping.named == pytest.approx(said, abs=0.05)
     assert np.linalg.eigvalsh(prior.precision).min() > 0
-    head = known_own(own_model, outline, 6, prior.mean)
+    head = known_native(native_model, outline, 6, prior.mean)
     args = {"outline": outline, "reading": reading_of(beta)}
-    kept = fit_sparse(head.landmarks, SIZE, own_model, expression=PRIOR, **args)
-    assert np.allclose(kept.own_beta, prior.mean, atol=1e-5)
-    refined = fit_sparse(head.landmarks, SIZE, own_model, expression=PRIOR_AND_LANDMARKS, **args)
-    assert np.linalg.norm(refined.own_beta - prior.mean) < 0.5 * np.linalg.norm(prior.mean)
+    kept = fit_sparse(head.landmarks, SIZE, native_model, expression=PRIOR, **args)
+    assert np.allclose(kept.native_beta, prior.mean, atol=1e-5)
+    refined = fit_sparse(head.landmarks, SIZE, native_model, expression=PRIOR_AND_LANDMARKS, **args)
+    assert np.linalg.norm(refined.native_beta - prior.mean) < 0.5 * np.linalg.norm(prior.mean)
 
 
 def test_unsure_landmarks_count_less(model, outline):

@@ -41,9 +41,9 @@ def example(seed: int = 0, side: int = PATCH) -> tuple[DetailInputs, np.ndarray,
     change = shading_change(as_tensor(medium + fine), as_tensor(light_x, light_y))[0, 0].numpy()
     inputs = DetailInputs(
         value=change.clip(-LIMIT, LIMIT), chroma=soft_noise(rng, 4.0, 1.0, side).clip(-LIMIT, LIMIT),
-        light_x=light_x, light_y=light_y, lit=soft_noise(rng, 60.0, 0.2, side).clip(0, 1),
+        light_x=light_x, light_y=light_y, direct_fraction=soft_noise(rng, 60.0, 0.2, side).clip(0, 1),
         mask=np.ones((side, side), np.float32), level=rng.uniform(size=(side, side)).astype(np.float32),
-        grain_mm=np.full((side, side), 0.2, np.float32),
+        resolvable_mm=np.full((side, side), 0.2, np.float32),
     )  # fmt: skip
     return inputs, medium, fine
 
@@ -67,11 +67,15 @@ def test_patches_come_back_as_they_were():
     batch = make_batch(encoded(range(3, 4)), None)
     assert STORED == PATCH and MEDIUM == BASIS_SIDE
     assert batch.photo.shape == (1, 6, PATCH, PATCH) and batch.medium.shape == (1, 1, BASIS_SIDE, BASIS_SIDE)
-    value, chroma, light_x, light_y, lit, mask = batch.photo[0].numpy()
+    value, chroma, light_x, light_y, direct_fraction, mask = batch.photo[0].numpy()
     np.testing.assert_allclose(value, inputs.value, atol=0.51 * LIMIT / 127)
     np.testing.assert_allclose(chroma, inputs.chroma, atol=0.51 * LIMIT / 127)
     inner = (slice(8, -8), slice(8, -8))
-    for found, wanted in ((light_x, inputs.light_x), (light_y, inputs.light_y), (lit, inputs.lit)):
+    for found, wanted in (
+        (light_x, inputs.light_x),
+        (light_y, inputs.light_y),
+        (direct_fraction, inputs.direct_fraction),
+    ):
         np.testing.assert_allclose(found[inner], wanted[inner], atol=0.03)
     assert (mask == 1).all() and torch.equal(batch.mask[0, 0], batch.photo[0, 5])
     np.testing.assert_allclose(batch.level[0, 0].numpy(), inputs.level, atol=0.51 / 255)
@@ -103,7 +107,7 @@ def test_patches_are_small_and_what_is_too_much_is_clipped():
 def turned(count: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
     """One patch many times: photo, and relief; as it was and turned."""
     inputs, medium, fine = example(2, side=32)
-    photo = as_tensor(inputs.value, inputs.chroma, inputs.light_x, inputs.light_y, inputs.lit, inputs.mask)
+    photo = as_tensor(inputs.value, inputs.chroma, inputs.light_x, inputs.light_y, inputs.direct_fraction, inputs.mask)
     relief = as_tensor(medium + fine)
     photo[:, :1] = shading_change(relief, photo[:, 2:4])
     pieces = [piece.expand(count, -1, -1, -1) for piece in (photo, relief)]

@@ -34,7 +34,7 @@ def renderer(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    worker = Worker(site_directories(sys.path), blender=str(program), tasks="scene_tasks", threads=1)
+    worker = Worker(site_directories(sys.path), blender=str(program), tasks="cli.scene_tasks", threads=1)
     yield worker
     worker.cancel()
 

@@ -8,7 +8,7 @@ import pytest
 
 from facedetail_addon import names
 from facedetail_addon.core.errors import FaceModelError, NoFaceError
-from facedetail_addon.operators.pace import Pace
+from facedetail_addon.operators.eta import Eta
 
 MAIN = "FACEDETAIL_PT_reconstruct"
 OF_A_HEAD = ("FACEDETAIL_PT_result", "FACEDETAIL_PT_expression", "FACEDETAIL_PT_detail", "FACEDETAIL_PT_export")
@@ -202,7 +202,7 @@ def test_preferences_show_the_folders_in_use(blender, draw, tmp_path):
     ],
 )
 def test_remaining_time_is_guessed_late_and_calm(reports, now, text):
-    pace = Pace(0.0)
+    eta = Eta(0.0)
     for fraction, at in reports:
-        pace.remaining(fraction, at)
-    assert pace.remaining(reports[-1][0], now) == text
+        eta.remaining(fraction, at)
+    assert eta.remaining(reports[-1][0], now) == text

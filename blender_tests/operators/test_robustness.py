@@ -21,7 +21,7 @@ import skimage
 from PIL import Image
 
 import facedetail_addon
-from blender_tests.core.foreign_files import skin_of, write_bfm_hdf5
+from blender_tests.core.external_files import skin_of, write_bfm_hdf5
 from blender_tests.processes import PATIENCE_S, is_alive, wait_until
 from facedetail_addon.core.assets.user import FAN_WEIGHTS
 from facedetail_addon.core.errors import (
@@ -33,7 +33,7 @@ from facedetail_addon.core.errors import (
 )
 from facedetail_addon.core.face_model.library import load_named_model
 from facedetail_addon.core.face_model.store import installed_models
-from facedetail_addon.core.io.atomic_directory import whole_folder
+from facedetail_addon.core.io.atomic_directory import atomic_directory
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.jobs.job import import_job, install_job, reconstruct_job
@@ -226,7 +226,7 @@ def test_many_write_the_same_folder_at_once(tmp_path):
     def write(writer: int) -> None:
         for number in range(40):
             try:
-                with whole_folder(tmp_path / "face", frozenset({"marker", "data"}), "marker") as folder:
+                with atomic_directory(tmp_path / "face", frozenset({"marker", "data"}), "marker") as folder:
                     (folder / "data").write_text(f"{writer} {number}")
                     (folder / "marker").write_text(f"{writer} {number}")
                 ends.append("done")
@@ -280,7 +280,7 @@ def test_what_a_power_failure_left_goes_with_the_next_result(tmp_path):
     for name, age_s in ((".face.77-0a1b2c3d.partial", 2 * 24 * 3600), (".face.78-0a1b2c3d.partial", 60)):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, times=(time.time() - age_s,) * 2)
-    with whole_folder(tmp_path / "face", frozenset({"marker"}), "marker") as folder:
+    with atomic_directory(tmp_path / "face", frozenset({"marker"}), "marker") as folder:
         (folder / "marker").write_text("whole")
     assert names(tmp_path) == [".face.78-0a1b2c3d.partial", "face"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from blender_tests.core.foreign_files import EXPRESSIONS, IDENTITIES, skin_of, write_bfm_hdf5
+from blender_tests.core.external_files import EXPRESSIONS, IDENTITIES, skin_of, write_bfm_hdf5
 from facedetail_addon.core.assets.user import FAN_WEIGHTS, LANDMARKER_FOLDER
 from facedetail_addon.core.face_model.store import installed_models
 from facedetail_addon.names import OFFLINE_TEXT
@@ -55,13 +55,13 @@ def test_imported_model_is_listed_and_makes_a_head(blender, addon, assets, bfm, 
     settings.face_model_menu = info.id
     assert settings.face_model == info.id
     notes = choice_notes(settings.face_model, settings.landmarker, assets)
-    assert notes.lacks == info.lacks and not notes.missing
+    assert notes.missing == info.missing and not notes.not_installed
 
     assert addon.reconstruct(filepath=astronaut, resolution="512", face_model=info.id, fit="sparse") == {"FINISHED"}
     skin = next(item for item in blender.data.objects if item.name.endswith(" skin"))
     assert len(skin.data.vertices) == info.vertices
     result = Reconstruction.load(assets / "results" / "astronaut")
-    assert result.face_model == info.id and result.own_beta.shape == (EXPRESSIONS,) and result.own_beta.any()
+    assert result.face_model == info.id and result.native_beta.shape == (EXPRESSIONS,) and result.native_beta.any()
 
 
 def test_removed_model_is_not_served_from_memory(blender, addon, assets, bfm, astronaut):
@@ -75,7 +75,7 @@ def test_removed_model_is_not_served_from_memory(blender, addon, assets, bfm, as
     assert not installed_models(assets) and not info.folder.exists()
     assert settings.face_model_menu == info.id, "a file goes on naming what is not installed"
     notes = choice_notes(settings.face_model, settings.landmarker, assets)
-    assert "not installed" in notes.missing[0]
+    assert "not installed" in notes.not_installed[0]
     with pytest.raises(RuntimeError, match="not installed"):
         addon.reconstruct(filepath=astronaut, resolution="512", face_model=info.id)
     with pytest.raises(RuntimeError, match="not installed"):
@@ -116,7 +116,7 @@ def test_fan_without_weights_says_so_before_and_after(blender, addon, assets, as
     from facedetail_addon.ui.assets import choice_notes, fan_state, fan_text
 
     notes = choice_notes("builtin", "fan", assets)
-    assert "FAN" in notes.missing[0]
+    assert "FAN" in notes.not_installed[0]
     assert fan_text(fan_state(assets)) == "Weights: not installed"
     with pytest.raises(RuntimeError, match="Download"):
         addon.reconstruct(filepath=astronaut, output=str(tmp_path), resolution="512", landmarker="fan")

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.rendering.environment import environment_image, realisable
+from facedetail_addon.core.rendering.environment import environment_image, nonnegative
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert
 from facedetail_addon.scene.space import HEAD_TO_BLENDER
 
@@ -31,7 +31,7 @@ def test_ball_is_brightest_towards_the_light(blender, tmp_path, towards):
 
 def test_soft_coloured_light_shades_the_ball_as_its_harmonics_say(blender, tmp_path):
     radiance = soft_coloured_light()
-    np.testing.assert_allclose(realisable(radiance), radiance, atol=1e-5)
+    np.testing.assert_allclose(nonnegative(radiance), radiance, atol=1e-5)
     picture = render_ball(blender, environment_image(radiance), tmp_path / "ball.exr", samples=256)
     normals, inside = ball_normals()
     wanted = evaluate(normals[inside], 3) * lambert(3) @ radiance

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from facedetail_addon.core.eyes.types import USUAL_EYES, EyeLook
+from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 
 BLUE = EyeLook((0.10, 0.13, 0.16), (0.50, 0.46, 0.44), 12.2, 1.0)
 
@@ -23,7 +23,7 @@ def test_the_nodes_carry_the_look_and_an_export_reads_them(blender, model, recon
     for material in materials:
         look = look_of(material)
         np.testing.assert_allclose((*look.iris, *look.sclera, look.iris_mm), (*BLUE.iris, *BLUE.sclera, 12.2), 1e-5)
-    picture = to_linear(eye_picture(BLUE, 12.2 / USUAL_EYES.iris_mm))
+    picture = to_linear(eye_picture(BLUE, 12.2 / DEFAULT_EYES.iris_mm))
     ring = picture[256, 256 + int(0.7 * 256 / 2.4) :][:6].mean(axis=0)
     np.testing.assert_allclose(ring, BLUE.iris, rtol=0.3)
     assert picture[256, 256].max() < 0.002

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from blender_tests.scene.test_head import evaluated_mm, objects_by_part
-from facedetail_addon.core.face_model.model import FaceModel, OwnExpressions
+from facedetail_addon.core.face_model.model import FaceModel, NativeExpressions
 from facedetail_addon.core.model_import.adapt import FILM, LASHES, adapt
 from facedetail_addon.core.model_import.correspondence import correspond
-from scripts.benchmark.foreign_heads import kit_head, mask
+from scripts.benchmark.external_heads import kit_head, mask
 
 SMILE = {"mouthSmileLeft": 0.8, "jawOpen": 0.4}
 
@@ -40,15 +40,15 @@ def face_only(model) -> FaceModel:
     skin = dataclasses.replace(skin, faces=faces, face_uv=uv, face_material=np.zeros(len(faces), np.uint8))
     modes = np.zeros((1, *found.mean.shape), np.float32)
     modes[0, : skin.stop, 2] = np.sin(found.mean[: skin.stop, 1] / 7)
-    own = OwnExpressions(np.zeros_like(found.mean), modes)
-    return dataclasses.replace(found, parts=(skin, *found.parts[1:]), own_expressions=own)
+    own = NativeExpressions(np.zeros_like(found.mean), modes)
+    return dataclasses.replace(found, parts=(skin, *found.parts[1:]), native_expressions=own)
 
 
 def reconstruction_with_own_modes(model: FaceModel, reconstruction_of):
     found = reconstruction_of(model, expression=SMILE)
-    moved = np.float32(0.7) * model.own_expressions.basis[0]
+    moved = np.float32(0.7) * model.native_expressions.basis[0]
     moved[model.parts[-1].start :] += np.float32([0, -1, 0])
-    return dataclasses.replace(found, vertices=found.vertices + moved, own_beta=np.float32([0.7]))
+    return dataclasses.replace(found, vertices=found.vertices + moved, native_beta=np.float32([0.7]))
 
 
 def largest_error_mm(bpy, model: FaceModel, collection, vertices_mm: np.ndarray) -> float:
@@ -135,7 +135,7 @@ def test_kit_has_its_own_uv_beside_ours(blender, kit, reconstruction_of):
         assert layers.active.name == "UVMap" and layers["UVMap"].active_render
         found = np.empty(2 * len(parts[name].data.loops), np.float32)
         layers["Own UV"].data.foreach_get("uv", found)
-        assert np.array_equal(found.reshape(-1, 2), part.own_uv[part.own_face_uv[part.faces >= 0]])
+        assert np.array_equal(found.reshape(-1, 2), part.native_uv[part.native_face_uv[part.faces >= 0]])
     assert [layer.name for layer in parts["gums"].data.uv_layers] == ["UVMap"]
 
 

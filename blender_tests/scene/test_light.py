@@ -57,15 +57,15 @@ def at(picture: np.ndarray, found, landmarks: tuple[int, ...]) -> np.ndarray:
     return picture[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(axis=0)
 
 
-def turn_knob(scene, node: str, value: float) -> None:
+def turn_control(scene, node: str, value: float) -> None:
     """As the panel's sliders do."""
-    from facedetail_addon.ui.light import light_knobs
+    from facedetail_addon.ui.light import light_controls
 
-    (knob,) = [knob for knob in light_knobs(scene.world) if knob.socket.node.name == node]
-    if knob.index < 0:
-        knob.socket.default_value = value
+    (control,) = [control for control in light_controls(scene.world) if control.socket.node.name == node]
+    if control.index < 0:
+        control.socket.default_value = value
     else:
-        knob.socket.default_value[knob.index] = value
+        control.socket.default_value[control.index] = value
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -85,7 +85,7 @@ def test_strength(blender, model, grey, rendered):
 
     collection = build_scene(grey(light(z=0.6)), model)
     once, head = rendered(collection)
-    turn_knob(blender.context.scene, names.STRENGTH_NODE, 0.5)
+    turn_control(blender.context.scene, names.STRENGTH_NODE, 0.5)
     half, _ = rendered(collection)
     assert half[head].mean() / once[head].mean() == pytest.approx(0.5, abs=0.02)
 
@@ -98,7 +98,7 @@ def test_rotation_turns_the_light_counterclockwise_from_above(blender, model, gr
     collection = build_scene(found, model)
     nose = {}
     for degrees in (0, 90, -90):
-        turn_knob(blender.context.scene, names.ROTATION_NODE, np.radians(degrees))
+        turn_control(blender.context.scene, names.ROTATION_NODE, np.radians(degrees))
         picture, _ = rendered(collection)
         nose[degrees] = at(picture, found, TIP_OF_NOSE).mean()
         cheeks = at(picture, found, LEFT_CHEEK).mean() / at(picture, found, RIGHT_CHEEK).mean()
@@ -111,7 +111,7 @@ def test_studio_is_white_whatever_the_photo_was(blender, model, grey, rendered):
 
     collection = build_scene(grey(light(z=0.5, color=(1.0, 0.3, 0.1))), model)
     reddish, head = rendered(collection)
-    turn_knob(blender.context.scene, names.STUDIO_NODE, 1.0)
+    turn_control(blender.context.scene, names.STUDIO_NODE, 1.0)
     white, _ = rendered(collection)
     red, _, blue = reddish[head].mean(axis=0)
     assert red / blue > 5
@@ -156,7 +156,7 @@ def test_world_is_packed_plain_and_shows_colours_as_they_are(blender, model, gre
 
 def test_newest_light_is_the_scenes_and_no_world_is_lost(blender, model, grey, tmp_path):
     from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.ui.light import light_knobs
+    from facedetail_addon.ui.light import light_controls
 
     scene = blender.context.scene
     own = scene.world = blender.data.worlds.new("artist's own")
@@ -171,7 +171,7 @@ def test_newest_light_is_the_scenes_and_no_world_is_lost(blender, model, grey, t
     assert len([image for image in blender.data.images if "studio" in image.name]) == 1
     scene = blender.context.scene
     scene.world = blender.data.worlds["first light"]
-    assert len(light_knobs(scene.world)) == 3
+    assert len(light_controls(scene.world)) == 3
 
 
 def test_sun_keeps_the_brightness_and_is_in_the_head(blender, model, grey, rendered):
@@ -202,7 +202,7 @@ def test_sun_obeys_the_knobs_also_with_scripts_off(blender, model, grey, tmp_pat
     lamp = scene.objects["made up sun"]
 
     def energy_after(node: str, value: float) -> float:
-        turn_knob(scene, node, value)
+        turn_control(scene, node, value)
         scene.world.node_tree.update_tag()
         graph = blender.context.evaluated_depsgraph_get()
         graph.update()
@@ -242,17 +242,17 @@ def test_sun_of_an_older_light_is_hidden(blender, model, grey):
 
 def test_knobs_of_the_panel(blender, model, grey):
     from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.ui.light import light_knobs
+    from facedetail_addon.ui.light import light_controls
 
-    assert light_knobs(None) == ()
-    assert light_knobs(blender.data.worlds.new("another")) == ()
+    assert light_controls(None) == ()
+    assert light_controls(blender.data.worlds.new("another")) == ()
     build_scene(grey(light()), model)
     world = blender.context.scene.world
-    found = {knob.text: knob.socket.default_value for knob in light_knobs(world)}
+    found = {control.text: control.socket.default_value for control in light_controls(world)}
     assert {text: list(value)[2] if text == "Rotation" else value for text, value in found.items()} == {
         "Studio Light": 0.0, "Strength": 1.0, "Rotation": 0.0,
     }  # fmt: skip
     world.node_tree.nodes.remove(world.node_tree.nodes[names.ROTATION_NODE])
-    assert [knob.text for knob in light_knobs(world)] == ["Studio Light", "Strength"]
+    assert [control.text for control in light_controls(world)] == ["Studio Light", "Strength"]
     world.use_nodes = False
-    assert light_knobs(world) == ()
+    assert light_controls(world) == ()

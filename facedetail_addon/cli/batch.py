@@ -35,7 +35,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PhotoResult:
     """What became of a task: its result folder, or the error; and how long it took."""
 
     task: Task
@@ -45,7 +45,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Orders:
+class JobSpecification:
     """What to do with every photo: the kind of request, and its fields besides the photo and where its result goes."""
 
     kind: type[Reconstruct]
@@ -60,7 +60,7 @@ Lines = Callable[[Task], ProgressLine]
 """Where a task's progress is shown."""
 
 
-def outcomes_here(tasks: Iterable[Task], orders: Orders, lines: Lines) -> Iterator[Outcome]:
+def results_here(tasks: Iterable[Task], specification: JobSpecification, lines: Lines) -> Iterator[PhotoResult]:
     """Do one task after the other in this process.
 
     Raises:
@@ -73,7 +73,7 @@ def outcomes_here(tasks: Iterable[Task], orders: Orders, lines: Lines) -> Iterat
         folder, error = None, None
         try:
             with line:
-                folder = do(orders.kind(job=task.number, **orders.fields_of(task)), warm, line.show)
+                folder = do(specification.kind(job=task.number, **specification.fields_of(task)), warm, line.show)
                 line.show("Done", 1.0)
         except FaceDetailError as raised:
             error = raised
@@ -82,12 +82,12 @@ def outcomes_here(tasks: Iterable[Task], orders: Orders, lines: Lines) -> Iterat
                 raise
             warm.clear()
             error = OutOfMemoryError()
-        yield _checked(Outcome(task, time.monotonic() - start, folder, error))
+        yield _checked(PhotoResult(task, time.monotonic() - start, folder, error))
 
 
-def outcomes_of_workers(
-    tasks: Iterable[Task], orders: Orders, lines: Lines, workers: Iterable[Worker]
-) -> Iterator[Outcome]:
+def results_of_workers(
+    tasks: Iterable[Task], specification: JobSpecification, lines: Lines, workers: Iterable[Worker]
+) -> Iterator[PhotoResult]:
     """Do as many tasks at once as there are workers; outcomes come as they are ready.
 
     When the generator is closed all workers have ended, and nothing is half written.
@@ -99,15 +99,15 @@ def outcomes_of_workers(
     try:
         while True:
             while free and (task := next(waiting, None)) is not None:
-                running.append(_Running(task, free.pop(), orders, lines(task)))
+                running.append(_Running(task, free.pop(), specification, lines(task)))
             if not running:
                 return
             for one in running[:]:
-                outcome = one.look()
-                if outcome is not None:
+                result = one.look()
+                if result is not None:
                     running.remove(one)
                     free.append(one.worker)
-                    yield _checked(outcome)
+                    yield _checked(result)
             time.sleep(_PAUSE_S)
     finally:
         for one in running:
@@ -119,19 +119,21 @@ def outcomes_of_workers(
 class _Running:
     """A task that a worker has been given."""
 
-    def __init__(self, task: Task, worker: Worker, orders: Orders, line: ProgressLine):
+    def __init__(self, task: Task, worker: Worker, specification: JobSpecification, line: ProgressLine):
         self.worker = worker
-        self._task, self._orders, self._line = task, orders, line
+        self._task, self._specification, self._line = task, specification, line
         self._start = time.monotonic()
         self._job: Job[Path] | None = None
         self._told: tuple[str, float] | None = None
 
-    def look(self) -> Outcome | None:
+    def look(self) -> PhotoResult | None:
         """The outcome, once it is there."""
         folder, error = None, None
         try:
             if self._job is None:
-                self._job = Job(self.worker, _itself, self._orders.kind, **self._orders.fields_of(self._task))
+                self._job = Job(
+                    self.worker, _itself, self._specification.kind, **self._specification.fields_of(self._task)
+                )
             folder = self._job.step()
             self._show("Done" if folder else self._job.stage, 1.0 if folder else self._job.fraction)
         except FaceDetailError as raised:
@@ -139,7 +141,7 @@ class _Running:
         if folder is None and error is None:
             return None
         self._line.__exit__(None, None, None)
-        return Outcome(self._task, time.monotonic() - self._start, folder, error)
+        return PhotoResult(self._task, time.monotonic() - self._start, folder, error)
 
     def _show(self, stage: str, done: float) -> None:
         if self._told != (stage, done):
@@ -151,7 +153,7 @@ def _itself(folder: Path) -> Path:
     return folder
 
 
-def _checked(outcome: Outcome) -> Outcome:
-    if outcome.error is not None and outcome.error.code in _FOR_ALL:
-        raise outcome.error
-    return outcome
+def _checked(result: PhotoResult) -> PhotoResult:
+    if result.error is not None and result.error.code in _FOR_ALL:
+        raise result.error
+    return result

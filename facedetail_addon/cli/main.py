@@ -21,14 +21,14 @@ from ..jobs.messages import Reconstruct, WriteScene
 from ..jobs.runner import Worker, site_directories
 from ..names import MAX_FRAMES, MIN_FRAMES
 from ..paths import user_assets_directory
-from .batch import Orders, Task, outcomes_here, outcomes_of_workers
+from .batch import JobSpecification, Task, results_here, results_of_workers
 from .inputs import find_photos
-from .run_log import Books, report_error
+from .run_log import RunLog, report_error
 from .terminal import ProgressLine, stdout_kept_clean, write_line
 
 EXIT_OK, EXIT_USAGE, EXIT_INPUT, EXIT_INTERRUPTED = 0, 2, 3, 130
 _RESOLUTIONS = (512, 1024, 2048, 4096)
-_TASKS = "scene_tasks"
+_TASKS = "cli.scene_tasks"
 """The module of what workers do for the command line."""
 _MOST_JOBS = 64
 
@@ -150,25 +150,27 @@ def _reconstruct_photos(arguments: argparse.Namespace, tell: Callable[[Path], No
         write_line(sys.stderr, "try: Run it as blender --command facedetail, or install bpy 4.5 with pip.")
         return EXIT_USAGE
     photos = find_photos(arguments.photos, arguments.output, recursive=arguments.recursive)
-    orders = _orders(arguments)
+    specification = _specification(arguments)
     quiet, debug = arguments.quiet, arguments.debug
-    books = Books(photos, orders, arguments.output, resume=arguments.resume, tell=tell, quiet=quiet, debug=debug)
+    run_log = RunLog(
+        photos, specification, arguments.output, resume=arguments.resume, tell=tell, quiet=quiet, debug=debug
+    )
 
     def line(task: Task) -> ProgressLine:
         place = f" ({task.number}/{len(photos)})" if len(photos) > 1 else ""
         return ProgressLine(sys.stderr, task.photo.name + place, quiet)
 
     if len(photos) == 1 or debug:
-        outcomes = outcomes_here(books.tasks(), orders, line)
+        results = results_here(run_log.tasks(), specification, line)
     else:
-        outcomes = outcomes_of_workers(books.tasks(), orders, line, _workers(arguments, len(photos)))
-    with closing(outcomes):
-        for outcome in outcomes:
-            books.note(outcome)
-    return EXIT_INPUT if books.failures else EXIT_OK
+        results = results_of_workers(run_log.tasks(), specification, line, _workers(arguments, len(photos)))
+    with closing(results):
+        for result in results:
+            run_log.note(result)
+    return EXIT_INPUT if run_log.failures else EXIT_OK
 
 
-def _orders(arguments: argparse.Namespace) -> Orders:
+def _specification(arguments: argparse.Namespace) -> JobSpecification:
     """What to do with every photo, as it is asked for."""
     names = ["landmarker", "fit", "resolution", "face", "expression", "light_bands", "detail"]
     kind = Reconstruct
@@ -176,7 +178,7 @@ def _orders(arguments: argparse.Namespace) -> Orders:
         kind = WriteScene
         names += ["render", "sun", "lookdev", "turntable", "export"]
     fields = {name: getattr(arguments, name) for name in names}
-    return Orders(kind, {**fields, "assets": str(arguments.assets), "face_model": _model_id(arguments)})
+    return JobSpecification(kind, {**fields, "assets": str(arguments.assets), "face_model": _model_id(arguments)})
 
 
 def _workers(arguments: argparse.Namespace, photos: int) -> list[Worker]:
@@ -210,7 +212,7 @@ def _model_id(arguments: argparse.Namespace) -> str:
         builtin, calibration = load_named_model(BUILTIN), load_named_calibration(BUILTIN)
         info = install_model(path, arguments.assets, builtin, calibration, MeshLandmarker.load().find, line.show)
     if not arguments.quiet:
-        for text in (f"{path} is installed as {info.id}.", info.licence, *info.lacks):
+        for text in (f"{path} is installed as {info.id}.", info.licence, *info.missing):
             write_line(sys.stderr, f"note: {text}")
     return info.id
 

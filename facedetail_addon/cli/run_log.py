@@ -21,17 +21,17 @@ from ..core.result.files import (
 )
 from ..core.result.record import result_folder, same_folder_key
 from ..jobs.messages import WriteScene
-from .batch import Orders, Outcome, Task
+from .batch import JobSpecification, PhotoResult, Task
 from .inputs import FoundPhoto
 from .manifest import DONE, FAILED, SKIPPED, Entry, Manifest, Problem, content_hash
 from .terminal import write_line
 
 
-class Books:
+class RunLog:
     """The books of one run.
 
     Args:
-        photos: in the order in which they are to be done. orders: what is done with each.
+        photos: in the order in which they are to be done. specification: what is done with each.
         output: the folder of results and of the manifest.
         resume: leave out what an earlier run has finished.
         tell: called with every result's folder. quiet: no warnings. debug: show where errors come from.
@@ -43,7 +43,7 @@ class Books:
     def __init__(
         self,
         photos: Sequence[FoundPhoto],
-        orders: Orders,
+        specification: JobSpecification,
         output: Path,
         *,
         resume: bool,
@@ -52,10 +52,10 @@ class Books:
         debug: bool,
     ):
         self.failures = 0
-        self._photos, self._orders, self._output = photos, orders, output
+        self._photos, self._specification, self._output = photos, specification, output
         self._resume, self._tell, self._quiet, self._debug = resume, tell, quiet, debug
         self._manifest = Manifest(output)
-        self._settings = settings_hash(orders)
+        self._settings = settings_hash(specification)
         self._first_photo_of: dict[str, Path] = {}
 
     def tasks(self) -> Iterator[Task]:
@@ -72,7 +72,7 @@ class Books:
             try:
                 self._refuse_same_folder(task)
             except OutputError as error:
-                self.note(Outcome(task, 0.0, error=error))
+                self.note(PhotoResult(task, 0.0, error=error))
                 continue
             if self._resume:
                 discard_half_written(self._folder(task))  # a killed run's
@@ -82,25 +82,25 @@ class Books:
             else:
                 yield task
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, result: PhotoResult) -> None:
         """Report an outcome and write it down.
 
         Raises:
             OutputError: the manifest cannot be written.
         """
-        task, error = outcome.task, outcome.error
+        task, error = result.task, result.error
         if error is not None:
             self.failures += 1
             report_error(error, self._debug)
             problem = Problem(error.code, error.message, error.remedy)
-            self._append(task, FAILED, outcome.seconds, error=problem)
+            self._append(task, FAILED, result.seconds, error=problem)
             return
-        warnings = json.loads((outcome.folder / RECORD_FILE).read_text(encoding="utf-8"))["warnings"]
+        warnings = json.loads((result.folder / RECORD_FILE).read_text(encoding="utf-8"))["warnings"]
         if not self._quiet:
             for warning in warnings:
                 write_line(sys.stderr, f"warning: {task.photo}: {warning['message']}")
-        self._append(task, DONE, outcome.seconds, tuple(warning["code"] for warning in warnings))
-        self._tell(outcome.folder)
+        self._append(task, DONE, result.seconds, tuple(warning["code"] for warning in warnings))
+        self._tell(result.folder)
 
     def _append(
         self,
@@ -123,7 +123,7 @@ class Books:
             and earlier.status == DONE
             and task.sha256 is not None
             and (earlier.sha256, earlier.settings) == (task.sha256, self._settings)
-            and all((self._folder(task) / name).is_file() for name in _files_of(self._orders))
+            and all((self._folder(task) / name).is_file() for name in _files_of(self._specification))
         )
 
     def _refuse_same_folder(self, task: Task) -> None:
@@ -144,10 +144,10 @@ class Books:
         return result_folder(task.directory, task.photo.name)
 
 
-def settings_hash(orders: Orders) -> str:
+def settings_hash(specification: JobSpecification) -> str:
     """Hexadecimal, equal for requests that give equal results of an equal photo."""
-    fields = {name: value for name, value in orders.fields.items() if name != "assets"}
-    asked = {"kind": orders.kind.__name__, "format": FORMAT_VERSION, **fields}
+    fields = {name: value for name, value in specification.fields.items() if name != "assets"}
+    asked = {"kind": specification.kind.__name__, "format": FORMAT_VERSION, **fields}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
@@ -159,11 +159,11 @@ def report_error(error: FaceDetailError, debug: bool) -> None:
     write_line(sys.stderr, f"try: {error.remedy}")
 
 
-def _files_of(orders: Orders) -> tuple[str, ...]:
+def _files_of(specification: JobSpecification) -> tuple[str, ...]:
     """Files that a complete result has; each folder appears whole or not at all, so a few of them tell."""
-    if orders.kind is not WriteScene:
+    if specification.kind is not WriteScene:
         return (RECORD_FILE,)
     asked = {"render": RENDER_FILE, "lookdev": LOOKDEV_FILE, "turntable": TURNTABLE_FILE}
-    pictures = [name for field, name in asked.items() if orders.fields[field]]
-    export = (EXPORT_FILES[orders.fields["export"]],) if orders.fields["export"] else ()
+    pictures = [name for field, name in asked.items() if specification.fields[field]]
+    export = (EXPORT_FILES[specification.fields["export"]],) if specification.fields["export"] else ()
     return (RECORD_FILE, SCENE_FILE, *pictures, *export)

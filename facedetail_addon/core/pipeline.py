@@ -13,7 +13,7 @@ import numpy as np
 from .assets.user import landmarker_folders
 from .detail.inputs import detail_inputs
 from .detail.normal_map import flat_detail
-from .detail.resolvable_size import skin_grain
+from .detail.resolvable_size import resolvable_size
 from .detail.space import DetailSpace, make_detail_space
 from .detail.synthesis import DetailNet, load_detail_net, make_detail
 from .detail.synthesis import notices as detail_notices
@@ -32,14 +32,14 @@ from .fit.dense import notices as fit_notices
 from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
 from .fit.sparse import fit_sparse
 from .fit.types import ProxyFit
-from .lighting.estimate import estimate_light, usual_direction_of
+from .lighting.estimate import estimate_light, prior_direction_of
 from .lighting.estimate import notices as light_notices
 from .lighting.types import LightEstimate, Transfer
 from .model_import.install import match_again
 from .notices import Notice
 from .observe.expression.reader import ExpressionReader
 from .observe.expression.reader import notices as expression_notices
-from .observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES, ExpressionReading
+from .observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES, ExpressionPrior
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker, notices
 from .observe.landmarks.mesh_points import EYES
@@ -105,7 +105,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Core:
+class Models:
     """Networks and models in memory, loaded once for many photos.
 
     ``fan`` is None with the other landmarker, ``outline`` with the dense fit, ``detail_net`` without relief. ``offset``
@@ -126,7 +126,7 @@ class Core:
     detail_net: DetailNet | None
 
     @classmethod
-    def load(cls, settings: Settings, assets: Path | None = None) -> "Core":
+    def load(cls, settings: Settings, assets: Path | None = None) -> "Models":
         """Load what the settings ask for.
 
         Args:
@@ -172,7 +172,9 @@ def _is_sparse(settings: Settings) -> bool:
     return settings.fit == SPARSE_FIT or (settings.fit == AUTO_FIT and settings.landmarker == FAN_LANDMARKER)
 
 
-def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[[str, float], None]) -> Reconstruction:
+def reconstruct(
+    photo: Path, core: Models, settings: Settings, progress: Callable[[str, float], None]
+) -> Reconstruction:
     """Reconstruct one face of one photo.
 
     Args:
@@ -208,7 +210,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
 
     with stage("light", "Separating light from skin", 0.55):
         transfer = _transfer(fit, core, settings)
-        above = usual_direction_of(fit.perspective.rotation)
+        above = prior_direction_of(fit.perspective.rotation)
         light = estimate_light(unwrapped, transfer, core.basis, core.atlas, above)
 
     with stage("albedo", "Painting the skin", 0.7):
@@ -234,7 +236,7 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
     return Reconstruction(
         photo_name=picture.path.name, photo=picture.pixels,
         face_model=settings.face_model, landmarker=settings.landmarker, expression_names=core.model.expression_names,
-        alpha=fit.alpha, beta=fit.beta, own_beta=fit.own_beta,
+        alpha=fit.alpha, beta=fit.beta, native_beta=fit.native_beta,
         expression_source=settings.expression, emotion=reading.emotion,
         affine=fit.affine, perspective=fit.perspective,
         landmarks68_px=landmarks.sparse_px, landmarks68_mm=core.model.landmarks68.points(fit.vertices),
@@ -250,9 +252,9 @@ def reconstruct(photo: Path, core: Core, settings: Settings, progress: Callable[
 def _fit(
     landmarks: FaceLandmarks,
     image_size: tuple[int, int],
-    reading: ExpressionReading,
+    reading: ExpressionPrior,
     focal_px: float | None,
-    core: Core,
+    core: Models,
     settings: Settings,
 ) -> ProxyFit:
     how = {"reading": reading, "expression": settings.expression, "focal_px": focal_px}
@@ -261,7 +263,7 @@ def _fit(
     return fit_sparse(landmarks, image_size, core.model, outline=core.outline, offset=core.offset, **how)
 
 
-def _transfer(fit: ProxyFit, core: Core, settings: Settings) -> Transfer:
+def _transfer(fit: ProxyFit, core: Models, settings: Settings) -> Transfer:
     parts = core.model.solid_parts
     return light_transfer(
         fit.vertices,
@@ -274,7 +276,7 @@ def _transfer(fit: ProxyFit, core: Core, settings: Settings) -> Transfer:
 
 
 def eye_samples(
-    pixels: np.ndarray, landmarks: FaceLandmarks, fit: ProxyFit, light: LightEstimate, core: Core
+    pixels: np.ndarray, landmarks: FaceLandmarks, fit: ProxyFit, light: LightEstimate, core: Models
 ) -> list[EyeSample]:
     """What a photo, (H, W, 3) uint8 sRGB, shows of each eye; nothing of eyes that the model does not have."""
     triangles = np.concatenate([part.triangles() + part.start for part in core.model.solid_parts])
@@ -301,13 +303,13 @@ def _detail(
     light: LightEstimate,
     transfer: Transfer,
     fit: ProxyFit,
-    core: Core,
+    core: Models,
 ) -> tuple[DetailMaps, tuple[Notice, ...]]:
     if core.detail_net is None:
         return flat_detail(core.atlas.resolution), ()
     skin = core.model.skin.stop
-    grain = skin_grain(picture.pixels, landmarks.mesh_px, fit, core.atlas.triangles, skin)
-    inputs = detail_inputs(unwrapped, light, transfer, fit.vertices[:skin], grain, core.detail_space, core.atlas)
+    resolvable = resolvable_size(picture.pixels, landmarks.mesh_px, fit, core.atlas.triangles, skin)
+    inputs = detail_inputs(unwrapped, light, transfer, fit.vertices[:skin], resolvable, core.detail_space, core.atlas)
     maps = make_detail(inputs, core.detail_net, fit.vertices_neutral, core.model, core.atlas)
     return maps, detail_notices(inputs)
 

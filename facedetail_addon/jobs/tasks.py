@@ -59,7 +59,7 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
         FaceDetailError: as ``Core.load``, ``reconstruct`` and ``Reconstruction.save``.
     """
     report("Loading the networks", 0.0)
-    from ..core.pipeline import Core, Settings, reconstruct
+    from ..core.pipeline import Models, Settings, reconstruct
 
     settings = Settings(**{field.name: getattr(request, field.name) for field in fields(Settings)})
     key = (
@@ -67,7 +67,7 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
     )  # fmt: skip
     if key not in warm:
         warm.clear()
-        warm[key] = Core.load(settings, Path(request.assets))
+        warm[key] = Models.load(settings, Path(request.assets))
     model = warm[key].model
     reconstruction = reconstruct(
         Path(request.photo), warm[key], settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)

@@ -43,7 +43,7 @@ class FACEDETAIL_OT_import_model(WorkOperator, bpy.types.Operator):
         return import_job(self.worker, _chosen(self, FaceModelError), chosen_assets_directory(context))
 
     def complete(self, context: bpy.types.Context, result: InstalledModel) -> set[str]:
-        for text in result.lacks:
+        for text in result.missing:
             self.report({"WARNING"}, f"{result.id}: {text}")
         self.report({"INFO"}, f"{result.id} is installed. {result.licence}")
         return {"FINISHED"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import FaceDetailError, OutputError
-from ..core.io.atomic_directory import whole_files
+from ..core.io.atomic_directory import atomic_files
 from ..core.result.files import png_bytes
 from ..jobs.job import Job, picture_job
 from ..names import (
@@ -132,7 +132,7 @@ class FACEDETAIL_OT_lookdev(_Pictures, bpy.types.Operator):
             bpy.app.timers.register(partial(_show_image, image.name), first_interval=0.0)
         path = Path(bpy.path.abspath(self.filepath))
         if self.filepath:
-            with whole_files(path.parent, "sheet") as unfinished:
+            with atomic_files(path.parent, "sheet") as unfinished:
                 (unfinished / path.name).write_bytes(result)
         self.report({"INFO"}, f"The sheet is the image {image.name}" + (f", and {path}" if self.filepath else ""))
         return {"FINISHED"}

@@ -13,7 +13,7 @@ from ..jobs.runner import BUSY_MESSAGE, Worker
 from ..names import LABEL, STATE_PROPERTY
 from ..requirements import worker_directories, worker_problem
 from ..scene.build import run_through
-from .pace import Pace
+from .eta import Eta
 
 _TIMER_S = 0.1
 _STEP_TIMER_S = 0.01
@@ -141,7 +141,7 @@ class WorkOperator:
         return refuse(self, error)
 
     def _begin(self, context: bpy.types.Context) -> None:
-        self._pace = Pace(time.monotonic())
+        self._eta = Eta(time.monotonic())
         self._result = self._steps = self._shown = self._timer = None
         manager = context.window_manager
         self._tick(context, _TIMER_S)
@@ -158,7 +158,7 @@ class WorkOperator:
 
     def _show(self, context: bpy.types.Context, stage: str, fraction: float) -> None:
         """Progress in the status bar, at the mouse, in the panel and the preferences; redraws only on change."""
-        remaining = self._pace.remaining(fraction, time.monotonic())
+        remaining = self._eta.remaining(fraction, time.monotonic())
         if self._shown == (stage, fraction, remaining):
             return
         self._shown = (stage, fraction, remaining)
@@ -222,7 +222,7 @@ def attach_worker() -> None:
     WorkOperator.worker = Worker(worker_directories(), low_priority=watched)
     if bpy.app.binary_path:
         WorkOperator.renderer = Worker(
-            worker_directories(), blender=bpy.app.binary_path, tasks="scene_tasks", low_priority=watched
+            worker_directories(), blender=bpy.app.binary_path, tasks="cli.scene_tasks", low_priority=watched
         )
     for worker in _workers():
         atexit.register(worker.cancel)

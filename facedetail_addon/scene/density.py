@@ -26,6 +26,6 @@ def fine_level(model: FaceModel) -> int:
     return max(0, int(np.ceil(np.log2(length_mm / _FINE_EDGE_MM))))
 
 
-def usual_level(model: FaceModel, builtin_level: int) -> int:
+def default_level(model: FaceModel, builtin_level: int) -> int:
     """The level at which a model's face is about as fine as the built-in one at ``builtin_level``."""
     return max(0, builtin_level + fine_level(model) - _BUILTIN_FINE_LEVEL)

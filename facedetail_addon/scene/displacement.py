@@ -23,7 +23,7 @@ from ..names import (
     RELIEF_PROPERTY,
 )
 from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
-from .density import fine_level, usual_level
+from .density import default_level, fine_level
 from .images import packed_file
 from .relief_material import own_relief_material
 from .relief_nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
@@ -83,7 +83,8 @@ def add_relief(
     add_relief_nodes(skin.material_slots[0].material.node_tree, images, uv_map)
     skin[FINE_LEVEL_PROPERTY] = fine_level(model)
     relief = Relief(
-        viewport_level=usual_level(model, Relief.viewport_level), render_level=usual_level(model, Relief.render_level)
+        viewport_level=default_level(model, Relief.viewport_level),
+        render_level=default_level(model, Relief.render_level),
     )
     set_relief(root, relief)
     _show_on_sliders(root, relief)

@@ -6,7 +6,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.eyes.types import CORNEA_IOR, USUAL_EYES
+from ..core.eyes.types import CORNEA_IOR, DEFAULT_EYES
 from ..core.result.files import write_png
 from ..names import FINE_MODIFIER, MEDIUM_MODIFIER
 from .eye_material import EYE_ROUGHNESS, IRIS_ATTRIBUTE, look_of
@@ -132,7 +132,7 @@ def _eye(material: bpy.types.Material, stem: Path) -> bpy.types.Material:
     path = _picture_file(stem, _EYE)
     if not path.exists():
         look = look_of(material)
-        write_png(path, eye_picture(look, look.iris_mm / USUAL_EYES.iris_mm))
+        write_png(path, eye_picture(look, look.iris_mm / DEFAULT_EYES.iris_mm))
     made, shader = _principled(material.name)
     made.node_tree.links.new(_picture(made.node_tree, path), shader.inputs["Base Color"])
     shader.inputs["Roughness"].default_value = EYE_ROUGHNESS

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import bpy
 
 from ..core.eyes.look import FIBRE_CONTRAST, FIBRE_REACH, IRIS_PROFILE, PUPIL, SCLERA_TINT, WHITE
-from ..core.eyes.types import CORNEA_IOR, EYE_SPECULAR_LEVEL, USUAL_EYES, EyeLook
+from ..core.eyes.types import CORNEA_IOR, DEFAULT_EYES, EYE_SPECULAR_LEVEL, EyeLook
 from .nodes import add_node, color_ramp, mix_colors, vector_math
 from .space import METRES_PER_MM
 
@@ -53,7 +53,7 @@ def color_eyes(parts: Iterable[bpy.types.Object], look: EyeLook) -> None:
             if IRIS_NODE in nodes:
                 nodes[IRIS_NODE].outputs[0].default_value = (*look.iris, 1.0)
                 nodes[SCLERA_NODE].outputs[0].default_value = (*look.sclera, 1.0)
-                nodes[SIZE_NODE].outputs[0].default_value = look.iris_mm / USUAL_EYES.iris_mm
+                nodes[SIZE_NODE].outputs[0].default_value = look.iris_mm / DEFAULT_EYES.iris_mm
 
 
 def look_of(material: bpy.types.Material) -> EyeLook:
@@ -63,9 +63,9 @@ def look_of(material: bpy.types.Material) -> EyeLook:
         name: nodes[name].outputs[0].default_value for name in (IRIS_NODE, SCLERA_NODE, SIZE_NODE) if name in nodes
     }
     return EyeLook(
-        iris=tuple(values.get(IRIS_NODE, USUAL_EYES.iris))[:3],
-        sclera=tuple(values.get(SCLERA_NODE, USUAL_EYES.sclera))[:3],
-        iris_mm=values.get(SIZE_NODE, 1.0) * USUAL_EYES.iris_mm,
+        iris=tuple(values.get(IRIS_NODE, DEFAULT_EYES.iris))[:3],
+        sclera=tuple(values.get(SCLERA_NODE, DEFAULT_EYES.sclera))[:3],
+        iris_mm=values.get(SIZE_NODE, 1.0) * DEFAULT_EYES.iris_mm,
         confidence=0.0,
     )
 
@@ -127,8 +127,8 @@ def _ramp(
 
 def _color(tree: bpy.types.NodeTree, location: tuple[int, int], name: str) -> bpy.types.NodeSocket:
     node = add_node(tree, "ShaderNodeRGB", location, name)
-    usual = USUAL_EYES.iris if name == IRIS_NODE else USUAL_EYES.sclera
-    node.outputs[0].default_value = (*usual, 1.0)
+    default = DEFAULT_EYES.iris if name == IRIS_NODE else DEFAULT_EYES.sclera
+    node.outputs[0].default_value = (*default, 1.0)
     return node.outputs[0]
 
 

@@ -11,13 +11,13 @@ from scipy.spatial import cKDTree
 from ..core.face_model.eyeball import fit_eyeball, iris_coordinates
 from ..core.face_model.model import FILM, LASHES, FaceModel, MeshPart
 from .adaptive import subdivision_of
-from .density import usual_level
+from .density import default_level
 from .expression import remember_photo_expression
 from .eye_material import IRIS_ATTRIBUTE
 from .material import SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE, SkinImages, make_material
 from .space import to_blender
 
-UV_NAME, OWN_UV_NAME = "UVMap", "Own UV"
+UV_NAME, NATIVE_UV_NAME = "UVMap", "Own UV"
 """The canonical layout, which the maps are in, and the layout of an imported model's file."""
 SOCKET_REGION = "socket"
 REST_KEY = "Photo Expression Rest"
@@ -130,9 +130,9 @@ def _make_mesh(name: str, part: MeshPart, positions: np.ndarray) -> bpy.types.Me
     mesh.update(calc_edges=True)
     uv = mesh.uv_layers.new(name=UV_NAME)
     uv.data.foreach_set("uv", part.uv[part.face_uv[present]].astype(np.float32).ravel())
-    if part.own_uv is not None:
-        own = mesh.uv_layers.new(name=OWN_UV_NAME)
-        own.data.foreach_set("uv", part.own_uv[part.own_face_uv[present]].astype(np.float32).ravel())
+    if part.native_uv is not None:
+        own = mesh.uv_layers.new(name=NATIVE_UV_NAME)
+        own.data.foreach_set("uv", part.native_uv[part.native_face_uv[present]].astype(np.float32).ravel())
     mesh.validate(clean_customdata=False)  # imported faces may name a vertex twice, which Blender does not survive
     mesh.shade_smooth()
     return mesh
@@ -141,8 +141,8 @@ def _make_mesh(name: str, part: MeshPart, positions: np.ndarray) -> bpy.types.Me
 def _set_levels(skin: bpy.types.Object, model: FaceModel) -> None:
     """As many quads as the other parts' levels give the built-in skin: a fine mesh needs fewer levels."""
     subdivision = subdivision_of(skin)
-    subdivision.levels = usual_level(model, _SUBDIVISION_VIEWPORT)
-    subdivision.render_levels = usual_level(model, _SUBDIVISION_RENDER)
+    subdivision.levels = default_level(model, _SUBDIVISION_VIEWPORT)
+    subdivision.render_levels = default_level(model, _SUBDIVISION_RENDER)
 
 
 def _add_shape_keys(

@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 
-from ..core.rendering.environment import realisable, split_sun
+from ..core.rendering.environment import nonnegative, split_sun
 from ..names import LIGHT_PROPERTY, SUN_SUFFIX
 from .sun import make_sun
 from .world import make_world
@@ -29,7 +29,7 @@ def light_scene(
             item.hide_render = item.hide_viewport = True
     sun = None
     if use_sun:
-        sun, radiance = split_sun(realisable(radiance))
+        sun, radiance = split_sun(nonnegative(radiance))
     world = make_world(stem, radiance)
     if sun is not None and sun.irradiance.max() > 0:
         lamp = make_sun(f"{stem} {SUN_SUFFIX}", sun, world)

@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import OutputError
-from ..core.io.atomic_directory import whole_files
+from ..core.io.atomic_directory import atomic_files
 from ..core.result.files import TURNTABLE_FILE, write_png
 from .lookdev import Lookdev, find_root, orbit_picture
 from .lookdev_sheet import BACKDROP, over_backdrop
@@ -45,7 +45,7 @@ def turntable_steps(
     """
     if film and not bpy.app.build_options.codec_ffmpeg:
         raise OutputError("This Blender was built without FFmpeg.", "Choose PNG files for the turntable.")
-    with whole_files(folder, "turntable") as unfinished, tempfile.TemporaryDirectory() as scratch:
+    with atomic_files(folder, "turntable") as unfinished, tempfile.TemporaryDirectory() as scratch:
         paths = [Path(scratch if film else unfinished, _FRAME_NAME.format(number)) for number in range(1, frames + 1)]
         for number, path in enumerate(paths):
             yield f"Turntable {number + 1} of {frames}", number / (frames + 1)

@@ -44,12 +44,12 @@ def _drive(
     index: int,
     expression: str,
     world: bpy.types.World,
-    knobs: dict[str, tuple[str, str, str]],
+    controls: dict[str, tuple[str, str, str]],
 ) -> None:
     """Drive a property by inputs of the world's nodes, each given by node, socket and component."""
     driver = owner.driver_add(path, index).driver
     driver.type = "SCRIPTED"
-    for name, (node, socket, component) in knobs.items():
+    for name, (node, socket, component) in controls.items():
         variable = driver.variables.new()
         variable.name = name
         variable.type = "SINGLE_PROP"

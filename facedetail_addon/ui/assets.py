@@ -36,11 +36,11 @@ class ChoiceNotes:
     """On a chosen face model and landmarker.
 
     Attributes:
-        lacks: what a model lacks. missing: what is not installed, which preferences can help.
+        missing: of the model, in sentences. not_installed: what is not there, which preferences can help.
     """
 
-    lacks: tuple[str, ...]
     missing: tuple[str, ...]
+    not_installed: tuple[str, ...]
 
 
 def fan_state(assets: Path) -> FanState:
@@ -72,7 +72,7 @@ def model_texts(info: InstalledModel) -> tuple[str, ...]:
         info.licence,
         f"From {info.source}",
         str(info.folder),
-        *info.lacks,
+        *info.missing,
     )
 
 
@@ -88,14 +88,14 @@ def builtin_texts() -> tuple[str, ...]:
 
 def choice_notes(face_model: str, landmarker: str, assets: Path) -> ChoiceNotes:
     """What the artist should know of the chosen face model and landmarker."""
-    lacks: tuple[str, ...] = ()
-    missing = []
+    missing: tuple[str, ...] = ()
+    not_installed = []
     if face_model != BUILTIN:
         info = next((info for info in installed_models(assets) if info.id == face_model), None)
         if info is None:
-            missing.append(f"The face model {face_model} is not installed: import it, or choose another.")
+            not_installed.append(f"The face model {face_model} is not installed: import it, or choose another.")
         else:
-            lacks = info.lacks
+            missing = info.missing
     if landmarker == FAN and fan_state(assets).path is None:
-        missing.append("The weights of FAN are not installed.")
-    return ChoiceNotes(lacks, tuple(missing))
+        not_installed.append("The weights of FAN are not installed.")
+    return ChoiceNotes(missing, tuple(not_installed))

@@ -6,7 +6,7 @@ import bpy
 from ..names import OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, RELIEF_PROPERTY, VIEW_CHOICES
 from ..operators.view import shown_view
 from .found import found_expression, head_is_selected
-from .light import light_knobs
+from .light import light_controls
 from .relief import RELIEF_KNOBS, head_of, relief_texts
 
 
@@ -68,11 +68,11 @@ class FACEDETAIL_PT_light(_Subpanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return bool(light_knobs(context.scene.world))
+        return bool(light_controls(context.scene.world))
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        for knob in light_knobs(context.scene.world):
-            layout.prop(knob.socket, "default_value", index=knob.index, text=knob.text)
+        for control in light_controls(context.scene.world):
+            layout.prop(control.socket, "default_value", index=control.index, text=control.text)

@@ -9,7 +9,7 @@ from ..names import LIGHT_PROPERTY, ROTATION_NODE, STRENGTH_NODE, STUDIO_NODE
 
 
 @dataclass(frozen=True)
-class Knob:
+class Control:
     """A node's input as the panel draws it.
 
     Attributes:
@@ -21,7 +21,7 @@ class Knob:
     index: int = -1
 
 
-def light_knobs(world: bpy.types.World | None) -> tuple[Knob, ...]:
+def light_controls(world: bpy.types.World | None) -> tuple[Control, ...]:
     """What can be turned of a world that was made from a photo: studio, strength, rotation.
 
     Empty for other worlds; a knob whose node the artist has removed is left out.
@@ -36,5 +36,7 @@ def light_knobs(world: bpy.types.World | None) -> tuple[Knob, ...]:
     )
     found = ((text, nodes.get(node), socket, index) for text, node, socket, index in wanted)
     return tuple(
-        Knob(text, node.inputs[socket], index) for text, node, socket, index in found if node and socket in node.inputs
+        Control(text, node.inputs[socket], index)
+        for text, node, socket, index in found
+        if node and socket in node.inputs
     )

@@ -55,7 +55,7 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
             return
         if draw_worker_problem(layout):
             return
-        missing = _notes(settings, context).missing
+        missing = _notes(settings, context).not_installed
         _draw_lines(layout, missing, context)
         if missing:
             preferences_button(layout, "Import, Download…")
@@ -95,7 +95,7 @@ class FACEDETAIL_PT_face_model(_Choices, bpy.types.Panel):
         self, layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, context: bpy.types.Context
     ) -> None:
         layout.prop(settings, "face_model_menu", text="Model")
-        _draw_lines(layout, _notes(settings, context).lacks, context)
+        _draw_lines(layout, _notes(settings, context).missing, context)
 
 
 class FACEDETAIL_PT_advanced(_Choices, bpy.types.Panel):

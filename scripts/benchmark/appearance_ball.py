@@ -4,7 +4,7 @@
 import numpy as np
 
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.rendering.environment import environment_image, realisable
+from facedetail_addon.core.rendering.environment import environment_image, nonnegative
 from facedetail_addon.core.rendering.harmonics import bands_of, evaluate, lambert
 from facedetail_addon.core.rendering.primary_rays import camera_rays
 from facedetail_addon.scene.space import to_blender
@@ -29,10 +29,10 @@ def ball_errors(radiance: np.ndarray, threads: int) -> tuple[float, float]:
         radiance: (B², 3) head frame. threads: of Cycles.
 
     Returns:
-        error against the light as our picture promises it (``realisable``), and against the light as given.
+        error against the light as our picture promises it (``nonnegative``), and against the light as given.
     """
     image = environment_image(radiance)
-    promised = realisable(radiance)
+    promised = nonnegative(radiance)
     shown, normals = [], []
     for turn in (1.0, -1.0):  # from before and from behind
         seen = _photograph(image, turn, threads)

@@ -4,15 +4,15 @@
 from functools import cache
 from pathlib import Path
 
-from facedetail_addon.core.pipeline import Core, Settings
+from facedetail_addon.core.pipeline import Models, Settings
 
 SETTINGS = Settings(resolution=1024)
 LONDON, PHOTOS, WILD = "london", "photos", "wild"
 
 
 @cache
-def load_core() -> Core:
-    return Core.load(SETTINGS)
+def load_core() -> Models:
+    return Models.load(SETTINGS)
 
 
 def list_photos(data: Path, london_step: int, wild: int) -> list[tuple[str, Path]]:

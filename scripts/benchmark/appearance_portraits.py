@@ -15,7 +15,7 @@ import numpy as np
 from facedetail_addon.core.colour import LUMINANCE, to_linear, to_srgb
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.image import sample
-from facedetail_addon.core.pipeline import Core, reconstruct
+from facedetail_addon.core.pipeline import Models, reconstruct
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.skin.basis import at_vertices
@@ -102,7 +102,7 @@ def measure_portrait(number: int, folder: Path, threads: int) -> PortraitErrors 
     return portrait_errors(number, portrait, found, core)
 
 
-def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, core: Core) -> PortraitErrors:
+def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, core: Models) -> PortraitErrors:
     """Compare a reconstruction with what was photographed."""
     model, camera = core.model, portrait.head.sample.camera
     rows = seen_vertices(model, portrait.head.vertices, camera)

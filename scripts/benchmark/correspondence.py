@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well foreign heads are matched to the built-in head, on heads whose true correspondence is known.
+"""How well external heads are matched to the built-in head, on heads whose true correspondence is known.
 
     FACEDETAIL_DATA=… python scripts/benchmark/correspondence.py [--quick] [--people 4]
 
-Prints a Markdown table and, as the last line, one JSON object. Residual: closest-point distance of the foreign skin to
+Prints a Markdown table and, as the last line, one JSON object. Residual: closest-point distance of the external skin to
 the registered built-in skin. Matched: the share of vertices known to be on it that found it; the rest are filled in
 and not counted. Error: how far from its true place on the built-in mean head a vertex was put. Folds:
 triangles of the canonical UV that are turned over or flat. Without FACEDETAIL_DATA the ICT-FaceKit is left out.
@@ -29,8 +29,8 @@ from facedetail_addon.core.model_import.adapt import adapt  # noqa: E402
 from facedetail_addon.core.model_import.correspondence import correspond  # noqa: E402
 from facedetail_addon.core.model_import.mean_landmarks import FindFaces  # noqa: E402
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker  # noqa: E402
-from scripts.benchmark import foreign_heads  # noqa: E402
-from scripts.benchmark.foreign_heads import KnownHead, errors_mm, kit_head, without_landmarks  # noqa: E402
+from scripts.benchmark import external_heads  # noqa: E402
+from scripts.benchmark.external_heads import KnownHead, errors_mm, kit_head, without_landmarks  # noqa: E402
 
 COLUMNS = {
     "vertices": "vertices", "matched": "matched %", "residual_mm": "residual mm", "folds": "folds",
@@ -42,7 +42,9 @@ MADE_UP = ("reordered", "remeshed", "mask")
 
 def cases(builtin: FaceModel, data: Path | None, people: int) -> dict[str, list[Callable[[], KnownHead]]]:
     """What to match, by the name of its row; heads are made when they are called for."""
-    found = {name: [partial(getattr(foreign_heads, name), builtin, seed) for seed in range(people)] for name in MADE_UP}
+    found = {
+        name: [partial(getattr(external_heads, name), builtin, seed) for seed in range(people)] for name in MADE_UP
+    }
     found["mask, landmarks found"] = [partial(_unmarked, make) for make in found["mask"]]
     if data is not None:
         found["ICT-FaceKit, average"] = [partial(kit_head, builtin, data, None)]

@@ -53,12 +53,13 @@ class SkinErrors:
     """One photo of known skin.
 
     Attributes:
-        directed: |l = 1| / (l = 0) of the light's luminance as the pipeline found it. grain_mm: median over the skin.
+        directed: |l = 1| / (l = 0) of the light's luminance as the pipeline found it.
+        resolvable_mm: median over the skin.
         methods: by name. amplitude, true_amplitude: of our relief and of the true one.
     """
 
     directed: float
-    grain_mm: float
+    resolvable_mm: float
     methods: dict[str, ReliefErrors]
     amplitude: Amplitude
     true_amplitude: Amplitude
@@ -150,7 +151,7 @@ def skin_errors(
     light = example.found.light.radiance
     return SkinErrors(
         directed=float(np.linalg.norm(brightest(light)) / max(light[0] @ LUMINANCE, 1e-6)),
-        grain_mm=median_grain_mm(example.inputs),
+        resolvable_mm=median_resolvable_mm(example.inputs),
         methods={name: relief_errors(relief, truth, where, normals_of) for name, relief in reliefs.items()},
         amplitude=amplitude(ours, where),
         true_amplitude=amplitude(truth, where),
@@ -165,7 +166,7 @@ def false_relief(example: Example, where: np.ndarray, studio: Studio, net: Detai
     """
     relief = _relief(example, example.inputs, studio, net)
     places = {name: where & place for name, place in flat_places(example.inputs, studio).items()}
-    emptied = blank_inputs(example.inputs, median_grain_mm(example.inputs)) if blank else {}
+    emptied = blank_inputs(example.inputs, median_resolvable_mm(example.inputs)) if blank else {}
     return FalseRelief(
         places={name: rms(relief[place]) for name, place in places.items() if place.any()},
         blank={name: rms(_relief(example, inputs, studio, net)[where]) for name, inputs in emptied.items()},
@@ -189,12 +190,12 @@ def flat_places(inputs: DetailInputs, studio: Studio) -> dict[str, np.ndarray]:
     }
 
 
-def blank_inputs(inputs: DetailInputs, grain_mm: float) -> dict[str, DetailInputs]:
+def blank_inputs(inputs: DetailInputs, resolvable_mm: float) -> dict[str, DetailInputs]:
     """Inputs of the same photo as if the skin were even in colour and form, by name."""
     none = np.zeros_like(inputs.value)
     blank = replace(inputs, value=none, chroma=none, level=np.full_like(none, 0.5))
     noise = cv2.GaussianBlur(
-        np.random.default_rng(SEED).normal(size=none.shape).astype(np.float32), (0, 0), grain_mm / TEXEL_MM
+        np.random.default_rng(SEED).normal(size=none.shape).astype(np.float32), (0, 0), resolvable_mm / TEXEL_MM
     )
     return {
         BLANK: blank,
@@ -203,10 +204,10 @@ def blank_inputs(inputs: DetailInputs, grain_mm: float) -> dict[str, DetailInput
     }
 
 
-def median_grain_mm(inputs: DetailInputs) -> float:
+def median_resolvable_mm(inputs: DetailInputs) -> float:
     """Of what the photo shows of skin."""
     sure = inputs.mask > _SURE
-    return float(np.median(inputs.grain_mm[sure])) if sure.any() else float("nan")
+    return float(np.median(inputs.resolvable_mm[sure])) if sure.any() else float("nan")
 
 
 def _pose(studio: Studio, rng: np.random.Generator, size: int) -> _Shot:

@@ -12,14 +12,14 @@ import torch
 
 from facedetail_addon.core.detail.dfdn import shading_change
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
-from facedetail_addon.core.detail.resolvable_size import skin_grain
+from facedetail_addon.core.detail.resolvable_size import resolvable_size
 from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import load_detail_net
 from facedetail_addon.core.detail.types import NO_DETAIL
 from facedetail_addon.core.errors import NoFaceError, PhotoError
 from facedetail_addon.core.fit.types import ProxyFit
-from facedetail_addon.core.lighting.estimate import estimate_light, usual_direction_of
-from facedetail_addon.core.pipeline import Core, Settings, reconstruct
+from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
+from facedetail_addon.core.pipeline import Models, Settings, reconstruct
 from facedetail_addon.core.rendering.transfer import light_transfer
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.unwrap import unwrap
@@ -66,8 +66,8 @@ def list_portraits(data: Path) -> list[tuple[str, Path]]:
 
 
 @cache
-def load_core(weights: Path) -> Core:
-    return replace(Core.load(SETTINGS), detail_net=load_detail_net(weights))
+def load_core(weights: Path) -> Models:
+    return replace(Models.load(SETTINGS), detail_net=load_detail_net(weights))
 
 
 def measure_portrait(photo: tuple[str, Path], weights: Path, keep: Path | None = None) -> PortraitDetail | None:
@@ -102,7 +102,7 @@ def measure_portrait(photo: tuple[str, Path], weights: Path, keep: Path | None =
     )
 
 
-def inputs_of(found: Reconstruction, core: Core) -> DetailInputs:
+def inputs_of(found: Reconstruction, core: Models) -> DetailInputs:
     """What the networks saw: the stages between the fit and the relief once more."""
     fit = ProxyFit(
         found.alpha,
@@ -118,11 +118,11 @@ def inputs_of(found: Reconstruction, core: Core) -> DetailInputs:
     transfer = light_transfer(
         found.vertices, triangles, core.model.skin.stop, found.perspective.position(), core.gloss, SETTINGS.light_bands
     )
-    usual = usual_direction_of(found.perspective.rotation)
-    light = estimate_light(unwrapped, transfer, core.basis, core.atlas, usual)
+    prior_direction = prior_direction_of(found.perspective.rotation)
+    light = estimate_light(unwrapped, transfer, core.basis, core.atlas, prior_direction)
     skin = core.model.skin.stop
-    grain = skin_grain(found.photo, found.landmarks68_px, fit, core.atlas.triangles, skin)
-    return detail_inputs(unwrapped, light, transfer, found.vertices[:skin], grain, core.detail_space, core.atlas)
+    resolvable = resolvable_size(found.photo, found.landmarks68_px, fit, core.atlas.triangles, skin)
+    return detail_inputs(unwrapped, light, transfer, found.vertices[:skin], resolvable, core.detail_space, core.atlas)
 
 
 def change_of_value(relief: np.ndarray, inputs: DetailInputs) -> np.ndarray:

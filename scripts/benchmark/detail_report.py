@@ -27,7 +27,7 @@ def report_skin(found: list[SkinErrors], asked: int, lines: list[str]) -> dict[s
     title = f"**{len(found)} photos of known skin against the true relief (medians; {figures['missed']} left out)**"
     _table(lines, title, "method", figures["methods"])
     figures["bands"] = _bands(found, lines)
-    kinds = {"light": (LIGHTS, lambda one: one.directed), "grain": (GRAINS, lambda one: one.grain_mm)}
+    kinds = {"light": (LIGHTS, lambda one: one.directed), "grain": (GRAINS, lambda one: one.resolvable_mm)}
     for name, (classes, of) in kinds.items():
         figures[name] = {
             label: {"count": len(own)} | _errors(own, OURS) for label, own in _split(found, classes, of) if own

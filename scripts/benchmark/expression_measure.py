@@ -17,7 +17,7 @@ from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, fit_proxy
 from facedetail_addon.core.fit.equations import FitSettings
 from facedetail_addon.core.fit.types import ProxyFit
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
-from facedetail_addon.core.observe.expression.types import LANDMARKS, PRIOR_AND_LANDMARKS, ExpressionReading
+from facedetail_addon.core.observe.expression.types import LANDMARKS, PRIOR_AND_LANDMARKS, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from scripts.benchmark.expression_sets import (
@@ -91,7 +91,7 @@ class Seen:
 
     picture: np.ndarray
     landmarks: FaceLandmarks
-    reading: ExpressionReading | None
+    reading: ExpressionPrior | None
     look: Look | None
 
 
@@ -175,7 +175,7 @@ def measure_pair(number: int, tools: Tools, truth: Truth) -> PairErrors | None:
         for seen, partner, beta in zip(both, both[::-1], betas, strict=True)
     )
     calibration = tools.calibration
-    views = [normalise_landmarks(seen.landmarks.mesh_px, calibration.mean, calibration.mean_spread) for seen in both]
+    views = [normalise_landmarks(seen.landmarks.mesh_px, calibration.mean, calibration.mean_sigma) for seen in both]
     apart = np.linalg.norm(views[1].points - views[0].points, axis=1)
     difference = (second.motions - first.motions) - (second.true_motion - first.true_motion)
     return PairErrors(
@@ -205,7 +205,7 @@ def fit_sources(
         partner: the other of an ambiguous pair. focal_px: of the picture, where known.
     """
 
-    def fit(source: str, reading: ExpressionReading | None, settings: FitSettings = DEFAULT_SETTINGS) -> ProxyFit:
+    def fit(source: str, reading: ExpressionPrior | None, settings: FitSettings = DEFAULT_SETTINGS) -> ProxyFit:
         size = (seen.picture.shape[1], seen.picture.shape[0])
         return fit_proxy(
             seen.landmarks, size, tools.model, tools.calibration,
@@ -283,4 +283,4 @@ def _look(reader: ExpressionReader, picture: np.ndarray, landmarks: FaceLandmark
     coordinates = dictionary.metric.coordinates(reader.describe(picture, landmarks).rows)[0]
     began = time.perf_counter()
     _, near = dictionary.look_up(coordinates)
-    return Look(seconds, time.perf_counter() - began, near / dictionary.usual_distance)
+    return Look(seconds, time.perf_counter() - began, near / dictionary.reference_distance)

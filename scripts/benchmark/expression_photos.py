@@ -77,7 +77,7 @@ def measure_photo(photo: tuple[str, Path], emotions: EmotionTools) -> PhotoEmoti
     mesh_px = faces[0].mesh_px
     read = see(tools, picture.pixels, faces[0])
     fits = fit_sources(tools, read, focal_px=picture.focal_px)
-    points = normalise_landmarks(mesh_px, tools.calibration.mean, tools.calibration.mean_spread).points
+    points = normalise_landmarks(mesh_px, tools.calibration.mean, tools.calibration.mean_sigma).points
     (seen,) = describe_faces(emotions.network, crop_face(picture.pixels, mesh_px, CROP)[None], points[None]).emotions
     alpha = np.array([fit.alpha for fit in (*fits.values(), fits[LANDMARKS])])
     beta = np.array([*(fit.beta for fit in fits.values()), np.zeros_like(fits[LANDMARKS].beta)])

@@ -18,12 +18,12 @@ sys.path[:0] = [str(ROOT)]
 
 from facedetail_addon.core.colour import to_srgb8  # noqa: E402
 from facedetail_addon.core.eyes.estimate import estimate_eyes  # noqa: E402
-from facedetail_addon.core.eyes.prior import Usual, usual_of  # noqa: E402
+from facedetail_addon.core.eyes.prior import ColourPrior, prior_of  # noqa: E402
 from facedetail_addon.core.eyes.sampling import EyeSample  # noqa: E402
 from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
-from facedetail_addon.core.lighting.estimate import estimate_light, usual_direction_of  # noqa: E402
+from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of  # noqa: E402
 from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
-from facedetail_addon.core.pipeline import Core, Settings, eye_samples  # noqa: E402
+from facedetail_addon.core.pipeline import Models, Settings, eye_samples  # noqa: E402
 from facedetail_addon.core.rendering.transfer import light_transfer  # noqa: E402
 from facedetail_addon.core.uv.unwrap import unwrap  # noqa: E402
 
@@ -39,7 +39,7 @@ def main() -> None:
     if "FACEDETAIL_DATA" not in os.environ:
         parser.error("set FACEDETAIL_DATA")
     photos = sorted((Path(os.environ["FACEDETAIL_DATA"]) / "london" / "neutral").glob("*.jpg"))
-    core = Core.load(Settings(resolution=512, detail="none"))
+    core = Models.load(Settings(resolution=512, detail="none"))
     faces, limbus = [], []
     print("| portrait | iris, sRGB | white, sRGB | iris, mm | confidence |\n|---|---|---|---|---|")
     for path in photos[:: 16 if options.quick else 1]:
@@ -52,7 +52,7 @@ def main() -> None:
             faces.append(samples)
     if options.people:
         for name in ("iris", "white"):
-            print(f"{name}: {described(usual_of(np.array([together(eyes, name) for eyes in faces])))}")
+            print(f"{name}: {described(prior_of(np.array([together(eyes, name) for eyes in faces])))}")
     print(
         json.dumps(
             {
@@ -66,7 +66,7 @@ def main() -> None:
     )
 
 
-def portrait(path: Path, core: Core) -> tuple[list[EyeSample], list[float]]:
+def portrait(path: Path, core: Models) -> tuple[list[EyeSample], list[float]]:
     """What a portrait shows of both eyes, and where the limbus is in radii of the landmarks' ring, if clear."""
     photo = read_photo(path)
     face = core.landmarker.find(photo.pixels)[0]
@@ -77,7 +77,7 @@ def portrait(path: Path, core: Core) -> tuple[list[EyeSample], list[float]]:
     triangles = np.concatenate([part.triangles() + part.start for part in core.model.solid_parts])
     position = fit.perspective.position()
     transfer = light_transfer(fit.vertices, triangles, core.model.skin.stop, position, core.gloss, 3)
-    above = usual_direction_of(fit.perspective.rotation)
+    above = prior_direction_of(fit.perspective.rotation)
     seen = unwrap(photo.pixels, fit, core.model, core.atlas)
     light = estimate_light(seen, transfer, core.basis, core.atlas, above)
     grey = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -116,8 +116,8 @@ def among(faces: list[list[EyeSample]], name: str) -> float:
     return float(np.log([together(eyes, name) for eyes in faces]).std(axis=0).mean())
 
 
-def described(usual: Usual) -> str:
-    return f"mean {usual.mean.round(3).tolist()}, covariance {usual.covariance.round(4).tolist()}"
+def described(prior: ColourPrior) -> str:
+    return f"mean {prior.mean.round(3).tolist()}, covariance {prior.covariance.round(4).tolist()}"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG  # noqa: E402
 from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
 from facedetail_addon.core.fit.types import ProxyFit  # noqa: E402
 from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
-from facedetail_addon.core.pipeline import Core, Settings  # noqa: E402
+from facedetail_addon.core.pipeline import Models, Settings  # noqa: E402
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     if "FACEDETAIL_DATA" not in os.environ:
         parser.error("set FACEDETAIL_DATA")
     photos = sorted((Path(os.environ["FACEDETAIL_DATA"]) / "london" / "neutral").glob("*.jpg"))
-    core = Core.load(Settings())
+    core = Models.load(Settings())
     found = []
     for path in photos[:: 8 if options.quick else 1]:
         photo = read_photo(path)

@@ -86,5 +86,5 @@ def _import_seconds(info: InstalledModel, builtin: Candidate, find: FindFaces) -
 def _bases_mb(model: FaceModel) -> int:
     """Memory of all modes, of identity, expressions and colours."""
     bases = [model.identity_basis, model.expression_basis]
-    bases += [extra.basis for extra in (model.own_expressions, model.own_albedo) if extra is not None]
+    bases += [extra.basis for extra in (model.native_expressions, model.native_albedo) if extra is not None]
     return round(sum(basis.nbytes for basis in bases) / 2**20)

@@ -107,7 +107,7 @@ def measure_chunk(job: tuple[int, str]) -> int:
 def calibrate(model: FaceModel, measured: Measured) -> LandmarkCalibration:
     """All the statistics of :class:`LandmarkCalibration` from measured heads."""
     embedding = embed_landmarks(model, measured)
-    offset, spread = _offsets(model, embedding, measured)
+    offset, sigma = _offsets(model, embedding, measured)
     reference = embedding.points(model.mean) + offset
     normalised, poses = _normalised(measured, reference)
     for _ in range(2):
@@ -129,9 +129,9 @@ def calibrate(model: FaceModel, measured: Measured) -> LandmarkCalibration:
         samples=len(flat),
         embedding=embedding,
         offset=offset.astype(np.float32),
-        spread=spread.astype(np.float32),
+        sigma=sigma.astype(np.float32),
         mean=mean,
-        mean_spread=np.sqrt((flat.reshape(-1, 478, 3) ** 2).sum(-1).mean(0)).astype(np.float32),
+        mean_sigma=np.sqrt((flat.reshape(-1, 478, 3) ** 2).sum(-1).mean(0)).astype(np.float32),
         directions=directions.astype(np.float32),
         deviation=(singular[:count] / np.sqrt(len(flat))).astype(np.float32),
         whitener=whitener.astype(np.float32),

@@ -27,7 +27,7 @@ def encode(
         value, chroma: (256, 256) int8 of LIMIT/127. level: (256, 256) uint8. light: (3, 32, 32) float16: light_x,
         light_y, lit. mask: (64, 64) uint8. medium: (64, 64), fine: (256, 256) int16 of STEP_MM.
     """
-    light = [_reduced(channel[window], SMOOTH) for channel in (inputs.light_x, inputs.light_y, inputs.lit)]
+    light = [_reduced(channel[window], SMOOTH) for channel in (inputs.light_x, inputs.light_y, inputs.direct_fraction)]
     return {
         "value": np.round(inputs.value[window].clip(-LIMIT, LIMIT) * (127 / LIMIT)).astype(np.int8),
         "chroma": np.round(inputs.chroma[window].clip(-LIMIT, LIMIT) * (127 / LIMIT)).astype(np.int8),

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from facedetail_addon.core.colour import LUMINANCE, to_srgb
 from facedetail_addon.core.detail.bands import split_bands
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
-from facedetail_addon.core.detail.resolvable_size import skin_grain
+from facedetail_addon.core.detail.resolvable_size import resolvable_size
 from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM, DetailSpace, make_detail_space, texel_gradients
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
@@ -24,7 +24,7 @@ from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.fit.dense import fit_proxy
 from facedetail_addon.core.fit.types import ProxyFit
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.lighting.estimate import estimate_light, usual_direction_of
+from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
 from facedetail_addon.core.lighting.types import LightEstimate, Transfer
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate, vertex_normals
@@ -79,7 +79,7 @@ class Studio:
 
 
 @dataclass(frozen=True)
-class Lit:
+class LitHead:
     """A head in a light: everything per vertex of the skin, in columns, to be carried to texels.
 
     Attributes:
@@ -192,11 +192,11 @@ def take_photo(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """(S, S, 3) uint8 photo of a head with (H, W) relief in mm, in a random light and with random pigment."""
-    lit = _light_head(studio, vertices, camera, rng)
+    head = _light_head(studio, vertices, camera, rng)
     gamma = (0.7 * rng.normal(size=len(studio.basis.modes))).clip(-2.5, 2.5).astype(np.float32)
     gamma[0] = rng.uniform(studio.basis.lowest[0], studio.basis.highest[0])
-    texture = _skin_texture(studio, lit, relief, gamma, rng)
-    vertex_light = lit.fields[:, 0:1] * lit.colours[0] + lit.fields[:, -1:] * lit.colours[-2:].mean(axis=0)
+    texture = _skin_texture(studio, head, relief, gamma, rng)
+    vertex_light = head.fields[:, 0:1] * head.colours[0] + head.fields[:, -1:] * head.colours[-2:].mean(axis=0)
     skin_colour = studio.basis.albedo(gamma) * vertex_light.clip(0.01)
     return _develop(_expose(studio, seen, texture, skin_colour, camera, rng), rng)
 
@@ -217,11 +217,11 @@ def look(studio: Studio, photo: np.ndarray, transfer: Transfer | None = None) ->
             fit.vertices, studio.painter.triangles, studio.model.skin.stop, fit.perspective.position(), studio.gloss, 3
         )
     unwrapped = unwrap(photo, fit, studio.model, studio.atlas)
-    usual = usual_direction_of(fit.perspective.rotation)
-    light = estimate_light(unwrapped, transfer, studio.basis, studio.atlas, usual)
+    prior_direction = prior_direction_of(fit.perspective.rotation)
+    light = estimate_light(unwrapped, transfer, studio.basis, studio.atlas, prior_direction)
     skin = studio.model.skin.stop
-    grain = skin_grain(photo, faces[0].mesh_px, fit, studio.atlas.triangles, skin)
-    inputs = detail_inputs(unwrapped, light, transfer, fit.vertices[:skin], grain, studio.space, studio.atlas)
+    resolvable = resolvable_size(photo, faces[0].mesh_px, fit, studio.atlas.triangles, skin)
+    inputs = detail_inputs(unwrapped, light, transfer, fit.vertices[:skin], resolvable, studio.space, studio.atlas)
     return Found(fit, transfer, unwrapped, light, inputs)
 
 
@@ -248,7 +248,7 @@ def _map(studio: Studio, values: np.ndarray, outside: float = 0.0) -> np.ndarray
     return out
 
 
-def _light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera, rng: np.random.Generator) -> Lit:
+def _light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera, rng: np.random.Generator) -> LitHead:
     """A random light on a posed head.
 
     Columns of the fields, for each lamp: cosine; its change by a slope to the right and down; the same three of the
@@ -256,7 +256,7 @@ def _light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera,
     """
     skin = vertices[: studio.model.skin.stop].astype(np.float64)
     normals = vertex_normals(skin, studio.atlas.triangles)
-    tips = _tips(skin, studio)
+    perturbed_normals = _perturbed_normals(skin, studio)
     view = camera.position() - skin
     view /= np.linalg.norm(view, axis=1, keepdims=True)
     scene = RayScene(vertices, studio.painter.triangles)
@@ -270,23 +270,23 @@ def _light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera,
         half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-6)
         columns += [
             normals @ towards,
-            *(tips @ towards).T,
+            *(perturbed_normals @ towards).T,
             (normals * half).sum(1),
-            *np.einsum("vjk,vk->jv", tips, half),
+            *np.einsum("vjk,vk->jv", perturbed_normals, half),
         ]
         shadows.append(_shadow(studio, scene, skin, normals, towards, rng))
         share = directed * (1.0 if number == 0 else rng.uniform(0, 0.6))
         colours.append(share * np.exp(rng.normal() * 0.2 * np.array([1, 0, -1])))
     up = camera.rotation.T @ np.array([rng.normal() * 0.3, -1.0, rng.normal() * 0.3 - 0.3])
     up /= np.linalg.norm(up)
-    columns += [(1 + normals @ up) / 2, *((tips @ up).T / 2), studio.painter.ambient[: len(skin), 0]]
+    columns += [(1 + normals @ up) / 2, *((perturbed_normals @ up).T / 2), studio.painter.ambient[: len(skin), 0]]
     even = 1 - directed
     colours += [even * np.exp(rng.normal() * 0.15 * np.array([1, 0, -1])) * rng.uniform(0.8, 1.2)]
     colours += [even * np.exp(rng.normal() * 0.15 * np.array([1, 0, -1])) * rng.uniform(0.2, 0.9)]
-    return Lit(np.column_stack(columns).astype(np.float32), shadows, np.array(colours, np.float32))
+    return LitHead(np.column_stack(columns).astype(np.float32), shadows, np.array(colours, np.float32))
 
 
-def _tips(skin: np.ndarray, studio: Studio) -> np.ndarray:
+def _perturbed_normals(skin: np.ndarray, studio: Studio) -> np.ndarray:
     """(V, 2, 3): how the normal tips for a relief that rises by 1 mm per texel to the right, and down."""
     return -np.stack(texel_gradients(skin, studio.space), axis=1)
 
@@ -325,10 +325,10 @@ def _shadow(
 
 
 def _skin_texture(
-    studio: Studio, lit: Lit, relief: np.ndarray, gamma: np.ndarray, rng: np.random.Generator
+    studio: Studio, head: LitHead, relief: np.ndarray, gamma: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """(H, W, 3) linear colour of the skin over BOX as the camera sees it."""
-    fields = _map(studio, lit.fields)
+    fields = _map(studio, head.fields)
     down, right = np.gradient(relief)
     length = np.sqrt(1 + (down**2 + right**2) / np.float32(TEXEL_MM**2))
     wander = rng.uniform(0.3, 1.1)
@@ -337,7 +337,7 @@ def _skin_texture(
     power, shine = np.exp(rng.uniform(np.log(6), np.log(60))), rng.uniform(0, 0.12) * rng.random()
     patchy = (1 + 0.6 * wide_noise(relief.shape, 30, rng)).clip(0)
     shut = np.exp(-_hollow(relief) * np.float32(rng.uniform(0.4, 2.2)))  # of the sky, by the groove's own walls
-    for number, (shadow, colour) in enumerate(zip(lit.shadows, lit.colours[:-2], strict=True)):
+    for number, (shadow, colour) in enumerate(zip(head.shadows, head.colours[:-2], strict=True)):
         cosine, x, y, half, half_x, half_y = np.moveaxis(fields[..., 6 * number : 6 * number + 6], -1, 0)
         falls = ((cosine + x * right + y * down) / length).clip(0) * shadow * (1 - _WALLS + _WALLS * shut)
         light += _wander(falls, wander) * colour
@@ -347,7 +347,7 @@ def _skin_texture(
     share, x, y, free = np.moveaxis(fields[..., -4:], -1, 0)
     tilt = (share + x * right + y * down).clip(0, 1)
     free = free * shut
-    light += _wander(tilt * free, wander) * lit.colours[-2] + _wander((1 - tilt) * free, wander) * lit.colours[-1]
+    light += _wander(tilt * free, wander) * head.colours[-2] + _wander((1 - tilt) * free, wander) * head.colours[-1]
     return add_pigment(studio.skin, _bare(studio, gamma, rng), rng) * light + gloss
 
 

@@ -184,13 +184,13 @@ def _dictionary(
         entries=np.round(entries / step).astype(np.int8), step=step,
         beta=encode_beta(beta[:-HELD_OUT], beta_range), beta_range=beta_range,
         precision=np.eye(beta.shape[1], dtype=np.float32), neighbours=NEIGHBOURS, bandwidth=BANDWIDTH,
-        usual_distance=1.0,
+        reference_distance=1.0,
     )  # fmt: skip
     found, distances = look_up_all(unmeasured, metric.of_standardised(queries))
     error = found - beta[-HELD_OUT:]
     covariance = error.T.astype(np.float64) @ error / len(error) + LEAST_DEVIATION**2 * np.eye(beta.shape[1])
     precision = np.linalg.inv(covariance).astype(np.float32)
-    return replace(unmeasured, precision=precision, usual_distance=float(np.median(distances)))
+    return replace(unmeasured, precision=precision, reference_distance=float(np.median(distances)))
 
 
 def look_up_all(dictionary: ExpressionDictionary, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

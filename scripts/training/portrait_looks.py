@@ -17,7 +17,7 @@ from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.fit.dense import fit_proxy
-from facedetail_addon.core.geometry.mesh_fields import spread
+from facedetail_addon.core.geometry.mesh_fields import smooth_field
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
@@ -146,4 +146,4 @@ def _completed(albedo: np.ndarray, sure: np.ndarray, tone: float, skin: _Skin) -
     share = sure + other_share
     values = (sure * albedo + other_share * other) / np.maximum(share, 1e-6)
     laplacian, areas = skin.atlas.laplacian, skin.atlas.areas
-    return spread(laplacian, areas, values[:, None], share * skin.steady, _DETAIL_MM, tone, _REACH_MM)[:, 0]
+    return smooth_field(laplacian, areas, values[:, None], share * skin.steady, _DETAIL_MM, tone, _REACH_MM)[:, 0]

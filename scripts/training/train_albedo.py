@@ -85,10 +85,10 @@ def main() -> None:
     trial = without_shading(learn(train, stored, options.modes), *shadings)
     figures = evaluate_on([skin for skin in skins if skin.person in held], trial, stored)
     final = without_shading(learn(skins, stored, options.modes), *shadings)
-    spread = _left_over(skins, final, stored)
+    residual_sigma = _left_over(skins, final, stored)
     path = WEIGHTS_DIR / "albedo_basis.npz"
     mean, modes = _as_map(final.mean, stored), np.array([_as_map(mode, stored) for mode in final.modes])
-    save_basis(path, model, known, mean, modes, spread, _reach(skins, final, stored))
+    save_basis(path, model, known, mean, modes, residual_sigma, _reach(skins, final, stored))
     register_weights(path)
     if options.pictures:
         _pictures(options.pictures, skins, final, stored)

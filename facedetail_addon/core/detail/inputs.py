@@ -34,20 +34,20 @@ class DetailInputs:
         value: logarithm of the photo's luminance less its local mean. chroma: the same of red over green.
         light_x, light_y: what a slope of the relief to the right, and down, changes of the logarithm of shading; the
             linear term of the shading's series in the tangent plane.
-        lit: share of the direct light that the head's own shadow leaves.
+        direct_fraction: share of the direct light that the head's own shadow leaves.
         mask: 1 where the photo shows skin that may have relief.
         level: (H, W) HSV value of the photo in [0, 1], the input of Chen et al.
-        grain_mm: size of the smallest thing that photo and texture show there, mm.
+        resolvable_mm: size of the smallest thing that photo and texture show there, mm.
     """
 
     value: np.ndarray
     chroma: np.ndarray
     light_x: np.ndarray
     light_y: np.ndarray
-    lit: np.ndarray
+    direct_fraction: np.ndarray
     mask: np.ndarray
     level: np.ndarray
-    grain_mm: np.ndarray
+    resolvable_mm: np.ndarray
 
 
 def detail_inputs(
@@ -55,7 +55,7 @@ def detail_inputs(
     light: LightEstimate,
     transfer: Transfer,
     vertices: np.ndarray,
-    grain_mm: np.ndarray,
+    resolvable_mm: np.ndarray,
     space: DetailSpace,
     atlas: Atlas,
 ) -> DetailInputs:
@@ -63,11 +63,12 @@ def detail_inputs(
 
     Args:
         unwrapped: the photo in canonical UV, any resolution. light: on the head. transfer: of the posed head.
-        vertices: (V_skin, 3) mm, posed. grain_mm: (V_skin,) see :func:`.grain.skin_grain`. space, atlas: of the model.
+        vertices: (V_skin, 3) mm, posed. resolvable_mm: (V_skin,) of :func:`.resolvable_size.resolvable_size`.
+        space, atlas: of the model.
     """
     shading = np.log(np.maximum(light.shading @ LUMINANCE, _FLOOR))
     fields = np.column_stack(
-        [_light_channels(light, transfer, vertices, space), space.allowed, shading, grain_mm, space.brows]
+        [_light_channels(light, transfer, vertices, space), space.allowed, shading, resolvable_mm, space.brows]
     )
     side = atlas.resolution
     rows, columns = _box(side)
@@ -83,8 +84,8 @@ def detail_inputs(
     mask = mask * _bare(colour, values[rows, columns, 4], values[rows, columns, 6], mask, texel_mm)
     value, chroma = _photo_channels(colour, unwrapped.confidence[rows, columns] > 0.02, texel_mm)
     level = colour.max(axis=2) / np.float32(255)
-    grain = np.maximum(values[rows, columns, 5], texel_mm if side < SIDE else 0)
-    out = [value, chroma, *np.moveaxis(values[rows, columns, :3], -1, 0), mask, level, grain]
+    resolvable = np.maximum(values[rows, columns, 5], texel_mm if side < SIDE else 0)
+    out = [value, chroma, *np.moveaxis(values[rows, columns, :3], -1, 0), mask, level, resolvable]
     return DetailInputs(*(_to_side(channel) for channel in out))
 
 
@@ -98,8 +99,8 @@ def _light_channels(light: LightEstimate, transfer: Transfer, vertices: np.ndarr
     shading = np.maximum(light.shading @ LUMINANCE, 1e-4)
     slopes = -np.column_stack(along) * (TEXEL_MM * transfer.transmission / shading)[:, None]
     direct = transfer.diffuse @ (light.radiance @ LUMINANCE)
-    lit = (transfer.transmission * direct / shading).clip(0, 1)
-    return np.column_stack([slopes.clip(-_STEEPEST, _STEEPEST), lit])
+    direct_fraction = (transfer.transmission * direct / shading).clip(0, 1)
+    return np.column_stack([slopes.clip(-_STEEPEST, _STEEPEST), direct_fraction])
 
 
 def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:

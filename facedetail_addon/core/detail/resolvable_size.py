@@ -21,7 +21,9 @@ _LARGEST_BOX = 1024  # px; larger faces are looked at in the middle
 _LEAST_FACING = 0.2
 
 
-def skin_grain(photo: np.ndarray, mesh_px: np.ndarray, fit: ProxyFit, triangles: np.ndarray, skin: int) -> np.ndarray:
+def resolvable_size(
+    photo: np.ndarray, mesh_px: np.ndarray, fit: ProxyFit, triangles: np.ndarray, skin: int
+) -> np.ndarray:
     """Size of the smallest thing that a photo shows at each vertex of the skin.
 
     Args:

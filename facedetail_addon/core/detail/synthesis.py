@@ -78,8 +78,8 @@ def make_detail(
     height = _without_shape(height, cv2.GaussianBlur(mask, (0, 0), _SOFT_MM / TEXEL_MM) * inside)
     amplitude = net.network.amplitude.tolist()
     medium, fine = (part * inside * factor for part, factor in zip(split_bands(height), amplitude, strict=True))
-    medium *= 1 - smoothstep(inputs.grain_mm, *_MEDIUM_GRAIN_MM)
-    fine *= 1 - smoothstep(inputs.grain_mm, *_FINE_GRAIN_MM)
+    medium *= 1 - smoothstep(inputs.resolvable_mm, *_MEDIUM_GRAIN_MM)
+    fine *= 1 - smoothstep(inputs.resolvable_mm, *_FINE_GRAIN_MM)
     medium, fine = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in (medium, fine))
     texel_mm = texel_size_mm(model, atlas, vertices)
     return DetailMaps(
@@ -119,21 +119,20 @@ def _channels(inputs: DetailInputs, variant: str) -> np.ndarray:
     """(C, H, W) float32 that a variant of the networks looks at."""
     if variant == "value":
         return inputs.level[None]
-    return np.stack([inputs.value, inputs.chroma, inputs.light_x, inputs.light_y, inputs.lit, inputs.mask])
+    return np.stack([inputs.value, inputs.chroma, inputs.light_x, inputs.light_y, inputs.direct_fraction, inputs.mask])
 
 
 def notices(inputs: DetailInputs) -> tuple[Notice, ...]:
     """What an artist should know about the relief."""
     if not _shows_skin(inputs):
         return (Notice("no_detail", "Too little skin is seen for wrinkles and pores; the head stays smooth."),)
-    grain = inputs.grain_mm[inputs.mask > 0.5]
-    share = float(1 - smoothstep(grain, *_FINE_GRAIN_MM).mean())
+    resolvable = inputs.resolvable_mm[inputs.mask > 0.5]
+    share = float(1 - smoothstep(resolvable, *_FINE_GRAIN_MM).mean())
     if share >= _WHOLE:
         return ()
     shown = f"shown at {share:.0%}" if share >= 0.01 else "left out"
-    text = (
-        f"Photo and texture show little below {np.median(grain):.1f} mm of the skin: pores and fine lines are {shown}."
-    )
+    size = f"{np.median(resolvable):.1f} mm"
+    text = f"Photo and texture show little below {size} of the skin: pores and fine lines are {shown}."
     return (Notice("low_detail", text),)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from ..colour import LUMINANCE
 from ..face_model.model import FaceModel
 from ..notices import Notice
-from .prior import USUAL_IRIS, USUAL_WHITE, Usual
+from .prior import USUAL_IRIS, USUAL_WHITE, ColourPrior
 from .sampling import EyeSample
-from .types import EYE_REFLECTED, USUAL_EYES, EyeLook
+from .types import DEFAULT_EYES, EYE_REFLECTED, EyeLook
 
 _DARKEST, _BRIGHTEST = 0.003, 0.9
 _VEIL = EYE_REFLECTED / 2
@@ -25,7 +25,7 @@ _PIXEL_NOISE = 1.0
 """Relative, of a single pixel: what compression, blur and lashes do to it."""
 _HALF_SURE = 40
 """So many pixels of iris make half a confidence."""
-_SIZE_SPREAD, _SIZE_NOISE, _SIZE_NOISE_PX = 0.5, 0.4, 1.0
+_SIZE_SIGMA, _SIZE_NOISE, _SIZE_NOISE_PX = 0.5, 0.4, 1.0
 """Standard deviations of the visible diameter: between fitted heads in mm, and of its measurement in mm and px."""
 
 
@@ -47,8 +47,8 @@ def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
     if whites:
         look["sclera"], _, _ = _joined(whites, USUAL_WHITE, monochrome)
     if monochrome:
-        look = {"iris": _grey(USUAL_EYES.iris), "sclera": _grey(USUAL_EYES.sclera)} | look
-    return EyeLook(**(vars(USUAL_EYES) | look | {"confidence": confidence}))
+        look = {"iris": _grey(DEFAULT_EYES.iris), "sclera": _grey(DEFAULT_EYES.sclera)} | look
+    return EyeLook(**(vars(DEFAULT_EYES) | look | {"confidence": confidence}))
 
 
 def notices(eyes: EyeLook, model: FaceModel, monochrome: bool) -> tuple[Notice, ...]:
@@ -60,7 +60,7 @@ def notices(eyes: EyeLook, model: FaceModel, monochrome: bool) -> tuple[Notice, 
 
 
 def _joined(
-    seen: list[tuple[np.ndarray, int, float]], usual: Usual, monochrome: bool
+    seen: list[tuple[np.ndarray, int, float]], prior: ColourPrior, monochrome: bool
 ) -> tuple[tuple[float, float, float], float, int]:
     """Reflectance from (colour, pixels, sharpness) of each eye, how far the eyes differ (log), and all their pixels."""
     logs = np.log(np.clip([color for color, _, _ in seen], _DARKEST, _BRIGHTEST))
@@ -74,7 +74,7 @@ def _joined(
     few = _PIXEL_NOISE / np.sqrt(counts.sum())
     noise = (_LEVEL_NOISE**2 + level**2 + few**2) * np.ones((3, 3))
     noise += (_TINT_NOISE**2 + tint**2 + few**2) * np.eye(3)
-    found = np.exp(usual.likely(mean, noise)).clip(_DARKEST, _BRIGHTEST)
+    found = np.exp(prior.likely(mean, noise)).clip(_DARKEST, _BRIGHTEST)
     color = _grey(tuple(found)) if monochrome else tuple(float(value) for value in found)
     return color, level + tint, int(counts.sum())
 
@@ -85,11 +85,11 @@ def _grey(color: tuple[float, ...]) -> tuple[float, float, float]:
 
 def _diameter(samples: list[EyeSample]) -> float:
     """mm; both eyes are alike, and most people's too."""
-    usual, total = USUAL_EYES.iris_mm, 0.0
-    precision = 1 / _SIZE_SPREAD**2
+    prior, total = DEFAULT_EYES.iris_mm, 0.0
+    precision = 1 / _SIZE_SIGMA**2
     for sample in samples:
         mm_per_px = sample.iris_mm / (2 * sample.radius_px)
         weight = 1 / (_SIZE_NOISE**2 + (_SIZE_NOISE_PX * mm_per_px) ** 2)
-        total += weight * (sample.iris_mm - usual)
+        total += weight * (sample.iris_mm - prior)
         precision += weight
-    return usual + float(np.clip(total / precision, -3 * _SIZE_SPREAD, 3 * _SIZE_SPREAD))
+    return prior + float(np.clip(total / precision, -3 * _SIZE_SIGMA, 3 * _SIZE_SIGMA))

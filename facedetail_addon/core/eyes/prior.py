@@ -13,7 +13,7 @@ _OTHER_CAMERAS = 0.10
 
 
 @dataclass(frozen=True)
-class Usual:
+class ColourPrior:
     """Of log reflectance, linear Rec. 709.
 
     Attributes:
@@ -30,18 +30,18 @@ class Usual:
         return self.mean + gain @ (seen - self.mean)
 
 
-def usual_of(colors: np.ndarray) -> Usual:
+def prior_of(colors: np.ndarray) -> ColourPrior:
     """The distribution of (N, 3) reflectances, as wide as they scatter."""
     logs = np.log(colors)
-    return Usual(logs.mean(axis=0), np.cov(logs.T))
+    return ColourPrior(logs.mean(axis=0), np.cov(logs.T))
 
 
-USUAL_IRIS = Usual(
+USUAL_IRIS = ColourPrior(
     np.array([-3.007, -3.245, -3.347]),
     np.array([[0.3700, 0.4294, 0.4195], [0.4294, 0.5327, 0.5474], [0.4195, 0.5474, 0.5888]]),
 )
 """With the gloss of the cornea, so that even black is some colour. Nearly a line: dark brown, hazel, grey, blue."""
-USUAL_WHITE = Usual(
+USUAL_WHITE = ColourPrior(
     np.array([-0.793, -0.896, -0.914]),
     np.array([[0.0825, 0.0911, 0.0938], [0.0911, 0.1077, 0.1143], [0.0938, 0.1143, 0.1271]]),
 )

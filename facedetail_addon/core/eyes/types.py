@@ -27,7 +27,9 @@ class EyeLook:
     confidence: float
 
 
-USUAL_EYES = EyeLook(iris=(0.045, 0.028, 0.020), sclera=(0.45, 0.40, 0.385), iris_mm=2 * IRIS_RADIUS_MM, confidence=0.0)
+DEFAULT_EYES = EyeLook(
+    iris=(0.045, 0.028, 0.020), sclera=(0.45, 0.40, 0.385), iris_mm=2 * IRIS_RADIUS_MM, confidence=0.0
+)
 """Where nothing is seen."""
 EYE_SPECULAR_LEVEL = 0.12
 """Blender's Specular IOR Level of an eye. A photo's light is too smooth for catchlights: all of a cornea's gloss would

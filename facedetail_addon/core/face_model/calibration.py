@@ -18,7 +18,7 @@ import numpy as np
 
 from ..assets.shipped import find_weights
 from ..errors import AssetError
-from ..io.archive import read_arrays, require_format
+from ..io.archive import read_arrays, require_format, with_names
 from .model import FaceModel, PointEmbedding
 
 FORMAT_VERSION = 1
@@ -27,6 +27,7 @@ POINTS = 478
 POSE_TERMS = 7
 _REMEDY = "Install the FaceDetail extension again; its zip carries this file."
 _HALF = ("directions",)
+_OLDER_NAMES = {"spread": "sigma", "mean_spread": "mean_sigma"}
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class LandmarkCalibration:
         samples: how many synthetic heads were measured.
         embedding: where the 478 points lie on the model (skin; the ten iris points on the eyeballs).
         offset: (478, 3) float32, mean of landmark minus embedded point of the true posed head.
-        spread: (478,) float32, root mean square of what is left of the landmark's error in the picture plane.
+        sigma: (478,) float32, root mean square of what is left of the landmark's error in the picture plane.
         mean: (478, 3) float32, mean normalised landmarks; also the reference they are normalised to.
-        mean_spread: (478,) float32, root mean square distance of normalised landmarks from ``mean``.
+        mean_sigma: (478,) float32, root mean square distance of normalised landmarks from ``mean``.
         directions: (1434, Q) float32, principal directions of normalised landmarks, orthonormal columns.
         deviation: (Q,) float32, standard deviation along them.
         whitener: (Q, Q) float32, lower triangle, see above.
@@ -56,9 +57,9 @@ class LandmarkCalibration:
     samples: int
     embedding: PointEmbedding
     offset: np.ndarray
-    spread: np.ndarray
+    sigma: np.ndarray
     mean: np.ndarray
-    mean_spread: np.ndarray
+    mean_sigma: np.ndarray
     directions: np.ndarray
     deviation: np.ndarray
     whitener: np.ndarray
@@ -112,7 +113,7 @@ def load_calibration(path: Path | None = None) -> LandmarkCalibration:
     """
     path = path or find_weights(FILE_NAME)
     try:
-        arrays = read_arrays(path)
+        arrays = with_names(read_arrays(path), _OLDER_NAMES)
         require_format(arrays, FORMAT_VERSION)
         calibration = _decode(arrays)
     except (ValueError, KeyError) as error:
@@ -140,7 +141,7 @@ def _check(c: LandmarkCalibration, path: Path) -> None:
     finite = all(np.isfinite(a).all() for a in floats if isinstance(a, np.ndarray) and a.dtype.kind == "f")
     shapes = (
         c.offset.shape == c.mean.shape == (POINTS, 3)
-        and c.spread.shape == c.mean_spread.shape == (POINTS,)
+        and c.sigma.shape == c.mean_sigma.shape == (POINTS,)
         and c.embedding.vertices.shape == c.embedding.weights.shape == (POINTS, 3)
         and c.directions.shape == (3 * POINTS, count)
         and c.whitener.shape == (count, count)

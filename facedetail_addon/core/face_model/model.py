@@ -40,8 +40,8 @@ class MeshPart:
         face_uv: (F, 4) int32 indices into ``uv``, −1 where ``faces`` is.
         face_material: (F,) uint8 index into ``materials``.
         materials: material names, e.g. ``("sclera", "iris", "pupil")``.
-        own_uv: (W, 2) float32, a second layout, that of the model's file; None where there is none.
-        own_face_uv: (F, 4) int32 indices into ``own_uv``; None where that is.
+        native_uv: (W, 2) float32, a second layout, that of the model's file; None where there is none.
+        native_face_uv: (F, 4) int32 indices into ``native_uv``; None where that is.
     """
 
     name: str
@@ -52,8 +52,8 @@ class MeshPart:
     face_uv: np.ndarray
     face_material: np.ndarray
     materials: tuple[str, ...]
-    own_uv: np.ndarray | None = None
-    own_face_uv: np.ndarray | None = None
+    native_uv: np.ndarray | None = None
+    native_face_uv: np.ndarray | None = None
 
     def triangles(self) -> np.ndarray:
         """(T, 3) int32 of the part's own vertices; each quad splits along its first diagonal."""
@@ -71,7 +71,7 @@ class MeshPart:
 
 
 @dataclass(frozen=True)
-class OwnExpressions:
+class NativeExpressions:
     """Expression modes of either sign that a model has beside ARKit's: S = mean + OwnExpressions.mean + Σ βₛ basisₛ.
 
     Attributes:
@@ -84,7 +84,7 @@ class OwnExpressions:
 
 
 @dataclass(frozen=True)
-class OwnAlbedo:
+class NativeAlbedo:
     """A model's own colours of skin: mean + Σ γₖ basisₖ, display-encoded like sRGB, 0 to 1.
 
     Attributes:
@@ -102,7 +102,7 @@ class ModelOrigin:
     Attributes:
         source_sha256: of the file or files it was imported from.
         canonical: fingerprint of the built-in head whose UV, regions and landmarks it was given.
-        carried_expressions: its ARKit expressions are the built-in head's.
+        transferred_expressions: its ARKit expressions are the built-in head's.
         attached: names of the parts that are the built-in head's.
         residual_mm: mean distance of the built-in skin to its skin after registration.
         folds: triangles of the canonical UV that are turned over or flat.
@@ -110,7 +110,7 @@ class ModelOrigin:
 
     source_sha256: str
     canonical: str
-    carried_expressions: bool
+    transferred_expressions: bool
     attached: tuple[str, ...]
     residual_mm: float
     folds: int
@@ -130,7 +130,7 @@ class FaceModel:
         landmarks68: iBUG order.
         region_names: names of skin regions.
         region: (V_skin,) uint8 index into ``region_names``.
-        own_expressions, own_albedo: what an imported model has of its own; None where it has none.
+        native_expressions, native_albedo: what an imported model has of its own; None where it has none.
         origin: None for the built-in head.
     """
 
@@ -143,8 +143,8 @@ class FaceModel:
     landmarks68: PointEmbedding
     region_names: tuple[str, ...]
     region: np.ndarray
-    own_expressions: OwnExpressions | None = None
-    own_albedo: OwnAlbedo | None = None
+    native_expressions: NativeExpressions | None = None
+    native_albedo: NativeAlbedo | None = None
     origin: ModelOrigin | None = None
 
     @property

@@ -11,15 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FaceModelError
-from ..io.archive import read_arrays, require_format
-from .model import FaceModel, MeshPart, ModelOrigin, OwnAlbedo, OwnExpressions, PointEmbedding
+from ..io.archive import read_arrays, require_format, with_names
+from .model import FaceModel, MeshPart, ModelOrigin, NativeAlbedo, NativeExpressions, PointEmbedding
 
 FORMAT_VERSION = 1
 AFFINE_LIMIT_MM = 0.1
 _REMEDY = "Use a face model written by this version of FaceDetail, or install the extension again."
 _MAX_BYTES = 2 << 30
-_OWN = {"own_expressions": OwnExpressions, "own_albedo": OwnAlbedo}
-_OWN_UV = ("own_uv", "own_face_uv")
+_NATIVE = {"native_expressions": NativeExpressions, "native_albedo": NativeAlbedo}
+_NATIVE_UV = ("native_uv", "native_face_uv")
+_OLDER_NAMES = {
+    "own_expressions": "native_expressions", "own_albedo": "native_albedo", "own_uv": "native_uv",
+    "own_face_uv": "native_face_uv", "carried_expressions": "transferred_expressions",
+}  # fmt: skip
 
 
 def load_face_model(path: Path) -> FaceModel:
@@ -29,7 +33,7 @@ def load_face_model(path: Path) -> FaceModel:
         FaceModelError: missing, of another format, or with arrays of wrong shape or non-finite values.
     """
     try:
-        arrays = read_arrays(path, max_bytes=_MAX_BYTES)
+        arrays = with_names(read_arrays(path, max_bytes=_MAX_BYTES), _OLDER_NAMES)
     except ValueError as error:
         raise FaceModelError(f"The face model {path} cannot be read: {error}.", _REMEDY) from error
     try:
@@ -65,7 +69,7 @@ def save_face_model(path: Path, model: FaceModel, step_mm: float | None = 0.01) 
         arrays[f"{part.name}.face_uv"] = part.face_uv.astype(np.int32)
         arrays[f"{part.name}.face_material"] = part.face_material.astype(np.uint8)
         arrays[f"{part.name}.materials"] = np.array(part.materials)
-        arrays |= {f"{part.name}.{key}": getattr(part, key) for key in _OWN_UV if getattr(part, key) is not None}
+        arrays |= {f"{part.name}.{key}": getattr(part, key) for key in _NATIVE_UV if getattr(part, key) is not None}
     if step_mm is None:
         arrays |= {"identity": model.identity_basis, "expression": model.expression_basis}
     else:
@@ -90,7 +94,7 @@ def _packed_bases(model: FaceModel, step_mm: float) -> dict[str, np.ndarray]:
 def _encode_import(model: FaceModel) -> dict[str, np.ndarray]:
     """What only imported models have."""
     arrays = {}
-    for name in (*_OWN, "origin"):
+    for name in (*_NATIVE, "origin"):
         value = getattr(model, name)
         if value is not None:
             arrays |= {f"{name}.{field.name}": np.asarray(getattr(value, field.name)) for field in fields(value)}
@@ -141,11 +145,11 @@ def _decode(arrays: dict[str, np.ndarray]) -> FaceModel:
             name=name, start=start, stop=stop,
             faces=arrays[f"{name}.faces"], uv=arrays[f"{name}.uv"], face_uv=arrays[f"{name}.face_uv"],
             face_material=arrays[f"{name}.face_material"], materials=tuple(arrays[f"{name}.materials"].tolist()),
-            **{key: arrays.get(f"{name}.{key}") for key in _OWN_UV},
+            **{key: arrays.get(f"{name}.{key}") for key in _NATIVE_UV},
         )
         for name, (start, stop) in ranges
     )  # fmt: skip
-    own = {name: _decode_own(arrays, name, kind) for name, kind in _OWN.items()}
+    native = {name: _decode_native(arrays, name, kind) for name, kind in _NATIVE.items()}
     return FaceModel(
         name=str(arrays["name"]),
         mean=mean,
@@ -157,7 +161,7 @@ def _decode(arrays: dict[str, np.ndarray]) -> FaceModel:
         region_names=tuple(arrays["region_names"].tolist()),
         region=arrays["region"],
         origin=_decode_origin(arrays),
-        **own,
+        **native,
     )
 
 
@@ -176,7 +180,7 @@ def _basis(arrays: dict[str, np.ndarray], key: str, mean: np.ndarray, parts: tup
     )
 
 
-def _decode_own(arrays: dict[str, np.ndarray], name: str, kind: type) -> OwnExpressions | OwnAlbedo | None:
+def _decode_native(arrays: dict[str, np.ndarray], name: str, kind: type) -> NativeExpressions | NativeAlbedo | None:
     if f"{name}.mean" not in arrays:
         return None
     return kind(*(arrays[f"{name}.{field.name}"].astype(np.float32, copy=False) for field in fields(kind)))
@@ -196,15 +200,15 @@ def _check(model: FaceModel, path: Path) -> None:
 
 def _is_finite(model: FaceModel) -> bool:
     arrays = [model.mean[None], model.identity_basis, model.expression_basis]
-    for own in (model.own_expressions, model.own_albedo):
-        arrays += [own.mean[None], own.basis] if own else []
+    for native in (model.native_expressions, model.native_albedo):
+        arrays += [native.mean[None], native.basis] if native else []
     # One mode at a time: the mask of a whole basis would be a quarter of its memory.
     return all(np.isfinite(mode).all() for array in arrays for mode in array)
 
 
 def _shapes_fit(model: FaceModel) -> bool:
     count, skin = len(model.mean), model.parts[0].stop
-    own, colours = model.own_expressions, model.own_albedo
+    native, colours = model.native_expressions, model.native_albedo
     return (
         model.mean.ndim == 2 and model.mean.shape[1] == 3
         and model.identity_basis.shape[1:] == (count, 3)
@@ -213,7 +217,7 @@ def _shapes_fit(model: FaceModel) -> bool:
         and all(before.stop == after.start for before, after in zip(model.parts, model.parts[1:], strict=False))
         and model.landmarks68.vertices.shape == (68, 3) and model.landmarks68.weights.shape == (68, 3)
         and model.region.shape == (skin,)
-        and (own is None or (own.mean.shape == (count, 3) and own.basis.shape[1:] == (count, 3)))
+        and (native is None or (native.mean.shape == (count, 3) and native.basis.shape[1:] == (count, 3)))
         and (colours is None or (colours.mean.shape == (skin, 3) and colours.basis.shape[1:] == (skin, 3)))
     )  # fmt: skip
 
@@ -229,7 +233,7 @@ def _indices_fit(model: FaceModel) -> bool:
 
 def _part_fits(part: MeshPart) -> bool:
     layouts = [(part.face_uv, part.uv)]
-    layouts += [] if part.own_uv is None else [(part.own_face_uv, part.own_uv)]
+    layouts += [] if part.native_uv is None else [(part.native_face_uv, part.native_uv)]
     return (
         part.faces[:, :3].min() >= 0 and part.faces.max() < part.stop - part.start
         and part.face_material.max() < len(part.materials)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-OUTLIER_SPREADS = 4.0
+OUTLIER_SIGMAS = 4.0
 # How fast weight falls beyond that distance: three halves of it leave 9 %.
 OUTLIER_POWER = 6
 
@@ -33,23 +33,23 @@ class NormalisedLandmarks:
 
 
 def normalise_landmarks(
-    mesh_px: np.ndarray, reference: np.ndarray, spread: np.ndarray | None = None
+    mesh_px: np.ndarray, reference: np.ndarray, sigma: np.ndarray | None = None
 ) -> NormalisedLandmarks:
     """The similarity from a reference face to the landmarks, and the landmarks seen from it.
 
     Args:
         mesh_px: (N, 3) px, z smaller towards the viewer, as the landmarker returns them.
         reference: (N, 3) mm, mean face in the head frame.
-        spread: (N,) mm, how far landmarks usually lie from the reference; with it, points far beyond lose weight.
+        sigma: (N,) mm, how far landmarks usually lie from the reference; with it, points far beyond lose weight.
     """
     mesh_px, reference = mesh_px.astype(np.float64), reference.astype(np.float64)
     weights = np.ones(len(reference))
-    for _ in range(1 if spread is None else 4):
+    for _ in range(1 if sigma is None else 4):
         scale, rotation, translation = similarity(reference, mesh_px, weights)
         points = (mesh_px - translation) @ rotation / scale
-        if spread is not None:
+        if sigma is not None:
             distance = np.linalg.norm(points - reference, axis=1)
-            weights = np.minimum(1, OUTLIER_SPREADS * spread / np.maximum(distance, 1e-9)) ** OUTLIER_POWER
+            weights = np.minimum(1, OUTLIER_SIGMAS * sigma / np.maximum(distance, 1e-9)) ** OUTLIER_POWER
     yaw, pitch, roll = head_angles(rotation)
     return NormalisedLandmarks(points, rotation, scale, translation, yaw, pitch, roll, weights)
 

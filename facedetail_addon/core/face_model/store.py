@@ -35,7 +35,7 @@ class InstalledModel:
         vertices, identities, expressions: how many; expressions of its own, whether named or not.
         has_albedo: it has skin colours of its own.
         residual_mm, folds: quality of the match, see :class:`~.model.ModelOrigin`.
-        lacks: what it has not of its own and where that comes from, in sentences.
+        missing: what it has not of its own and where that comes from, in sentences.
         size_bytes: of all its files.
     """
 
@@ -51,7 +51,7 @@ class InstalledModel:
     has_albedo: bool
     residual_mm: float
     folds: int
-    lacks: tuple[str, ...]
+    missing: tuple[str, ...]
     size_bytes: int
 
 
@@ -139,14 +139,15 @@ def read_info(path: Path) -> InstalledModel:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values.pop("format_version") != FORMAT_VERSION:
             raise ValueError("it is of another version")
-        values["lacks"] = tuple(_typed(text, str) for text in _typed(values["lacks"], list))
+        missing = values.pop("lacks") if "lacks" in values else values["missing"]  # its older name
+        values["missing"] = tuple(_typed(text, str) for text in _typed(missing, list))
         values["residual_mm"] = float(values["residual_mm"])
         size = sum(file.stat().st_size for file in path.parent.iterdir())
         own = {"folder": path.parent, "size_bytes": size}
         kinds = {field.name: field.type for field in fields(InstalledModel) if field.name not in own}
         if set(values) != set(kinds):
             raise ValueError(f"it has the fields {sorted(values)}")
-        checked = {name: value if name == "lacks" else _typed(value, kinds[name]) for name, value in values.items()}
+        checked = {name: value if name == "missing" else _typed(value, kinds[name]) for name, value in values.items()}
         return InstalledModel(**checked, **own)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise FaceModelError(f"The face model in {path.parent} cannot be read: {error}.", _REMOVE) from error

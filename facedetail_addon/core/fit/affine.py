@@ -48,8 +48,8 @@ def _normalise(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.
     points = np.asarray(points, np.float64)
     total = max(weights.sum(), 1e-12)
     mean = weights @ points / total
-    spread = np.sqrt(weights @ ((points - mean) ** 2).sum(1) / total / points.shape[1])
-    size = 1 / max(spread, 1e-12)
+    rms = np.sqrt(weights @ ((points - mean) ** 2).sum(1) / total / points.shape[1])
+    size = 1 / max(rms, 1e-12)
     transform = np.diag(np.append(np.full(points.shape[1], size), 1.0))
     transform[:-1, -1] = -size * mean
     return transform, (points - mean) * size

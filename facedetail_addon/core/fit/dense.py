@@ -14,14 +14,14 @@ from ..face_model.model import FaceModel
 from ..face_model.normalise import normalise_landmarks
 from ..geometry.camera import PerspectiveCamera
 from ..notices import Notice
-from ..observe.expression.types import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionReading
+from ..observe.expression.types import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionPrior
 from ..observe.landmarks.types import FaceLandmarks
 from .affine import gold_standard_affine
 from .bounded import minimise_in_box
 from .equations import FitSettings, measurement_equations, picture_equations, prior_equations
 from .eyes import aim_eyes
 from .limits import limits_of, one_way_gaze
-from .perspective import perspective_like, refine_perspective, usual_focal_px
+from .perspective import default_focal_px, perspective_like, refine_perspective
 from .points import embedded_paths, embedded_points, usable_px, with_silhouette
 from .types import ProxyFit
 
@@ -37,7 +37,7 @@ def fit_proxy(
     calibration: LandmarkCalibration,
     *,
     beta: np.ndarray | None = None,
-    reading: ExpressionReading | None = None,
+    reading: ExpressionPrior | None = None,
     expression: str = LANDMARKS,
     focal_px: float | None = None,
     settings: FitSettings = DEFAULT_SETTINGS,
@@ -64,14 +64,14 @@ def fit_proxy(
     fixed = reading.beta_prior if expression == PRIOR and beta is None else beta
     prior = reading if expression == PRIOR_AND_LANDMARKS else None
     mesh_px = usable_px(landmarks.mesh_px, (478, 3))
-    view = normalise_landmarks(mesh_px, calibration.mean, calibration.mean_spread)
+    view = normalise_landmarks(mesh_px, calibration.mean, calibration.mean_sigma)
     measured = measurement_equations(calibration, view)
     measured += prior_equations(model.expression_names, len(model.identity_basis), settings, prior)
     limits = limits_of(model, fixed, settings.alpha_limit)
     points = embedded_points(model, calibration)
     paths = embedded_paths(model, calibration)
-    weights = view.weights / calibration.spread.astype(np.float64) ** 2
-    focal_px = focal_px or usual_focal_px(image_size, view.scale)
+    weights = view.weights / calibration.sigma.astype(np.float64) ** 2
+    focal_px = focal_px or default_focal_px(image_size, view.scale)
 
     identities = len(model.identity_basis)
     unknowns = minimise_in_box(measured.quadratic, measured.linear, *limits)

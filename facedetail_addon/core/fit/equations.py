@@ -8,7 +8,7 @@ import numpy as np
 from ..face_model.calibration import LandmarkCalibration, pose_terms
 from ..face_model.normalise import NormalisedLandmarks
 from ..geometry.camera import PerspectiveCamera
-from ..observe.expression.types import ExpressionReading
+from ..observe.expression.types import ExpressionPrior
 from .perspective import point_jacobian
 from .points import LandmarkPoints
 
@@ -91,7 +91,7 @@ def _robust_coordinates(calibration: LandmarkCalibration, view: NormalisedLandma
 
 
 def prior_equations(
-    expression_names: tuple[str, ...], identities: int, settings: FitSettings, reading: ExpressionReading | None
+    expression_names: tuple[str, ...], identities: int, settings: FitSettings, reading: ExpressionPrior | None
 ) -> NormalEquations:
     """Ridge of α and β, the price of expressions, both sides of the face doing much the same, and what was read."""
     expressions = len(expression_names)

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..face_model.model import FaceModel, OwnExpressions
-from ..observe.expression.types import ExpressionReading
+from ..face_model.model import FaceModel, NativeExpressions
+from ..observe.expression.types import ExpressionPrior
 from .bounded import minimise_in_box
 
 _FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
@@ -20,7 +20,7 @@ _UNSAID = 0.25
 
 
 @dataclass(frozen=True)
-class OwnPrior:
+class NativePrior:
     """A reading in a model's own modes: ``mean`` (S,) in σ units and ``precision`` (S, S), its inverse covariance."""
 
     mean: np.ndarray
@@ -28,40 +28,40 @@ class OwnPrior:
 
 
 @dataclass(frozen=True)
-class Translator:
+class BlendshapeMapping:
     """A model's two kinds of expressions, seen on N vertices of its face; all in mm divided by √N.
 
     Attributes:
-        average: (3N,) its average expression. own: (S, 3N) per σ. named: (E, 3N) at weight 1.
+        average: (3N,) its average expression. native: (S, 3N) per σ. named: (E, 3N) at weight 1.
     """
 
     average: np.ndarray
-    own: np.ndarray
+    native: np.ndarray
     named: np.ndarray
 
     @classmethod
-    def of(cls, model: FaceModel, own: OwnExpressions) -> "Translator":
-        """The translator of a model that has expressions ``own``."""
+    def of(cls, model: FaceModel, native: NativeExpressions) -> "BlendshapeMapping":
+        """The mapping of a model that has expressions ``native``."""
         face = np.flatnonzero(np.isin(model.region, [model.region_names.index(name) for name in _FACE]))
         face = face[:: max(1, len(face) // _SAMPLES)]
         share = 1 / np.sqrt(len(face))
-        arrays = (own.mean[None], own.basis, model.expression_basis)
+        arrays = (native.mean[None], native.basis, model.expression_basis)
         average, basis, named = (
             (array[:, face].astype(np.float64) * share).reshape(len(array), -1) for array in arrays
         )
         return cls(average[0], basis, named)
 
-    def prior(self, reading: ExpressionReading) -> OwnPrior:
+    def prior(self, reading: ExpressionPrior) -> NativePrior:
         """What was read, in own modes: least squares with a ridge, and the reading's covariance sent the same way."""
-        gram = self.own @ self.own.T + _RIDGE_MM**2 * np.eye(len(self.own))
-        to_own = np.linalg.solve(gram, self.own @ self.named.T)  # (S, E)
-        rest = np.linalg.solve(gram, self.own @ self.average)
-        covariance = to_own @ np.linalg.solve(reading.precision, to_own.T) + _UNSAID**2 * np.eye(len(gram))
-        return OwnPrior(to_own @ reading.beta_prior - rest, np.linalg.inv(covariance))
+        gram = self.native @ self.native.T + _RIDGE_MM**2 * np.eye(len(self.native))
+        to_native = np.linalg.solve(gram, self.native @ self.named.T)  # (S, E)
+        rest = np.linalg.solve(gram, self.native @ self.average)
+        covariance = to_native @ np.linalg.solve(reading.precision, to_native.T) + _UNSAID**2 * np.eye(len(gram))
+        return NativePrior(to_native @ reading.beta_prior - rest, np.linalg.inv(covariance))
 
-    def weights(self, own_beta: np.ndarray) -> np.ndarray:
+    def weights(self, native_beta: np.ndarray) -> np.ndarray:
         """(E,) float32 in [0, 1]: the named expressions that come nearest to (S,) own ones."""
-        wanted = self.average + own_beta @ self.own
+        wanted = self.average + native_beta @ self.native
         quadratic = self._named_gram + _RIDGE_MM**2 * np.eye(len(self.named))
         limits = np.zeros(len(self.named)), np.ones(len(self.named))
         return minimise_in_box(quadratic, self.named @ wanted, *limits).astype(np.float32)
@@ -71,8 +71,8 @@ class Translator:
         return self.named @ self.named.T
 
 
-def own_vertices(
-    model: FaceModel, own: OwnExpressions, alpha: np.ndarray, own_beta: np.ndarray, beta: np.ndarray
+def native_vertices(
+    model: FaceModel, native: NativeExpressions, alpha: np.ndarray, native_beta: np.ndarray, beta: np.ndarray
 ) -> np.ndarray:
     """(V, 3) float32 mm: the skin with own expressions (S,); teeth and eyes with named ones (E,), for these move them.
 
@@ -81,7 +81,7 @@ def own_vertices(
     """
     out = model.vertices(alpha)
     skin = slice(model.skin.start, model.skin.stop)
-    out[skin] += own.mean[skin] + np.tensordot(np.asarray(own_beta, np.float32), own.basis, 1)[skin]
+    out[skin] += native.mean[skin] + np.tensordot(np.asarray(native_beta, np.float32), native.basis, 1)[skin]
     for part in model.parts[1:]:
         rows = slice(part.start, part.stop)
         out[rows] += np.tensordot(np.asarray(beta, np.float32), model.expression_basis[:, rows], 1)

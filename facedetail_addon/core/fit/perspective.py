@@ -8,18 +8,18 @@ from ..geometry.camera import AffineCamera, PerspectiveCamera
 from .affine import closest_scaled_orthography
 
 # A lens of this field of view over the longer side, unless the face were then nearer or farther than portraits are.
-USUAL_FIELD_DEG = 50.0
+DEFAULT_FIELD_DEG = 50.0
 NEAREST_MM, FARTHEST_MM = 700.0, 2500.0
 ROUNDS = 8
 
 
-def usual_focal_px(image_size: tuple[int, int], px_per_mm: float) -> float:
+def default_focal_px(image_size: tuple[int, int], px_per_mm: float) -> float:
     """A focal length for a photo without EXIF.
 
     Args:
         image_size: (width, height) px. px_per_mm: the face's scale in the photo.
     """
-    lens = max(image_size) / 2 / np.tan(np.radians(USUAL_FIELD_DEG / 2))
+    lens = max(image_size) / 2 / np.tan(np.radians(DEFAULT_FIELD_DEG / 2))
     return float(np.clip(lens / px_per_mm, NEAREST_MM, FARTHEST_MM) * px_per_mm)
 
 

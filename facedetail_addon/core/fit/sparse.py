@@ -15,21 +15,21 @@ import numpy as np
 from ..face_model.model import FaceModel, PointEmbedding
 from ..face_model.outline import JAW
 from ..geometry.camera import AffineCamera, PerspectiveCamera
-from ..observe.expression.types import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionReading
+from ..observe.expression.types import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionPrior
 from ..observe.landmarks.types import FaceLandmarks
 from .affine import closest_scaled_orthography, gold_standard_affine
 from .bounded import minimise_in_box
 from .equations import FitSettings, NormalEquations, picture_equations, prior_equations
 from .eyes import aim_eyes
 from .limits import limits_of
-from .native_expressions import Translator, own_vertices
-from .perspective import perspective_like, refine_perspective, usual_focal_px
+from .native_expressions import BlendshapeMapping, native_vertices
+from .perspective import default_focal_px, perspective_like, refine_perspective
 from .points import LandmarkPoints, restricted, usable_px, with_silhouette
 from .types import ProxyFit
 
 _POINTS = 68
 _LEAST_SCORE = 0.05
-_MANNERS = FitSettings(identity_weight=0.0)
+_EXPRESSION_PRIOR = FitSettings(identity_weight=0.0)
 
 
 @dataclass(frozen=True)
@@ -41,24 +41,24 @@ class SparseSettings:
     Attributes:
         identity_weight: λ_s of the paper, ridge of α in σ units.
         expression_weight: the same of a model's own expressions.
-        manners_weight: of ``manners``, for named expressions.
+        expression_prior_weight: of ``expression_prior``, for named expressions.
         px_per_mm: the unit of distances. With λ = 30, landmarks are trusted to √30 / px_per_mm mm.
         rounds: how often camera and coefficients take turns. rounds_with_prior: where there is a reading.
         jaw_weight: of landmarks of the jaw among the others: along the silhouette their place is vague.
-        alpha_limit: bound of |α|. own_limit: of |β| of own expressions.
-        manners: what is usual of named expressions; its ridge of α does not count here.
+        alpha_limit: bound of |α|. native_limit: of |β| of own expressions.
+        expression_prior: what is usual of named expressions; its ridge of α does not count here.
     """
 
     identity_weight: float = 30.0
     expression_weight: float = 30.0
-    manners_weight: float = 10.0
+    expression_prior_weight: float = 10.0
     px_per_mm: float = 2.0
     rounds: int = 5
     rounds_with_prior: int = 10
     jaw_weight: float = 0.2
     alpha_limit: float = 3.5
-    own_limit: float = 5.0
-    manners: FitSettings = field(default=_MANNERS)
+    native_limit: float = 5.0
+    expression_prior: FitSettings = field(default=_EXPRESSION_PRIOR)
 
 
 DEFAULT_SETTINGS = SparseSettings()
@@ -71,13 +71,13 @@ class _Problem:
     """What is solved for: expressions are a model's own where it has some.
 
     Attributes:
-        points, paths: the 68 landmarks, and the 17·M places of the jaw's. translator: None where β is ARKit's.
+        points, paths: the 68 landmarks, and the 17·M places of the jaw's. mapping: None where β is ARKit's.
         prior: equations of all unknowns. lower, upper: their bounds.
     """
 
     points: LandmarkPoints
     paths: LandmarkPoints
-    translator: Translator | None
+    mapping: BlendshapeMapping | None
     prior: NormalEquations
     lower: np.ndarray
     upper: np.ndarray
@@ -100,7 +100,7 @@ def fit_sparse(
     *,
     outline: PointEmbedding,
     offset: np.ndarray | None = None,
-    reading: ExpressionReading | None = None,
+    reading: ExpressionPrior | None = None,
     expression: str = LANDMARKS,
     focal_px: float | None = None,
     settings: SparseSettings = DEFAULT_SETTINGS,
@@ -110,7 +110,7 @@ def fit_sparse(
     Args:
         landmarks: ``sparse_px`` and ``sparse_scores`` are used; the gaze follows the irises of ``mesh_px``.
         image_size: (width, height) of the photo in px.
-        model: where it has ``own_expressions`` these are fitted, in σ units about their mean; else the named ones.
+        model: where it has ``native_expressions`` these are fitted, in σ units about their mean; else the named ones.
         outline: of :func:`~..face_model.outline.outline_paths` for this model.
         offset: (68, 3) mm, of :func:`~..face_model.outline.mesh_offset` where the landmarks are the face mesh's, whose
             habits are known; None where they mean the model's own.
@@ -131,7 +131,7 @@ def fit_sparse(
     solved = _solve(problem, points_px, _weights(landmarks, settings), image_size, focal_px, rounds, settings)
     identities = len(model.identity_basis)
     alpha, beta = (part.astype(np.float32) for part in np.split(solved.unknowns, [identities]))
-    return _in_words(solved, alpha, beta, model, problem.translator, np.asarray(landmarks.mesh_px, np.float64))
+    return _in_words(solved, alpha, beta, model, problem.mapping, np.asarray(landmarks.mesh_px, np.float64))
 
 
 def _solve(
@@ -154,12 +154,12 @@ def _solve(
         posed = seen.posed(*coefficients)
         affine = gold_standard_affine(posed, points_px, weights)
         px_per_mm = closest_scaled_orthography(affine)[0]
-        focal_px = focal_px or usual_focal_px(image_size, px_per_mm)
+        focal_px = focal_px or default_focal_px(image_size, px_per_mm)
         camera = camera or perspective_like(affine, posed, image_size, focal_px)
         camera = refine_perspective(camera, posed, points_px, weights)
         if turn < rounds:
-            say = settings.px_per_mm**2 * weights
-            picture = picture_equations(seen, posed, camera, points_px, px_per_mm, unknowns, say)
+            picture_weights = settings.px_per_mm**2 * weights
+            picture = picture_equations(seen, posed, camera, points_px, px_per_mm, unknowns, picture_weights)
             both = picture + problem.prior
             unknowns = minimise_in_box(both.quadratic, both.linear, problem.lower, problem.upper)
     distance = np.linalg.norm(camera.project(posed) - points_px, axis=1)
@@ -171,17 +171,17 @@ def _in_words(
     alpha: np.ndarray,
     beta: np.ndarray,
     model: FaceModel,
-    translator: Translator | None,
+    mapping: BlendshapeMapping | None,
     mesh_px: np.ndarray,
 ) -> ProxyFit:
     """The fit with named expressions and the gaze; ``beta`` is of the model's own where there is a translator."""
-    own = model.own_expressions
-    if translator is None or own is None:
-        named, own_beta = aim_eyes(model, alpha, beta, solved.camera, mesh_px), np.zeros(0, np.float32)
+    native = model.native_expressions
+    if mapping is None or native is None:
+        named, native_beta = aim_eyes(model, alpha, beta, solved.camera, mesh_px), np.zeros(0, np.float32)
         vertices = model.vertices(alpha, named)
     else:
-        named, own_beta = aim_eyes(model, alpha, translator.weights(beta), solved.camera, mesh_px), beta
-        vertices = own_vertices(model, own, alpha, own_beta, named)
+        named, native_beta = aim_eyes(model, alpha, mapping.weights(beta), solved.camera, mesh_px), beta
+        vertices = native_vertices(model, native, alpha, native_beta, named)
     return ProxyFit(
         alpha=alpha,
         beta=named,
@@ -190,7 +190,7 @@ def _in_words(
         vertices=vertices,
         vertices_neutral=model.vertices(alpha),
         residual_px=solved.residual_px,
-        own_beta=own_beta,
+        native_beta=native_beta,
     )
 
 
@@ -206,54 +206,54 @@ def _problem(
     model: FaceModel,
     outline: PointEmbedding,
     offset: np.ndarray | None,
-    reading: ExpressionReading | None,
+    reading: ExpressionPrior | None,
     expression: str,
     settings: SparseSettings,
 ) -> _Problem:
     points, paths = restricted(model, model.landmarks68, offset), restricted(model, outline)
     identities = len(model.identity_basis)
     used = reading if expression == PRIOR_AND_LANDMARKS else None
-    own = model.own_expressions
-    if own is None:
+    native = model.native_expressions
+    if native is None:
         known = reading.beta_prior if expression == PRIOR and reading is not None else None
         limits = limits_of(model, known, settings.alpha_limit)
-        prior = prior_equations(model.expression_names, identities, settings.manners, used)
-        prior = prior.times(settings.manners_weight)
-        translator = None
+        prior = prior_equations(model.expression_names, identities, settings.expression_prior, used)
+        prior = prior.times(settings.expression_prior_weight)
+        mapping = None
     else:
-        points, paths = _with_own(points, model.landmarks68, model), _with_own(paths, outline, model)
-        translator = Translator.of(model, own)
-        limits, prior = _own_limits_and_prior(translator, identities, reading, expression, settings)
+        points, paths = _with_native(points, model.landmarks68, model), _with_native(paths, outline, model)
+        mapping = BlendshapeMapping.of(model, native)
+        limits, prior = _native_limits_and_prior(mapping, identities, reading, expression, settings)
     ridge = np.append(np.full(identities, settings.identity_weight), np.zeros(len(prior.linear) - identities))
     prior = prior + NormalEquations(np.diag(ridge), np.zeros(len(ridge)))
-    return _Problem(points, paths, translator, prior, *limits)
+    return _Problem(points, paths, mapping, prior, *limits)
 
 
-def _with_own(points: LandmarkPoints, place: PointEmbedding, model: FaceModel) -> LandmarkPoints:
+def _with_native(points: LandmarkPoints, place: PointEmbedding, model: FaceModel) -> LandmarkPoints:
     """The points with the model's own expressions for the named ones."""
-    own = model.own_expressions
-    average = place.points(own.mean).astype(np.float64)
-    return replace(points, base=points.base + average, expression=place.points(own.basis).astype(np.float64))
+    native = model.native_expressions
+    average = place.points(native.mean).astype(np.float64)
+    return replace(points, base=points.base + average, expression=place.points(native.basis).astype(np.float64))
 
 
-def _own_limits_and_prior(
-    translator: Translator, identities: int, reading: ExpressionReading | None, expression: str,
+def _native_limits_and_prior(
+    mapping: BlendshapeMapping, identities: int, reading: ExpressionPrior | None, expression: str,
     settings: SparseSettings,
 ) -> tuple[tuple[np.ndarray, np.ndarray], NormalEquations]:  # fmt: skip
-    modes = len(translator.own)
+    modes = len(mapping.native)
     count = identities + modes
-    reach = np.append(np.full(identities, settings.alpha_limit), np.full(modes, settings.own_limit))
+    reach = np.append(np.full(identities, settings.alpha_limit), np.full(modes, settings.native_limit))
     lower, upper = -reach, reach
     quadratic, linear = np.zeros((count, count)), np.zeros(count)
     if expression == LANDMARKS or reading is None:
         quadratic[identities:, identities:] = np.eye(modes)
         return (lower, upper), NormalEquations(quadratic, linear).times(settings.expression_weight)
-    read = translator.prior(reading)
+    read = mapping.prior(reading)
     if expression == PRIOR:
-        known = read.mean.clip(-settings.own_limit, settings.own_limit)
+        known = read.mean.clip(-settings.native_limit, settings.native_limit)
         lower, upper = np.append(lower[:identities], known), np.append(upper[:identities], known)
     else:
-        precision = settings.manners.reading_weight * read.precision
+        precision = settings.expression_prior.reading_weight * read.precision
         quadratic[identities:, identities:] = precision
         linear[identities:] = precision @ read.mean
     return (lower, upper), NormalEquations(quadratic, linear).times(settings.expression_weight)

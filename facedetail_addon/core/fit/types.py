@@ -20,9 +20,9 @@ class ProxyFit:
         vertices: (V, 3) float32 mm, posed head (identity and expression), head frame, all parts of the model.
         vertices_neutral: (V, 3) float32 mm, the same at rest.
         residual_px: median landmark residual in px under the perspective camera.
-        own_beta: (S,) float32, coefficients of the model's own expressions in σ units; empty where it has none or they
-            were not fitted. Where they were, ``vertices`` have them and ``beta`` is the nearest that named expressions
-            come to them.
+        native_beta: (S,) float32, coefficients of the model's own expressions in σ units; empty where it has none
+            or they were not fitted. Where they were, ``vertices`` have them and ``beta`` is the nearest that named
+            expressions come to them.
     """
 
     alpha: np.ndarray
@@ -32,4 +32,4 @@ class ProxyFit:
     vertices: np.ndarray
     vertices_neutral: np.ndarray
     residual_px: float
-    own_beta: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    native_beta: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))

@@ -34,7 +34,7 @@ def vertex_areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return np.bincount(triangles.ravel(), np.repeat(area, 3), len(vertices)) + 1e-6
 
 
-def spread(
+def smooth_field(
     laplacian: csc_matrix,
     areas: np.ndarray,
     values: np.ndarray,

@@ -23,6 +23,15 @@ def require_format(arrays: dict[str, np.ndarray], expected: int) -> None:
         raise ValueError(f"format {int(arrays['format_version'])}, expected {expected}")
 
 
+def with_names(arrays: dict[str, np.ndarray], names: dict[str, str]) -> dict[str, np.ndarray]:
+    """The arrays of a file that was written when some things had other names.
+
+    Args:
+        names: today's name by the old one; any of the parts between the dots of a key.
+    """
+    return {".".join(names.get(part, part) for part in key.split(".")): array for key, array in arrays.items()}
+
+
 def read_arrays(path: Path, max_bytes: int = 1 << 30) -> dict[str, np.ndarray]:
     """Every array of an npz file; pickled objects are refused.
 

@@ -23,7 +23,7 @@ _REMEDY = "Choose an output folder that you may write to, on a disk with free sp
 
 
 @contextmanager
-def whole_folder(target: Path, own_files: frozenset[str], marker: str, what: str = "result") -> Iterator[Path]:
+def atomic_directory(target: Path, own_files: frozenset[str], marker: str, what: str = "result") -> Iterator[Path]:
     """Fill a temporary sibling; when the block ends well it becomes ``target``, else it is removed.
 
     A folder already there is replaced only when it holds ``marker`` and nothing but ``own_files``, or is empty.
@@ -57,7 +57,7 @@ def whole_folder(target: Path, own_files: frozenset[str], marker: str, what: str
 
 
 @contextmanager
-def whole_files(folder: Path, what: str) -> Iterator[Path]:
+def atomic_files(folder: Path, what: str) -> Iterator[Path]:
     """Fill a hidden folder inside another; when the block ends well its files move up, else it is removed.
 
     Files of the same names are replaced, one after the other.
@@ -84,7 +84,7 @@ def whole_files(folder: Path, what: str) -> Iterator[Path]:
 
 
 def discard_half_made_files(folder: Path, process: int) -> None:
-    """Tidy up after a process, by its id, that was killed in :func:`whole_files`."""
+    """Tidy up after a process, by its id, that was killed in :func:`atomic_files`."""
     discard_half_written(folder / _FILES, process)
 
 
@@ -131,8 +131,8 @@ def _check_replaceable(target: Path, own_files: frozenset[str], marker: str, wha
     if not target.is_dir():
         raise OutputError(f"{target} is in the way: it is not a folder.", elsewhere)
     names = {entry.name for entry in target.iterdir()}
-    foreign = sorted(names - own_files - _LEFT_BY_FILE_BROWSERS)
-    if foreign:
-        raise OutputError(f"{target} is not replaced, because it holds other files, such as {foreign[0]}.", elsewhere)
+    external = sorted(names - own_files - _LEFT_BY_FILE_BROWSERS)
+    if external:
+        raise OutputError(f"{target} is not replaced, because it holds other files, such as {external[0]}.", elsewhere)
     if names and marker not in names:
         raise OutputError(f"{target} is not replaced, because it is not a {what} of FaceDetail.", elsewhere)

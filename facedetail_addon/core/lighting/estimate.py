@@ -13,7 +13,7 @@ import numpy as np
 
 from ..colour import LUMINANCE
 from ..notices import Notice
-from ..rendering.environment import realisable
+from ..rendering.environment import nonnegative
 from ..skin.types import AlbedoBasis
 from ..uv.types import Atlas, UnwrappedPhoto
 from .types import LightEstimate, Transfer
@@ -32,7 +32,7 @@ _OUTLIER = (2.0, 3.0)  # standard deviations at which a vertex counts half: brig
 _STEPS = (1.0, 0.5, 0.25, 0.1)  # shares of a Gauss–Newton step that are tried
 _LEVEL = 1.0  # linear; what a white surface in the place of the face shows in a well exposed photo
 _LEVEL_SPREAD, _TINT_SPREAD = 0.18, 0.2  # standard deviations of that, and of the light's colour, relative
-_BAND_SPREAD = (0.35, 0.5, 0.4, 0.25)  # standard deviation of higher bands' coefficients relative to the level
+_BAND_SIGMA = (0.35, 0.5, 0.4, 0.25)  # standard deviation of higher bands' coefficients relative to the level
 _BAND_TINT = 0.7  # how much of that the single bands may differ in colour: light from behind is not seen
 _BEYOND = 20.0  # how much more it costs to leave the range of people than to leave their mean
 _USUAL_TILT, _USUAL_HEIGHT_DEG = 0.5, 25.0  # second band relative to the first, and how high light usually stands
@@ -62,7 +62,7 @@ def estimate_light(
     transfer: Transfer,
     basis: AlbedoBasis,
     atlas: Atlas,
-    usual_direction: np.ndarray | None = None,
+    prior_direction: np.ndarray | None = None,
 ) -> LightEstimate:
     """The light on the head and the coefficients of its skin colour.
 
@@ -72,7 +72,7 @@ def estimate_light(
     Args:
         unwrapped: what the photo shows. transfer: of the posed head, B² coefficients for B bands.
         basis: statistical albedo of the same face model. atlas: of the model.
-        usual_direction: (3,) unit vector, head frame, from where light usually comes; see :func:`usual_direction_of`.
+        prior_direction: (3,) unit vector, head frame, from where light usually comes; see :func:`prior_direction_of`.
             By default from everywhere alike.
     """
     data = _data(unwrapped, basis, atlas)
@@ -80,12 +80,12 @@ def estimate_light(
     if monochrome:
         basis = basis.grey()
     count = transfer.diffuse.shape[1]
-    solver = _Solver(data, transfer, basis, monochrome, usual_direction)
+    solver = _Solver(data, transfer, basis, monochrome, prior_direction)
     if data.weight.sum() < _LEAST_WEIGHT:
         radiance, gamma = solver.prior_light(_LEVEL), np.zeros(len(basis.modes), np.float32)
     else:
         radiance, gamma = solver.solve()
-    radiance = realisable(radiance.astype(np.float32)).reshape(count, 3)
+    radiance = nonnegative(radiance.astype(np.float32)).reshape(count, 3)
     gamma = solver.gamma_for(radiance, gamma)
     shading, gloss = shade(transfer, radiance, basis.albedo(gamma))
     return LightEstimate(
@@ -98,7 +98,7 @@ def estimate_light(
     )
 
 
-def usual_direction_of(rotation: np.ndarray) -> np.ndarray:
+def prior_direction_of(rotation: np.ndarray) -> np.ndarray:
     """(3,) unit vector, head frame: from behind the photographer and above.
 
     Args:
@@ -120,7 +120,7 @@ def shade(transfer: Transfer, radiance: np.ndarray, albedo: np.ndarray) -> tuple
     direct = transfer.diffuse @ radiance
     total = direct
     for _ in range(_BOUNCES):
-        total = direct + transfer.bounce @ (albedo * total)
+        total = direct + transfer.interreflection @ (albedo * total)
     shading = np.maximum(transfer.transmission[:, None] * total, _smallest(total))
     return shading.astype(np.float32), np.maximum(transfer.gloss @ radiance, 0).astype(np.float32)
 
@@ -160,16 +160,16 @@ class _Solver:
         transfer: Transfer,
         basis: AlbedoBasis,
         monochrome: bool,
-        usual_direction: np.ndarray | None = None,
+        prior_direction: np.ndarray | None = None,
     ):
         self._data, self._transfer, self._basis = data, transfer, basis
         self._modes = basis.modes[:, data.rows]
         self._transmission = transfer.transmission[data.rows][:, None]
         self._gloss = transfer.gloss[data.rows].astype(np.float64)
         self._count = transfer.diffuse.shape[1]
-        self._bounce = transfer.bounce[data.rows]
+        self._interreflection = transfer.interreflection[data.rows]
         self._tint = 1e-3 if monochrome else _TINT_SPREAD
-        self._usual_direction = usual_direction
+        self._prior_direction = prior_direction
         weights = data.weight / max(float(data.weight.sum()), 1e-9)
         self._on_face = weights @ (transfer.transmission[:, None] * transfer.diffuse)[data.rows].astype(np.float64)
 
@@ -177,8 +177,8 @@ class _Solver:
         """(B², 3) white light in which a white surface shows ``level`` in the mean of all directions."""
         out = np.zeros((self._count, 3))
         out[0] = level * np.sqrt(4 * np.pi)
-        if self._usual_direction is not None:
-            out[1:4] = (_USUAL_TILT * out[0, 0] * self._usual_direction[[1, 2, 0]])[:, None]
+        if self._prior_direction is not None:
+            out[1:4] = (_USUAL_TILT * out[0, 0] * self._prior_direction[[1, 2, 0]])[:, None]
         return out
 
     def solve(self) -> tuple[np.ndarray, np.ndarray]:
@@ -224,7 +224,7 @@ class _Solver:
         diffuse = self._transfer.diffuse
         out = np.empty((len(self._data.rows), 3, self._count))
         for channel in range(3):
-            total = diffuse[self._data.rows] + self._bounce @ (albedo[:, channel, None] * diffuse)
+            total = diffuse[self._data.rows] + self._interreflection @ (albedo[:, channel, None] * diffuse)
             out[:, channel] = total * self._transmission
         return out
 
@@ -267,7 +267,7 @@ class _Solver:
         change = step[: 3 * count].reshape(count, 3)
         before = self._cost(direct, radiance, gamma, tolerance)
         for share in _STEPS:
-            light = realisable((radiance + share * change).astype(np.float32)).astype(np.float64)
+            light = nonnegative((radiance + share * change).astype(np.float32)).astype(np.float64)
             skin = gamma + share * step[3 * count :]
             if self._cost(direct, light, skin, tolerance) < before:
                 return light, skin
@@ -307,9 +307,9 @@ class _Solver:
         precision = np.zeros((3 * self._count, 3 * self._count))
         for index in range(self._count):
             band = int(np.sqrt(index))
-            spread = _BAND_SPREAD[min(band, 3)] * (1 if band < 4 else 3 / band) * level
-            width = spread / np.sqrt(2 * band + 1)
-            tint = self._tint * (_BAND_TINT * spread if band else level)
+            sigma = _BAND_SIGMA[min(band, 3)] * (1 if band < 4 else 3 / band) * level
+            width = sigma / np.sqrt(2 * band + 1)
+            tint = self._tint * (_BAND_TINT * sigma if band else level)
             covariance = width**2 * np.ones((3, 3)) + tint**2 * np.eye(3)
             precision[3 * index : 3 * index + 3, 3 * index : 3 * index + 3] = np.linalg.inv(covariance)
         wanted = precision @ self.prior_light(_EVEN_SHARE * _LEVEL).ravel()
@@ -325,7 +325,7 @@ def _data(unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas) -> _Data:
         share = _MOST_ROWS / len(rows)
         rows = np.sort(np.random.default_rng(0).choice(rows, _MOST_ROWS, replace=False))
     weight = trust[rows] * (atlas.areas[rows] / _PATCH_MM2) * np.where(basis.plain[rows], 1, _PAINTED) / share
-    noise = np.hypot(basis.spread[rows], _PHOTO_NOISE)
+    noise = np.hypot(basis.residual_sigma[rows], _PHOTO_NOISE)
     return _Data(rows, unwrapped.vertex_color[rows].astype(np.float64), weight, noise.astype(np.float64))
 
 

@@ -18,7 +18,8 @@ class Transfer:
         diffuse: (V, B²) float32; ``diffuse @ radiance`` is the light that a white diffuse surface there would send on
             (irradiance / π), with the head's own shadows, straight from the environment. 1 in an even light of
             radiance 1 where nothing is in the way.
-        bounce: (V, V) float32 sparse; row v weighs the points of the skin that v sees: what they send on reaches v.
+        interreflection: (V, V) float32 sparse; row v weighs the points of the skin that v sees: what they
+            send on reaches v.
         vector: (V, 3, B²) float32; ``vector @ radiance`` is the light vector over π (Gershun 1939), head frame: its
             product with the normal is the diffuse light, with a normal that tips a little the light it has then, as
             long as the same head casts the same shadows.
@@ -28,7 +29,7 @@ class Transfer:
 
     diffuse: np.ndarray
     vector: np.ndarray
-    bounce: csr_matrix
+    interreflection: csr_matrix
     gloss: np.ndarray
     transmission: np.ndarray
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A foreign model as a :class:`FaceModel`: its own vertices, faces and identities, in our frame, UV, regions and names.
+"""An external model as a :class:`FaceModel`: its own vertices, faces and identities in our frame, UV, regions, names.
 
 Expressions under ARKit's names are what photos are read in and what artists pose with. A model that has them keeps its
 own; for another those of the built-in head are carried over, and its own modes, which have either sign and no names,
@@ -12,11 +12,20 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from ..face_model.gaze import eye_centre, pupil_vertex, with_gaze_motion
-from ..face_model.model import FILM, LASHES, FaceModel, MeshPart, ModelOrigin, OwnAlbedo, OwnExpressions, PointEmbedding
+from ..face_model.model import (
+    FILM,
+    LASHES,
+    FaceModel,
+    MeshPart,
+    ModelOrigin,
+    NativeAlbedo,
+    NativeExpressions,
+    PointEmbedding,
+)
 from ..geometry.mesh_fields import vertex_areas
 from .attached import attached_parts, local_jacobians, placed_like_skin
-from .correspondence import Correspondence, carry_embedding
-from .external import ForeignModel
+from .correspondence import Correspondence, transfer_embedding
+from .external import ExternalModel
 from .surface import Surface
 from .uv_folds import links, membrane
 from .uv_transfer import outside_of_openings
@@ -28,11 +37,11 @@ _BAG, _BAG_MM2 = 2.0, 150.0
 
 @dataclass(frozen=True)
 class AdaptedModel:
-    """A foreign model, ready for everything that takes the built-in head, and how it was matched.
+    """An external model, ready for everything that takes the built-in head, and how it was matched.
 
     Attributes:
-        model: its skin has canonical UV, and its own as ``own_uv`` where it has one; ``expression_basis`` holds ARKit
-            expressions, 0 to 1; modes of either sign are its ``own_expressions``.
+        model: its skin has canonical UV, and its own as ``native_uv`` where it has one; ``expression_basis`` holds
+            ARKit expressions, 0 to 1; modes of either sign are its ``native_expressions``.
         correspondence: with the built-in head.
     """
 
@@ -40,41 +49,41 @@ class AdaptedModel:
     correspondence: Correspondence
 
 
-def adapt(foreign: ForeignModel, builtin: FaceModel, found: Correspondence) -> AdaptedModel:
-    """The foreign model in our words.
+def adapt(external: ExternalModel, builtin: FaceModel, found: Correspondence) -> AdaptedModel:
+    """The external model in our words.
 
     Args:
-        foreign: what was matched. found: what :func:`~.correspondence.correspond` gave for both.
+        external: what was matched. found: what :func:`~.correspondence.correspond` gave for both.
     """
-    skin = _with_canonical_uv(foreign.skin, found)
+    skin = _with_canonical_uv(external.skin, found)
     region, covered = _regions(builtin, found, skin)
-    identity = _turned(foreign.identity_basis, found)
-    has_arkit = len(foreign.expression_names) > 0 and not foreign.expression_signed
+    identity = _turned(external.identity_basis, found)
+    has_arkit = len(external.expression_names) > 0 and not external.expression_signed
     if has_arkit:
-        names, expression = foreign.expression_names, _turned(foreign.expression_basis, found)
+        names, expression = external.expression_names, _turned(external.expression_basis, found)
     else:
-        names, expression = builtin.expression_names, _carried_expressions(foreign, builtin, found)
-    has = {part.name for part in foreign.parts}
+        names, expression = builtin.expression_names, _transferred_expressions(external, builtin, found)
+    has = {part.name for part in external.parts}
     wanted = tuple(
         part for part in builtin.parts[1:] if part.name not in has and not (covered and part.name.startswith("eye"))
     )
-    added = attached_parts(wanted, builtin, found, identity[:, : skin.stop], names, len(foreign.mean))
+    added = attached_parts(wanted, builtin, found, identity[:, : skin.stop], names, len(external.mean))
     model = FaceModel(
-        name=foreign.name,
+        name=external.name,
         mean=np.concatenate([found.neutral, added.mean]),
         identity_basis=np.concatenate([identity, added.identity], axis=1),
         expression_basis=np.concatenate([expression, added.expression], axis=1),
         expression_names=names,
-        parts=(skin, *(_own_part(part, builtin, found) for part in foreign.parts[1:]), *added.parts),
-        landmarks68=carry_embedding(builtin.landmarks68, builtin, found, skin),
+        parts=(skin, *(_own_part(part, builtin, found) for part in external.parts[1:]), *added.parts),
+        landmarks68=transfer_embedding(builtin.landmarks68, builtin, found, skin),
         region_names=builtin.region_names,
         region=region,
-        own_expressions=_own_expressions(foreign, found, len(added.mean)),
-        own_albedo=_own_albedo(foreign),
+        native_expressions=_native_expressions(external, found, len(added.mean)),
+        native_albedo=_native_albedo(external),
         origin=ModelOrigin(
-            source_sha256=foreign.source_sha256,
+            source_sha256=external.source_sha256,
             canonical=builtin.canonical(),
-            carried_expressions=not has_arkit,
+            transferred_expressions=not has_arkit,
             attached=tuple(part.name for part in wanted),
             residual_mm=found.residual_mm,
             folds=found.layout.folds,
@@ -91,38 +100,38 @@ def _with_canonical_uv(skin: MeshPart, found: Correspondence) -> MeshPart:
         face_uv=found.layout.face_uv,
         face_material=np.zeros(len(skin.faces), np.uint8),
         materials=("skin",),
-        own_uv=own[0],
-        own_face_uv=own[1],
+        native_uv=own[0],
+        native_face_uv=own[1],
     )
 
 
-def _own_expressions(foreign: ForeignModel, found: Correspondence, attached: int) -> OwnExpressions | None:
+def _native_expressions(external: ExternalModel, found: Correspondence, attached: int) -> NativeExpressions | None:
     """Modes of either sign; attached parts, so many vertices, do not move with them."""
-    if not foreign.expression_signed or len(foreign.expression_basis) == 0:
+    if not external.expression_signed or len(external.expression_basis) == 0:
         return None
-    mean = foreign.expression_mean @ found.turn.astype(np.float32)
-    basis = _turned(foreign.expression_basis, found)
-    return OwnExpressions(np.pad(mean, ((0, attached), (0, 0))), np.pad(basis, ((0, 0), (0, attached), (0, 0))))
+    mean = external.expression_mean @ found.turn.astype(np.float32)
+    basis = _turned(external.expression_basis, found)
+    return NativeExpressions(np.pad(mean, ((0, attached), (0, 0))), np.pad(basis, ((0, 0), (0, attached), (0, 0))))
 
 
-def _own_albedo(foreign: ForeignModel) -> OwnAlbedo | None:
-    if foreign.albedo_mean is None or foreign.albedo_basis is None:
+def _native_albedo(external: ExternalModel) -> NativeAlbedo | None:
+    if external.albedo_mean is None or external.albedo_basis is None:
         return None
-    return OwnAlbedo(foreign.albedo_mean[: foreign.skin.stop], foreign.albedo_basis[:, : foreign.skin.stop])
+    return NativeAlbedo(external.albedo_mean[: external.skin.stop], external.albedo_basis[:, : external.skin.stop])
 
 
 def _turned(basis: np.ndarray, found: Correspondence) -> np.ndarray:
     return basis @ found.turn.astype(np.float32)
 
 
-def _carried_expressions(foreign: ForeignModel, builtin: FaceModel, found: Correspondence) -> np.ndarray:
-    """(E, V, 3) the built-in expressions on the foreign skin, stretched as the skin there is; other parts stay."""
+def _transferred_expressions(external: ExternalModel, builtin: FaceModel, found: Correspondence) -> np.ndarray:
+    """(E, V, 3) the built-in expressions on the external skin, stretched as the skin there is; other parts stay."""
     stop = builtin.skin.stop
     jacobian = local_jacobians(builtin.mean[:stop], found.registered, found.scale)
-    out = np.zeros((len(builtin.expression_names), len(foreign.mean), 3), np.float32)
+    out = np.zeros((len(builtin.expression_names), len(external.mean), 3), np.float32)
     for mode, offset in zip(out, builtin.expression_basis, strict=True):
         there = np.einsum("vi,vij->vj", offset[:stop], jacobian)
-        mode[: foreign.skin.stop] = found.on_builtin @ there
+        mode[: external.skin.stop] = found.on_builtin @ there
     return out
 
 
@@ -161,7 +170,7 @@ def _own_part(part: MeshPart, builtin: FaceModel, found: Correspondence) -> Mesh
     if part.name in ("eye_left", "eye_right"):
         materials = tuple("iris" if "iris" in name.lower() else "sclera" for name in part.materials)
         own = (part.uv, part.face_uv) if len(part.uv) else (None, None)
-        return replace(_with_pupil(part, builtin, found), materials=materials, own_uv=own[0], own_face_uv=own[1])
+        return replace(_with_pupil(part, builtin, found), materials=materials, native_uv=own[0], native_face_uv=own[1])
     kinds = {"teeth_upper": "teeth", "teeth_lower": "teeth", "gums": "gums", "lashes": LASHES}
     return replace(part, materials=(kinds.get(part.name, FILM),) * len(part.materials))
 
@@ -184,7 +193,7 @@ def _with_pupil(part: MeshPart, builtin: FaceModel, found: Correspondence) -> Me
     return replace(part, uv=uv.astype(np.float32), face_uv=part.faces.astype(np.int32))
 
 
-def carry_points(embedding: PointEmbedding, builtin: FaceModel, adapted: AdaptedModel) -> PointEmbedding:
+def transfer_points(embedding: PointEmbedding, builtin: FaceModel, adapted: AdaptedModel) -> PointEmbedding:
     """Points of the built-in head, skin or eyes, as points of an adapted model.
 
     Where neither the model nor what was attached to it has the part of a point, an eyeball under skin, it becomes the
@@ -202,14 +211,14 @@ def carry_points(embedding: PointEmbedding, builtin: FaceModel, adapted: Adapted
             continue
         points = PointEmbedding(embedding.vertices[rows], embedding.weights[rows])
         if part.name == "skin":
-            carried = carry_embedding(points, builtin, found, model.skin)
+            transferred = transfer_embedding(points, builtin, found, model.skin)
         elif part.name in model.origin.attached:
             shift = model.part(part.name).start - part.start
-            carried = PointEmbedding(points.vertices + np.int32(shift), points.weights)
+            transferred = PointEmbedding(points.vertices + np.int32(shift), points.weights)
         else:
             there = model.part(part.name) if part.name in names else model.skin
-            carried = _nearest_on(there, model, placed_like_skin(part, builtin, found)(points.points(builtin.mean)))
-        vertices[rows], weights[rows] = carried.vertices, carried.weights
+            transferred = _nearest_on(there, model, placed_like_skin(part, builtin, found)(points.points(builtin.mean)))
+        vertices[rows], weights[rows] = transferred.vertices, transferred.weights
     return PointEmbedding(vertices, weights)
 
 

@@ -21,7 +21,7 @@ _STIFF = 0.5  # pulls local maps towards the head's similarity, in units of the 
 
 @dataclass(frozen=True)
 class AttachedParts:
-    """P vertices of several parts, numbered from where the foreign model's own end.
+    """P vertices of several parts, numbered from where the external model's own end.
 
     Attributes:
         parts: of the built-in head.
@@ -42,11 +42,11 @@ def attached_parts(
     expression_names: tuple[str, ...],
     first: int,
 ) -> AttachedParts:
-    """Built-in parts on a foreign head.
+    """Built-in parts on an external head.
 
     Args:
-        identity: (K, V_skin, 3) of the foreign skin, head frame. expression_names: E of the foreign model.
-        first: how many vertices the foreign model has.
+        identity: (K, V_skin, 3) of the external skin, head frame. expression_names: E of the external model.
+        first: how many vertices the external model has.
     """
     empty = np.zeros((0, 3), np.float32)
     means, parts = [empty], []
@@ -114,7 +114,7 @@ def _following(mean: np.ndarray, around: np.ndarray, found: Correspondence, iden
 
 
 def _expressions(part: MeshPart, builtin: FaceModel, names: tuple[str, ...]) -> np.ndarray:
-    """(E, P, 3) the built-in part's motion under the foreign model's names; none where it has no such name."""
+    """(E, P, 3) the built-in part's motion under the external model's names; none where it has no such name."""
     out = np.zeros((len(names), part.stop - part.start, 3), np.float32)
     for mode, name in zip(out, names, strict=True):
         if name in builtin.expression_names:

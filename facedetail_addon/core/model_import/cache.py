@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Converted copies of foreign face models in the user's folder, each under the SHA-256 of what it was made from.
+"""Converted copies of external face models in the user's folder, each under the SHA-256 of what it was made from.
 
 A copy is an npz of plain arrays, so that a model can be matched again when its file is gone.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import FaceModelError, OutputError
 from ..face_model.model import MeshPart
 from ..io.archive import read_arrays, require_format
-from .external import ForeignModel, require_sound
+from .external import ExternalModel, require_sound
 from .importers.npz import declared_arrays
 from .importers.source import MAX_BASES_BYTES
 
@@ -24,7 +24,7 @@ _PART_ARRAYS = ("faces", "uv", "face_uv", "face_material")
 _OPTIONAL = ("albedo_mean", "albedo_basis", "landmarks68")
 
 
-def write_copy(model: ForeignModel, path: Path) -> None:
+def write_copy(model: ExternalModel, path: Path) -> None:
     """Write a model, whole or not at all.
 
     Raises:
@@ -47,7 +47,7 @@ def write_copy(model: ForeignModel, path: Path) -> None:
         ) from error
 
 
-def read_copy(path: Path) -> ForeignModel:
+def read_copy(path: Path) -> ExternalModel:
     """Read a converted copy, with all checks.
 
     Raises:
@@ -70,7 +70,7 @@ def read_copy(path: Path) -> ForeignModel:
     return model
 
 
-def _encode(model: ForeignModel) -> dict[str, np.ndarray]:
+def _encode(model: ExternalModel) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {"format_version": np.int32(FORMAT_VERSION)}
     for field in fields(model):
         value = getattr(model, field.name)
@@ -84,9 +84,9 @@ def _encode(model: ForeignModel) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _decode(arrays: dict[str, np.ndarray]) -> ForeignModel:
+def _decode(arrays: dict[str, np.ndarray]) -> ExternalModel:
     values = {}
-    for field in fields(ForeignModel):
+    for field in fields(ExternalModel):
         if field.name == "parts":
             values["parts"] = _decode_parts(arrays)
         elif field.name in _OPTIONAL:
@@ -97,7 +97,7 @@ def _decode(arrays: dict[str, np.ndarray]) -> ForeignModel:
             values[field.name] = arrays[field.name]
         else:
             values[field.name] = tuple(arrays[field.name].tolist())
-    return ForeignModel(**values)
+    return ExternalModel(**values)
 
 
 def _decode_parts(arrays: dict[str, np.ndarray]) -> tuple[MeshPart, ...]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..face_model.calibration import POINTS, LandmarkCalibration
 from ..face_model.model import FaceModel, PointEmbedding
-from .adapt import AdaptedModel, carry_points
-from .correspondence import carry_embedding
+from .adapt import AdaptedModel, transfer_points
+from .correspondence import transfer_embedding
 
 _FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 _SAMPLES = 2000  # of the skin, to compare modes at
@@ -46,7 +46,7 @@ def transfer_calibration(
     """A calibration for an adapted model, in its own size and about its own average face.
 
     Args:
-        calibration: of the built-in head. adapted: what :func:`~.adapt.adapt` made of a foreign model.
+        calibration: of the built-in head. adapted: what :func:`~.adapt.adapt` made of an external model.
 
     Raises:
         AssetError: the calibration is not the built-in head's.
@@ -54,8 +54,8 @@ def transfer_calibration(
     calibration.require_model(builtin)
     model, found = adapted.model, adapted.correspondence
     answer = _measured_answer(calibration, builtin, found.certain)
-    embedding = carry_points(calibration.embedding, builtin, adapted)
-    vertices = carry_embedding(_at_vertices(answer.rows), builtin, found, model.skin)
+    embedding = transfer_points(calibration.embedding, builtin, adapted)
+    vertices = transfer_embedding(_at_vertices(answer.rows), builtin, found, model.skin)
     gap = _gap(calibration.embedding, builtin, adapted, embedding)
     size = np.float32(found.scale)
     return replace(
@@ -64,15 +64,15 @@ def transfer_calibration(
         model_fingerprint=model.fingerprint(),
         embedding=embedding,
         offset=(size * calibration.offset + gap).astype(np.float32),
-        spread=np.hypot(size * calibration.spread, np.linalg.norm(gap, axis=1) / 2).astype(np.float32),
+        sigma=np.hypot(size * calibration.sigma, np.linalg.norm(gap, axis=1) / 2).astype(np.float32),
         mean=_mean(calibration, builtin, adapted, embedding.points(model.mean) + gap, answer),
-        mean_spread=size * calibration.mean_spread,
+        mean_sigma=size * calibration.mean_sigma,
         deviation=size * calibration.deviation,
         whitener=calibration.whitener / size,
         alpha_response=answer.to(vertices.points(model.identity_basis)).astype(np.float32),
         beta_response=_expression_response(calibration, builtin, model, embedding, size),
         pose_response=size * calibration.pose_response,
-        contour_paths=carry_points(calibration.contour_paths, builtin, adapted),
+        contour_paths=transfer_points(calibration.contour_paths, builtin, adapted),
     )
 
 
@@ -119,14 +119,14 @@ def _similarity_modes(points: np.ndarray) -> np.ndarray:
     return np.linalg.qr(np.stack([*shifts, *turns, centred]).reshape(_SIMILARITY, -1).T)[0]
 
 
-def _gap(place: PointEmbedding, builtin: FaceModel, adapted: AdaptedModel, carried: PointEmbedding) -> np.ndarray:
+def _gap(place: PointEmbedding, builtin: FaceModel, adapted: AdaptedModel, transferred: PointEmbedding) -> np.ndarray:
     """(N, 3) mm from points of the adapted model's skin to where the built-in skin laid on it has them: where a mask
     ends before they are reached. 0 for points of other parts.
     """
     on_skin = (place.vertices < builtin.skin.stop).all(axis=1)
     gap = np.zeros((len(place.vertices), 3))
     there = PointEmbedding(place.vertices[on_skin], place.weights[on_skin]).points(adapted.correspondence.registered)
-    gap[on_skin] = there - carried.points(adapted.model.mean)[on_skin]
+    gap[on_skin] = there - transferred.points(adapted.model.mean)[on_skin]
     return gap
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where each point of a foreign head lies on the built-in one.
+"""Where each point of an external head lies on the built-in one.
 
-Landmarks, the foreign file's own or found on a drawing, place the built-in head roughly; its identity modes bring it
-near (:mod:`.shape_fit`), non-rigid registration lays it on the foreign skin (:mod:`.nonrigid`), and closest points give
-the canonical UV (:mod:`.uv_transfer`). Everything known in canonical UV or on the built-in skin then carries over.
+Landmarks, the external file's own or found on a drawing, place the built-in head roughly; its identity modes bring it
+near (:mod:`.shape_fit`), non-rigid registration lays it on the external skin (:mod:`.nonrigid`), and closest points
+give the canonical UV (:mod:`.uv_transfer`). Everything known in canonical UV or on the built-in skin then carries over.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from ..errors import FaceModelError
 from ..face_model.model import FaceModel, MeshPart, PointEmbedding
 from ..face_model.normalise import similarity
 from ..rendering.primary_rays import vertex_normals
-from .external import ForeignModel
+from .external import ExternalModel
 from .mean_landmarks import FEATURES, FindFaces, drawn_head, find_on_skin
 from .nonrigid import Landmarks, Template, register
 from .shape_fit import FittedShape, Similarity, fit_shape
@@ -23,7 +23,7 @@ from .surface import Surface
 from .uv_transfer import CanonicalLayout, outside_of_openings, transfer_uv
 
 MAX_RESIDUAL_MM = 1.0
-"""Registrations farther from the foreign skin than this on average are failures."""
+"""Registrations farther from the external skin than this on average are failures."""
 _STRANGEST = 1.6  # σ, root mean square of the identity modes that bring the built-in head near; people have 1
 _LEAST_FACE = 0.5  # of the built-in face must be there
 _FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
@@ -36,17 +36,17 @@ _FILE_WEIGHT, _FOUND_WEIGHT = 1.0, 0.03
 
 @dataclass(frozen=True)
 class Correspondence:
-    """The built-in skin laid on a foreign skin; everything in the head frame, mm.
+    """The built-in skin laid on an external skin; everything in the head frame, mm.
 
     Attributes:
-        turn: (3, 3) float64, shift: (3,) float64 mm: foreign points · turn + shift lie in the head frame.
+        turn: (3, 3) float64, shift: (3,) float64 mm: external points · turn + shift lie in the head frame.
         scale: the built-in average head is so much larger when it fits best.
-        neutral: (V, 3) float32, the foreign average face at rest, all its parts.
-        registered: (V_b, 3) float64, the built-in skin on the foreign one.
+        neutral: (V, 3) float32, the external average face at rest, all its parts.
+        registered: (V_b, 3) float64, the built-in skin on the external one.
         certain: (V_b,) bool, built-in vertices that found the same place.
-        layout: canonical UV of the foreign skin.
-        on_builtin: (V_skin, V_b) sparse float32, rows sum to 1: each foreign vertex as built-in ones, by canonical UV.
-        residual_mm: mean distance of the registered skin to the foreign one, over certain vertices.
+        layout: canonical UV of the external skin.
+        on_builtin: (V_skin, V_b) sparse float32, rows sum to 1: each external vertex as built-in ones, by canonical UV.
+        residual_mm: mean distance of the registered skin to the external one, over certain vertices.
         landmarks_found: the landmarks were found on a drawing, for want of the file's.
     """
 
@@ -62,8 +62,8 @@ class Correspondence:
     landmarks_found: bool
 
 
-def correspond(foreign: ForeignModel, builtin: FaceModel, find: FindFaces) -> Correspondence:
-    """Register a foreign head's average to the built-in head; 5 to 10 seconds.
+def correspond(external: ExternalModel, builtin: FaceModel, find: FindFaces) -> Correspondence:
+    """Register an external head's average to the built-in head; 5 to 10 seconds.
 
     Args:
         find: finds the face mesh on drawings; asked only where the file names too few landmarks.
@@ -71,24 +71,24 @@ def correspond(foreign: ForeignModel, builtin: FaceModel, find: FindFaces) -> Co
     Raises:
         FaceModelError: no face is found on the average head, or the built-in face cannot be laid on it.
     """
-    marks, found = _landmarks(foreign, builtin, find)
-    skin = foreign.skin
-    triangles, vertices = skin.triangles(), foreign.neutral[: skin.stop].astype(np.float64)
+    marks, found = _landmarks(external, builtin, find)
+    skin = external.skin
+    triangles, vertices = skin.triangles(), external.neutral[: skin.stop].astype(np.float64)
     target = Surface(vertices, triangles)
     matched = outside_of_openings(builtin)
     shape = fit_shape(builtin, matched, target, marks)
     strangeness = float(np.sqrt(np.mean(shape.alpha**2)))
     if strangeness > _STRANGEST:
-        raise _no_match(foreign, f"no face is like it (identity modes at {strangeness:.1f} σ on average)")
+        raise _no_match(external, f"no face is like it (identity modes at {strangeness:.1f} σ on average)")
     template = Template(shape.points, builtin.skin.triangles(), matched)
     registered = register(template, target, _placed_marks(marks, shape, builtin))
     certain = registered.certain & matched
     distance = target.closest(registered.points, vertex_normals(registered.points, template.triangles)).distance
     residual = float(distance[certain].mean()) if certain.any() else np.inf
-    _require_match(foreign, builtin, certain, residual)
+    _require_match(external, builtin, certain, residual)
     turn, shift = shape.placed.rotation, -shape.placed.translation @ shape.placed.rotation
     points = registered.points @ turn + shift
-    neutral = foreign.neutral @ turn.astype(np.float32) + shift.astype(np.float32)
+    neutral = external.neutral @ turn.astype(np.float32) + shift.astype(np.float32)
     layout = transfer_uv(builtin, points, neutral[: skin.stop].astype(np.float64), skin.faces)
     return Correspondence(
         turn=turn,
@@ -104,13 +104,13 @@ def correspond(foreign: ForeignModel, builtin: FaceModel, find: FindFaces) -> Co
     )
 
 
-def carry_embedding(
+def transfer_embedding(
     embedding: PointEmbedding, builtin: FaceModel, found: Correspondence, skin: MeshPart
 ) -> PointEmbedding:
-    """Points on the built-in skin as points on the foreign skin, closest to where they lie once registered.
+    """Points on the built-in skin as points on the external skin, closest to where they lie once registered.
 
     Args:
-        embedding: of N points, all on the skin. skin: the foreign skin.
+        embedding: of N points, all on the skin. skin: the external skin.
     """
     normals = vertex_normals(found.registered, builtin.skin.triangles()).astype(np.float64)
     facing = embedding.points(normals)
@@ -120,25 +120,25 @@ def carry_embedding(
     return PointEmbedding(target.triangles[closest.triangle].astype(np.int32), closest.weights.astype(np.float32))
 
 
-def _landmarks(foreign: ForeignModel, builtin: FaceModel, find: FindFaces) -> tuple[Landmarks, bool]:
-    """Pairs of points of the built-in mean head and the foreign one; True where they were found on drawings."""
-    named = np.array([], int) if foreign.landmarks68 is None else np.flatnonzero(foreign.landmarks68 >= 0)
+def _landmarks(external: ExternalModel, builtin: FaceModel, find: FindFaces) -> tuple[Landmarks, bool]:
+    """Pairs of points of the built-in mean head and the external one; True where they were found on drawings."""
+    named = np.array([], int) if external.landmarks68 is None else np.flatnonzero(external.landmarks68 >= 0)
     named = named[named >= _FROM_BROWS]
     if len(named) < _LEAST_LANDMARKS:
-        return _found_landmarks(foreign, builtin, find), True
+        return _found_landmarks(external, builtin, find), True
     place = builtin.landmarks68
     return Landmarks(
         points=place.points(builtin.mean)[named].astype(np.float64),
-        targets=foreign.neutral[foreign.landmarks68[named]].astype(np.float64),
+        targets=external.neutral[external.landmarks68[named]].astype(np.float64),
         weights=np.full(len(named), _FILE_WEIGHT),
         vertices=place.vertices[named, place.weights[named].argmax(axis=1)],
     ), False
 
 
-def _found_landmarks(foreign: ForeignModel, builtin: FaceModel, find: FindFaces) -> Landmarks:
+def _found_landmarks(external: ExternalModel, builtin: FaceModel, find: FindFaces) -> Landmarks:
     ours = drawn_head(builtin.mean, builtin.parts, None)
-    theirs = drawn_head(foreign.neutral, foreign.parts, foreign.albedo_mean)
-    here, there = find_on_skin(ours, find, builtin.name), find_on_skin(theirs, find, foreign.name)
+    theirs = drawn_head(external.neutral, external.parts, external.albedo_mean)
+    here, there = find_on_skin(ours, find, builtin.name), find_on_skin(theirs, find, external.name)
     rows = FEATURES[(here.triangles[FEATURES] >= 0) & (there.triangles[FEATURES] >= 0)]
     corners = ours.skin[here.triangles[rows]]
     outside = outside_of_openings(builtin)[corners].all(axis=1)
@@ -147,7 +147,7 @@ def _found_landmarks(foreign: ForeignModel, builtin: FaceModel, find: FindFaces)
     usable = outside & (np.minimum(frontal, frontal_there) > _LEAST_FRONTAL)
     points, targets = points[usable], targets[usable]
     if len(points) < _LEAST_LANDMARKS:
-        raise _no_match(foreign, "its face hides most of the points that a landmarker finds")
+        raise _no_match(external, "its face hides most of the points that a landmarker finds")
     placed = Similarity(*similarity(points, targets))
     gap = np.linalg.norm(placed(points) - targets, axis=1)
     near = gap < _OUTLIER * np.median(gap)
@@ -174,25 +174,25 @@ def _placed_marks(marks: Landmarks, shape: FittedShape, builtin: FaceModel) -> L
     return replace(marks, points=shape.placed(marks.points + moved))
 
 
-def _require_match(foreign: ForeignModel, builtin: FaceModel, certain: np.ndarray, residual_mm: float) -> None:
+def _require_match(external: ExternalModel, builtin: FaceModel, certain: np.ndarray, residual_mm: float) -> None:
     names = builtin.region_names
     face = np.isin(builtin.region, [names.index(name) for name in _FACE])
     share = float(certain[face].mean())
     if share < _LEAST_FACE:
-        raise _no_match(foreign, f"only {share:.0%} of a face was found on it")
+        raise _no_match(external, f"only {share:.0%} of a face was found on it")
     if residual_mm > MAX_RESIDUAL_MM:
-        raise _no_match(foreign, f"the built-in head stays {residual_mm:.1f} mm away from it")
+        raise _no_match(external, f"the built-in head stays {residual_mm:.1f} mm away from it")
 
 
-def _no_match(foreign: ForeignModel, why: str) -> FaceModelError:
+def _no_match(external: ExternalModel, why: str) -> FaceModelError:
     return FaceModelError(
-        f"The head of {foreign.name} cannot be matched to the built-in head: {why}.",
+        f"The head of {external.name} cannot be matched to the built-in head: {why}.",
         "Use a model whose average is a face at rest in mm, looking along +Z, and whose file names its landmarks.",
     )
 
 
 def _by_uv(builtin: FaceModel, layout: CanonicalLayout, faces: np.ndarray, count: int) -> csr_matrix:
-    """(V_skin, V_b): each foreign vertex as the built-in vertices around its canonical UV."""
+    """(V_skin, V_b): each external vertex as the built-in vertices around its canonical UV."""
     uv = np.zeros((count, 2))
     uv[faces[faces >= 0]] = layout.uv[layout.face_uv[faces >= 0]]
     ours = Surface(_flat(builtin.skin.uv), builtin.skin.uv_triangles())

@@ -21,7 +21,7 @@ _REMEDY = "Download the model again from where it comes from, and import it once
 
 
 @dataclass(frozen=True)
-class ForeignModel:
+class ExternalModel:
     """S = mean + Σ αₖ identity_basisₖ + Σ βₑ expression_basisₑ, with V vertices in the file's own order.
 
     Lengths are mm in the axes of the head frame (right-handed, +X to the subject's left, +Y up, +Z out of the face);
@@ -77,7 +77,7 @@ class ForeignModel:
         return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
 
 
-def require_sound(model: ForeignModel, source: str) -> None:
+def require_sound(model: ExternalModel, source: str) -> None:
     """Check that the arrays of a model fit each other and hold what its docstring says.
 
     Args:
@@ -91,7 +91,7 @@ def require_sound(model: ForeignModel, source: str) -> None:
         raise FaceModelError(f"The face model {source} is damaged: {problem}.", _REMEDY)
 
 
-def _wrong_arrays(model: ForeignModel) -> str | None:
+def _wrong_arrays(model: ExternalModel) -> str | None:
     vertices = (*model.mean.shape[:1], 3)
     shapes = {
         "mean": vertices,
@@ -116,7 +116,7 @@ def _wrong_arrays(model: ForeignModel) -> str | None:
     return None
 
 
-def _wrong_parts(model: ForeignModel) -> str | None:
+def _wrong_parts(model: ExternalModel) -> str | None:
     ends = [0, *(part.stop for part in model.parts)]
     starts = [*(part.start for part in model.parts), len(model.mean)]
     if not model.parts or model.parts[0].name != "skin" or starts != ends:
@@ -157,7 +157,7 @@ def _in_range(indices: np.ndarray, count: int) -> bool:
     return bool(indices.min() >= 0 and indices.max() < count)
 
 
-def _wrong_landmarks(model: ForeignModel) -> str | None:
+def _wrong_landmarks(model: ExternalModel) -> str | None:
     landmarks = model.landmarks68
     if landmarks is None:
         return None

@@ -20,13 +20,13 @@ from ..face_model.store import (
     InstalledModel,
     read_info,
 )
-from ..io.atomic_directory import whole_folder
+from ..io.atomic_directory import atomic_directory
 from .adapt import adapt
 from .cache import read_copy, write_copy
 from .calibration_transfer import transfer_calibration
 from .correspondence import correspond
-from .external import ForeignModel
-from .importers.read import read_foreign_model, source_sha256
+from .external import ExternalModel
+from .importers.read import read_external_model, source_sha256
 from .importers.source import Progress
 from .mean_landmarks import FindFaces
 
@@ -46,7 +46,7 @@ def install_model(
     description cannot be read is made anew.
 
     Args:
-        source: a file or folder for :func:`~.importers.read.read_foreign_model`.
+        source: a file or folder for :func:`~.importers.read.read_external_model`.
         assets: the user's folder.
         builtin, calibration: what ships, to match it with.
         find: finds faces on drawings of it, where its file names no landmarks.
@@ -63,14 +63,14 @@ def install_model(
     if info is not None and info.canonical == builtin.canonical() and (folder / HEAD_FILE).is_file():
         return info
     with _new_folder(folder) as partial:
-        foreign = read_foreign_model(source, lambda text, done: progress(text, _SHARE_READ * done))
-        if foreign.source_sha256 != sha:
+        external = read_external_model(source, lambda text, done: progress(text, _SHARE_READ * done))
+        if external.source_sha256 != sha:
             raise FaceModelError(
                 f"{source} changed while it was read.", "Wait until it is copied completely, then import it."
             )
         progress("Writing the converted copy", _SHARE_READ)
-        write_copy(foreign, partial / f"{sha}.npz")
-        _match(foreign, str(source.absolute()), partial, builtin, calibration, find, progress)
+        write_copy(external, partial / f"{sha}.npz")
+        _match(external, str(source.absolute()), partial, builtin, calibration, find, progress)
     return read_info(folder / INFO_FILE)
 
 
@@ -94,10 +94,10 @@ def match_again(
         FaceModelError: the copy is damaged. OutputError: the folder cannot be written.
     """
     name = f"{info.folder.name}.npz"
-    foreign = read_copy(info.folder / name)
+    external = read_copy(info.folder / name)
     with _new_folder(info.folder) as partial:
         shutil.copy2(info.folder / name, partial / name)
-        _match(foreign, info.source, partial, builtin, calibration, find, progress)
+        _match(external, info.source, partial, builtin, calibration, find, progress)
     return read_info(info.folder / INFO_FILE)
 
 
@@ -105,11 +105,11 @@ def _new_folder(folder: Path) -> AbstractContextManager[Path]:
     own = frozenset((INFO_FILE, HEAD_FILE, CALIBRATION_FILE, DICTIONARY_FILE, f"{folder.name}.npz"))
     # Any of them tells a model of ours, for the folder is called by a hash: one without description is replaced too.
     marker = next((name for name in sorted(own) if (folder / name).is_file()), INFO_FILE)
-    return whole_folder(folder, own, marker, "face model")
+    return atomic_directory(folder, own, marker, "face model")
 
 
 def _match(
-    foreign: ForeignModel,
+    external: ExternalModel,
     source: str,
     folder: Path,
     builtin: FaceModel,
@@ -119,40 +119,40 @@ def _match(
 ) -> None:
     """Fill a model's folder but for the converted copy."""
     progress("Matching it to the built-in head", _SHARE_READ)
-    adapted = adapt(foreign, builtin, correspond(foreign, builtin, find))
+    adapted = adapt(external, builtin, correspond(external, builtin, find))
     progress("Carrying the landmarks over", _SHARE_MATCHED)
     save_calibration(folder / CALIBRATION_FILE, transfer_calibration(calibration, builtin, adapted))
     progress("Writing the model", (1 + _SHARE_MATCHED) / 2)
     save_face_model(folder / HEAD_FILE, adapted.model, step_mm=None)
-    _write_info(folder / INFO_FILE, foreign, adapted.model, source)
+    _write_info(folder / INFO_FILE, external, adapted.model, source)
 
 
-def _write_info(path: Path, foreign: ForeignModel, model: FaceModel, source: str) -> None:
+def _write_info(path: Path, external: ExternalModel, model: FaceModel, source: str) -> None:
     values = {
         "format_version": FORMAT_VERSION,
-        "id": f"{foreign.name}-{foreign.source_sha256[:_ID_DIGITS]}",
-        "name": foreign.name,
-        "licence": foreign.licence,
+        "id": f"{external.name}-{external.source_sha256[:_ID_DIGITS]}",
+        "name": external.name,
+        "licence": external.licence,
         "source": source,
         "canonical": model.origin.canonical,
-        "vertices": len(foreign.mean),
-        "identities": len(foreign.identity_basis),
-        "expressions": len(foreign.expression_basis),
-        "has_albedo": model.own_albedo is not None,
+        "vertices": len(external.mean),
+        "identities": len(external.identity_basis),
+        "expressions": len(external.expression_basis),
+        "has_albedo": model.native_albedo is not None,
         "residual_mm": round(model.origin.residual_mm, 3),
         "folds": model.origin.folds,
-        "lacks": lacks(model),
+        "missing": describe_missing(model),
     }
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def lacks(model: FaceModel) -> tuple[str, ...]:
+def describe_missing(model: FaceModel) -> tuple[str, ...]:
     """What an imported model does not have of its own, and what stands in for it, in sentences for artists."""
     found = []
-    if model.origin.carried_expressions:
-        what = "Its expressions have no names" if model.own_expressions else "It has no expressions"
+    if model.origin.transferred_expressions:
+        what = "Its expressions have no names" if model.native_expressions else "It has no expressions"
         found.append(f"{what}: the built-in head's {len(model.expression_names)} are carried over.")
-    if model.own_albedo is None:
+    if model.native_albedo is None:
         found.append("It has no skin colours: FaceDetail's own are used.")
     names = {part.name for part in model.parts}
     if not {"eye_left", "eye_right"} <= names:

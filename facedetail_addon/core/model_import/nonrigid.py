@@ -14,7 +14,7 @@ from scipy.sparse import coo_matrix, csc_matrix, csr_matrix, diags, eye, kron
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
-from ..geometry.mesh_fields import mesh_laplacian, spread, vertex_areas
+from ..geometry.mesh_fields import mesh_laplacian, smooth_field, vertex_areas
 from ..rendering.primary_rays import vertex_normals
 from .surface import Closest, Surface, mesh_edges
 
@@ -168,7 +168,7 @@ def _close_rest(points: np.ndarray, template: Template, target: Surface) -> Regi
         weights = _worth(closest, reach_mm) * template.matched
         laplacian = mesh_laplacian(points, template.triangles)
         areas = vertex_areas(points, template.triangles)
-        points = points + spread(laplacian, areas, closest.position - points, weights, detail_mm)
+        points = points + smooth_field(laplacian, areas, closest.position - points, weights, detail_mm)
     return Registered(points, weights > 0)
 
 

@@ -33,7 +33,7 @@ _MIDDLE_MM = 1e-3  # so near to x = 0 a vertex of the built-in head is on the pl
 
 @dataclass(frozen=True)
 class CanonicalLayout:
-    """UV of the foreign skin and what is known of each of its V vertices.
+    """UV of the external skin and what is known of each of its V vertices.
 
     Attributes:
         uv: (U, 2) float32. face_uv: (F, 4) int32, −1 where faces have it.
@@ -52,7 +52,7 @@ class CanonicalLayout:
 
 @dataclass(frozen=True)
 class _Skin:
-    """The built-in skin, laid on the foreign one, without what is inside of openings.
+    """The built-in skin, laid on the external one, without what is inside of openings.
 
     Attributes:
         points: (V, 3) mm. triangles: (T, 3). corner_uv: (T, 3, 2).
@@ -73,7 +73,7 @@ class _Skin:
 
 @dataclass(frozen=True)
 class _Corners:
-    """The foreign mesh cut as its UV is.
+    """The external mesh cut as its UV is.
 
     Attributes:
         faces: (F, 4) indices of U corners, −1 pads triangles.
@@ -99,8 +99,8 @@ def transfer_uv(model: FaceModel, points: np.ndarray, vertices: np.ndarray, face
     """Canonical UV per corner.
 
     Args:
-        model: the built-in head. points: (V_model_skin, 3) mm, its skin laid on the foreign one.
-        vertices: (V, 3) mm of the foreign skin. faces: (F, 4), −1 pads triangles.
+        model: the built-in head. points: (V_model_skin, 3) mm, its skin laid on the external one.
+        vertices: (V, 3) mm of the external skin. faces: (F, 4), −1 pads triangles.
     """
     skin = _laid_skin(model, points)
     corners = _cut_corners(skin, vertices, faces)
@@ -110,7 +110,7 @@ def transfer_uv(model: FaceModel, points: np.ndarray, vertices: np.ndarray, face
     found = _match(skin, vertices[corners.vertex], normals, corners.side)
     same = found.same & _in_main_pieces(found.same, linked)
     filled = ~same & ~found.below
-    # Where the foreign skin ends beside the built-in one, nothing holds a membrane: it stays at its closest points.
+    # Where the external skin ends beside the built-in one, nothing holds a membrane: it stays at its closest points.
     filled &= ~(border_vertices(triangles, len(corners.vertex)) & (found.distance < _BESIDE_MM))
     uv = np.where(found.below[:, None], _on_rim(skin, corners, found, linked), found.uv)
     uv = unfold(membrane(uv, filled, linked), filled, triangles, linked)

@@ -51,7 +51,7 @@ class Sun:
     angle_deg: float
 
 
-def realisable(radiance: np.ndarray) -> np.ndarray:
+def nonnegative(radiance: np.ndarray) -> np.ndarray:
     """The coefficients that :func:`environment_image` stands for: the given ones where a positive light has them.
 
     Args:

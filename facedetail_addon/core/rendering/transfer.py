@@ -43,7 +43,7 @@ def light_transfer(
 ) -> Transfer:
     """Transfer of the skin's vertices (about a second).
 
-    Light that comes to skin from other skin is kept apart (``bounce``); eyes, teeth and gums only shadow.
+    Light that comes to skin from other skin is kept apart (``interreflection``); eyes, teeth and gums only shadow.
 
     Args:
         vertices: (V, 3) mm, all parts of the posed head. triangles: (T, 3) int of all parts.
@@ -52,11 +52,11 @@ def light_transfer(
         directions: how many over the sphere are tried for shadows.
     """
     normals = vertex_normals(vertices[:skin_stop], triangles[(triangles < skin_stop).all(axis=1)])
-    hidden, bounce, free = _shadows(vertices, triangles, normals, bands, directions)
+    hidden, interreflection, free = _shadows(vertices, triangles, normals, bands, directions)
     vector = _free_vector(normals, bands) - hidden
     diffuse = np.einsum("vk,vkb->vb", normals, vector)
     glossy, transmission = _surface(vertices[:skin_stop], normals, camera_position, gloss, free, bands)
-    return Transfer(diffuse.astype(np.float32), vector.astype(np.float32), bounce, glossy, transmission)
+    return Transfer(diffuse.astype(np.float32), vector.astype(np.float32), interreflection, glossy, transmission)
 
 
 def diffuse_light(
@@ -80,9 +80,9 @@ def diffuse_light(
     """
     bands = bands_of(radiance)
     scene = RayScene(vertices, triangles)
-    hidden, bounce, _ = _cast(scene, points, normals, triangles, len(skin_light), bands, directions)
+    hidden, interreflection, _ = _cast(scene, points, normals, triangles, len(skin_light), bands, directions)
     diffuse = np.einsum("vk,vkb->vb", normals, _free_vector(normals, bands) - hidden)
-    return np.maximum(diffuse @ radiance + bounce @ skin_light, 0).astype(np.float32)
+    return np.maximum(diffuse @ radiance + interreflection @ skin_light, 0).astype(np.float32)
 
 
 def _free_vector(normals: np.ndarray, bands: int) -> np.ndarray:
@@ -117,7 +117,9 @@ def _shadows(
     if skin_stop <= _MOST_ASKED:
         return _cast(scene, vertices[:skin_stop], normals, triangles, skin_stop, bands, directions)
     asked = np.sort(np.random.default_rng(0).choice(skin_stop, _MOST_ASKED, replace=False))
-    hidden, bounce, free = _cast(scene, vertices[asked], normals[asked], triangles, skin_stop, bands, directions)
+    hidden, interreflection, free = _cast(
+        scene, vertices[asked], normals[asked], triangles, skin_stop, bands, directions
+    )
     place = np.concatenate([vertices[:skin_stop], normals * _NORMAL_MM], axis=1)
     gap, near = cKDTree(place[asked]).query(place, k=_BLENDED)
     weights = 1 / np.maximum(gap, _LEAST_GAP_MM) ** 2
@@ -130,7 +132,7 @@ def _shadows(
     taken = found.clip(0, np.maximum(there, 1))  # neighbours across a fold can say less than nothing, or more than all
     blended[:, :, 0] += normals * ((taken - found) / _EVEN)[:, None]
     share = np.divide(taken, there, out=np.zeros(skin_stop), where=there > 0).clip(0, _MOST_SHARE)
-    return blended, (diags(share.astype(np.float32)) @ bounce[near[:, 0]]).tocsr(), (1 - taken).clip(0, 1)
+    return blended, (diags(share.astype(np.float32)) @ interreflection[near[:, 0]]).tocsr(), (1 - taken).clip(0, 1)
 
 
 def _cast(
@@ -165,9 +167,9 @@ def _cast(
         parts.append((np.repeat(rows[skin], 3), triangles[hits.triangle[some]].ravel(),
                       (hits.barycentric[some] * weight[skin, None]).ravel()))  # fmt: skip
     rows, columns, weights = (np.concatenate(values) for values in zip(*parts, strict=True))
-    bounce = csr_matrix((weights.astype(np.float32), (rows, columns)), shape=(len(points), skin_stop))
+    interreflection = csr_matrix((weights.astype(np.float32), (rows, columns)), shape=(len(points), skin_stop))
     hidden = np.stack([blocked @ (harmonics * tried[:, axis, None]) for axis in range(3)], axis=1)
-    return hidden, bounce, free.clip(0, 1)
+    return hidden, interreflection, free.clip(0, 1)
 
 
 def _surface(

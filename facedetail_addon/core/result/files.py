@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from ..errors import OutputError
-from ..eyes.types import USUAL_EYES, EyeLook
+from ..eyes.types import DEFAULT_EYES, EyeLook
 from ..face_model.library import load_named_model
 from ..face_model.model import FaceModel
 from ..geometry.camera import AffineCamera, PerspectiveCamera
 from ..io.archive import read_arrays
-from ..io.atomic_directory import whole_folder
+from ..io.atomic_directory import atomic_directory
 from ..io.exr import read_exr, write_exr
 from ..io.obj import write_mtl, write_obj
 from ..notices import Notice
@@ -79,7 +79,7 @@ def write_result(
     model = model or load_named_model(reconstruction.face_model)
     target = result_folder(directory, reconstruction.photo_name)
     record = json.dumps(_record(reconstruction), indent=1, allow_nan=False)
-    with whole_folder(target, RESULT_FILES, marker=RECORD_FILE) as folder:
+    with atomic_directory(target, RESULT_FILES, marker=RECORD_FILE) as folder:
         write_png(folder / PHOTO_FILE, reconstruction.photo)
         write_png(folder / ALBEDO_FILE, reconstruction.albedo)
         write_png(folder / ROUGHNESS_FILE, reconstruction.roughness)
@@ -191,7 +191,7 @@ def _record(result: Reconstruction) -> dict:
         "expression_names": list(result.expression_names),
         "alpha": result.alpha.tolist(),
         "beta": result.beta.tolist(),
-        "own_beta": result.own_beta.tolist(),
+        "native_beta": result.native_beta.tolist(),
         "gamma": result.gamma.tolist(),
         "sh_radiance": result.sh_radiance.tolist(),
         "expression": _expression_record(result),
@@ -248,7 +248,7 @@ def _head(record: dict, folder: Path) -> HeadRecord:
         expression_names=names,
         alpha=_array(record, "alpha", (None,)),
         beta=beta,
-        own_beta=_array(record, "own_beta", (None,)),
+        native_beta=_array(record, "native_beta" if "native_beta" in record else "own_beta", (None,)),
         expression_source=_source(record["expression"]),
         emotion=_emotion(record["expression"]),
         affine=AffineCamera(_array(record["camera"], "affine", (2, 4), np.float64)),
@@ -343,7 +343,7 @@ def _emotion(record: dict) -> Emotion:
 def _eyes(record: dict) -> EyeLook:
     """Older results of the same version do not have them."""
     if "eyes" not in record:
-        return USUAL_EYES
+        return DEFAULT_EYES
     found = record["eyes"]
     iris, sclera = (tuple(_array(found, key, (3,), np.float64).tolist()) for key in ("iris", "sclera"))
     look = EyeLook(iris, sclera, _number(found["iris_mm"]), _number(found["confidence"]))

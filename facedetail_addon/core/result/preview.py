@@ -8,7 +8,7 @@ import numpy as np
 
 from ..colour import to_linear, to_srgb
 from ..eyes.look import eye_colors
-from ..eyes.types import EYE_REFLECTED, USUAL_EYES
+from ..eyes.types import DEFAULT_EYES, EYE_REFLECTED
 from ..face_model.eyeball import fit_eyeball, iris_coordinates
 from ..face_model.model import FaceModel, MeshPart
 from ..geometry.camera import PerspectiveCamera
@@ -310,7 +310,7 @@ def _eye_albedo(reconstruction: Reconstruction, model: FaceModel, frame: _Frame)
         place[part.start : part.stop] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
     numbers = [number for number, part in enumerate(model.solid_parts) if part.name.startswith("eye")]
     eye = np.isin(frame.part[frame.triangle[frame.hit]], numbers)
-    size = reconstruction.eyes.iris_mm / USUAL_EYES.iris_mm
+    size = reconstruction.eyes.iris_mm / DEFAULT_EYES.iris_mm
     return eye, eye_colors(reconstruction.eyes, frame.interpolate(place)[eye] / size)
 
 

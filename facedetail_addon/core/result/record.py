@@ -26,15 +26,15 @@ class HeadRecord:
         expression_names: E names in the order of ``beta``.
         alpha: (K,) float32 identity in σ units.
         beta: (E,) float32 expression weights in [0, 1].
-        own_beta: (S,) float32 coefficients in σ units of the expression modes of either sign that an imported model has
-            of its own (``OwnExpressions``); empty where it has none or they were not fitted.
+        native_beta: (S,) float32 coefficients in σ units of the expression modes of either sign that an imported model
+            has of its own (``NativeExpressions``); empty where it has none or they were not fitted.
         expression_source: what ``beta`` was taken from, one of ``EXPRESSION_SOURCES``.
         emotion: of the face in the photo, whatever ``expression_source`` is.
         affine, perspective: cameras, head frame mm to photo px.
         landmarks68_px: (68, 2) float32 found in the photo.
         landmarks68_mm: (68, 3) float32 the same points on the reconstructed posed mesh, head frame.
         vertices, vertices_neutral: (V, 3) float32 mm of all the model's parts, with and without expression. With
-            ``own_beta`` the weights ``beta`` come near the expression, and ``vertices`` are the truth.
+            ``native_beta`` the weights ``beta`` come near the expression, and ``vertices`` are the truth.
         gamma: (G,) float32 coefficients of the albedo basis in σ units.
         sh_radiance: (B², 3) float32 linear Rec. 709, spherical harmonics of the light's radiance, head frame (see
             ``core/rendering/harmonics.py``); with it the head shows the photo's linear colours.
@@ -49,7 +49,7 @@ class HeadRecord:
     expression_names: tuple[str, ...]
     alpha: np.ndarray
     beta: np.ndarray
-    own_beta: np.ndarray
+    native_beta: np.ndarray
     expression_source: str
     emotion: Emotion
     affine: AffineCamera

@@ -10,7 +10,7 @@ from ..assets.shipped import find_weights
 from ..errors import AssetError
 from ..face_model.model import FaceModel
 from ..image import sample
-from ..io.archive import read_arrays, require_format
+from ..io.archive import read_arrays, require_format, with_names
 from .types import AlbedoBasis
 
 FORMAT_VERSION = 1
@@ -31,7 +31,7 @@ def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
     """
     path = path or find_weights(_FILE)
     try:
-        arrays = read_arrays(path)
+        arrays = with_names(read_arrays(path), {"spread": "residual_sigma"})
         require_format(arrays, FORMAT_VERSION)
         fingerprint = str(arrays["fingerprint"])
         basis = _decode(arrays, model)
@@ -48,7 +48,7 @@ def save_basis(
     known: np.ndarray,
     mean: np.ndarray,
     modes: np.ndarray,
-    spread: np.ndarray,
+    residual_sigma: np.ndarray,
     reach: np.ndarray,
 ) -> None:
     """Write a basis, its modes in 8 bits.
@@ -56,8 +56,8 @@ def save_basis(
     Args:
         known: (S, S) float32 in [0, 1]; texels at 0 are not stored.
         mean: (S, S, 3) log albedo. modes: (G, S, S, 3) per σ.
-        spread: (S, S) standard deviation of log luminance that the modes leave over. reach: (2, G) lowest and highest γ
-            of people.
+        residual_sigma: (S, S) standard deviation of log luminance that the modes leave over.
+        reach: (2, G) lowest and highest γ of people.
     """
     stored = known > 0
     values = modes[:, stored]
@@ -70,7 +70,7 @@ def save_basis(
         mean=mean[stored].astype(np.float16),
         steps=steps.astype(np.float32),
         modes=np.round(values / steps[:, None, None]).astype(np.int8),
-        spread=np.round(spread[stored].clip(0, 1) * 255).astype(np.uint8),
+        residual_sigma=np.round(residual_sigma[stored].clip(0, 1) * 255).astype(np.uint8),
         reach=reach.astype(np.float32),
     )
 
@@ -102,7 +102,7 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     stored = known > 0
     count, side = int(stored.sum()), known.shape[0]
     modes = arrays["modes"]
-    shapes = {"mean": (count, 3), "modes": (len(modes), count, 3), "steps": (len(modes),), "spread": (count,)}
+    shapes = {"mean": (count, 3), "modes": (len(modes), count, 3), "steps": (len(modes),), "residual_sigma": (count,)}
     shapes["reach"] = (2, len(modes))
     if modes.dtype != np.int8 or any(arrays[name].shape != shape for name, shape in shapes.items()):
         raise ValueError("its arrays do not belong together")
@@ -115,8 +115,8 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
         raise ValueError("it holds values that are not finite")
     nearest = nearest_stored(stored)
     maps = maps[:, nearest].reshape(len(maps), side, side, 3)
-    spread = (arrays["spread"].astype(np.float32) / 255)[nearest].reshape(side, side)
-    at = at_vertices(np.dstack([*maps, spread, known]).astype(np.float32), model)
+    residual_sigma = (arrays["residual_sigma"].astype(np.float32) / 255)[nearest].reshape(side, side)
+    at = at_vertices(np.dstack([*maps, residual_sigma, known]).astype(np.float32), model)
     colours = np.ascontiguousarray(at[:, :-2].reshape(len(at), -1, 3).transpose(1, 0, 2))
     plain = np.isin(model.region, [i for i, name in enumerate(model.region_names) if name in _PLAIN])
     return AlbedoBasis(

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
 from ..face_model.model import FaceModel
-from ..geometry.mesh_fields import FAR_MM, spread
+from ..geometry.mesh_fields import FAR_MM, smooth_field
 from ..image import smoothstep
 from ..uv.types import Atlas
 from .hair import find_hair
@@ -61,7 +61,7 @@ def complete(
     other, other_trust = atlas.mirror.points(albedo), atlas.mirror.points(trust[:, None])[:, 0]
     both = np.minimum(trust, other_trust)
     sides = _log_ratio(albedo, other).clip(-_MAX_GAIN, _MAX_GAIN)
-    gain = spread(atlas.laplacian, atlas.areas, sides, both, _GAIN_MM)
+    gain = smooth_field(atlas.laplacian, atlas.areas, sides, both, _GAIN_MM)
     other_share = other_trust * (1 - trust)
     share = trust + other_share
     mixed = trust[:, None] * albedo + other_share[:, None] * other * np.exp(gain)
@@ -70,10 +70,10 @@ def complete(
     tone = _weighted_median(ratio, share * known, np.zeros(3))
     # Where a brow is higher than most, or hair lies over the skin, the difference says nothing of the skin beside it.
     weight = share * known / (1 + ((ratio - tone) @ LUMINANCE / _FOREIGN) ** 2) ** 2
-    offset = spread(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
+    offset = smooth_field(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
     offset = offset.clip(tone - _MOST_OFF, tone + _MOST_OFF).astype(np.float32)
     prior, reach, hair = colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas)
-    colour = spread(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
+    colour = smooth_field(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
     return Completion(gain, offset, colour.clip(_FLOOR, 1), hair)
 
 

@@ -10,7 +10,7 @@ much so here is a guess, as are the levels of lips and lids, which are wetter.
 import numpy as np
 
 from ..face_model.model import FaceModel
-from ..geometry.mesh_fields import mesh_laplacian, spread, vertex_areas
+from ..geometry.mesh_fields import mesh_laplacian, smooth_field, vertex_areas
 from .types import SkinGloss
 
 _USUAL = (0.55, 0.5)
@@ -35,5 +35,5 @@ def skin_gloss(model: FaceModel) -> SkinGloss:
         values[model.region == number] = _REGIONS.get(name, _USUAL)
     rest, triangles = model.mean[: model.skin.stop], model.skin.triangles()
     laplacian, areas = mesh_laplacian(rest, triangles), vertex_areas(rest, triangles)
-    smooth = spread(laplacian, areas, values, np.ones(len(values)), _BORDER_MM)
+    smooth = smooth_field(laplacian, areas, values, np.ones(len(values)), _BORDER_MM)
     return SkinGloss(smooth[:, 0], smooth[:, 1])

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
-from ..geometry.mesh_fields import spread
+from ..geometry.mesh_fields import smooth_field
 from ..image import smoothstep
 from ..uv.types import Atlas
 
@@ -60,7 +60,7 @@ def find_hair(
     amount = float(smoothstep(seen.sum(), *_SEEN_MM2))
     if amount == 0 or not surely.any():
         return None
-    share = spread(
+    share = smooth_field(
         atlas.laplacian, atlas.areas, hairy[:, None], weights, _DETAIL_MM, amount * inside[:, None], _REACH_MM
     )[:, 0]
     return Hair((share * scalp).clip(0, 1), _dull(colours, surely))

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..colour import LUMINANCE, to_linear
-from ..face_model.model import FaceModel, OwnAlbedo
+from ..face_model.model import FaceModel, NativeAlbedo
 from ..uv.types import Atlas
 from .basis import load_basis, nearest_stored
 from .types import AlbedoBasis
@@ -32,26 +32,26 @@ def albedo_basis(model: FaceModel, atlas: Atlas) -> AlbedoBasis:
         AssetError: the file of the learned basis is missing, damaged or of another head.
     """
     learned = load_basis(model)
-    return learned if model.own_albedo is None else _own_basis(model.own_albedo, learned, atlas)
+    return learned if model.native_albedo is None else _native_basis(model.native_albedo, learned, atlas)
 
 
-def _own_basis(own: OwnAlbedo, learned: AlbedoBasis, atlas: Atlas) -> AlbedoBasis:
-    """Of many modes those of largest variance, in their order; what the others vary by is left over (``spread``)."""
-    variance = np.array([np.square(mode).sum() for mode in own.basis])
+def _native_basis(native: NativeAlbedo, learned: AlbedoBasis, atlas: Atlas) -> AlbedoBasis:
+    """Of many modes those of largest variance, in their order; what others add is left over (``residual_sigma``)."""
+    variance = np.array([np.square(mode).sum() for mode in native.basis])
     kept = np.zeros(len(variance), bool)
     kept[np.argsort(-variance, kind="stable")[:_MOST_MODES]] = True
-    modes = np.stack([_log_slope(own.mean, mode) for mode in own.basis[kept]])
-    left_over = np.square(learned.spread)
-    for mode in own.basis[~kept]:
-        left_over += np.square(_log_slope(own.mean, mode) @ LUMINANCE)
-    mean = _log(own.mean)
+    modes = np.stack([_log_slope(native.mean, mode) for mode in native.basis[kept]])
+    left_over = np.square(learned.residual_sigma)
+    for mode in native.basis[~kept]:
+        left_over += np.square(_log_slope(native.mean, mode) @ LUMINANCE)
+    mean = _log(native.mean)
     # The median tells exposures apart, not people: brows and lips count on both sides alike.
     skin = learned.plain & (learned.known > 0.5)
     mean += np.median(_log_luminance(learned.mean[skin]) - _log_luminance(mean[skin]))
     reach = np.full(len(modes), _REACH, np.float32)
     maps = _maps(np.concatenate([mean[None], modes]), atlas)
     return replace(
-        learned, lowest=-reach, highest=reach, mean=mean, modes=modes, spread=np.sqrt(left_over),
+        learned, lowest=-reach, highest=reach, mean=mean, modes=modes, residual_sigma=np.sqrt(left_over),
         mean_map=maps[0], mode_maps=maps[1:],
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..colour import LUMINANCE, to_linear, to_srgb8
 from ..face_model.model import FaceModel
-from ..geometry.mesh_fields import spread
+from ..geometry.mesh_fields import smooth_field
 from ..image import pad_islands, smoothstep
 from ..lighting.types import LightEstimate
 from ..uv.types import Atlas, UnwrappedPhoto
@@ -153,7 +153,7 @@ def _shading_trust(shading: np.ndarray, atlas: Atlas) -> np.ndarray:
     """(V,) float32: 0 in shadows so deep, or so narrow, that dividing by them would only show noise."""
     light = np.maximum(shading @ LUMINANCE, 1e-6)
     logarithm = np.log(light)[:, None]
-    around = spread(atlas.laplacian, atlas.areas, logarithm, np.ones(len(light)), _NOOK_MM)
+    around = smooth_field(atlas.laplacian, atlas.areas, logarithm, np.ones(len(light)), _NOOK_MM)
     nook = smoothstep(np.exp(logarithm - around)[:, 0], *_NOOK)
     return smoothstep(light / float(np.median(light)), *_DARK) * nook
 

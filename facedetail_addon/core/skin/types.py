@@ -25,7 +25,7 @@ class AlbedoBasis:
     Attributes:
         lowest, highest: (G,) float32, the range of γ among the people it was learned from.
         mean: (V_skin, 3) float32 log albedo. modes: (G, V_skin, 3) float32 per σ.
-        spread: (V_skin,) float32, what the modes leave over: standard deviation of log luminance.
+        residual_sigma: (V_skin,) float32, what the modes leave over: standard deviation of log luminance.
         known: (V_skin,) float32, 1 = skin that the portraits showed, 0 = hair, inside of mouth and sockets.
         plain: (V_skin,) bool, forehead, cheeks, nose and chin, where skin is mostly of one colour.
         mean_map: (S, S, 3) float32 in canonical UV, row 0 at the top, padded beyond the island.
@@ -36,7 +36,7 @@ class AlbedoBasis:
     highest: np.ndarray
     mean: np.ndarray
     modes: np.ndarray
-    spread: np.ndarray
+    residual_sigma: np.ndarray
     known: np.ndarray
     plain: np.ndarray
     mean_map: np.ndarray

@@ -189,10 +189,10 @@ def _skin_coloured(
     light, warm = log.mean(axis=-1), log[..., 0] - log[..., 2]
     tint = log[..., 0] - log[..., 1]
     light = light - np.median(light[face])
-    usual_warm = float(np.median(warm[face]))
+    reference_warmth = float(np.median(warm[face]))
     off = np.sqrt(
         np.where(light > 0, light / 0.18, light / 0.62) ** 2
-        + ((warm - usual_warm) / 0.16) ** 2
+        + ((warm - reference_warmth) / 0.16) ** 2
         + ((tint - np.median(tint[face])) / 0.10) ** 2
     )
     nowhere = np.zeros_like(face)
@@ -200,27 +200,27 @@ def _skin_coloured(
     from_background = _distance_mm(seen == -2, pixel_mm)
     unsure = neck | ears | (from_background < _RIM_MM) & (seen >= 0)
     unsure &= ~(regions.get("scalp", nowhere) | regions.get("forehead", nowhere))
-    foreign = off > _FOREIGN
+    external = off > _FOREIGN
     if unsure.any():
-        likely = smoothstep(_distance_mm(foreign & (seen != -1), pixel_mm) - photo_pixel_mm, 0.7, 4.0)
-        _drop_hidden_ears(likely, foreign, ears, pixel_mm)
+        likely = smoothstep(_distance_mm(external & (seen != -1), pixel_mm) - photo_pixel_mm, 0.7, 4.0)
+        _drop_hidden_ears(likely, external, ears, pixel_mm)
         likely = np.where(neck, np.minimum(likely, smoothstep(from_background, *_NECK_MM)), likely)
         soft = cv2.GaussianBlur(unsure.astype(np.float32), (0, 0), 2.5 / pixel_mm)
         out = 1 - np.minimum(2 * soft, 1) * (1 - likely)
-    white = (warm < 0.5 * usual_warm) & (light > -0.3) & (_distance_mm(seen == -1, pixel_mm) < _WHITES_MM)
+    white = (warm < 0.5 * reference_warmth) & (light > -0.3) & (_distance_mm(seen == -1, pixel_mm) < _WHITES_MM)
     white &= _touching(white, seen == -1)
-    if usual_warm > 0.1 and white.any():
+    if reference_warmth > 0.1 and white.any():
         out = np.minimum(out, smoothstep(_distance_mm(white, pixel_mm), 0.3, 1.2))
     return out
 
 
-def _drop_hidden_ears(likely: np.ndarray, foreign: np.ndarray, ears: np.ndarray, pixel_mm: float) -> None:
+def _drop_hidden_ears(likely: np.ndarray, external: np.ndarray, ears: np.ndarray, pixel_mm: float) -> None:
     """Set an ear to 0 in place where half of what should be seen of it does not look like skin: hair lies over it."""
     joined = cv2.dilate(ears.astype(np.uint8), np.ones((5, 5), np.uint8), iterations=max(1, round(2 / pixel_mm)))
     count, labels = cv2.connectedComponents(joined)
     for label in range(1, count):
         area = labels == label
-        if foreign[area & ears].mean() > 0.5:
+        if external[area & ears].mean() > 0.5:
             likely[area] = 0
 
 

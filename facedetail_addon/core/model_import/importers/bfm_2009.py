@@ -19,7 +19,7 @@ import numpy as np
 from scipy.io import loadmat, whosmat
 from scipy.io.matlab import MatReadError
 
-from ..external import DISPLAY_SRGB, ForeignModel, require_sound
+from ..external import DISPLAY_SRGB, ExternalModel, require_sound
 from .bfm_hdf5 import LICENCE
 from .source import MAX_FACES, MAX_MODES, Progress, Source, digest, numbered_expressions, skin_of_triangles
 
@@ -54,7 +54,7 @@ def bfm_2009_files(path: Path) -> list[Path]:
     return [path, *(path.parent / name for name in (EXPRESSIONS, EXPRESSION_VERTICES, EXPRESSION_DEVIATIONS))]
 
 
-def read_bfm_2009(path: Path, progress: Progress) -> ForeignModel:
+def read_bfm_2009(path: Path, progress: Progress) -> ExternalModel:
     """Read ``01_MorphableModel.mat``, with the expressions where ``Exp_Pca.bin`` lies beside it.
 
     With expressions the model keeps the vertices that have them, without them all.
@@ -94,7 +94,7 @@ def read_bfm_2009(path: Path, progress: Progress) -> ForeignModel:
         mean, albedo_mean = mean[expressions.vertices], albedo_mean[expressions.vertices]
         identity, albedo = (np.take(modes, expressions.vertices, axis=1) for modes in (identity, albedo))
     progress("Checking the model", 0.9)
-    model = ForeignModel(
+    model = ExternalModel(
         name="bfm2009",
         source_sha256=digest(files),
         licence=LICENCE,

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..external import DISPLAY_SRGB, LANDMARKS, UNKNOWN, ForeignModel, require_sound
+from ..external import DISPLAY_SRGB, LANDMARKS, UNKNOWN, ExternalModel, require_sound
 from . import hdf5
 from .source import (
     MAX_FACES,
@@ -62,7 +62,7 @@ IBUG_OF_NAME = {
 _ON_SURFACE_MM = 5.0
 
 
-def read_bfm_hdf5(path: Path, progress: Progress) -> ForeignModel:
+def read_bfm_hdf5(path: Path, progress: Progress) -> ExternalModel:
     """Read ``model2017-1_*.h5`` or ``model2019_*.h5``.
 
     Raises:
@@ -77,7 +77,7 @@ def read_bfm_hdf5(path: Path, progress: Progress) -> ForeignModel:
         raise source.refuse(f"it is a damaged or truncated HDF5 file ({error})") from error
 
 
-def _read(file: h5py.File, source: Source, progress: Progress) -> ForeignModel:
+def _read(file: h5py.File, source: Source, progress: Progress) -> ExternalModel:
     for group in ("shape", "expression", "color"):
         hdf5.require_group(file, group, source)
     points = hdf5.require_dataset(file, "shape/representer/points", (3, None), "f", source)
@@ -103,7 +103,7 @@ def _read(file: h5py.File, source: Source, progress: Progress) -> ForeignModel:
     progress("Checking the model", 0.9)
     sha = digest([source.path])
     mean = shape_mean + expression_mean
-    model = ForeignModel(
+    model = ExternalModel(
         name=_NAMES.get(count, "bfm"),
         source_sha256=sha,
         licence=LICENCE,
@@ -189,7 +189,7 @@ def _landmarks(file: h5py.File, surfaces: tuple[np.ndarray, ...], source: Source
     return landmarks if near.any() else None
 
 
-def _require_face_forward(model: ForeignModel, source: Source) -> None:
+def _require_face_forward(model: ExternalModel, source: Source) -> None:
     """Landmarks, where there are any, tell left from right, up from down and front from back."""
     if model.landmarks68 is None:
         return

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...face_model.model import MeshPart
-from ..external import NO_ALBEDO, UNKNOWN, ForeignModel
+from ..external import NO_ALBEDO, UNKNOWN, ExternalModel
 from .source import MAX_MODES, Source
 
 VERTICES = 26719
@@ -92,7 +92,7 @@ def require_declared(vertices: int, modes: int, source: Source) -> None:
 
 def model_of_kit(
     mesh: KitMesh, parts: tuple[MeshPart, ...], identity: np.ndarray, expressions: dict[str, np.ndarray], sha: str
-) -> ForeignModel:
+) -> ExternalModel:
     """The kit in our units, with those of its expressions that ARKit has, under ARKit's names.
 
     Args:
@@ -102,7 +102,7 @@ def model_of_kit(
     """
     names = [name for name in expressions if name in ARKIT_NAMES]
     expression = np.stack([expressions[name] for name in names]) if names else np.zeros((0, VERTICES, 3), np.float32)
-    return ForeignModel(
+    return ExternalModel(
         name="ict_facekit",
         source_sha256=sha,
         licence=LICENCE,
@@ -162,10 +162,10 @@ def _part(kit: KitMesh, name: str, start: int, stop: int, mine: np.ndarray) -> M
     """The faces of one object, with the points of UV and the materials they use."""
     faces, face_uv = kit.faces[mine], kit.face_uv[mine]
     padding = faces < 0
-    used_uv, own_uv = np.unique(face_uv[~padding], return_inverse=True)
+    used_uv, native_uv = np.unique(face_uv[~padding], return_inverse=True)
     used_materials, own_material = np.unique(kit.material[mine], return_inverse=True)
     numbered_uv = np.full(faces.shape, UNKNOWN, np.int32)
-    numbered_uv[~padding] = own_uv
+    numbered_uv[~padding] = native_uv
     return MeshPart(
         name=name,
         start=start,

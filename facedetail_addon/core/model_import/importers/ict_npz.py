@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...io.archive import read_arrays
-from ..external import ForeignModel, require_sound
+from ..external import ExternalModel, require_sound
 from .ict import REMEDY, VERTICES, KitMesh, model_of_kit, parts_of_mesh, require_declared
 from .npz import declared_arrays
 from .source import MAX_BASES_BYTES, MAX_FACES, Progress, Source, digest
@@ -30,7 +30,7 @@ _LAYOUT = {
 _MAX_NAME_BYTES = 1024
 
 
-def read_ict_npz(path: Path, progress: Progress) -> ForeignModel:
+def read_ict_npz(path: Path, progress: Progress) -> ExternalModel:
     """Read the packed kit.
 
     Raises:

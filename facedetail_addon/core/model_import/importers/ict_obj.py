@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..external import UNKNOWN, ForeignModel, require_sound
+from ..external import UNKNOWN, ExternalModel, require_sound
 from .ict import ARKIT_NAMES, REMEDY, VERTICES, KitMesh, model_of_kit, parts_of_mesh, require_declared
 from .source import MAX_FACES, Progress, Source, digest
 
@@ -33,7 +33,7 @@ def ict_obj_files(folder: Path) -> list[Path]:
     return [folder / NEUTRAL, *_identities(folder), *expressions]
 
 
-def read_ict_obj(folder: Path, progress: Progress) -> ForeignModel:
+def read_ict_obj(folder: Path, progress: Progress) -> ExternalModel:
     """Read the meshes of :func:`kit_folder`.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import FaceModelError
-from ..external import ForeignModel
+from ..external import ExternalModel
 from . import bfm_2009, hdf5, npz
 from .bfm_hdf5 import read_bfm_hdf5
 from .ict_npz import read_ict_npz
@@ -24,7 +24,7 @@ _HEAD_BYTES = 1024
 class _Format:
     """A reader, and which files it will read; both take the file, or the folder of the kit."""
 
-    read: Callable[[Path, Progress], ForeignModel]
+    read: Callable[[Path, Progress], ExternalModel]
     files: Callable[[Path], list[Path]]
 
 
@@ -36,7 +36,7 @@ _BY_MAGIC = {
 }
 
 
-def read_foreign_model(path: Path, progress: Progress) -> ForeignModel:
+def read_external_model(path: Path, progress: Progress) -> ExternalModel:
     """Read a face model of any known format.
 
     Args:
@@ -54,7 +54,7 @@ def read_foreign_model(path: Path, progress: Progress) -> ForeignModel:
 
 
 def source_sha256(path: Path) -> str:
-    """What :attr:`~..foreign.ForeignModel.source_sha256` of the model will be, without reading it.
+    """What :attr:`~..external.ForeignModel.source_sha256` of the model will be, without reading it.
 
     Raises:
         FaceModelError: the file is missing or of no known format.

@@ -15,7 +15,7 @@ import numpy as np
 from ...assets.shipped import find_weights
 from ...errors import AssetError
 from ...face_model.model import FaceModel
-from ...io.archive import read_arrays, require_format
+from ...io.archive import read_arrays, require_format, with_names
 from .metric import FeatureMetric
 
 FORMAT_VERSION = 1
@@ -40,7 +40,7 @@ class ExpressionDictionary:
         neighbours: how many of the nearest are averaged.
         bandwidth: mm; a neighbour counts e^½ times less than the nearest, where its squared distance is larger by the
             square of this.
-        usual_distance: mm, median distance to the nearest entry, of faces that are not in the dictionary.
+        reference_distance: mm, median distance to the nearest entry, of faces that are not in the dictionary.
     """
 
     model_name: str
@@ -54,7 +54,7 @@ class ExpressionDictionary:
     precision: np.ndarray
     neighbours: int
     bandwidth: float
-    usual_distance: float
+    reference_distance: float
 
     def for_model(self, model: FaceModel) -> "ExpressionDictionary":
         """The dictionary in the expressions of a face model that shares the names of the one it was rendered of.
@@ -144,7 +144,7 @@ def load_dictionary(path: Path | None = None) -> ExpressionDictionary:
     """
     path = path or find_weights(FILE_NAME)
     try:
-        arrays = read_arrays(path)
+        arrays = with_names(read_arrays(path), {"usual_distance": "reference_distance"})
         require_format(arrays, FORMAT_VERSION)
         dictionary = _decode(arrays)
     except (ValueError, TypeError, KeyError) as error:
@@ -175,7 +175,7 @@ def _check(d: ExpressionDictionary, path: Path) -> None:
         and d.beta_range.shape == (2,)
         and d.step.shape == (d.metric.size,)
     )
-    positive = np.append(d.step, [d.bandwidth, d.usual_distance])
+    positive = np.append(d.step, [d.bandwidth, d.reference_distance])
     finite = all(np.isfinite(array).all() for array in (d.precision, d.beta_range, positive))
     if not (d.metric.fits() and typed and shapes and finite and positive.min() > 0 and 0 < d.neighbours <= count):
         raise AssetError(f"The expression dictionary {path} holds wrong shapes or values.", _REMEDY)

@@ -16,7 +16,7 @@ from .dictionary import ExpressionDictionary, load_dictionary
 from .emotion_net import EmotionNet, load_emotion_net
 from .face_crop import crop_face
 from .features import FaceFeatures, describe_faces
-from .types import LANDMARKS, PRIOR, Emotion, ExpressionReading
+from .types import LANDMARKS, PRIOR, Emotion, ExpressionPrior
 
 # Beyond so many usual distances from the dictionary a face is called unlike all of it.
 UNLIKE = 2.5
@@ -49,7 +49,7 @@ class ExpressionReader:
         """Features (one row) of a face in an (H, W, 3) uint8 RGB picture."""
         return describe_photo(self.network, self.calibration, picture, landmarks)
 
-    def read(self, picture: np.ndarray, landmarks: FaceLandmarks) -> ExpressionReading:
+    def read(self, picture: np.ndarray, landmarks: FaceLandmarks) -> ExpressionPrior:
         """Emotion and expression prior of a face.
 
         The farther a face is from all of the dictionary (covered, blurred, no face at all), the less certain the prior.
@@ -59,8 +59,8 @@ class ExpressionReader:
         """
         features = self.describe(picture, landmarks)
         beta, distance = self.dictionary.look_up(self.dictionary.metric.coordinates(features.rows)[0])
-        distance /= self.dictionary.usual_distance
-        return ExpressionReading(
+        distance /= self.dictionary.reference_distance
+        return ExpressionPrior(
             emotion=Emotion(features.emotions[0]),
             beta_prior=beta,
             precision=self.dictionary.precision.astype(np.float64) / max(distance, 1.0) ** 2,
@@ -72,11 +72,11 @@ def describe_photo(
     network: EmotionNet, calibration: LandmarkCalibration, picture: np.ndarray, landmarks: FaceLandmarks
 ) -> FaceFeatures:
     """Features (one row) of a face in an (H, W, 3) uint8 RGB picture."""
-    view = normalise_landmarks(landmarks.mesh_px, calibration.mean, calibration.mean_spread)
+    view = normalise_landmarks(landmarks.mesh_px, calibration.mean, calibration.mean_sigma)
     return describe_faces(network, crop_face(picture, landmarks.mesh_px, CROP)[None], view.points[None])
 
 
-def notices(reading: ExpressionReading, source: str) -> tuple[Notice, ...]:
+def notices(reading: ExpressionPrior, source: str) -> tuple[Notice, ...]:
     """A notice with code ``unlike_dictionary`` where the expression prior is not to be relied on.
 
     Args:

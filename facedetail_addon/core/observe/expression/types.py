@@ -34,7 +34,7 @@ class Emotion:
 
 
 @dataclass(frozen=True)
-class ExpressionReading:
+class ExpressionPrior:
     """An expression prior found by the features of a face (Chen et al. 2019, section 3.2, equation 5).
 
     Attributes:

@@ -157,7 +157,7 @@ def look(
     return detections
 
 
-def look_again(network: FaceDetector, image: np.ndarray, detections: list[Detection]) -> list[Detection]:
+def redetect(network: FaceDetector, image: np.ndarray, detections: list[Detection]) -> list[Detection]:
     """Detect once more in an upright crop around each face, where the detector is most exact.
 
     Returns:
@@ -205,7 +205,7 @@ def search(network: FaceDetector, image: np.ndarray) -> list[Detection]:
         seen = look(network, image, _tiles(image, side), rotations)
         promising = _promising(seen, found)
         if promising:
-            found = _one_per_face(found + look_again(network, image, promising))
+            found = _one_per_face(found + redetect(network, image, promising))
         if found and found[0].side > _SMALL_FACE * side:
             break
     return [d.scaled(photo_side / longest) for d in _same_way_up(found)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of foreign face models in exactly the layouts of the originals, filled from the built-in head's skin."""
+"""Files of external face models in exactly the layouts of the originals, filled from the built-in head's skin."""
 
 import json
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from scipy.io import savemat
 
 from facedetail_addon.core.errors import FaceModelError
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.model_import.external import ForeignModel
+from facedetail_addon.core.model_import.external import ExternalModel
 from facedetail_addon.core.model_import.importers.bfm_hdf5 import IBUG_OF_NAME
 from facedetail_addon.core.model_import.importers.ict import ARKIT_NAMES
-from facedetail_addon.core.model_import.importers.read import read_foreign_model
+from facedetail_addon.core.model_import.importers.read import read_external_model
 
 IDENTITIES, EXPRESSIONS, COLOURS = 7, 5, 6
 
@@ -117,7 +117,7 @@ def write_expressions_2009(folder: Path, skin: Skin, vertices: np.ndarray) -> No
     savemat(folder / "BFM_exp_idx.mat", {"trimIndex": (vertices + 1)[:, None].astype(np.int32)})
 
 
-def write_ict_obj(folder: Path, model: ForeignModel, identities: int, expressions: int) -> None:
+def write_ict_obj(folder: Path, model: ExternalModel, identities: int, expressions: int) -> None:
     """``FaceXModel`` of the kit's repository with its first shapes, in its units and spelling."""
     kit_names = {arkit: kit for kit, arkit in ARKIT_NAMES.items()}
     shapes = {f"identity{index:03d}": model.identity_basis[index] for index in range(identities)}
@@ -133,7 +133,7 @@ def write_ict_obj(folder: Path, model: ForeignModel, identities: int, expression
         (folder / f"{name}.obj").write_text("\n".join(lines + tail) + "\n", encoding="ascii")
 
 
-def _uv_and_faces(model: ForeignModel) -> list[str]:
+def _uv_and_faces(model: ExternalModel) -> list[str]:
     lines = [f"vt {u:.6f} {v:.6f}" for part in model.parts for u, v in part.uv.tolist()]
     first_uv, used = 1, ""
     for part in model.parts:
@@ -160,7 +160,7 @@ def quiet(text: str, done: float) -> None:
 def refusal(path: Path) -> str:
     """The message of the error that importing raises; it has a remedy too."""
     with pytest.raises(FaceModelError) as caught:
-        read_foreign_model(path, quiet)
+        read_external_model(path, quiet)
     assert caught.value.remedy
     return caught.value.message
 

@@ -10,7 +10,7 @@ _ROUGH_FROM_S, _ROUGH_STEP_S = 20, 5
 """Long times are told in steps, so that the text stays calm."""
 
 
-class Pace:
+class Eta:
     """Of a job that began at ``begin_s``, in seconds of any clock.
 
     While one stage takes its time, a guess by its beginning counts down too fast, and one by what is done so far grows;

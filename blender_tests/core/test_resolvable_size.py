@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from facedetail_addon.core.detail.resolvable_size import resolved_px, skin_grain
+from facedetail_addon.core.detail.resolvable_size import resolvable_size, resolved_px
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.fit.dense import fit_proxy
 from facedetail_addon.core.fit.types import ProxyFit
@@ -72,19 +72,19 @@ def test_a_face_outside_the_photo_does_no_harm(astronaut, mesh_px, shift):
 
 
 def test_grain_is_the_pixels_size_where_the_skin_faces_the_camera(model, astronaut, mesh_px, fit):
-    grain = skin_grain(astronaut, mesh_px, fit, model.skin.triangles(), model.skin.stop)
-    assert grain.shape == (model.skin.stop,) and grain.dtype == np.float32 and np.isfinite(grain).all()
+    resolvable = resolvable_size(astronaut, mesh_px, fit, model.skin.triangles(), model.skin.stop)
+    assert resolvable.shape == (model.skin.stop,) and resolvable.dtype == np.float32 and np.isfinite(resolvable).all()
     camera = fit.perspective
     nose = model.region == model.region_names.index("forehead")
     depth = fit.vertices[: model.skin.stop][nose] @ camera.rotation[2] + camera.translation[2]
-    assert np.quantile(grain[nose], 0.05) == pytest.approx(np.median(depth) / camera.focal_px, rel=0.1)
+    assert np.quantile(resolvable[nose], 0.05) == pytest.approx(np.median(depth) / camera.focal_px, rel=0.1)
     away = model.region == model.region_names.index("ears")
-    assert np.median(grain[away]) > 1.2 * np.median(grain[nose])
+    assert np.median(resolvable[away]) > 1.2 * np.median(resolvable[nose])
 
 
 def test_grain_does_not_shrink_with_an_enlarged_photo(model, astronaut, mesh_px, fit):
     large = replace(fit, perspective=replace(fit.perspective, focal_px=fit.perspective.focal_px * 3))
     given = model.skin.triangles(), model.skin.stop
-    one = skin_grain(astronaut, mesh_px, fit, *given)
-    other = skin_grain(enlarged(astronaut, 3), mesh_px * 3, large, *given)
+    one = resolvable_size(astronaut, mesh_px, fit, *given)
+    other = resolvable_size(enlarged(astronaut, 3), mesh_px * 3, large, *given)
     assert 0.7 < np.median(other / one) < 1.3

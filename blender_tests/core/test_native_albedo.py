@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facedetail_addon.core.colour import LUMINANCE, to_linear
-from facedetail_addon.core.face_model.model import OwnAlbedo
+from facedetail_addon.core.face_model.model import NativeAlbedo
 from facedetail_addon.core.skin.basis import at_vertices, load_basis
 from facedetail_addon.core.skin.native_basis import albedo_basis
 from facedetail_addon.core.uv.atlas import make_atlas
@@ -26,7 +26,7 @@ def coloured(model):
     size = 0.04 / np.arange(1, COLOURS + 1) ** 0.7
     basis = waves * rng.normal(0, 1, (COLOURS, 1, 3)) * size[:, None, None]
     basis[0] = [0.08, 0.08, 0.07]
-    return replace(model, own_albedo=OwnAlbedo(mean, basis.astype(np.float32)))
+    return replace(model, native_albedo=NativeAlbedo(mean, basis.astype(np.float32)))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_a_model_without_colours_gets_the_learned_basis(model, atlas):
 def test_gamma_are_coefficients_of_the_models_modes(coloured, own):
     """Within two σ a person's colours come out as the model has them, up to one brightness for all."""
     rng = np.random.default_rng(7)
-    colours = coloured.own_albedo
+    colours = coloured.native_albedo
     level = float(np.median(own.mean - np.log(to_linear(colours.mean))))
     errors, differences = [], []
     for _ in range(10):
@@ -60,7 +60,7 @@ def test_level_is_the_learned_one_and_hue_the_models(model, coloured, own):
     skin = learned.plain & (learned.known > 0.5)
     level = np.median(np.log(np.exp(own.mean[skin]) @ LUMINANCE) - np.log(np.exp(learned.mean[skin]) @ LUMINANCE))
     assert abs(level) < 0.01
-    ratio = np.exp(own.mean) / to_linear(coloured.own_albedo.mean)
+    ratio = np.exp(own.mean) / to_linear(coloured.native_albedo.mean)
     assert np.ptp(ratio) < 1e-3 * ratio.mean()
 
 
@@ -77,8 +77,10 @@ def test_many_modes_are_cut_to_those_that_vary_most(coloured, own, model):
     assert len(own.modes) == 100 == len(own.lowest)
     assert (own.lowest == -3).all() and (own.highest == 3).all()
     learned = load_basis(model)
-    assert (own.spread >= learned.spread).all() and (own.spread > learned.spread + 1e-5).any()
-    shuffled = coloured.own_albedo.basis[::-1]
-    turned = replace(coloured, own_albedo=replace(coloured.own_albedo, basis=shuffled))
+    assert (own.residual_sigma >= learned.residual_sigma).all() and (
+        own.residual_sigma > learned.residual_sigma + 1e-5
+    ).any()
+    shuffled = coloured.native_albedo.basis[::-1]
+    turned = replace(coloured, native_albedo=replace(coloured.native_albedo, basis=shuffled))
     other = albedo_basis(turned, make_atlas(model, 256))
     assert np.allclose(other.modes[-1], own.modes[0]) and len(other.modes) == 100

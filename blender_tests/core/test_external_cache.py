@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Converted copies of foreign models: whole or absent, the same as what was read, and never trusted."""
+"""Converted copies of external models: whole or absent, the same as what was read, and never trusted."""
 
 import os
 from dataclasses import fields, replace
@@ -7,11 +7,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from blender_tests.core.foreign_files import quiet, skin_of, write_bfm_hdf5
+from blender_tests.core.external_files import quiet, skin_of, write_bfm_hdf5
 from facedetail_addon.core.errors import FaceModelError, OutputError
 from facedetail_addon.core.model_import.cache import read_copy, write_copy
-from facedetail_addon.core.model_import.external import ForeignModel, require_sound
-from facedetail_addon.core.model_import.importers.read import read_foreign_model
+from facedetail_addon.core.model_import.external import ExternalModel, require_sound
+from facedetail_addon.core.model_import.importers.read import read_external_model
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,12 @@ def source(model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def foreign(source) -> ForeignModel:
-    return read_foreign_model(source, quiet)
+def external(source) -> ExternalModel:
+    return read_external_model(source, quiet)
 
 
-def same(one: ForeignModel, other: ForeignModel) -> None:
-    for field in fields(ForeignModel):
+def same(one: ExternalModel, other: ExternalModel) -> None:
+    for field in fields(ExternalModel):
         here, there = getattr(one, field.name), getattr(other, field.name)
         if field.name == "parts":
             assert [part.name for part in here] == [part.name for part in there]
@@ -43,26 +43,26 @@ def same(one: ForeignModel, other: ForeignModel) -> None:
             assert type(here) is type(there) and here == there, field.name
 
 
-def test_a_copy_is_the_model(foreign, tmp_path):
-    copy = tmp_path / "models" / f"{foreign.source_sha256}.npz"
-    write_copy(foreign, copy)
-    same(read_copy(copy), foreign)
+def test_a_copy_is_the_model(external, tmp_path):
+    copy = tmp_path / "models" / f"{external.source_sha256}.npz"
+    write_copy(external, copy)
+    same(read_copy(copy), external)
     assert os.listdir(tmp_path / "models") == [copy.name]
 
 
-def test_what_a_model_lacks_stays_absent(foreign, tmp_path):
+def test_what_a_model_lacks_stays_absent(external, tmp_path):
     bare = replace(
-        foreign, albedo_mean=None, albedo_basis=None, albedo_space="", landmarks68=None, expression_names=(),
-        expression_basis=foreign.expression_basis[:0],
+        external, albedo_mean=None, albedo_basis=None, albedo_space="", landmarks68=None, expression_names=(),
+        expression_basis=external.expression_basis[:0],
     )  # fmt: skip
     path = tmp_path / f"{bare.source_sha256}.npz"
     write_copy(bare, path)
     same(read_copy(path), bare)
 
 
-def test_a_damaged_copy_is_refused(foreign, tmp_path):
-    copy = tmp_path / f"{foreign.source_sha256}.npz"
-    write_copy(foreign, copy)
+def test_a_damaged_copy_is_refused(external, tmp_path):
+    copy = tmp_path / f"{external.source_sha256}.npz"
+    write_copy(external, copy)
     content = copy.read_bytes()
     middle = len(content) // 2
     for damaged in (content[:middle], b"", content[:middle] + bytes(64) + content[middle + 64 :]):
@@ -71,10 +71,10 @@ def test_a_damaged_copy_is_refused(foreign, tmp_path):
             read_copy(copy)
 
 
-def test_a_folder_that_cannot_be_written_is_reported(foreign, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(external, tmp_path):
     (tmp_path / "models").write_text("a file in the way")
     with pytest.raises(OutputError) as caught:
-        write_copy(foreign, tmp_path / "models" / f"{foreign.source_sha256}.npz")
+        write_copy(external, tmp_path / "models" / f"{external.source_sha256}.npz")
     assert "models" in caught.value.message and caught.value.remedy
 
 
@@ -104,9 +104,9 @@ def rewritten(path, **changes) -> None:
         ({"expression_names": np.array(["smile"] * 5)}, "two expressions have the same name"),
     ],
 )
-def test_a_copy_that_was_changed_says_what_is_wrong(foreign, tmp_path, changes, expected):
-    path = tmp_path / f"{foreign.source_sha256}.npz"
-    write_copy(foreign, path)
+def test_a_copy_that_was_changed_says_what_is_wrong(external, tmp_path, changes, expected):
+    path = tmp_path / f"{external.source_sha256}.npz"
+    write_copy(external, path)
     rewritten(path, **changes)
     with pytest.raises(FaceModelError) as caught:
         read_copy(path)
@@ -119,8 +119,8 @@ def test_a_missing_copy_says_so(tmp_path):
     assert "none.npz is missing" in caught.value.message
 
 
-def test_values_that_are_not_numbers_are_named(foreign):
-    basis = foreign.identity_basis.copy()
+def test_values_that_are_not_numbers_are_named(external):
+    basis = external.identity_basis.copy()
     basis[1, 7, 2] = np.nan
     with pytest.raises(FaceModelError, match="identity_basis holds values that are not numbers"):
-        require_sound(replace(foreign, identity_basis=basis), "model")
+        require_sound(replace(external, identity_basis=basis), "model")

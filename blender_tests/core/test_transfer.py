@@ -39,16 +39,24 @@ def test_transfer_of_a_head_has_its_shapes(model, head):
     *_, transfer = head
     count = model.skin.stop
     assert transfer.diffuse.shape == transfer.gloss.shape == (count, 9)
-    assert transfer.bounce.shape == (count, count) and transfer.transmission.shape == (count,)
-    for array in (transfer.diffuse, transfer.vector, transfer.gloss, transfer.transmission, transfer.bounce.data):
+    assert transfer.interreflection.shape == (count, count) and transfer.transmission.shape == (count,)
+    for array in (
+        transfer.diffuse,
+        transfer.vector,
+        transfer.gloss,
+        transfer.transmission,
+        transfer.interreflection.data,
+    ):
         assert array.dtype == np.float32 and np.isfinite(array).all()
-    assert 0 < transfer.transmission.min() and transfer.transmission.max() < 1 and transfer.bounce.data.min() >= 0
+    assert (
+        0 < transfer.transmission.min() and transfer.transmission.max() < 1 and transfer.interreflection.data.min() >= 0
+    )
 
 
 def test_skin_with_nothing_in_the_way_has_the_analytic_transfer(head):
     _, _, normals, _, transfer = head
     openness = transfer.diffuse[:, 0] * EVEN
-    free = (np.abs(openness - 1) < 1e-6) & (transfer.bounce.getnnz(axis=1) == 0)
+    free = (np.abs(openness - 1) < 1e-6) & (transfer.interreflection.getnnz(axis=1) == 0)
     assert free.sum() > 2000
     np.testing.assert_allclose(transfer.diffuse[free], evaluate(normals[free], 3) * lambert(3), atol=1e-6)
 
@@ -71,7 +79,7 @@ def test_a_white_head_disappears_in_an_even_light(head):
     direct = transfer.diffuse[:, 0] * EVEN
     light = direct
     for _ in range(200):
-        light = direct + transfer.bounce @ light
+        light = direct + transfer.interreflection @ light
     assert (direct[: len(normals)][outside] < 0.8).mean() > 0.1  # so there was something to make up for
     assert (np.abs(light[: len(normals)][outside] - 1) < 0.05).mean() > 0.95
     assert light.max() < 1.001 and light.min() > -0.001
@@ -80,7 +88,7 @@ def test_a_white_head_disappears_in_an_even_light(head):
 def test_a_sphere_has_neither_shadows_nor_light_from_itself():
     points, triangles = sphere(80.0)
     transfer = transfer_of(points, triangles)
-    assert transfer.bounce.nnz == 0
+    assert transfer.interreflection.nnz == 0
     wanted = evaluate(vertex_normals(points, triangles), 3) * lambert(3)
     np.testing.assert_allclose(transfer.diffuse, wanted, atol=1e-6)
 
@@ -100,10 +108,10 @@ def test_before_a_wall_half_the_light_comes_from_the_wall():
     points, triangles, foot = floor_and_wall()
     transfer = transfer_of(points, triangles, directions=3000)
     np.testing.assert_allclose(transfer.diffuse[foot], quarter_sky(3), atol=0.006)
-    assert transfer.bounce[foot].sum() == pytest.approx(0.5, abs=0.01)
+    assert transfer.interreflection[foot].sum() == pytest.approx(0.5, abs=0.01)
     lit = np.zeros(len(points), np.float32)
     lit[4:8] = 1  # only the wall sends light on
-    assert (transfer.bounce @ lit)[foot] == pytest.approx(0.5, abs=0.01)
+    assert (transfer.interreflection @ lit)[foot] == pytest.approx(0.5, abs=0.01)
 
 
 def test_what_is_no_skin_shadows_and_sends_nothing_on():
@@ -113,7 +121,7 @@ def test_what_is_no_skin_shadows_and_sends_nothing_on():
     skin_stop = 7
     transfer = transfer_of(points[order], place[triangles], skin_stop, directions=3000)
     np.testing.assert_allclose(transfer.diffuse[place[foot]], quarter_sky(3), atol=0.006)
-    assert transfer.bounce.nnz == 0 and transfer.bounce.shape == (skin_stop, skin_stop)
+    assert transfer.interreflection.nnz == 0 and transfer.interreflection.shape == (skin_stop, skin_stop)
 
 
 def test_what_lies_behind_something_very_near_still_shadows():
@@ -201,7 +209,7 @@ def test_the_same_head_gives_the_same_transfer():
     np.testing.assert_array_equal(first.diffuse, second.diffuse)
     np.testing.assert_array_equal(first.vector, second.vector)
     np.testing.assert_array_equal(first.gloss, second.gloss)
-    assert (first.bounce != second.bounce).nnz == 0
+    assert (first.interreflection != second.interreflection).nnz == 0
 
 
 def test_the_light_vectors_part_along_the_normal_is_the_diffuse_light(model, head):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Heads in foreign disguises whose true place on the built-in head is known, vertex by vertex."""
+"""Heads in external disguises whose true place on the built-in head is known, vertex by vertex."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart
 from facedetail_addon.core.model_import.correspondence import Correspondence
-from facedetail_addon.core.model_import.external import NO_ALBEDO, UNKNOWN, ForeignModel
-from facedetail_addon.core.model_import.importers.read import read_foreign_model
+from facedetail_addon.core.model_import.external import NO_ALBEDO, UNKNOWN, ExternalModel
+from facedetail_addon.core.model_import.importers.read import read_external_model
 from facedetail_addon.core.model_import.surface import Surface
 from facedetail_addon.core.model_import.uv_folds import links, membrane
 from facedetail_addon.core.model_import.uv_transfer import outside_of_openings
@@ -28,14 +28,14 @@ _SAME_MM = 0.5
 
 @dataclass(frozen=True)
 class KnownHead:
-    """A foreign head and the truth about it.
+    """An external head and the truth about it.
 
     Attributes:
         model: the head. place: (V_skin, 3) mm, the point of the built-in mean head that each skin vertex is.
         known: (V_skin,) bool, where that is certain. face: (V_skin,) bool, on the face, without ears, neck and scalp.
     """
 
-    model: ForeignModel
+    model: ExternalModel
     place: np.ndarray
     known: np.ndarray
     face: np.ndarray
@@ -92,7 +92,7 @@ def remeshed(builtin: FaceModel, seed: int, samples: int = _SAMPLES) -> KnownHea
     place = np.einsum("nkc,nk->nc", builtin.mean[corners], weights)
     outside = outside_of_openings(builtin)[corners].all(axis=1)
     region = builtin.region[corners[np.arange(len(corners)), weights.argmax(axis=1)]]
-    return KnownHead(_foreign("remeshed", vertices, faces, None), place, outside, _named(builtin, region, FACE))
+    return KnownHead(_external("remeshed", vertices, faces, None), place, outside, _named(builtin, region, FACE))
 
 
 def mask(builtin: FaceModel, seed: int) -> KnownHead:
@@ -113,7 +113,7 @@ def kit_head(builtin: FaceModel, data: Path, seed: int | None) -> KnownHead:
     """ICT-FaceKit as it comes, or another person of its 100 modes; its vertices' places are known where its average and
     the built-in one, which was made from it, are one surface.
     """
-    kit = read_foreign_model(data / _KIT_FILE, lambda text, done: None)
+    kit = read_external_model(data / _KIT_FILE, lambda text, done: None)
     stop = kit.skin.stop
     rest = kit.neutral[:stop].astype(np.float64)
     triangles = builtin.skin.triangles()
@@ -140,14 +140,14 @@ def _known(builtin: FaceModel, vertices: np.ndarray, faces: np.ndarray, of: np.n
     numbered = np.full(builtin.skin.stop, UNKNOWN)
     numbered[of] = np.arange(len(of))
     return KnownHead(
-        model=_foreign("disguised", vertices, faces, numbered[heaviest].astype(np.int32)),
+        model=_external("disguised", vertices, faces, numbered[heaviest].astype(np.int32)),
         place=builtin.mean[of],
         known=outside_of_openings(builtin)[of],
         face=_named(builtin, builtin.region[of], FACE),
     )
 
 
-def _foreign(name: str, vertices: np.ndarray, faces: np.ndarray, landmarks68: np.ndarray | None) -> ForeignModel:
+def _external(name: str, vertices: np.ndarray, faces: np.ndarray, landmarks68: np.ndarray | None) -> ExternalModel:
     """A model of one skin, with one mode of identity that makes it larger and one expression of either sign."""
     faces = np.ascontiguousarray(faces, np.int32)
     skin = MeshPart(
@@ -155,7 +155,7 @@ def _foreign(name: str, vertices: np.ndarray, faces: np.ndarray, landmarks68: np
         np.zeros(len(faces), np.uint8), ("skin",),
     )  # fmt: skip
     growth = 0.03 * (vertices - vertices.mean(axis=0))
-    return ForeignModel(
+    return ExternalModel(
         name=name, source_sha256="0" * 64, licence="", mean=vertices, expression_mean=np.zeros_like(vertices),
         identity_basis=growth[None], expression_basis=np.float32(0.1) * growth[None],
         expression_names=("expression_00",), expression_signed=True,
