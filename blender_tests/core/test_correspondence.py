@@ -17,7 +17,7 @@ from facedetail_addon.core.model_import.importers.ict import LANDMARK_VERTICES
 from facedetail_addon.core.model_import.uv_folds import folded
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.uv.atlas import make_atlas
-from scripts.benchmark.external_heads import (
+from scripts.benchmark.correspondence.known_heads import (
     KnownHead,
     errors_mm,
     kit_head,

@@ -14,7 +14,7 @@ from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
 from facedetail_addon.core.detail.types import DetailMaps
 from facedetail_addon.core.fit.types import ProxyFit
-from scripts.benchmark.detail_heads import (
+from scripts.benchmark.detail.__main__.heads import (
     EVERYWHERE,
     NOTHING,
     OURS,
@@ -22,8 +22,8 @@ from scripts.benchmark.detail_heads import (
     SkinErrors,
     measure_head,
 )
-from scripts.training.detail_photos import POSE, Found, Studio, look, open_studio, see_head, take_photo, true_relief
-from scripts.training.synthetic_heads import HeadSample, sample_head
+from scripts.training.heads.synthetic import HeadSample, sample_head
+from scripts.training.studio.photos import POSE, Found, Studio, look, open_studio, see_head, take_photo, true_relief
 
 HEAD, HEADS, SKINS = 5, 8, 2
 """Of the benchmark: sharp photos, without glasses."""

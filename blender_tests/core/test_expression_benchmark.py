@@ -16,8 +16,8 @@ from facedetail_addon.core.observe.expression.types import (
     Emotion,
     ExpressionPrior,
 )
-from scripts.benchmark.expression import AREAS, report_heads, report_pairs
-from scripts.benchmark.expression_measure import (
+from scripts.benchmark.expression.__main__ import AREAS, report_heads, report_pairs
+from scripts.benchmark.expression.__main__.measure import (
     NEUTRAL,
     PARTNER,
     WHOLE_FACE,
@@ -32,8 +32,8 @@ from scripts.benchmark.expression_measure import (
     measure_pair,
     settings_of,
 )
-from scripts.benchmark.expression_photos import agreement
-from scripts.benchmark.expression_sets import (
+from scripts.benchmark.expression.__main__.photos import agreement
+from scripts.benchmark.expression.__main__.sets import (
     AMBIGUOUS,
     DIFFERENCE_MM,
     LANDMARK_LIMIT_MM,
@@ -42,7 +42,7 @@ from scripts.benchmark.expression_sets import (
     face_regions,
     held_out_head,
 )
-from scripts.training.synthetic_heads import render_head
+from scripts.training.heads.synthetic import render_head
 
 SETTINGS = settings_of((LANDMARKS,))
 PLACE = {area: place for place, area in enumerate(AREAS)}

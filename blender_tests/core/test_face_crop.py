@@ -8,7 +8,7 @@ from skimage.data import astronaut
 
 from facedetail_addon.core.observe.expression.face_crop import crop_face, face_region
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
-from scripts.training.synthetic_heads import PoseRange, make_painter, render_head, sample_head
+from scripts.training.heads.synthetic import PoseRange, make_painter, render_head, sample_head
 
 SIZE = 48
 

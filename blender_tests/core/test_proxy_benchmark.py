@@ -9,7 +9,7 @@ from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.geometry.nearest import closest_weights
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
-from scripts.benchmark.now import (
+from scripts.benchmark.geometry.now import (
     SEVEN_OF_68,
     crop_scan,
     make_surface,

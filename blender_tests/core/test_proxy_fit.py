@@ -22,8 +22,8 @@ from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, fit_proxy, notices
 from facedetail_addon.core.fit.eyes import IRIS_LANDMARKS, MOST_BLINK
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from scripts.benchmark.now import SEVEN_OF_68, crop_scan
-from scripts.training.synthetic_heads import HeadSample, make_painter, render_head, sample_head
+from scripts.benchmark.geometry.now import SEVEN_OF_68, crop_scan
+from scripts.training.heads.synthetic import HeadSample, make_painter, render_head, sample_head
 
 SIZE = 320
 VIEWS = (0, 25) * 8

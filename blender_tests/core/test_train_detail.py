@@ -12,11 +12,7 @@ from torch import Tensor
 from facedetail_addon.core.detail.dfdn import BASIS_SIDE, COEFFICIENTS, DFDN, PATCH, shading_change
 from facedetail_addon.core.detail.inputs import DetailInputs
 from scripts.training import train_detail
-from scripts.training.detail_batches import Batch, Patches, _turned, make_batch
-from scripts.training.detail_patches import LIMIT, MEDIUM, SMOOTH, STEP_MM, encode
-from scripts.training.detail_patches import PATCH as STORED
-from scripts.training.make_detail_set import HELD_OUT, _windows
-from scripts.training.train_detail import (
+from scripts.training.detail_net.__main__ import (
     begin_with_projection,
     calibrate,
     hint_loss,
@@ -24,6 +20,10 @@ from scripts.training.train_detail import (
     reconstruction_loss,
     supervised_loss,
 )
+from scripts.training.detail_net.batches import Batch, Patches, _turned, make_batch
+from scripts.training.detail_net.make_set import HELD_OUT, _windows
+from scripts.training.detail_net.patches import LIMIT, MEDIUM, SMOOTH, STEP_MM, encode
+from scripts.training.detail_net.patches import PATCH as STORED
 
 WHOLE = (slice(0, PATCH), slice(0, PATCH))
 

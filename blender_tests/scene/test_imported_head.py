@@ -10,7 +10,7 @@ from blender_tests.scene.test_head import evaluated_mm, objects_by_part
 from facedetail_addon.core.face_model.model import FaceModel, NativeExpressions
 from facedetail_addon.core.model_import.adapt import FILM, LASHES, adapt
 from facedetail_addon.core.model_import.correspondence import correspond
-from scripts.benchmark.external_heads import kit_head, mask
+from scripts.benchmark.correspondence.known_heads import kit_head, mask
 
 SMILE = {"mouthSmileLeft": 0.8, "jawOpen": 0.4}
 

@@ -20,14 +20,10 @@ import numpy as np
 from scipy.sparse import csr_matrix, vstack
 from scipy.sparse.csgraph import connected_components
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts" / "training"), str(Path(__file__).resolve().parent)]
-
-from reference_heads import load_reference_heads  # noqa: E402
-from synthetic_heads import random_expression  # noqa: E402
-
-from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
-from facedetail_addon.core.model_import.importers.bfm_hdf5 import IBUG_OF_NAME  # noqa: E402
+from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.model_import.importers.bfm_hdf5 import IBUG_OF_NAME
+from scripts.benchmark.reference_heads import load_reference_heads
+from scripts.training.heads.synthetic import random_expression
 
 _EYES = (slice(36, 42), slice(42, 48))
 _EYE_REACH_MM = 25.0

@@ -15,21 +15,17 @@ import argparse
 import csv
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from facedetail_addon.core.observe.expression.emotion_net import INPUT, EmotionNet, load_emotion_net, read_emotions  # noqa: E402
-from facedetail_addon.core.observe.expression.face_crop import crop_face  # noqa: E402
-from facedetail_addon.core.observe.expression.types import EMOTIONS  # noqa: E402
-from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker  # noqa: E402
-from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
-from scripts.training.train_emotion_net import (  # noqa: E402
+from facedetail_addon.core.observe.expression.emotion_net import INPUT, EmotionNet, load_emotion_net, read_emotions
+from facedetail_addon.core.observe.expression.face_crop import crop_face
+from facedetail_addon.core.observe.expression.types import EMOTIONS
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.photo import read_photo
+from scripts.training.emotion_net.__main__ import (
     DEFAULT_CACHE,
     Split,
     confusion_table,

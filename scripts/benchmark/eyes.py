@@ -7,25 +7,21 @@ FACEDETAIL_DATA=DIR python scripts/benchmark/eyes.py [--quick] [--people]
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from facedetail_addon.core.colour import to_srgb8  # noqa: E402
-from facedetail_addon.core.eyes.estimate import estimate_eyes  # noqa: E402
-from facedetail_addon.core.eyes.prior import ColourPrior, prior_of  # noqa: E402
-from facedetail_addon.core.eyes.sampling import EyeSample  # noqa: E402
-from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
-from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of  # noqa: E402
-from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
-from facedetail_addon.core.pipeline import Models, Settings, eye_samples  # noqa: E402
-from facedetail_addon.core.rendering.transfer import light_transfer  # noqa: E402
-from facedetail_addon.core.uv.unwrap import unwrap  # noqa: E402
+from facedetail_addon.core.colour import to_srgb8
+from facedetail_addon.core.eyes.estimate import estimate_eyes
+from facedetail_addon.core.eyes.prior import ColourPrior, prior_of
+from facedetail_addon.core.eyes.sampling import EyeSample
+from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
+from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.core.pipeline import Models, Settings, eye_samples
+from facedetail_addon.core.rendering.transfer import light_transfer
+from facedetail_addon.core.uv.unwrap import unwrap
 
 _SIDES = np.radians(np.arange(-10, 36, 3))
 _REACH = np.arange(0.5, 1.4, 0.02)

@@ -7,19 +7,15 @@ FACEDETAIL_DATA=DIR python scripts/benchmark/gaze.py [--quick]
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG  # noqa: E402
-from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
-from facedetail_addon.core.fit.types import ProxyFit  # noqa: E402
-from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
-from facedetail_addon.core.pipeline import Models, Settings  # noqa: E402
+from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG
+from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.core.pipeline import Models, Settings
 
 
 def main() -> None:

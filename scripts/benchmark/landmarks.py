@@ -11,15 +11,12 @@ photo. The last line is JSON.
 import argparse
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 from skimage.data import astronaut
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 
