@@ -23,10 +23,10 @@ from ..face_model.model import (
     PointEmbedding,
 )
 from ..geometry.mesh_fields import vertex_areas
+from ..geometry.nearest import ClosestPoints
 from .attached import attached_parts, local_jacobians, placed_like_skin
 from .correspondence import Correspondence, transfer_embedding
 from .external import ExternalModel
-from .surface import Surface
 from .uv_folds import links, membrane
 from .uv_transfer import outside_of_openings
 
@@ -224,5 +224,5 @@ def transfer_points(embedding: PointEmbedding, builtin: FaceModel, adapted: Adap
 
 def _nearest_on(part: MeshPart, model: FaceModel, points: np.ndarray) -> PointEmbedding:
     triangles = part.triangles() + part.start
-    closest = Surface(model.mean, triangles).closest(points)
+    closest = ClosestPoints(model.mean, triangles).query(points)
     return PointEmbedding(triangles[closest.triangle].astype(np.int32), closest.weights.astype(np.float32))

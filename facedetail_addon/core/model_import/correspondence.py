@@ -14,6 +14,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from ..errors import FaceModelError
 from ..face_model.model import FaceModel, MeshPart, PointEmbedding
 from ..face_model.normalise import similarity
+from ..geometry.nearest import ClosestPoints
 from ..rendering.primary_rays import vertex_normals
 from .external import ExternalModel
 from .mean_landmarks import FEATURES, FindFaces, drawn_head, find_on_skin
@@ -83,7 +84,7 @@ def correspond(external: ExternalModel, builtin: FaceModel, find: FindFaces) -> 
     template = Template(shape.points, builtin.skin.triangles(), matched)
     registered = register(template, target, _placed_marks(marks, shape, builtin))
     certain = registered.certain & matched
-    distance = target.closest(registered.points, vertex_normals(registered.points, template.triangles)).distance
+    distance = target.match(registered.points, vertex_normals(registered.points, template.triangles)).distance
     residual = float(distance[certain].mean()) if certain.any() else np.inf
     _require_match(external, builtin, certain, residual)
     turn, shift = shape.placed.rotation, -shape.placed.translation @ shape.placed.rotation
@@ -116,7 +117,7 @@ def transfer_embedding(
     facing = embedding.points(normals)
     facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)
     target = Surface(found.neutral[: skin.stop], skin.triangles())
-    closest = target.closest(embedding.points(found.registered), facing)
+    closest = target.match(embedding.points(found.registered), facing)
     return PointEmbedding(target.triangles[closest.triangle].astype(np.int32), closest.weights.astype(np.float32))
 
 
@@ -195,8 +196,7 @@ def _by_uv(builtin: FaceModel, layout: CanonicalLayout, faces: np.ndarray, count
     """(V_skin, V_b): each external vertex as the built-in vertices around its canonical UV."""
     uv = np.zeros((count, 2))
     uv[faces[faces >= 0]] = layout.uv[layout.face_uv[faces >= 0]]
-    ours = Surface(_flat(builtin.skin.uv), builtin.skin.uv_triangles())
-    closest = ours.closest(_flat(uv))
+    closest = ClosestPoints(_flat(builtin.skin.uv), builtin.skin.uv_triangles()).query(_flat(uv))
     corners = builtin.skin.triangles()[closest.triangle]
     rows = np.repeat(np.arange(count), 3)
     shape = (count, builtin.skin.stop)

@@ -66,7 +66,7 @@ def fit_shape(model: FaceModel, matched: np.ndarray, target: Surface, landmarks:
         head = mean + np.tensordot(alpha, modes, 1)
         points = placed(head)
         normals = vertex_normals(points, triangles)[used]
-        closest = target.closest(points[used], normals)
+        closest = target.match(points[used], normals)
         worth = (closest.distance < reach_mm) & ~closest.on_border & (closest.facing > _LEAST_FACING)
         rows, values = _surface_rows(points[used], closest.position, normals, _turned(modes[:, used], placed))
         weight = worth / (_SURFACE_MM**2 * _PER_POINT)
