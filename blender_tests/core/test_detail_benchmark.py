@@ -10,14 +10,14 @@ import pytest
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.normal_map import normal_map
 from facedetail_addon.core.detail.space import TEXEL_MM
-from scripts.benchmark.detail.__main__.baselines import (
+from scripts.benchmark.detail.baselines import (
     STIFFNESS,
     dark_is_deep,
     in_hindsight,
     linear_shape,
     linear_shapes,
 )
-from scripts.benchmark.detail.__main__.heads import (
+from scripts.benchmark.detail.heads import (
     DARK,
     LINEAR,
     METHODS,
@@ -27,7 +27,7 @@ from scripts.benchmark.detail.__main__.heads import (
     SkinErrors,
     blank_inputs,
 )
-from scripts.benchmark.detail.__main__.measure import (
+from scripts.benchmark.detail.measure import (
     BANDS_MM,
     amplitude,
     band_errors,
@@ -41,9 +41,9 @@ from scripts.benchmark.detail.__main__.measure import (
     relief_errors,
     rms,
 )
-from scripts.benchmark.detail.__main__.pictures import grey
-from scripts.benchmark.detail.__main__.portraits import PortraitDetail, change_of_value, list_portraits
-from scripts.benchmark.detail.__main__.report import report_false, report_portraits, report_skin
+from scripts.benchmark.detail.pictures import grey
+from scripts.benchmark.detail.portraits import PortraitDetail, change_of_value, list_portraits
+from scripts.benchmark.detail.report import report_false, report_portraits, report_skin
 
 SIDE = 384
 INSIDE = (slice(64, -64), slice(64, -64))

@@ -14,7 +14,7 @@ from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
 from facedetail_addon.core.detail.types import DetailMaps
 from facedetail_addon.core.fit.types import ProxyFit
-from scripts.benchmark.detail.__main__.heads import (
+from scripts.benchmark.detail.heads import (
     EVERYWHERE,
     NOTHING,
     OURS,

@@ -17,7 +17,7 @@ from facedetail_addon.core.observe.expression.types import (
     ExpressionPrior,
 )
 from scripts.benchmark.expression.__main__ import AREAS, report_heads, report_pairs
-from scripts.benchmark.expression.__main__.measure import (
+from scripts.benchmark.expression.measure import (
     NEUTRAL,
     PARTNER,
     WHOLE_FACE,
@@ -32,8 +32,8 @@ from scripts.benchmark.expression.__main__.measure import (
     measure_pair,
     settings_of,
 )
-from scripts.benchmark.expression.__main__.photos import agreement
-from scripts.benchmark.expression.__main__.sets import (
+from scripts.benchmark.expression.photos import agreement
+from scripts.benchmark.expression.sets import (
     AMBIGUOUS,
     DIFFERENCE_MM,
     LANDMARK_LIMIT_MM,

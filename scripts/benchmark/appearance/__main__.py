@@ -23,9 +23,9 @@ import numpy as np
 
 from facedetail_addon.cli.terminal import stdout_kept_clean
 from facedetail_addon.core.errors import FaceDetailError
-from scripts.benchmark.appearance.__main__.lights import known_lights
-from scripts.benchmark.appearance.__main__.report import report_balls, report_heads, report_photos
-from scripts.benchmark.appearance.__main__.settings import PHOTOS, list_photos, load_core
+from scripts.benchmark.appearance.lights import known_lights
+from scripts.benchmark.appearance.report import report_balls, report_heads, report_photos
+from scripts.benchmark.appearance.settings import PHOTOS, list_photos, load_core
 
 HEADS, LONDON_STEP, WILD = 16, 14, 4
 QUICK_HEADS, QUICK_PHOTOS, QUICK_LIGHTS = (6, 10), slice(0, 2), 2  # heads whose skin renders fast
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list[str]
 
 def measure_head(number: int, folder: Path, threads: int) -> object:
     """See :func:`appearance_portraits.measure_portrait`."""
-    from scripts.benchmark.appearance.__main__.portraits import measure_portrait
+    from scripts.benchmark.appearance.portraits import measure_portrait
 
     return measure_portrait(number, folder, threads)
 
@@ -98,7 +98,7 @@ def measure_photo(photo: tuple[str, Path], threads: int, keep: Path | None) -> o
 
 def measure_ball(radiance: np.ndarray, threads: int) -> tuple[float, float]:
     """See :func:`appearance_ball.ball_errors`."""
-    from scripts.benchmark.appearance.__main__.ball import ball_errors
+    from scripts.benchmark.appearance.ball import ball_errors
 
     return ball_errors(radiance, threads)
 

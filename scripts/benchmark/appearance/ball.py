@@ -8,7 +8,7 @@ from facedetail_addon.core.rendering.environment import environment_image, nonne
 from facedetail_addon.core.rendering.harmonics import bands_of, evaluate, lambert
 from facedetail_addon.core.rendering.primary_rays import camera_rays
 from facedetail_addon.scene.space import to_blender
-from scripts.benchmark.appearance.__main__.cycles import (
+from scripts.benchmark.appearance.cycles import (
     empty_scene,
     light_with,
     painted_material,

@@ -12,7 +12,7 @@ from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
-from scripts.benchmark.appearance.__main__.lights import Light, random_light
+from scripts.benchmark.appearance.lights import Light, random_light
 from scripts.training.heads.synthetic import (
     HeadSample,
     Painter,

@@ -17,9 +17,9 @@ from facedetail_addon.core.rendering.primary_rays import trace_image
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.scene.build import build_scene
 from facedetail_addon.scene.render import render_scene
-from scripts.benchmark.appearance.__main__.heads import FACE
-from scripts.benchmark.appearance.__main__.measure import PhotoErrors, psnr, ssim
-from scripts.benchmark.appearance.__main__.settings import SETTINGS, load_core
+from scripts.benchmark.appearance.heads import FACE
+from scripts.benchmark.appearance.measure import PhotoErrors, psnr, ssim
+from scripts.benchmark.appearance.settings import SETTINGS, load_core
 
 RENDER, FLAT, UNLIT = "photo's light", "even light", "no light"
 LOOKS = (RENDER, FLAT, UNLIT)

@@ -20,14 +20,14 @@ from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.skin.basis import at_vertices
 from facedetail_addon.scene.space import to_blender
-from scripts.benchmark.appearance.__main__.cycles import (
+from scripts.benchmark.appearance.cycles import (
     empty_scene,
     light_with,
     painted_material,
     painted_mesh,
     render_linear,
 )
-from scripts.benchmark.appearance.__main__.heads import (
+from scripts.benchmark.appearance.heads import (
     FACE,
     SEED,
     Head,
@@ -36,15 +36,15 @@ from scripts.benchmark.appearance.__main__.heads import (
     refined,
     seen_vertices,
 )
-from scripts.benchmark.appearance.__main__.lights import plain_light
-from scripts.benchmark.appearance.__main__.measure import (
+from scripts.benchmark.appearance.lights import plain_light
+from scripts.benchmark.appearance.measure import (
     PortraitErrors,
     albedo_errors,
     best_factor,
     delta_e,
     light_errors,
 )
-from scripts.benchmark.appearance.__main__.settings import SETTINGS, load_core
+from scripts.benchmark.appearance.settings import SETTINGS, load_core
 from scripts.training.heads.synthetic import Painter
 
 SAMPLES = 48

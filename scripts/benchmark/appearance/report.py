@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from scripts.benchmark.appearance.__main__.measure import PhotoErrors, PortraitErrors
+from scripts.benchmark.appearance.measure import PhotoErrors, PortraitErrors
 
 DIRECTED = 0.4
 """|l = 1| / (l = 0) of the true light from which on its direction means something; √3 is light from one point."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How well external heads are matched to the built-in head, on heads whose true correspondence is known.
 
-    FACEDETAIL_DATA=… python scripts/benchmark/correspondence.py [--quick] [--people 4]
+    FACEDETAIL_DATA=… python -m scripts.benchmark.correspondence [--quick] [--people 4]
 
 Prints a Markdown table and, as the last line, one JSON object. Residual: closest-point distance of the external skin to
 the registered built-in skin. Matched: the share of vertices known to be on it that found it; the rest are filled in
@@ -10,8 +10,6 @@ triangles of the canonical UV that are turned over or flat. Without FACEDETAIL_D
 """
 
 import argparse
-import json
-import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -25,8 +23,9 @@ from facedetail_addon.core.model_import.adapt import adapt
 from facedetail_addon.core.model_import.correspondence import correspond
 from facedetail_addon.core.model_import.mean_landmarks import FindFaces
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
-from scripts.benchmark import external_heads
+from scripts.benchmark.correspondence import known_heads
 from scripts.benchmark.correspondence.known_heads import KnownHead, errors_mm, kit_head, without_landmarks
+from scripts.harness import benchmark, benchmark_arguments, data_folder_if_set, progress, table
 
 COLUMNS = {
     "vertices": "vertices", "matched": "matched %", "residual_mm": "residual mm", "folds": "folds",
@@ -36,11 +35,24 @@ COLUMNS = {
 MADE_UP = ("reordered", "remeshed", "mask")
 
 
+def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
+    """Every row; lines and figures."""
+    builtin, find = load_named_model(BUILTIN), MeshLandmarker.load().find
+    figures = {}
+    for name, makers in cases(builtin, data_folder_if_set(), 1 if options.quick else options.people).items():
+        people = [measure(make(), builtin, find) for make in makers]
+        # Means over people, but every fold counts.
+        row = {key: float(np.mean([person[key] for person in people])) for key in COLUMNS}
+        row["folds"] = sum(person["folds"] for person in people)
+        figures[name] = {key: round(value, 3) for key, value in row.items()}
+        progress(f"{name}: done")
+    rows = ((name, *(f"{row[key]:g}" for key in COLUMNS)) for name, row in figures.items())
+    return table(("head", *COLUMNS.values()), rows), figures
+
+
 def cases(builtin: FaceModel, data: Path | None, people: int) -> dict[str, list[Callable[[], KnownHead]]]:
     """What to match, by the name of its row; heads are made when they are called for."""
-    found = {
-        name: [partial(getattr(external_heads, name), builtin, seed) for seed in range(people)] for name in MADE_UP
-    }
+    found = {name: [partial(getattr(known_heads, name), builtin, seed) for seed in range(people)] for name in MADE_UP}
     found["mask, landmarks found"] = [partial(_unmarked, make) for make in found["mask"]]
     if data is not None:
         found["ICT-FaceKit, average"] = [partial(kit_head, builtin, data, None)]
@@ -72,28 +84,11 @@ def measure(head: KnownHead, builtin: FaceModel, find: FindFaces) -> dict[str, f
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one person per row: under a minute")
-    parser.add_argument("--people", type=int, default=4, help="different heads per row")
-    options = parser.parse_args()
-    data = os.environ.get("FACEDETAIL_DATA")
-    builtin, find = load_named_model(BUILTIN), MeshLandmarker.load().find
-    print(f"| head | {' | '.join(COLUMNS.values())} |\n|{'---|' * (len(COLUMNS) + 1)}")
-    figures = {}
-    for name, makers in cases(builtin, Path(data) if data else None, 1 if options.quick else options.people).items():
-        people = [measure(make(), builtin, find) for make in makers]
-        # Means over people, but every fold counts.
-        row = {key: float(np.mean([person[key] for person in people])) for key in COLUMNS}
-        row["folds"] = sum(person["folds"] for person in people)
-        figures[name] = {key: round(value, 3) for key, value in row.items()}
-        print(f"| {name} | {' | '.join(f'{figures[name][key]:g}' for key in COLUMNS)} |", flush=True)
-    print(json.dumps(figures))
-
-
 def _unmarked(make: Callable[[], KnownHead]) -> KnownHead:
     return without_landmarks(make())
 
 
 if __name__ == "__main__":
-    main()
+    parser = benchmark_arguments(__doc__, "one person per row", jobs=False)
+    parser.add_argument("--people", type=int, default=4, help="different heads per row")
+    benchmark(run, parser)

@@ -26,9 +26,9 @@ from facedetail_addon.cli.terminal import stdout_kept_clean
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
 from facedetail_addon.core.detail.synthesis import load_detail_net
 from facedetail_addon.core.errors import FaceDetailError
-from scripts.benchmark.detail.__main__.heads import measure_head
-from scripts.benchmark.detail.__main__.portraits import list_portraits, measure_portrait
-from scripts.benchmark.detail.__main__.report import report_false, report_portraits, report_skin
+from scripts.benchmark.detail.heads import measure_head
+from scripts.benchmark.detail.portraits import list_portraits, measure_portrait
+from scripts.benchmark.detail.report import report_false, report_portraits, report_skin
 
 HEADS, SKINS = 8, 3
 QUICK_HEADS, QUICK_SKINS, QUICK_PHOTOS = 1, 1, 1

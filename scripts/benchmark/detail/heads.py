@@ -16,9 +16,9 @@ from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, m
 from facedetail_addon.core.detail.types import DetailMaps
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.lighting.types import Transfer
-from scripts.benchmark.appearance.__main__.measure import brightest
-from scripts.benchmark.detail.__main__.baselines import dark_is_deep, in_hindsight, linear_shapes
-from scripts.benchmark.detail.__main__.measure import (
+from scripts.benchmark.appearance.measure import brightest
+from scripts.benchmark.detail.baselines import dark_is_deep, in_hindsight, linear_shapes
+from scripts.benchmark.detail.measure import (
     Amplitude,
     ReliefErrors,
     amplitude,
@@ -27,7 +27,7 @@ from scripts.benchmark.detail.__main__.measure import (
     relief_errors,
     rms,
 )
-from scripts.benchmark.detail.__main__.pictures import write_skin
+from scripts.benchmark.detail.pictures import write_skin
 from scripts.training.heads.synthetic import sample_head
 from scripts.training.skin.folds import random_person
 from scripts.training.skin.relief import make_relief

@@ -23,8 +23,8 @@ from facedetail_addon.core.pipeline import Models, Settings, reconstruct
 from facedetail_addon.core.rendering.transfer import light_transfer
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.unwrap import unwrap
-from scripts.benchmark.detail.__main__.measure import Amplitude, Explained, amplitude, beyond, explained
-from scripts.benchmark.detail.__main__.pictures import write_photo
+from scripts.benchmark.detail.measure import Amplitude, Explained, amplitude, beyond, explained
+from scripts.benchmark.detail.pictures import write_photo
 
 LONDON, PHOTOS, WILD = "london", "photos", "wild"
 SETTINGS = Settings(detail=NO_DETAIL)  # the networks are loaded from a folder that the caller names

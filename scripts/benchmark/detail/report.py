@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from scripts.benchmark.detail.__main__.heads import METHODS, NOTHING, OURS, FalseRelief, SkinErrors
-from scripts.benchmark.detail.__main__.measure import BANDS_MM, WIDE_MM, Amplitude, fall
-from scripts.benchmark.detail.__main__.portraits import PortraitDetail
+from scripts.benchmark.detail.heads import METHODS, NOTHING, OURS, FalseRelief, SkinErrors
+from scripts.benchmark.detail.measure import BANDS_MM, WIDE_MM, Amplitude, fall
+from scripts.benchmark.detail.portraits import PortraitDetail
 
 LIGHTS = (("flat: below 0.3", 0.0, 0.3), ("half: to 0.6", 0.3, 0.6), ("directed: beyond", 0.6, np.inf))
 """By |l = 1| / (l = 0) of the light as the pipeline found it; √3 is light from one point."""

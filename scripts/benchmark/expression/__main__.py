@@ -29,7 +29,7 @@ from facedetail_addon.core.observe.expression.types import (
     LANDMARKS,
     PRIOR_AND_LANDMARKS,
 )
-from scripts.benchmark.expression.__main__.measure import (
+from scripts.benchmark.expression.measure import (
     AMBIGUOUS_TOGETHER,
     CHEEKS_AND_FOLDS,
     PARTNER,
@@ -44,14 +44,14 @@ from scripts.benchmark.expression.__main__.measure import (
     measure_pair,
     settings_of,
 )
-from scripts.benchmark.expression.__main__.photos import (
+from scripts.benchmark.expression.photos import (
     PhotoEmotions,
     agreement,
     list_photos,
     load_emotion_tools,
     measure_photo,
 )
-from scripts.benchmark.expression.__main__.sets import REGIONS
+from scripts.benchmark.expression.sets import REGIONS
 
 HEADS, PAIRS = 200, 60
 QUICK_HEADS, QUICK_PAIRS, QUICK_PHOTOS = 6, 4, 12

@@ -20,7 +20,7 @@ from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.expression.types import LANDMARKS, PRIOR_AND_LANDMARKS, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from scripts.benchmark.expression.__main__.sets import (
+from scripts.benchmark.expression.sets import (
     AMBIGUOUS,
     HEAD_SEED,
     PAIR_SEED,

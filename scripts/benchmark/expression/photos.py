@@ -15,7 +15,7 @@ from facedetail_addon.core.observe.expression.face_crop import crop_face
 from facedetail_addon.core.observe.expression.features import describe_faces
 from facedetail_addon.core.observe.expression.types import EMOTIONS, LANDMARKS
 from facedetail_addon.core.observe.photo import read_photo
-from scripts.benchmark.expression.__main__.measure import Look, Tools, fit_sources, load_tools, see
+from scripts.benchmark.expression.measure import Look, Tools, fit_sources, load_tools, see
 from scripts.training.fast_heads.renderer import FaceRenderer, make_renderer, render_faces
 from scripts.training.fast_heads.renderer.scenes import painted_looks, plain_scenes, simulate_landmarks
 

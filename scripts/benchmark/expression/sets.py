@@ -4,12 +4,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import identity
 
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.fit.bounded import minimise_in_box
+from facedetail_addon.core.geometry.nearest import ClosestPoints
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
-from scripts.training.face_model.surface import Surface, closest_on_surface
 from scripts.training.heads.synthetic import HeadSample, PoseRange, sample_head
 
 # Calibration (20), dictionary (30 to 39) and the geometry benchmark (99) start with other numbers.
@@ -88,11 +87,10 @@ def places_on(reference: FaceModel, model: FaceModel) -> PointEmbedding:
     Fields over the reference's vertices, motion for one, are carried over by it.
     """
     skin, triangles = reference.skin.stop, reference.skin.triangles()
-    surface = Surface(reference.mean[:skin].astype(np.float64), triangles, identity(skin, format="csr"))
     own = model.mean[: model.skin.stop].astype(np.float64)
     normals = vertex_normals(own, model.skin.triangles())
-    triangle, weights, _ = closest_on_surface(surface, own, facing=normals)
-    return PointEmbedding(triangles[triangle], weights.astype(np.float32))
+    found = ClosestPoints(reference.mean[:skin], triangles).query(own, normals, candidates=24)
+    return PointEmbedding(triangles[found.triangle], found.weights.astype(np.float32))
 
 
 def held_out_head(number: int, reference: FaceModel) -> HeadSample:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ``speed.py`` measures, each in a process of its own, so that one's memory is not another's.
+"""What the room measures, each in a process of its own, so that one's memory is not another's.
 
-python scripts/benchmark/speed_measure.py photo|import|batch … (called by speed.py; prints one JSON object)
+python -m scripts.benchmark.speed.measure photo|import|batch … (called by the benchmark; prints one JSON object)
 """
 
 import argparse

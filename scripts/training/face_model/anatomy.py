@@ -5,11 +5,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from facedetail_addon.core.face_model.model import PointEmbedding, split_quads
+from facedetail_addon.core.geometry.nearest import ClosestPoints
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
 
 from .assemble import EAR_CENTRE, EYE_CENTRE, MOUTH_CENTRE
 from .source import SKIN_STOP, SourceHead
-from .surface import Surface, closest_on_surface
 
 REGIONS = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes", "ears", "neck", "scalp", "socket")
 
@@ -39,14 +39,10 @@ def embed_landmarks(source: SourceHead, weights: csr_matrix, faces: np.ndarray, 
     kit = source.neutral[:SKIN_STOP].astype(float)
     points = weights @ kit
     outside = faces[~socket[faces].all(axis=1)]
-    surface = Surface(points, split_quads(outside), weights)
+    triangles = split_quads(outside)
     kit_normals = vertex_normals(kit, split_quads(source.skin_faces))
     ids = source.landmarks68
-    triangle, barycentric, distance = closest_on_surface(surface, kit[ids], facing=kit_normals[ids])
-    if distance.max() > 1.0:
-        raise ValueError(f"a landmark is {distance.max():.2f} mm off the skin")
-    barycentric = np.clip(barycentric, 0, 1)
-    return PointEmbedding(
-        surface.triangles[triangle].astype(np.int32),
-        (barycentric / barycentric.sum(axis=1, keepdims=True)).astype(np.float32),
-    )
+    found = ClosestPoints(points, triangles).query(kit[ids], kit_normals[ids], candidates=24)
+    if found.distance.max() > 1.0:
+        raise ValueError(f"a landmark is {found.distance.max():.2f} mm off the skin")
+    return PointEmbedding(triangles[found.triangle].astype(np.int32), found.weights.astype(np.float32))

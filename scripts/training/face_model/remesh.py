@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
-from .surface import Surface, boundary_loops, closest_on_surface, neighbours
+from .surface import Surface, boundary_loops, neighbours
 
 INVERSION_CENTRE = np.array([220.0, 0.0, 300.0])
 INVERSION_RADIUS = 300.0
@@ -207,9 +207,8 @@ def relax(
     def smooth(moving: np.ndarray) -> None:
         position[moving] = 0.5 * position[moving] + 0.5 * (adjacency[moving] @ position / degree[moving])
         normals = _vertex_normals(position, quads)[moving]
-        triangle[moving], barycentric[moving], _ = closest_on_surface(warped, position[moving], facing=normals)
-        corners = warped.points[warped.triangles[triangle[moving]]]
-        position[moving] = np.einsum("nk,nkc->nc", barycentric[moving], corners)
+        found = warped.nearest.query(position[moving], normals, candidates=24)
+        triangle[moving], barycentric[moving], position[moving] = found.triangle, found.weights, found.position
 
     for _ in range(rounds):
         smooth(free)

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from facedetail_addon.core.face_model.model import FaceModel, split_quads
+from facedetail_addon.core.geometry.nearest import ClosestPoints
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
 
 from .assemble import NECK_LEVEL, NECK_SLOPE, SkinMesh
 from .remesh import corner_quality
 from .source import HEAD_STOP, SKIN_STOP, SourceHead, refine_skin
-from .surface import Surface, boundary_loops, closest_on_surface
+from .surface import boundary_loops
 
 HEADS, SEED = 50, 7
 POSES = {
@@ -92,8 +93,7 @@ def geometric_floor(source: SourceHead, skin: SkinMesh, model: FaceModel) -> dic
         fitted = solve @ (skin.weights @ (neutral + identity) - model.mean[: model.skin.stop]).ravel()
         best = model.vertices(fitted.astype(np.float32), beta.astype(np.float32))[: model.skin.stop]
         for shape, out in ((ours, remesh), (best.astype(float), written)):
-            surface = Surface(shape, triangles, skin.weights)
-            out.append(closest_on_surface(surface, kit[kept], facing=normals)[2].mean())
+            out.append(ClosestPoints(shape, triangles).query(kit[kept], normals, candidates=24).distance.mean())
     refined = (refine_skin(source).weights[:SKIN_STOP] @ neutral) - neutral
     return {
         "refined_mm": round(float(np.linalg.norm(refined, axis=1).mean()), 3),

@@ -13,9 +13,10 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags, vstack
 from scipy.spatial import cKDTree
 
+from facedetail_addon.core.geometry.nearest import ClosestPoints
 from facedetail_addon.core.rendering.rays import RayScene
 
-from .surface import Surface, boundary_loops, closest_on_surface, flatten_disk, taubin_smoothing
+from .surface import Surface, boundary_loops, flatten_disk, taubin_smoothing
 
 SAMPLES = 200
 INSIDE = 0.999  # plane points this far inside the flattened border are safe to locate
@@ -274,9 +275,8 @@ def _locate(plane: np.ndarray, triangles: np.ndarray, queries: np.ndarray) -> tu
     triangle, barycentric = hits.triangle.copy(), hits.barycentric.astype(float)
     missed = triangle < 0
     if missed.any():
-        flat = Surface(lift, triangles, csr_matrix((len(plane), 1)))
-        below = origins[missed] * [1, 1, 0]
-        triangle[missed], barycentric[missed], _ = closest_on_surface(flat, below, candidates=64)
+        found = ClosestPoints(lift, triangles).query(origins[missed] * [1, 1, 0], candidates=64)
+        triangle[missed], barycentric[missed] = found.triangle, found.weights
     return triangle, barycentric / barycentric.sum(axis=1, keepdims=True)
 
 

@@ -11,9 +11,8 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, diags, identity, vstack
 from scipy.sparse.linalg import spsolve
-from scipy.spatial import cKDTree
 
-from facedetail_addon.core.geometry.nearest import closest_weights
+from facedetail_addon.core.geometry.nearest import ClosestPoints
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,9 @@ class Surface:
     weights: csr_matrix
 
     @cached_property
-    def normals(self) -> np.ndarray:
-        """(T, 3) unit triangle normals."""
-        a, b, c = (self.points[self.triangles[:, i]] for i in range(3))
-        normals = np.cross(b - a, c - a)
-        return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    def nearest(self) -> ClosestPoints:
+        """For closest-point queries."""
+        return ClosestPoints(self.points, self.triangles)
 
     def at(self, triangle: np.ndarray, barycentric: np.ndarray) -> csr_matrix:
         """(N, source) weights of points given by triangle and barycentric coordinates."""
@@ -116,34 +113,6 @@ def taubin_smoothing(faces: np.ndarray, moving: np.ndarray, rounds: int) -> csr_
     for _ in range(rounds):
         result = (unit - 0.58 * step) @ ((unit + 0.6 * step) @ result)
     return result.tocsr()
-
-
-def closest_on_surface(
-    surface: Surface, queries: np.ndarray, candidates: int = 24, facing: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Closest point on the triangles near each query.
-
-    Args:
-        queries: (N, 3) mm. candidates: triangles tried, nearest centroids first.
-        facing: (N, 3) optional normals; triangles turned away from them are not taken where another exists.
-
-    Returns:
-        (N,) triangle, (N, 3) barycentric, (N,) distance in mm.
-    """
-    centroids = surface.points[surface.triangles].mean(axis=1)
-    _, near = cKDTree(centroids).query(queries, k=candidates)
-    best = np.full(len(queries), np.inf)
-    triangle = np.zeros(len(queries), int)
-    barycentric = np.zeros((len(queries), 3))
-    for column in near.T:
-        corners = surface.points[surface.triangles[column]]
-        weights = closest_weights(queries, corners)
-        distance = np.linalg.norm(np.einsum("nk,nkc->nc", weights, corners) - queries, axis=1)
-        if facing is not None:
-            distance = distance + np.where((surface.normals[column] * facing).sum(axis=1) > 0.1, 0, 1e3)
-        better = distance < best
-        best[better], triangle[better], barycentric[better] = distance[better], column[better], weights[better]
-    return triangle, barycentric, best
 
 
 def flatten_disk(surface: Surface, border: list[int], border_plane: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from facedetail_addon.core.face_model.gaze import eye_centre
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.normalise import head_angles
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.geometry.nearest import ClosestPoints
 from facedetail_addon.core.rendering.primary_rays import interpolate
 from facedetail_addon.core.rendering.rays import RayScene
 from scripts.training.heads.synthetic import make_painter
@@ -76,15 +77,9 @@ def visible_skin(model: FaceModel) -> np.ndarray:
 
 
 def closest_embedding(points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray) -> PointEmbedding:
-    """(N, 3) points to the closest places on triangles, by trying all triangles near each point on a fine lattice."""
-    lattice = np.array([(i, j, 6 - i - j) for i in range(7) for j in range(7 - i)]) / 6
-    corners = vertices[triangles].astype(np.float64)
-    near = cKDTree(corners.mean(1)).query(points, k=24)[1]
-    candidates = np.einsum("lk,ntkc->ntlc", lattice, corners[near])
-    distance = ((candidates - points[:, None, None]) ** 2).sum(-1).reshape(len(points), -1)
-    triangle, place = np.divmod(distance.argmin(1), len(lattice))
-    chosen = triangles[near[np.arange(len(points)), triangle]]
-    return PointEmbedding(chosen.astype(np.int32), lattice[place].astype(np.float32))
+    """(N, 3) points to the closest places on triangles."""
+    found = ClosestPoints(vertices, triangles).query(points, candidates=24)
+    return PointEmbedding(triangles[found.triangle].astype(np.int32), found.weights.astype(np.float32))
 
 
 def _gap(model: FaceModel, part, points: np.ndarray) -> float:
