@@ -16,7 +16,6 @@ from facedetail_addon.core.observe.expression.types import (
     Emotion,
     ExpressionPrior,
 )
-from scripts.benchmark.expression.__main__ import AREAS, report_heads, report_pairs
 from scripts.benchmark.expression.measure import (
     NEUTRAL,
     PARTNER,
@@ -33,6 +32,7 @@ from scripts.benchmark.expression.measure import (
     settings_of,
 )
 from scripts.benchmark.expression.photos import agreement
+from scripts.benchmark.expression.report import AREAS, report_heads, report_pairs
 from scripts.benchmark.expression.sets import (
     AMBIGUOUS,
     DIFFERENCE_MM,
@@ -153,8 +153,8 @@ def test_a_perfect_fit_has_no_error_wherever_it_lies(model, regions):
     assert aligned[0] == pytest.approx(0, abs=1e-3)
 
 
-def test_the_neutral_face_errs_by_the_true_motion_and_landmarks_err_less(truth, tools):
-    found = [measure_head(number, tools, truth) for number in range(2)]
+def test_the_neutral_face_errs_by_the_true_motion_and_landmarks_err_less(truth, data_dir):
+    found = [measure_head(number, (LANDMARKS,), data_dir) for number in range(2)]
     lines = []
     figures = report_heads(found, SETTINGS, lines)
     reference, motions = truth.reference, []
@@ -170,8 +170,8 @@ def test_the_neutral_face_errs_by_the_true_motion_and_landmarks_err_less(truth, 
     assert sum(line.startswith("| cheeks |") for line in lines) == 2
 
 
-def test_a_pair_is_measured_as_its_members_and_their_difference(truth, tools):
-    found = measure_pair(0, tools, truth)
+def test_a_pair_is_measured_as_its_members_and_their_difference(truth, data_dir):
+    found = measure_pair(0, (LANDMARKS,), data_dir)
     pair = ambiguous_pair(0, truth.reference, truth.places, truth.regions)
     assert found.difference[1, PLACE["bags, cheeks, folds"]] == pytest.approx(pair.difference_mm, abs=2e-3)
     assert len(found.members) == 2

@@ -14,7 +14,7 @@ from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.expression.face_crop import face_region
 from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image, vertex_normals
 from scripts.training.fast_heads.renderer import FaceRenderer, landmarks_px, make_renderer, render_faces
-from scripts.training.fast_heads.renderer.scenes import (
+from scripts.training.fast_heads.scenes import (
     Scenes,
     plain_scenes,
     sample_scenes,

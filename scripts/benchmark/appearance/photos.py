@@ -19,7 +19,7 @@ from facedetail_addon.scene.build import build_scene
 from facedetail_addon.scene.render import render_scene
 from scripts.benchmark.appearance.heads import FACE
 from scripts.benchmark.appearance.measure import PhotoErrors, psnr, ssim
-from scripts.benchmark.appearance.settings import SETTINGS, load_core
+from scripts.benchmark.appearance.settings import SETTINGS, load_models
 
 RENDER, FLAT, UNLIT = "photo's light", "even light", "no light"
 LOOKS = (RENDER, FLAT, UNLIT)
@@ -37,7 +37,7 @@ def measure_photo(photo: tuple[str, Path], threads: int, keep: Path | None = Non
         photo: (group, file). threads: of Cycles. keep: a folder for a strip of pictures per photo.
     """
     group, path = photo
-    core = load_core()
+    core = load_models()
     try:
         found = reconstruct(path, core, SETTINGS, lambda _text, _done: None)
     except (NoFaceError, PhotoError):

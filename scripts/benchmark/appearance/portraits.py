@@ -44,7 +44,7 @@ from scripts.benchmark.appearance.measure import (
     delta_e,
     light_errors,
 )
-from scripts.benchmark.appearance.settings import SETTINGS, load_core
+from scripts.benchmark.appearance.settings import SETTINGS, load_models
 from scripts.training.heads.synthetic import Painter
 
 SAMPLES = 48
@@ -99,7 +99,7 @@ def measure_portrait(number: int, folder: Path, threads: int) -> PortraitErrors 
     Args:
         folder: where photographs are kept. threads: of Cycles.
     """
-    portrait, core = photograph(number, folder, threads), load_core()
+    portrait, core = photograph(number, folder, threads), load_models()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "head.png"
         cv2.imwrite(str(path), portrait.picture[..., ::-1])

@@ -6,9 +6,18 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from scripts.benchmark.appearance.measure import PhotoErrors, PortraitErrors
+from scripts.harness import table
 
 DIRECTED = 0.4
 """|l = 1| / (l = 0) of the true light from which on its direction means something; √3 is light from one point."""
+
+_LIGHT_COLUMNS = (
+    "light", "count", "method", "harmonics: median", "90 %", "irradiance seen", "direction: median", "90 %",
+    "brightness", "tint",
+)  # fmt: skip
+_ALBEDO_COLUMNS = (
+    "skin", "method", "ΔE2000", "ΔE, best factor per channel", "RMSE, best factor", "shading leak", "90 %", "signed"
+)  # fmt: skip
 
 
 def report_heads(found: list[PortraitErrors], asked: int, lines: list[str]) -> dict[str, object]:
@@ -33,9 +42,7 @@ def report_heads(found: list[PortraitErrors], asked: int, lines: list[str]) -> d
 def report_photos(found: list[PhotoErrors], asked: int, lines: list[str]) -> dict[str, object]:
     """Table of PSNR and SSIM by group, look and mask."""
     figures: dict[str, object] = {"missed": asked - len(found)}
-    lines += ["", "**Photos: Cycles' picture through the photo's camera against the photo**", ""]
-    lines += ["| photos | count | where | picture | PSNR, dB: median | 10 % are below | SSIM: median |"]
-    lines += ["|---|---|---|---|---|---|---|"]
+    rows: list[tuple] = []
     for group, own in _groups(found):
         figures[group] = {"count": len(own)}
         for mask in own[0].psnr[next(iter(own[0].psnr))]:
@@ -44,7 +51,9 @@ def report_photos(found: list[PhotoErrors], asked: int, lines: list[str]) -> dic
                 row = {"psnr": _round(np.median(decibels), 2), "psnr_p10": _round(np.percentile(decibels, 10), 2),
                        "ssim": _round(np.median([one.ssim[look][mask] for one in own]))}  # fmt: skip
                 figures[group].setdefault(mask, {})[look] = row
-                lines.append(f"| {group} | {len(own)} | {mask} | {look} | " + " | ".join(map(str, row.values())) + " |")
+                rows.append((group, len(own), mask, look, *row.values()))
+    lines += ["", "**Photos: Cycles' picture through the photo's camera against the photo**", ""]
+    lines += table(("photos", "count", "where", "picture", "PSNR, dB: median", "10 % are below", "SSIM: median"), rows)
     if found:
         look, mask = next(iter(found[0].psnr)), next(iter(next(iter(found[0].psnr.values()))))
         worst = sorted(found, key=lambda one: one.psnr[look][mask])[:5]
@@ -66,17 +75,14 @@ def report_balls(errors: dict[str, tuple[float, float]], lines: list[str]) -> di
         "",
         "**White ball in Cycles under our picture of a light, against irradiance by harmonics: relative RMSE**",
     ]
-    lines += ["", "| light | what the picture promises | the light as given |", "|---|---|---|"]
-    lines += [f"| {name} | {promised:.2%} | {given:.2%} |" for name, (promised, given) in errors.items()]
+    rows = ((name, f"{promised:.2%}", f"{given:.2%}") for name, (promised, given) in errors.items())
+    lines += ["", *table(("light", "what the picture promises", "the light as given"), rows)]
     return {name: {"promised": _round(one, 4), "given": _round(other, 4)} for name, (one, other) in errors.items()}
 
 
 def _lights(found: list[PortraitErrors], lines: list[str]) -> dict[str, object]:
-    lines += ["", f"**{len(found)} painted heads: error of the light**", ""]
-    lines += ["| light | count | method | harmonics: median | 90 % | irradiance seen | direction: median "
-              "| 90 % | brightness | tint |"]  # fmt: skip
-    lines += ["|---|---|---|---|---|---|---|---|---|---|"]
     figures: dict[str, object] = {}
+    rows: list[tuple] = []
     kinds: dict[str, Callable[[PortraitErrors], bool]] = {
         "all": lambda one: True,
         f"directed (≥ {DIRECTED})": lambda one: _directed(one) >= DIRECTED,
@@ -99,17 +105,14 @@ def _lights(found: list[PortraitErrors], lines: list[str]) -> dict[str, object]:
             shares = [f"{row[key]:.1%}" for key in ("relative", "relative_p90", "lit")]
             angles = [f"{row[key]}°" for key in ("direction_deg", "direction_deg_p90")]
             shown = [*shares, *angles, f"± {row['stops']} stops", f"{row['tint_deg']}°"]
-            lines.append(f"| {kind} | {len(own)} | {method} | " + " | ".join(shown) + " |")
+            rows.append((kind, len(own), method, *shown))
+    lines += ["", f"**{len(found)} painted heads: error of the light**", "", *table(_LIGHT_COLUMNS, rows)]
     return figures
 
 
 def _albedos(found: list[PortraitErrors], lines: list[str]) -> dict[str, object]:
-    lines += ["", f"**{len(found)} painted heads: error of the albedo where the face is seen (medians)**", ""]
-    lines += [
-        "| skin | method | ΔE2000 | ΔE, best factor per channel | RMSE, best factor | shading leak | 90 % | signed |"
-    ]
-    lines += ["|---|---|---|---|---|---|---|---|"]
     figures: dict[str, object] = {}
+    rows: list[tuple] = []
     for kind, own in (
         ("all", found),
         ("with subsurface scattering", [one for one in found if one.subsurface]),
@@ -126,7 +129,9 @@ def _albedos(found: list[PortraitErrors], lines: list[str]) -> dict[str, object]
                 "signed_leak": _median([e.leak for e in errors]),
             }
             figures.setdefault(kind, {})[method] = row
-            lines.append(f"| {kind} | {method} | " + " | ".join(map(str, row.values())) + " |")
+            rows.append((kind, method, *row.values()))
+    title = f"**{len(found)} painted heads: error of the albedo where the face is seen (medians)**"
+    lines += ["", title, "", *table(_ALBEDO_COLUMNS, rows)]
     return figures
 
 

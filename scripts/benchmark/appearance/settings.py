@@ -11,7 +11,7 @@ LONDON, PHOTOS, WILD = "london", "photos", "wild"
 
 
 @cache
-def load_core() -> Models:
+def load_models() -> Models:
     return Models.load(SETTINGS)
 
 

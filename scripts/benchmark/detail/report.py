@@ -9,6 +9,7 @@ import numpy as np
 from scripts.benchmark.detail.heads import METHODS, NOTHING, OURS, FalseRelief, SkinErrors
 from scripts.benchmark.detail.measure import BANDS_MM, WIDE_MM, Amplitude, fall
 from scripts.benchmark.detail.portraits import PortraitDetail
+from scripts.harness import table
 
 LIGHTS = (("flat: below 0.3", 0.0, 0.3), ("half: to 0.6", 0.3, 0.6), ("directed: beyond", 0.6, np.inf))
 """By |l = 1| / (l = 0) of the light as the pipeline found it; √3 is light from one point."""
@@ -16,6 +17,11 @@ GRAINS = (("below 0.25 mm", 0.0, 0.25), ("0.25 to 0.45 mm", 0.25, 0.45), ("large
 """By the size of the smallest thing that the photo shows on the face, mm."""
 LEAST_FALL, MOST_FALSE_MM = 0.25, 0.03
 """What is aimed at: normals' error falls by so much, and so little relief is found on flat skin."""
+
+_PORTRAIT_COLUMNS = (
+    "photos", "count", "smooth", "with relief", "explained", "inverted", "medium, mm: 50 / 95 / 99 %",
+    "fine, mm: 50 / 95 / 99 %", "beyond 1.5 mm", "seconds",
+)  # fmt: skip
 
 
 def report_skin(found: list[SkinErrors], asked: int, lines: list[str]) -> dict[str, object]:
@@ -25,7 +31,7 @@ def report_skin(found: list[SkinErrors], asked: int, lines: list[str]) -> dict[s
         return figures
     figures["methods"] = {method: _errors(found, method) for method in METHODS}
     title = f"**{len(found)} photos of known skin against the true relief (medians; {figures['missed']} left out)**"
-    _table(lines, title, "method", figures["methods"])
+    _error_table(lines, title, "method", figures["methods"])
     figures["bands"] = _bands(found, lines)
     kinds = {"light": (LIGHTS, lambda one: one.directed), "grain": (GRAINS, lambda one: one.resolvable_mm)}
     for name, (classes, of) in kinds.items():
@@ -33,7 +39,7 @@ def report_skin(found: list[SkinErrors], asked: int, lines: list[str]) -> dict[s
             label: {"count": len(own)} | _errors(own, OURS) for label, own in _split(found, classes, of) if own
         }
         title = f"**Ours by {name}** ({', '.join(label for label, _, _ in classes)})"
-        _table(lines, title, name, {f"{label} ({row['count']})": row for label, row in figures[name].items()})
+        _error_table(lines, title, name, {f"{label} ({row['count']})": row for label, row in figures[name].items()})
     figures["amplitude_mm"] = {
         "ours": _amplitude([one.amplitude for one in found]), "true": _amplitude([one.true_amplitude for one in found])
     }  # fmt: skip
@@ -50,7 +56,7 @@ def report_false(found: list[FalseRelief], lines: list[str]) -> dict[str, object
     if not found:
         return figures
     title = f"**{len(found)} photos of flat skin with pigment: relief found, RMS in mm (aim: at most {MOST_FALSE_MM})**"
-    lines += ["", title, "", "| what | photos | median | 90 % | most |", "|---|---|---|---|---|"]
+    rows: list[tuple] = []
     for kind in ("places", "blank"):
         figures[kind] = {}
         for name in dict.fromkeys(name for one in found for name in getattr(one, kind)):
@@ -58,31 +64,25 @@ def report_false(found: list[FalseRelief], lines: list[str]) -> dict[str, object
             row = {"count": len(values), "median": _round(np.median(values), 4),
                    "p90": _round(np.percentile(values, 90), 4), "most": _round(max(values), 4)}  # fmt: skip
             figures[kind][name] = row
-            lines.append(f"| {name} | " + " | ".join(map(str, row.values())) + " |")
+            rows.append((name, *row.values()))
+    lines += ["", title, "", *table(("what", "photos", "median", "90 %", "most"), rows)]
     return figures
 
 
 def report_portraits(found: list[PortraitDetail], asked: int, lines: list[str]) -> dict[str, object]:
     """Table of what relief explains on photos of people, and how high it is, by group and photo."""
     figures: dict[str, object] = {"count": len(found), "missed": asked - len(found)}
-    lines += [
-        "",
-        "**Photos: mean difference between the photo's fine brightness and the relief's shading, and amplitudes**",
-    ]
-    lines += ["", "| photos | count | smooth | with relief | explained | inverted | medium, mm: 50 / 95 / 99 % "]
-    lines[-1] += "| fine, mm: 50 / 95 / 99 % | beyond 1.5 mm | seconds |"
-    lines.append("|---" * 10 + "|")
-    rows = [
+    groups = [
         (group, [one for one in found if one.group == group]) for group in dict.fromkeys(one.group for one in found)
     ]
-    for group, own in rows + [(one.name, [one]) for one in found]:
-        row = _portraits(own)
-        figures[group] = row
+    rows: list[tuple] = []
+    for group, own in groups + [(one.name, [one]) for one in found]:
+        row = figures[group] = _portraits(own)
         cells = [row["smooth"], row["relief"], f"{row['explained']:.1%}", f"{row['inverted_explained']:.1%}"]
         cells += [" / ".join(map(str, row[kind].values())) for kind in ("medium_mm", "fine_mm")]
-        lines.append(
-            "| " + " | ".join(map(str, [group, row["count"], *cells, f"{row['beyond']:.2%}", row["seconds"]])) + " |"
-        )
+        rows.append((group, row["count"], *cells, f"{row['beyond']:.2%}", row["seconds"]))
+    title = "**Photos: mean difference between the photo's fine brightness and the relief's shading, and amplitudes**"
+    lines += ["", title, "", *table(_PORTRAIT_COLUMNS, rows)]
     return figures
 
 
@@ -104,11 +104,6 @@ def _errors(found: Sequence[SkinErrors], method: str) -> dict[str, float]:
 
 def _bands(found: Sequence[SkinErrors], lines: list[str]) -> dict[str, object]:
     """How large our waves are beside the true ones."""
-    lines += [
-        "",
-        "| waves | correlation: median | 10 % are below | gain | factor to the best |",
-        "|---|---|---|---|---|",
-    ]
     figures: dict[str, object] = {}
     for number, band in enumerate(BANDS_MM):
         own = [one.methods[OURS].bands[number] for one in found]
@@ -119,25 +114,29 @@ def _bands(found: Sequence[SkinErrors], lines: list[str]) -> dict[str, object]:
             "factor": _round(np.median([one.factor for one in own])),
         }
         figures[_name(band)] = row
-        lines.append(f"| {_name(band)} | " + " | ".join(map(str, row.values())) + " |")
+    rows = ((name, *row.values()) for name, row in figures.items())
+    lines += ["", *table(("waves", "correlation: median", "10 % are below", "gain", "factor to the best"), rows)]
     return figures
 
 
-def _table(lines: list[str], title: str, first: str, rows: dict[str, dict[str, float]]) -> None:
+def _error_table(lines: list[str], title: str, first: str, rows: dict[str, dict[str, float]]) -> None:
     names = [f"correlation {_name(band)}" for band in BANDS_MM]
-    lines += [
-        "",
-        title,
-        "",
-        f"| {first} | RMSE, mm | falls by | normals' error | falls by | beyond {WIDE_MM:g} mm | falls by | "
-        + " | ".join(names)
-        + " |",
-    ]
-    lines.append("|---" * (7 + len(names)) + "|")
+    columns = (
+        first,
+        "RMSE, mm",
+        "falls by",
+        "normals' error",
+        "falls by",
+        f"beyond {WIDE_MM:g} mm",
+        "falls by",
+        *names,
+    )
+    cells = []
     for label, row in rows.items():
-        shown = [row["rmse_mm"], f"{row['rmse_fall']:.1%}", f"{row['angle_deg']}°", f"{row['angle_fall']:.1%}"]
-        shown += [f"{row['wide_deg']}°", f"{row['wide_fall']:.1%}"]
-        lines.append("| " + " | ".join(map(str, [label, *shown, *(row[name] for name in names)])) + " |")
+        cells.append([label, row["rmse_mm"], f"{row['rmse_fall']:.1%}", f"{row['angle_deg']}°"])
+        cells[-1] += [f"{row['angle_fall']:.1%}", f"{row['wide_deg']}°", f"{row['wide_fall']:.1%}"]
+        cells[-1] += [row[name] for name in names]
+    lines += ["", title, "", *table(columns, cells)]
 
 
 def _portraits(own: Sequence[PortraitDetail]) -> dict[str, object]:

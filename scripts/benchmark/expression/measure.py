@@ -155,15 +155,17 @@ def load_truth(data: Path) -> Truth:
     return Truth(reference, make_painter(reference), places_on(reference, model), regions, {**regions, **sums})
 
 
-def measure_head(number: int, tools: Tools, truth: Truth) -> Errors | None:
-    """Errors on one held-out head; None where no face is found in its picture."""
+def measure_head(number: int, sources: tuple[str, ...], data: Path) -> Errors | None:
+    """Errors on one held-out head; None where no face is found in its picture. See the loaders for the rest."""
+    tools, truth = load_tools(sources), load_truth(data)
     sample = held_out_head(number, truth.reference)
     seen = _photograph(tools, truth, sample, sample.beta, (HEAD_SEED, number))
     return None if seen is None else _compare(fit_sources(tools, seen), truth, sample, sample.beta, seen).errors
 
 
-def measure_pair(number: int, tools: Tools, truth: Truth) -> PairErrors | None:
+def measure_pair(number: int, sources: tuple[str, ...], data: Path) -> PairErrors | None:
     """Errors on one ambiguous pair; None where a face is not found."""
+    tools, truth = load_tools(sources), load_truth(data)
     pair = ambiguous_pair(number, truth.reference, truth.places, truth.regions)
     betas = (pair.sample.beta, pair.other_beta)
     # The same random numbers twice: the same skin, light and background.

@@ -17,7 +17,7 @@ from facedetail_addon.core.observe.expression.types import EMOTIONS, LANDMARKS
 from facedetail_addon.core.observe.photo import read_photo
 from scripts.benchmark.expression.measure import Look, Tools, fit_sources, load_tools, see
 from scripts.training.fast_heads.renderer import FaceRenderer, make_renderer, render_faces
-from scripts.training.fast_heads.renderer.scenes import painted_looks, plain_scenes, simulate_landmarks
+from scripts.training.fast_heads.scenes import painted_looks, plain_scenes, simulate_landmarks
 
 LOOK_SEED, LOOKS = 73, 4
 WILD, ODD, EVEN = "wild", "london smiling, odd", "london smiling, even"
@@ -63,9 +63,9 @@ def list_photos(data: Path) -> list[tuple[str, Path]]:
     return wild + [(ODD if int(path.stem) % 2 else EVEN, path) for path in smiling]
 
 
-def measure_photo(photo: tuple[str, Path], emotions: EmotionTools) -> PhotoEmotions | None:
+def measure_photo(photo: tuple[str, Path], sources: tuple[str, ...]) -> PhotoEmotions | None:
     """Emotions of one photo; None where it cannot be read or shows no face."""
-    group, path = photo
+    (group, path), emotions = photo, load_emotion_tools(sources)
     tools = emotions.tools
     try:
         picture = read_photo(path)

@@ -39,7 +39,7 @@ from scripts.training.expression_dictionary.looks import portrait_looks
 from scripts.training.expression_dictionary.photos import odd_portraits, photo_pairs, training_photos
 from scripts.training.expression_dictionary.samples import sample_expressions
 from scripts.training.fast_heads.renderer import FaceRenderer, make_renderer, render_faces
-from scripts.training.fast_heads.renderer.scenes import painted_looks, sample_scenes, simulate_landmarks
+from scripts.training.fast_heads.scenes import painted_looks, sample_scenes, simulate_landmarks
 
 CHUNK = 1000
 SEED = 30

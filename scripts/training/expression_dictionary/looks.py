@@ -24,7 +24,7 @@ from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
-from scripts.training.fast_heads.renderer.scenes import painted_looks
+from scripts.training.fast_heads.scenes import painted_looks
 
 SEED = 23  # of the painted eyes, teeth and mouths
 

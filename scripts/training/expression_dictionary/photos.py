@@ -16,7 +16,7 @@ from facedetail_addon.core.observe.expression.reader import describe_photo
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
 from scripts.training.fast_heads.renderer import FaceRenderer, render_faces
-from scripts.training.fast_heads.renderer.scenes import sample_scenes, simulate_landmarks
+from scripts.training.fast_heads.scenes import sample_scenes, simulate_landmarks
 
 # Each fitted head is drawn in so many scenes, whose features are averaged.
 SCENES = 8

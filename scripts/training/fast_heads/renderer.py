@@ -20,7 +20,7 @@ from facedetail_addon.core.face_model.calibration import LandmarkCalibration, lo
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.observe.expression.face_crop import face_region
-from scripts.training.fast_heads.renderer.scenes import (
+from scripts.training.fast_heads.scenes import (
     Scenes,
     develop,
     painted_looks,
@@ -28,7 +28,7 @@ from scripts.training.fast_heads.renderer.scenes import (
     sh_basis,
     simulate_landmarks,
 )
-from scripts.training.fast_heads.renderer.surface import FaceSurface, prepare_surface
+from scripts.training.fast_heads.surface import FaceSurface, prepare_surface
 from scripts.training.heads.synthetic import head_rotation, random_expression
 
 BATCH = 16
