@@ -22,8 +22,10 @@ from scripts.benchmark.detail.heads import (
     SkinErrors,
     measure_head,
 )
-from scripts.training.heads.synthetic import HeadSample, sample_head
-from scripts.training.studio.photos import POSE, Found, Studio, look, open_studio, see_head, take_photo, true_relief
+from scripts.training.heads.samples import HeadSample, sample_head
+from scripts.training.studio.camera import see_head
+from scripts.training.studio.photos import POSE, Found, look, take_photo, true_relief
+from scripts.training.studio.studio import Studio, open_studio
 
 HEAD, HEADS, SKINS = 5, 8, 2
 """Of the benchmark: sharp photos, without glasses."""

@@ -31,7 +31,9 @@ from facedetail_addon.core.observe.expression.types import (
 )
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from scripts.training.heads.synthetic import PoseRange, make_painter, render_head, sample_head
+from scripts.training.heads.painter import make_painter
+from scripts.training.heads.picture import render_head
+from scripts.training.heads.samples import PoseRange, sample_head
 
 SIZE = 320
 HEADS = 16

@@ -42,7 +42,7 @@ from scripts.benchmark.expression.sets import (
     face_regions,
     held_out_head,
 )
-from scripts.training.heads.synthetic import render_head
+from scripts.training.heads.picture import render_head
 
 SETTINGS = settings_of((LANDMARKS,))
 PLACE = {area: place for place, area in enumerate(AREAS)}

@@ -21,7 +21,7 @@ from scripts.training.fast_heads.scenes import (
     sh_basis,
     simulate_landmarks,
 )
-from scripts.training.heads.synthetic import head_rotation
+from scripts.training.heads.samples import head_rotation
 
 SIZE = 96
 TEETH, REST = 0.9, 0.2

@@ -21,7 +21,7 @@ from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.model_import.importers.bfm_hdf5 import IBUG_OF_NAME
 from scripts.benchmark.reference_heads import load_reference_heads
 from scripts.harness import data_folder, description, errors_told
-from scripts.training.heads.synthetic import random_expression
+from scripts.training.heads.samples import random_expression
 
 _EYES = (slice(36, 42), slice(42, 48))
 _EYE_REACH_MM = 25.0

@@ -13,14 +13,8 @@ from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
 from scripts.benchmark.appearance.lights import Light, random_light
-from scripts.training.heads.synthetic import (
-    HeadSample,
-    Painter,
-    PoseRange,
-    make_painter,
-    random_albedo,
-    sample_head,
-)
+from scripts.training.heads.painter import Painter, make_painter, random_albedo
+from scripts.training.heads.samples import HeadSample, PoseRange, sample_head
 
 SEED = 421
 SIZE = 512

@@ -45,7 +45,7 @@ from scripts.benchmark.appearance.measure import (
     light_errors,
 )
 from scripts.benchmark.appearance.settings import SETTINGS, load_models
-from scripts.training.heads.synthetic import Painter
+from scripts.training.heads.painter import Painter
 
 SAMPLES = 48
 _VERSION = 1  # of the pictures; part of their names in the cache

@@ -28,21 +28,12 @@ from scripts.benchmark.detail.measure import (
     rms,
 )
 from scripts.benchmark.detail.pictures import write_skin
-from scripts.training.heads.synthetic import sample_head
+from scripts.training.heads.samples import sample_head
 from scripts.training.skin.folds import random_person
 from scripts.training.skin.relief import make_relief
-from scripts.training.studio.photos import (
-    POSE,
-    SIZES,
-    Example,
-    Seen,
-    Studio,
-    look,
-    open_studio,
-    see_head,
-    take_photo,
-    true_relief,
-)
+from scripts.training.studio.camera import Seen, see_head
+from scripts.training.studio.photos import POSE, SIZES, Example, look, take_photo, true_relief
+from scripts.training.studio.studio import Studio, open_studio
 
 SEED = 5077  # not that of the training set
 OURS, DARK, LINEAR, NOTHING = "ours", "dark is deep, best factor", "linear shape from shading, best", "no relief"

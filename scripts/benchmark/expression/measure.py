@@ -30,7 +30,9 @@ from scripts.benchmark.expression.sets import (
     places_on,
 )
 from scripts.benchmark.reference_heads import load_reference_heads
-from scripts.training.heads.synthetic import HeadSample, Painter, make_painter, render_head
+from scripts.training.heads.painter import Painter, make_painter
+from scripts.training.heads.picture import render_head
+from scripts.training.heads.samples import HeadSample
 
 # Controls. A reading also lets the fit ask a lower price of expressions: what does that alone bring? And what does the
 # reading of the other face of an ambiguous pair bring?

@@ -9,7 +9,7 @@ from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.fit.bounded import minimise_in_box
 from facedetail_addon.core.geometry.nearest import ClosestPoints
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
-from scripts.training.heads.synthetic import HeadSample, PoseRange, sample_head
+from scripts.training.heads.samples import HeadSample, PoseRange, sample_head
 
 # Calibration (20), dictionary (30 to 39) and the geometry benchmark (99) start with other numbers.
 HEAD_SEED, PAIR_SEED = 71, 72

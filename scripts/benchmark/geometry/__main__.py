@@ -27,7 +27,7 @@ from scripts.benchmark.geometry.candidates import builtin_candidate, installed_c
 from scripts.benchmark.geometry.measure import OUR_FIT, Tools, measure_view
 from scripts.benchmark.reference_heads import load_reference_heads
 from scripts.harness import benchmark, benchmark_arguments, data_folder, progress, table
-from scripts.training.heads.synthetic import make_painter
+from scripts.training.heads.painter import make_painter
 
 STAGES = ("stage (on a 512 px photo)", "seconds", "peak memory so far, MB")
 ADVANTAGE = "The true heads are ICT-FaceKit's: the built-in head and others made from the kit have an advantage."

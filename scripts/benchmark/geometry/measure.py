@@ -15,7 +15,9 @@ from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from scripts.benchmark.geometry.candidates import DENSE, SPARSE, Candidate
 from scripts.benchmark.geometry.now import SEVEN_OF_68, scan_to_mesh
-from scripts.training.heads.synthetic import HeadSample, Painter, render_head, sample_head
+from scripts.training.heads.painter import Painter
+from scripts.training.heads.picture import render_head
+from scripts.training.heads.samples import HeadSample, sample_head
 from scripts.training.landmark_calibration.embedding import visible_skin
 
 # Seeds of the calibration start with another number: these heads were never measured.

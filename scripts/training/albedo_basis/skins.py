@@ -13,6 +13,8 @@ from facedetail_addon.core.rendering.harmonics import rotation
 from facedetail_addon.core.uv.types import Atlas
 from scripts.training.albedo_basis.portraits import BANDS, PLAIN, Portrait
 
+HELD_OUT, SEED = 10, 5
+LEAST_KNOWN = 0.12  # texels that a smaller share of all people shows are not learned
 _FULL = 0.3  # confidence from which on the portrait's own texel counts alone
 _HAIRY = ("forehead", "cheeks", "ears", "neck", "scalp")  # where hair or clothes may lie over the skin
 _BROW_MM, _LID_MM = 9.0, 10.0  # so near to brows and eyes what is dark is no hair that hangs over the face
@@ -57,6 +59,46 @@ def skin_of(portrait: Portrait, light: np.ndarray, model: FaceModel, atlas: Atla
     weight = own_weight + other_weight
     albedo = (own * own_weight[..., None] + other * other_weight[..., None]) / np.maximum(weight, 1e-6)[..., None]
     return PortraitSkin(portrait.person, portrait.group, albedo.clip(*_ALBEDO_RANGE), weight.astype(np.float32))
+
+
+def people_of(portraits: list[Portrait], light: np.ndarray, model: FaceModel, atlas: Atlas) -> list[PortraitSkin]:
+    """One albedo per person: the weighted mean of their portraits."""
+    by_person: dict[str, list[PortraitSkin]] = {}
+    for portrait in portraits:
+        by_person.setdefault(portrait.person, []).append(skin_of(portrait, light, model, atlas))
+    out = []
+    for person, skins in sorted(by_person.items()):
+        weight = sum(skin.weight for skin in skins)
+        albedo = sum(skin.albedo * skin.weight[..., None] for skin in skins) / np.maximum(weight, 1e-6)[..., None]
+        out.append(PortraitSkin(person, skins[0].group, albedo, np.minimum(weight, 1)))
+    return out
+
+
+def known_share(skins: list[PortraitSkin], covered: np.ndarray) -> np.ndarray:
+    """(S, S) float32: how well people show a texel or its mirror image; 0 where they hardly do."""
+    share = np.mean([skin.weight for skin in skins], axis=0)
+    share = np.maximum(share, share[:, ::-1]) * covered * covered[:, ::-1]
+    soft = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5)
+    known = np.clip((soft - LEAST_KNOWN) / 0.2, 0, 1) * (share > LEAST_KNOWN / 2)
+    return np.minimum(known, known[:, ::-1]).astype(np.float32)
+
+
+def people_apart(skins: list[PortraitSkin]) -> set[str]:
+    """People of every group, to be kept apart."""
+    rng = np.random.default_rng(SEED)
+    order = rng.permutation([skin.person for skin in skins])
+    group = {skin.person: skin.group for skin in skins}
+    chosen: list[str] = []
+    groups = sorted(set(group.values()))
+    for turn in range(len(order)):
+        wanted = groups[turn % len(groups)]
+        for person in order:
+            if group[person] == wanted and person not in chosen:
+                chosen.append(person)
+                break
+        if len(chosen) >= HELD_OUT:
+            break
+    return set(chosen)
 
 
 def _tone(

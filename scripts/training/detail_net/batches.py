@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from facedetail_addon.core.detail.dfdn import PATCH, level_channel
-from scripts.training.detail_net.make_set import HELD_OUT
-from scripts.training.detail_net.patches import LIMIT, STEP_MM
+from scripts.training.detail_net.patches import HELD_OUT, LIMIT, STEP_MM
 
 
 class Patches:

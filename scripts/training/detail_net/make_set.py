@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make the supervised training set of the detail networks: patches of synthetic photos with known relief.
 
-    python scripts/training/make_detail_set.py [--heads 600] [--photos 4] [--jobs 2] [--cache FOLDER]
-    FACEDETAIL_DATA=… python scripts/training/make_detail_set.py --real 160 [--jobs 2] [--cache FOLDER]
+    python -m scripts.training.detail_net.make_set [--heads 600] [--photos 4] [--jobs 2] [--cache FOLDER]
+    FACEDETAIL_DATA=… python -m scripts.training.detail_net.make_set --real 160 [--jobs 2] [--cache FOLDER]
 
 One file per head; those that are there already are kept, so a run that was stopped goes on. A photo takes about four
 seconds of one core. ``--real`` adds patches of real photos, whose relief nobody knows.
@@ -10,56 +10,43 @@ seconds of one core. ``--real`` adds patches of real photos, whose relief nobody
 
 import argparse
 import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: threads of several processes only wait for each other
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-import sys
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from facedetail_addon.core.observe.photo import read_photo
-from scripts.training.detail_net.patches import PATCH, encode
-from scripts.training.studio.photos import Studio, look, make_examples, open_studio
+from scripts.harness import CACHE, data_folder, description, errors_told, measured, processes, whole_file
+from scripts.training.detail_net.patches import PATCH, SEED, encode
+from scripts.training.studio.photos import look, make_examples
+from scripts.training.studio.studio import Studio, open_studio
 
-DEFAULT_CACHE = Path.home() / ".cache" / "facedetail" / "detail"
-SEED = 31
-HELD_OUT = 20  # every so manyth head is for validation only
 _PATCHES = 12  # per photo
 _LEAST = 0.4  # of a patch shows skin
 
 
+@errors_told()
 def main() -> None:
     options = _arguments()
     options.cache.mkdir(parents=True, exist_ok=True)
     if options.real:
-        _make(real_photos(options.real), make_photo_file, options)
-        return
-    missing = [
-        n for n in range(options.first, options.first + options.heads) if not head_file(options.cache, n).is_file()
-    ]
-    _make([(n, options.photos) for n in missing], make_head_file, options)
-
-
-def _make(tasks: list[tuple], make: Callable, options: argparse.Namespace) -> None:
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        for done, (number, count) in enumerate(pool.map(partial(make, options.cache), tasks), 1):
-            print(f"{number}: {count} patches ({done} of {len(tasks)})", flush=True)
+        tasks, make = real_photos(options.real), make_photo_file
+    else:
+        numbers = range(options.first, options.first + options.heads)
+        tasks = [(number, options.photos) for number in numbers if not head_file(options.cache, number).is_file()]
+        make = make_head_file
+    with processes(options.jobs) as pool:
+        counts = measured(pool, partial(make, options.cache), tasks)
+    print(f"{sum(counts)} patches in {len(tasks)} new files of {options.cache}")
 
 
 def real_photos(count: int) -> list[tuple[int, Path]]:
     """Half portraits of london/, half pictures of wild/, evenly picked, with numbers."""
-    data = os.environ.get("FACEDETAIL_DATA")
-    if not data:
-        sys.exit("error: FACEDETAIL_DATA is not set\ntry: set it to the folder that holds london/ and wild/")
+    data = data_folder("london/ and wild/")
     out: list[Path] = []
     for pattern in ("london/*/*.jpg", "wild/*.jpg"):
-        every = sorted(Path(data).glob(pattern))
+        every = sorted(data.glob(pattern))
         out += [every[i] for i in np.linspace(0, len(every) - 1, count // 2).astype(int)]
     return list(enumerate(out))
 
@@ -69,8 +56,8 @@ def head_file(cache: Path, number: int) -> Path:
     return cache / f"head_{number:05d}.npz"
 
 
-def make_head_file(cache: Path, task: tuple[int, int]) -> tuple[int, int]:
-    """Photograph one head and keep its patches.
+def make_head_file(cache: Path, task: tuple[int, int]) -> int:
+    """Photograph one head and keep its patches; how many.
 
     Args:
         task: number of the head, and how many photos.
@@ -82,11 +69,11 @@ def make_head_file(cache: Path, task: tuple[int, int]) -> tuple[int, int]:
         mask = example.inputs.mask * example.valid
         for window in _windows(mask, rng):
             arrays.append(encode(example.inputs, mask, example.medium, example.fine, window))
-    return number, _keep(head_file(cache, number), arrays)
+    return _keep(head_file(cache, number), arrays)
 
 
-def make_photo_file(cache: Path, task: tuple[int, Path]) -> tuple[int, int]:
-    """Keep patches of a real photo, with relief 0.
+def make_photo_file(cache: Path, task: tuple[int, Path]) -> int:
+    """Keep patches of a real photo, with relief 0; how many.
 
     Args:
         task: number and file of the photo.
@@ -98,16 +85,14 @@ def make_photo_file(cache: Path, task: tuple[int, Path]) -> tuple[int, int]:
         mask = found.inputs.mask
         for window in _windows(mask, np.random.default_rng((SEED, number))):
             arrays.append(encode(found.inputs, mask, np.zeros_like(mask), np.zeros_like(mask), window))
-    return number, _keep(cache / f"photo_{number:05d}.npz", arrays)
+    return _keep(cache / f"photo_{number:05d}.npz", arrays)
 
 
 def _keep(path: Path, arrays: list[dict[str, np.ndarray]]) -> int:
     """Write patches, whole or not at all; how many."""
-    partial_path = path.with_name(f".{path.name}")
-    with partial_path.open("wb") as file:
-        stacked = {key: np.stack([a[key] for a in arrays]) for key in arrays[0]} if arrays else {}
-        np.savez(file, count=np.int32(len(arrays)), **stacked)
-    partial_path.rename(path)
+    stacked = {key: np.stack([a[key] for a in arrays]) for key in arrays[0]} if arrays else {}
+    with whole_file(path) as unfinished:
+        np.savez(unfinished, count=np.int32(len(arrays)), **stacked)
     return len(arrays)
 
 
@@ -126,18 +111,17 @@ def _windows(mask: np.ndarray, rng: np.random.Generator) -> list[tuple[slice, sl
 @cache
 def _studio() -> Studio:
     """Loaded once per process."""
-    cv2.setNumThreads(1)
     return open_studio()
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = description(__doc__)
     parser.add_argument("--heads", type=int, default=600, help="how many")
     parser.add_argument("--first", type=int, default=0, help="number of the first head")
     parser.add_argument("--photos", type=int, default=4, help="of each head, with different skin and light")
     parser.add_argument("--real", type=int, default=0, help="make so many files of real photos instead")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="folder of the set")
+    parser.add_argument("--cache", type=Path, default=CACHE / "detail", help="folder of the set")
     return parser.parse_args()
 
 

@@ -6,6 +6,9 @@ import numpy as np
 
 from facedetail_addon.core.detail.inputs import DetailInputs
 
+SEED = 31
+HELD_OUT = 20
+"""Every so manyth head is for validation only."""
 PATCH = 256
 """Texels per side."""
 SMOOTH = 32

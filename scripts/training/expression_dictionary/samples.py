@@ -4,7 +4,7 @@
 import numpy as np
 
 from facedetail_addon.core.face_model.model import FaceModel
-from scripts.training.heads.synthetic import random_expression
+from scripts.training.heads.samples import random_expression
 
 PCA_LIMIT = 3.0
 # Shares: near neutral, an emotion's muscles together, and any few muscles.

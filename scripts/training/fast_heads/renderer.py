@@ -1,35 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Grey aligned crops of random faces, hundreds a second on one core: the pictures of the expression dictionary.
 
-    python scripts/training/fast_heads.py [--count 500] [--sheet FILE]
-
 Heads are drawn as clouds of small surface pieces: a batch of heads is a few products of (sparse) matrices, the nearest
-pieces of each pixel are found with a depth buffer and averaged. Draws as many crops as asked and prints how fast.
+pieces of each pixel are found with a depth buffer and averaged.
 """
 
-import argparse
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration
-from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
+from facedetail_addon.core.face_model.calibration import LandmarkCalibration
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.observe.expression.face_crop import face_region
 from scripts.training.fast_heads.scenes import (
     Scenes,
     develop,
-    painted_looks,
-    sample_scenes,
     sh_basis,
-    simulate_landmarks,
 )
 from scripts.training.fast_heads.surface import FaceSurface, prepare_surface
-from scripts.training.heads.synthetic import head_rotation, random_expression
+from scripts.training.heads.samples import head_rotation
 
 BATCH = 16
 FOCAL_PX = 1000.0
@@ -273,36 +264,3 @@ def _reduced(fine: np.ndarray) -> np.ndarray:
         fine = (fine[0 : last - 3 : 2] + fine[3:last:2] + 3 * (fine[1 : last - 2 : 2] + fine[2 : last - 1 : 2])) / 4
         fine = np.moveaxis(fine, 0, axis)
     return fine
-
-
-def main() -> None:
-    options = _arguments()
-    torch.set_num_threads(1)
-    rng = np.random.default_rng(options.seed)
-    model, calibration = load_named_model(BUILTIN), load_calibration()
-    began = time.perf_counter()
-    renderer = make_renderer(model, calibration, painted_looks(model, 64, rng))
-    print(f"prepared in {time.perf_counter() - began:.1f} s: {renderer.surface.pieces.shape[0]} pieces")
-    alpha = rng.standard_normal((options.count, len(model.identity_basis))).clip(-3, 3)
-    beta = np.array([random_expression(rng, model) for _ in range(options.count)])
-    scenes = sample_scenes(rng, options.count, len(renderer.looks))
-    points = simulate_landmarks(calibration, alpha, beta, scenes.yaw_deg, scenes.pitch_deg, rng)
-    began = time.perf_counter()
-    crops = render_faces(renderer, alpha, beta, scenes, points)
-    print(f"{options.count / (time.perf_counter() - began):.0f} crops a second")
-    if options.sheet:
-        shown = crops[: len(crops) // 10 * 10 or len(crops)][:80]
-        rows = shown.reshape(-1, min(10, len(shown)), *shown.shape[1:])
-        cv2.imwrite(str(options.sheet), np.vstack([np.hstack(row) for row in rows]))
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=500, help="crops to draw")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other faces")
-    parser.add_argument("--sheet", type=Path, help="PNG of the first eighty")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    main()

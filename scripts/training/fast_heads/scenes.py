@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from facedetail_addon.core.colour import LUMINANCE, to_srgb
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, pose_terms
 from facedetail_addon.core.face_model.model import FaceModel
-from scripts.training.heads.synthetic import make_painter, random_albedo
+from scripts.training.heads.painter import make_painter, random_albedo
 
 SKIN, EYE, SOCKET = 0, 1, 4
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 MAX_YAW_DEG, MAX_PITCH_DEG, MAX_ROLL_DEG = 30.0, 15.0, 10.0
 
 
@@ -165,16 +165,11 @@ def develop(linear: np.ndarray, coverage: np.ndarray, scenes: Scenes) -> np.ndar
         (B, S, S) uint8, sRGB-encoded.
     """
     mean = (linear * coverage).sum((1, 2)) / np.maximum(coverage.sum((1, 2)), 1e-6)
-    face = _encode(linear * (scenes.tone / np.maximum(mean, 1e-6))[:, None, None].astype(np.float32))
-    middle = _encode(scenes.tone.astype(np.float32))[:, None, None]
+    face = to_srgb(linear * (scenes.tone / np.maximum(mean, 1e-6))[:, None, None].astype(np.float32))
+    middle = to_srgb(scenes.tone.astype(np.float32))[:, None, None]
     face = middle + (face - middle) * scenes.contrast[:, None, None].astype(np.float32)
     pictures = [_degrade(*pair, scenes, index) for index, pair in enumerate(zip(face, coverage, strict=True))]
     return np.array(pictures)
-
-
-def _encode(linear: np.ndarray) -> np.ndarray:
-    linear = linear.clip(0, 1)
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def _degrade(face: np.ndarray, coverage: np.ndarray, scenes: Scenes, index: int) -> np.ndarray:

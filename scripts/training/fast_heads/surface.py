@@ -10,7 +10,8 @@ from facedetail_addon.core.face_model.model import FaceModel, split_quads
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.region import Region
 from facedetail_addon.core.rendering.primary_rays import ambient_occlusion, trace_image
-from scripts.training.heads.synthetic import drawn_parts, head_rotation
+from scripts.training.heads.painter import drawn_parts
+from scripts.training.heads.samples import head_rotation
 
 # The skin lies over eyes, teeth and sockets by less than the depth buffer can tell: what lies under it is set back.
 UNDER_SKIN_MM = 2.5

@@ -30,7 +30,9 @@ from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.face_model.normalise import normalise_landmarks
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker, Plan
-from scripts.training.heads.synthetic import make_painter, render_head, sample_head
+from scripts.training.heads.painter import make_painter
+from scripts.training.heads.picture import render_head
+from scripts.training.heads.samples import sample_head
 from scripts.training.landmark_calibration.embedding import contour_paths, embed_landmarks
 
 CHUNK = 100

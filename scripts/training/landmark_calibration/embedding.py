@@ -13,7 +13,7 @@ from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.geometry.nearest import ClosestPoints
 from facedetail_addon.core.rendering.primary_rays import interpolate
 from facedetail_addon.core.rendering.rays import RayScene
-from scripts.training.heads.synthetic import make_painter
+from scripts.training.heads.painter import make_painter
 
 IRIS_START, IRIS_POINTS = 468, 5
 RAY_HEADS, MOTION_HEADS = 300, 250

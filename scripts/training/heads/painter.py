@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Synthetic photos of heads with known shape: primary rays, painted brows, lips, lashes, eyes and hair.
+"""What is painted on heads: brows, lips, lashes, eyes, hair, and skin of random colour.
 
 Everything painted is a function of the *rest position* of a surface point (where it lies on the model's mean head) and
 of the model's 68 landmarks, so any face model can be drawn and the paint follows identity and expression.
@@ -14,45 +14,15 @@ from scipy.ndimage import map_coordinates
 
 from facedetail_addon.core.face_model.gaze import eye_centre, pupil_vertex
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart
-from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.model_import.adapt import FILM, LASHES
-from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate, vertex_normals
-from facedetail_addon.core.rendering.rays import Hits, RayScene
+from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.rays import RayScene
 
 MAP_STEP_MM = 0.25
 MAP_RANGE_MM = 128.0
 IRIS_RADIUS_MM = 6.2
 EYE_RADIUS_MM = 12.0
 PUPIL_RADIUS_MM = 2.2
-
-
-@dataclass(frozen=True)
-class PoseRange:
-    """Limits of the random views: degrees, mm from the camera to the head, and the shares of special cases."""
-
-    yaw_deg: float = 45.0
-    pitch_deg: float = 20.0
-    roll_deg: float = 15.0
-    near_mm: float = 450.0
-    far_mm: float = 2500.0
-    neutral_share: float = 0.3
-
-
-@dataclass(frozen=True)
-class HeadSample:
-    """One synthetic head: coefficients and camera.
-
-    Attributes:
-        alpha: (K,) float32 σ units. beta: (E,) float32 in [0, 1].
-        yaw_deg, pitch_deg: pose; yaw positive to the subject's own left, pitch positive downwards.
-        camera: what the picture is taken with.
-    """
-
-    alpha: np.ndarray
-    beta: np.ndarray
-    yaw_deg: float
-    pitch_deg: float
-    camera: PerspectiveCamera
 
 
 @dataclass(frozen=True)
@@ -86,7 +56,7 @@ class Painter:
 
 
 def make_painter(model: FaceModel) -> Painter:
-    """Prepare a model for :func:`render_head` (half a second)."""
+    """Prepare a model for being drawn (half a second)."""
     marks = model.landmarks68.points(model.mean)
     lids = np.minimum(*(_signed_distance(_curve(marks[i : i + 6, :2], closed=True)) for i in (36, 42)))
     eye_parts = [piece for piece in model.parts if piece.name in ("eye_left", "eye_right")]
@@ -135,117 +105,6 @@ def _eyes(model: FaceModel, parts: list[MeshPart], marks: np.ndarray) -> tuple[n
     eyes = [model.mean[piece.start : piece.stop] for piece in parts]
     pupils = [eye[pupil_vertex(piece, eye)] for piece, eye in zip(parts, eyes, strict=True)]
     return np.array([eye_centre(eye) for eye in eyes]), np.array(pupils)
-
-
-def sample_head(
-    rng: np.random.Generator,
-    model: FaceModel,
-    size: int = 256,
-    pose: PoseRange = PoseRange(),
-    yaw_deg: float | None = None,
-) -> HeadSample:
-    """A random identity, expression and view.
-
-    Args:
-        rng: all randomness comes from here. size: side of the square picture in px.
-        pose: limits. yaw_deg: fixes the yaw (and keeps pitch and roll small), for the benchmark.
-    """
-    alpha = rng.standard_normal(len(model.identity_basis)).clip(-3, 3).astype(np.float32)
-    neutral = rng.random() < pose.neutral_share
-    beta = np.zeros(len(model.expression_names), np.float32) if neutral else random_expression(rng, model)
-    if yaw_deg is None:
-        yaw = pose.yaw_deg * (rng.beta(1.6, 1.6) * 2 - 1)
-        pitch, roll = (limit * rng.normal() * 0.45 for limit in (pose.pitch_deg, pose.roll_deg))
-    else:
-        yaw, pitch, roll = yaw_deg, 3 * rng.normal(), 3 * rng.normal()
-    distance = np.exp(rng.uniform(np.log(pose.near_mm), np.log(pose.far_mm)))
-    rotation = np.diag([1.0, -1.0, -1.0]) @ head_rotation(yaw, pitch, roll)
-    marks = model.landmarks68.points(model.mean)
-    height = np.linalg.norm(marks[8] - marks[27]) * rng.uniform(1.9, 2.6)
-    focal = size * distance / height
-    center = (marks[8] + marks[27]) / 2 + rng.normal(size=3) * 6
-    translation = np.array([0, 0, distance]) - rotation @ center
-    camera = PerspectiveCamera(rotation, translation, float(focal), np.array([size / 2, size / 2]), (size, size))
-    return HeadSample(alpha, beta, float(yaw), float(pitch), camera)
-
-
-def head_rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
-    """(3, 3) turn of the head: roll after pitch after yaw, degrees."""
-    y, p, r = np.radians([yaw_deg, pitch_deg, roll_deg])
-    about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
-    about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    return about_z @ about_x @ about_y
-
-
-def random_expression(rng: np.random.Generator, model: FaceModel) -> np.ndarray:
-    """(E,) float32: a few muscles at once, left and right mostly together, gaze and blink."""
-    names = model.expression_names
-    beta = dict.fromkeys(names, 0.0)
-
-    def pick(stems: tuple[str, ...], count: int, limit: float):
-        for stem in rng.choice(stems, count, replace=False):
-            value = limit * rng.beta(1.2, 1.8)
-            for side in ("", "Left", "Right"):
-                if stem + side in beta:
-                    beta[stem + side] = max(beta[stem + side], value * rng.choice([1, 1, 1, rng.random()]))
-
-    pick(("browDown", "browInnerUp", "browOuterUp"), rng.integers(0, 3), 1.0)
-    pick(("cheekPuff", "cheekSquint", "noseSneer"), rng.integers(0, 2), 0.8)
-    pick(("eyeBlink", "eyeSquint", "eyeWide"), rng.integers(0, 2), 0.8)
-    pick(("jawOpen", "jawForward", "jawLeft", "jawRight"), rng.integers(0, 2), 0.8)
-    if rng.random() < 0.3:
-        pick(("jawOpen",), 1, 0.9)
-    if rng.random() < 0.4:
-        pick(("mouthSmile",), 1, 1.0)
-    others = tuple(sorted({n.removesuffix("Left").removesuffix("Right") for n in names if n.startswith("mouth")}))
-    pick(others, rng.integers(0, 4), 0.8)
-    if rng.random() < 0.6:
-        sideways, upwards = rng.uniform(-0.7, 0.7), rng.uniform(-0.5, 0.5)
-        gaze = {
-            **dict.fromkeys(("eyeLookOutLeft", "eyeLookInRight"), sideways),
-            **dict.fromkeys(("eyeLookInLeft", "eyeLookOutRight"), -sideways),
-            **dict.fromkeys(("eyeLookUpLeft", "eyeLookUpRight"), upwards),
-            **dict.fromkeys(("eyeLookDownLeft", "eyeLookDownRight"), -upwards),
-        }
-        beta.update({name: max(value, 0.0) for name, value in gaze.items() if name in beta})
-    return np.array([beta[name] for name in names], np.float32)
-
-
-def render_head(
-    painter: Painter, vertices: np.ndarray, camera: PerspectiveCamera, rng: np.random.Generator
-) -> tuple[np.ndarray, Hits]:
-    """Draw a head in a random look and light.
-
-    Args:
-        vertices: (V, 3) mm posed head, in the painter's vertex order.
-        camera: square or not, its image_size is the picture's.
-
-    Returns:
-        (H, W, 3) uint8 sRGB and the hits of the primary rays, row by row.
-    """
-    width, height = camera.image_size
-    scene = RayScene(vertices, painter.triangles)
-    origins, directions = camera_rays(camera)
-    hits = scene.cast(origins, directions)
-    seen = np.flatnonzero(hits.triangle >= 0)
-    front = Hits(hits.triangle[seen], hits.barycentric[seen], hits.distance[seen])
-    normals = vertex_normals(vertices, painter.triangles)
-    values = interpolate(front, painter.triangles, np.concatenate([painter.rest, normals, painter.ambient], axis=1))
-    rest, normal, ambient = values[:, :3], values[:, 3:6], values[:, 6:]
-    normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
-    part = painter.part[front.triangle]
-    albedo = random_albedo(painter, rest, part, rng)
-    points = origins[seen] + directions[seen] * front.distance[:, None]
-    light = _light(scene, points, normal, ambient, directions[seen], camera, part, rng)
-    color = np.zeros((height * width, 3), np.float32)
-    color[:] = _background(rng, width, height)
-    color[seen] = albedo * light[0] + light[1]
-    picture = np.clip(color * rng.uniform(0.8, 1.3), 0, 1).reshape(height, width, 3)
-    picture = np.where(picture <= 0.0031308, picture * 12.92, 1.055 * picture ** (1 / 2.4) - 0.055)
-    picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.7))
-    picture = picture + rng.normal(size=picture.shape) * rng.uniform(0, 0.02)
-    return (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8), hits
 
 
 def _curve(points: np.ndarray, closed: bool = False) -> np.ndarray:
@@ -354,35 +213,3 @@ def _blotches(rest: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(N, 1) a sum of random waves over the skin: colour that is no shape."""
     waves = rng.standard_normal((12, 3)) * rng.uniform(0.01, 0.15, size=(12, 1))
     return np.sin(rest @ waves.T + rng.uniform(0, 6.3, 12)) @ rng.normal(size=(12, 1)) * 0.02
-
-
-def _light(
-    scene: RayScene, points: np.ndarray, normal: np.ndarray, ambient: np.ndarray, view: np.ndarray,
-    camera: PerspectiveCamera, part: np.ndarray, rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Diffuse factor (N, 3) and added shine (N, 1): sky, a key light with or without shadow, a weak second light."""
-    sky_color = 1 + rng.normal(size=3) * 0.05
-    up = normal @ camera.rotation.T
-    sky = (0.75 - 0.25 * up[:, 1:2]) * ambient ** rng.uniform(0.5, 1.2) * sky_color
-    strength = rng.uniform(0.25, 1.0)
-    total, shine = sky * (1 - 0.6 * strength), np.zeros((len(points), 1))
-    for power in (strength, strength * rng.uniform(0, 0.5)):
-        towards = np.array([rng.normal() * 0.7, -rng.uniform(-0.1, 1.2), -1.0])
-        towards = camera.rotation.T @ (towards / np.linalg.norm(towards))
-        facing = np.maximum(normal @ towards, 0)[:, None]
-        if rng.random() < 0.4:
-            blocked = scene.occluded(points + normal * 0.5, np.broadcast_to(towards, points.shape))
-            facing = facing * (1 - rng.uniform(0.4, 0.9) * blocked[:, None])
-        total = total + facing * power * (1 + rng.normal(size=3) * 0.04)
-        half = towards - view
-        half /= np.linalg.norm(half, axis=1, keepdims=True)
-        gloss = np.where(part[:, None] == 1, 200.0, 18.0)
-        weight = np.where(part[:, None] == 1, 0.8, 0.08 * rng.random())
-        shine = shine + weight * power * np.maximum((normal * half).sum(1, keepdims=True), 0) ** gloss
-    return total, shine
-
-
-def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    coarse = (rng.uniform(0, 1, (3, 3, 1)) ** 2 + rng.normal(size=(3, 3, 3)) * 0.08) * rng.uniform(0.1, 0.9)
-    smooth = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    return smooth.reshape(-1, 3).clip(0, 1)
