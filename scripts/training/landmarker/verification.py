@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare the converted networks with the originals (called by ``convert_landmarker.py --verify``).
+"""Compare the converted networks with the originals (called by ``--verify``).
 
 1. Every part of both networks without custom operators, in the TFLite interpreter (ai-edge-litert), on the same input.
 2. With mediapipe installed: the whole attention mesh, custom operators included, in MediaPipe's own interpreter.
