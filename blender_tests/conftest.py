@@ -10,9 +10,12 @@ import pytest
 from facedetail_addon.core.eyes.types import DEFAULT_EYES
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.fit.types import HeadFit, PoseFit
 from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
-from facedetail_addon.core.observe.expression.types import EMOTIONS, PRIOR_AND_LANDMARKS, Emotion
-from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.core.observe.expression.types import EMOTIONS, PRIOR_AND_LANDMARKS, Emotion, ExpressionPrior
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.core.observe.types import CameraPrior, Observation
+from facedetail_addon.core.result.record import HeadRecord, PhotoLight, Reconstruction
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas
 
@@ -82,34 +85,41 @@ def make_reconstruction(
     camera = look_at_head(image_size, center_px or (image_size[0] / 2, image_size[1] / 2), yaw_deg)
     vertices, neutral = model.vertices(alpha, beta), model.vertices(alpha)
     landmarks_mm = model.landmarks68.points(vertices).astype(np.float32)
-    return Reconstruction(
+    mesh_px = np.zeros((478, 3), np.float32)
+    mesh_px[:68, :2] = camera.project(landmarks_mm)
+    landmarks = FaceLandmarks(mesh_px, mesh_px[:68, :2].copy(), np.zeros(4, np.float32), 1.0, 0, yaw_deg)
+    photo = _gradient(image_size[1], image_size[0])
+    observation = Observation(
+        landmarks=landmarks,
+        camera_prior=CameraPrior(image_size, camera.center_px, camera.focal_px),
+        emotion=_surprise(),
+        expression_prior=ExpressionPrior(beta, np.eye(len(beta)), 1.0),
         photo_name=photo_name,
-        photo=_gradient(image_size[1], image_size[0]),
+        pixels=photo,
+    )
+    affine = AffineCamera(np.array([[1.0, 0, 0, image_size[0] / 2], [0, -1.0, 0, image_size[1] / 2]]))
+    pose = PoseFit(beta, affine, camera, vertices, landmarks_mm, 1.0)
+    record = HeadRecord(
         face_model=model.name,
         landmarker="mesh",
-        expression_names=model.expression_names,
-        alpha=alpha,
-        beta=beta,
-        native_beta=np.zeros(0, np.float32),
         expression_source=PRIOR_AND_LANDMARKS,
-        emotion=_surprise(),
-        affine=AffineCamera(np.array([[1.0, 0, 0, image_size[0] / 2], [0, -1.0, 0, image_size[1] / 2]])),
-        perspective=camera,
-        landmarks68_px=camera.project(landmarks_mm).astype(np.float32),
-        landmarks68_mm=landmarks_mm,
-        vertices=vertices,
-        vertices_neutral=neutral,
-        gamma=rng.normal(0, 0.5, 60).astype(np.float32),
-        sh_radiance=_soft_light(),
+        expression_names=model.expression_names,
+        observations=(observation,),
+        fit=HeadFit(alpha, neutral, (pose,)),
+        lights=(PhotoLight(rng.normal(0, 0.5, 60).astype(np.float32), _soft_light()),),
         eyes=DEFAULT_EYES,
-        albedo=_checker(256),
-        roughness=np.full((256, 256), 128, np.uint8),
-        specular=np.full((256, 256), 128, np.uint8),
-        **_waves(256),
-        confidence=np.ones((256, 256), np.float32),
         stage_seconds={"photo": 0.1},
         notices=(),
     )
+    maps = {
+        "photo": photo,
+        "albedo": _checker(256),
+        "roughness": np.full((256, 256), 128, np.uint8),
+        "specular": np.full((256, 256), 128, np.uint8),
+        **_waves(256),
+        "confidence": np.ones((256, 256), np.float32),
+    }
+    return Reconstruction(record, maps)
 
 
 def _surprise() -> Emotion:

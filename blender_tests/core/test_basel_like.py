@@ -6,8 +6,8 @@ import pytest
 
 from blender_tests.core.external_files import quiet
 from blender_tests.core.test_sparse_fit import FOCAL, SIZE, distance, view
+from blender_tests.made_up import fit_one_sparse
 from facedetail_addon.core.face_model.outline import outline_paths
-from facedetail_addon.core.fit.sparse import fit_sparse
 from facedetail_addon.core.model_import.adapt import adapt
 from facedetail_addon.core.model_import.correspondence import correspond
 from facedetail_addon.core.model_import.external import ExternalModel
@@ -51,7 +51,7 @@ def test_its_heads_are_found_again(basel, model):
         marks = camera.project(head.landmarks68.points(posed).astype(np.float64)).astype(np.float32)
         mesh = np.column_stack([np.resize(marks, (478, 2)), np.zeros(478, np.float32)])
         found = FaceLandmarks(mesh, marks, np.float32([0, 0, 512, 512]), 1.0, 0, 0.0)
-        fit = fit_sparse(found, SIZE, head, outline=outline, focal_px=FOCAL)
+        fit = fit_one_sparse(found, SIZE, head, outline=outline, focal_px=FOCAL)
         assert fit.native_beta.shape == (60,) and fit.beta.shape == (len(head.expression_names),)
         fitted.append(distance(head, fit.vertices, posed))
         mean.append(distance(head, head.mean + native.mean, posed))

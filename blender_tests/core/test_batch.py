@@ -18,7 +18,7 @@ from blender_tests.processes import PATIENCE_S, is_alive
 from facedetail_addon.cli.batch import JobSpecification, Task, results_of_workers
 from facedetail_addon.cli.run_log import settings_hash
 from facedetail_addon.cli.terminal import ProgressLine
-from facedetail_addon.core.result.record import Reconstruction as Result
+from facedetail_addon.core.result.files import read_result
 from facedetail_addon.jobs.messages import Reconstruct, WriteScene
 from facedetail_addon.jobs.runner import Worker, site_directories
 
@@ -93,7 +93,7 @@ def test_a_killed_photo_is_the_only_loss_and_resume_makes_it_good(photos, tmp_pa
     assert (second["folder"], second["status"], second["error"]) == ("b", "done", None)
     assert (third["folder"], third["status"], third["error"]["code"]) == ("c", "failed", "photo")
     assert second["seconds"] > 0 and second["settings"] == first["settings"] and err.count("\ntry: ") == 2
-    assert [notice.code for notice in Result.load(output / "b").notices] == second["warnings"]
+    assert [notice.code for notice in read_result(output / "b").record.notices] == second["warnings"]
 
     (photos / "c.jpg").unlink()
     (output / ".a.0a1b2c3d.partial").mkdir()

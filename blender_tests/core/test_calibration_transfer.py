@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from blender_tests.made_up import fit_one
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.face_model.calibration import (
     LandmarkCalibration,
@@ -15,7 +16,6 @@ from facedetail_addon.core.face_model.calibration import (
     save_calibration,
 )
 from facedetail_addon.core.face_model.normalise import similarity
-from facedetail_addon.core.fit.dense import fit_proxy
 from facedetail_addon.core.model_import.adapt import AdaptedModel, adapt
 from facedetail_addon.core.model_import.calibration_transfer import transfer_calibration
 from facedetail_addon.core.model_import.correspondence import correspond
@@ -125,7 +125,7 @@ def test_a_fit_finds_who_it_is(transferred, adapted):
         alpha = rng.normal(0, 1, MODES)
         beta = np.zeros(len(adapted.model.expression_names))
         beta[adapted.model.expression_names.index("jawOpen")] = 0.5
-        fit = fit_proxy(seen(transferred, alpha, beta), (512, 512), adapted.model, transferred)
+        fit = fit_one(seen(transferred, alpha, beta), (512, 512), adapted.model, transferred)
         skin = adapted.model.skin.stop
         true = adapted.model.vertices(alpha)[:skin]
         assert apart_mm(fit.vertices_neutral[:skin], true) < 0.75 * apart_mm(adapted.model.mean[:skin], true)

@@ -18,6 +18,7 @@ import facedetail_addon
 from facedetail_addon.cli import main as cli
 from facedetail_addon.cli.terminal import ProgressLine, write_line
 from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, PRIOR
+from facedetail_addon.core.result.files import read_result
 from facedetail_addon.core.result.record import Reconstruction
 
 PACKAGE = Path(facedetail_addon.__file__).parent
@@ -93,7 +94,7 @@ def told(output) -> tuple[int, str, str]:
 @pytest.fixture(scope="module")
 def saved(told, output) -> Reconstruction:
     """What the quiet run has written."""
-    return Reconstruction.load(output / "astronaut")
+    return read_result(output / "astronaut")
 
 
 def test_no_detail_leaves_the_skin_smooth(saved):
@@ -138,9 +139,9 @@ def test_one_bad_photo_does_not_stop_the_rest(tmp_path):
     assert f"{twin} would be written over the result of {good}" in errors[2]
     assert "100%  Zoë 1.png (3/4): Done" in err and "Traceback" not in err
     assert {path.name for path in output.iterdir()} == {"Zoë 1", "manifest.jsonl"}
-    written = Reconstruction.load(output / "Zoë 1")
-    assert (written.photo_name, written.expression_source) == ("Zoë 1.png", PRIOR)
-    assert written.emotion.name == "happy"
+    written = read_result(output / "Zoë 1")
+    assert (written.record.observation.photo_name, written.record.expression_source) == ("Zoë 1.png", PRIOR)
+    assert written.record.observation.emotion.name == "happy"
 
 
 def test_quiet_says_nothing_but_the_folder(told, output):
@@ -171,7 +172,7 @@ def test_scene_writes_a_blender_file_and_a_render(tmp_path):
     with Image.open(folder / "render.png") as render:
         assert render.size == (320, 320)
         alpha = np.asarray(render.getchannel("A"))
-    inner = np.floor(Reconstruction.load(folder).landmarks68_px[17:]).astype(int)
+    inner = np.floor(read_result(folder).record.observation.landmarks.sparse_px[17:]).astype(int)
     assert (alpha[inner[:, 1], inner[:, 0]] > 250).all(), "the head lies where the photo's face is"
     assert (alpha < 5).mean() > 0.5, "and nowhere else"
     with bpy.data.libraries.load(str(folder / "scene.blend")) as (inside, _):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import skimage.data
 
+from blender_tests.made_up import fit_one
 from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model import ModelOrigin
-from facedetail_addon.core.fit.dense import fit_proxy
 from facedetail_addon.core.observe.expression.appearance import CROP, gradient_histograms, landmark_geometry
 from facedetail_addon.core.observe.expression.dictionary import (
     FILE_NAME,
@@ -240,7 +240,7 @@ class TestReading:
         reading = reader.read(picture, face)
         assert_bounded(reading)
         for source in EXPRESSION_SOURCES:
-            fit = fit_proxy(face, picture.shape[1::-1], model, calibration, reading=reading, expression=source)
+            fit = fit_one(face, picture.shape[1::-1], model, calibration, reading=reading, expression=source)
             assert np.isfinite(fit.vertices).all() and fit.beta.min() >= 0 and fit.beta.max() <= 1
 
     @pytest.mark.parametrize("side", [1, 9, 40])
@@ -277,7 +277,7 @@ class TestFit:
     def test_prior_keeps_the_reading_but_for_the_gaze(self, reader, astronaut, model, calibration):
         picture, face = astronaut
         reading = reader.read(picture, face)
-        fit = fit_proxy(face, picture.shape[1::-1], model, calibration, reading=reading, expression=PRIOR)
+        fit = fit_one(face, picture.shape[1::-1], model, calibration, reading=reading, expression=PRIOR)
         still = np.array([not name.startswith("eyeLook") for name in model.expression_names])
         assert np.abs(fit.beta - reading.beta_prior)[still].max() < 1e-6
 
@@ -285,13 +285,13 @@ class TestFit:
         picture, face = astronaut
         reading = reader.read(picture, face)
         size = picture.shape[1::-1]
-        with_reading = fit_proxy(face, size, model, calibration, reading=reading, expression=LANDMARKS)
-        assert np.array_equal(with_reading.beta, fit_proxy(face, size, model, calibration).beta)
+        with_reading = fit_one(face, size, model, calibration, reading=reading, expression=LANDMARKS)
+        assert np.array_equal(with_reading.beta, fit_one(face, size, model, calibration).beta)
 
     @pytest.mark.parametrize("source", [PRIOR, PRIOR_AND_LANDMARKS, "guess"])
     def test_sources_need_what_they_name(self, astronaut, model, calibration, source):
         with pytest.raises(ValueError, match="no expression"):
-            fit_proxy(astronaut[1], (512, 512), model, calibration, expression=source)
+            fit_one(astronaut[1], (512, 512), model, calibration, expression=source)
 
     def test_both_together_beat_landmarks_alone(self, reader, drawn, model, calibration):
         """Mean error of the motion over the skin of drawn heads."""
@@ -300,7 +300,7 @@ class TestFit:
         for picture, face, true in drawn:
             reading = reader.read(picture, face)
             for source, row in errors.items():
-                fit = fit_proxy(face, (SIZE, SIZE), model, calibration, reading=reading, expression=source)
+                fit = fit_one(face, (SIZE, SIZE), model, calibration, reading=reading, expression=source)
                 row.append(np.linalg.norm(np.tensordot(fit.beta - true, skin, 1), axis=1).mean())
         means = {source: np.mean(row) for source, row in errors.items()}
         assert means[PRIOR_AND_LANDMARKS] < 0.95 * means[LANDMARKS], means

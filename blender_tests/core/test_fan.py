@@ -275,8 +275,10 @@ def test_a_photo_is_fitted_to_its_points(landmarker, face, tmp_path):
     core = dataclasses.replace(Models.load(mesh), fan=landmarker, offset=None)
     settings = dataclasses.replace(mesh, landmarker="fan", fit="auto")
     result = reconstruct(photo, core, settings, lambda text, done: None)
-    assert result.landmarker == "fan"
-    np.testing.assert_array_equal(result.landmarks68_px, landmarker.find(astronaut(), face).points_px)
+    assert result.record.landmarker == "fan"
+    np.testing.assert_array_equal(
+        result.record.observation.landmarks.sparse_px, landmarker.find(astronaut(), face).points_px
+    )
 
 
 def test_real_weights_agree_with_the_mesh(face):

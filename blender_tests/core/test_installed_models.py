@@ -27,6 +27,7 @@ from facedetail_addon.core.face_model.store import (
 )
 from facedetail_addon.core.model_import.install import install_model, match_again
 from facedetail_addon.core.pipeline import Models, Settings, reconstruct
+from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
 
 
@@ -210,21 +211,35 @@ def result(core, tmp_path_factory) -> Reconstruction:
 
 def test_a_photo_is_fitted_with_its_own_modes(core, result, info):
     model = core[0].model
-    assert result.face_model == info.id
-    assert result.alpha.shape == (IDENTITIES,) and result.native_beta.shape == (EXPRESSIONS,)
-    assert result.gamma.shape == (COLOURS,) and result.native_beta.any() and result.gamma.any()
+    assert result.record.face_model == info.id
+    assert result.record.fit.alpha.shape == (IDENTITIES,) and result.record.pose.native_beta.shape == (EXPRESSIONS,)
+    assert (
+        result.record.light.gamma.shape == (COLOURS,)
+        and result.record.pose.native_beta.any()
+        and result.record.light.gamma.any()
+    )
     skin = model.skin.stop
     native = model.native_expressions
-    posed = model.vertices(result.alpha) + native.mean + np.tensordot(result.native_beta, native.basis, 1)
-    np.testing.assert_allclose(result.vertices[:skin], posed[:skin], atol=1e-3)
-    np.testing.assert_allclose(result.vertices_neutral[:skin], model.vertices(result.alpha)[:skin], atol=1e-3)
-    face_px = float(np.ptp(result.landmarks68_px, axis=0).max())
-    distance = np.linalg.norm(result.perspective.project(result.landmarks68_mm) - result.landmarks68_px, axis=1)
+    posed = (
+        model.vertices(result.record.fit.alpha)
+        + native.mean
+        + np.tensordot(result.record.pose.native_beta, native.basis, 1)
+    )
+    np.testing.assert_allclose(result.record.pose.vertices[:skin], posed[:skin], atol=1e-3)
+    np.testing.assert_allclose(
+        result.record.fit.vertices_neutral[:skin], model.vertices(result.record.fit.alpha)[:skin], atol=1e-3
+    )
+    face_px = float(np.ptp(result.record.observation.landmarks.sparse_px, axis=0).max())
+    distance = np.linalg.norm(
+        result.record.pose.perspective.project(result.record.pose.landmarks68_mm)
+        - result.record.observation.landmarks.sparse_px,
+        axis=1,
+    )
     assert np.median(distance) < 0.04 * face_px
 
 
 def test_its_result_comes_back(core, result, tmp_path):
-    back = Reconstruction.load(result.save(tmp_path, core[0].model))
-    assert (back.face_model, back.landmarker) == (result.face_model, "mesh")
-    np.testing.assert_array_equal(back.native_beta, result.native_beta)
-    np.testing.assert_array_equal(back.vertices, result.vertices)
+    back = read_result(write_result(result, tmp_path, core[0].model))
+    assert (back.record.face_model, back.record.landmarker) == (result.record.face_model, "mesh")
+    np.testing.assert_array_equal(back.record.pose.native_beta, result.record.pose.native_beta)
+    np.testing.assert_array_equal(back.record.pose.vertices, result.record.pose.vertices)

@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.outline import JAW, PATH_POINTS, mesh_offset, outline_paths
-from facedetail_addon.core.fit.contour import silhouette_choice
+from facedetail_addon.core.fit.points import silhouette_choice
 from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH
 
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")

@@ -13,6 +13,7 @@ from skimage import data
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
 from facedetail_addon.core.observe.expression.types import EXPRESSION_SOURCES, PRIOR
 from facedetail_addon.core.pipeline import Models, Settings, reconstruct
+from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
 
 SMALL = Settings(resolution=512)
@@ -51,22 +52,30 @@ def result(core, astronaut_file) -> Reconstruction:
 
 
 def face_size_px(result: Reconstruction) -> float:
-    return float(np.ptp(result.landmarks68_px, axis=0).max())
+    return float(np.ptp(result.record.observation.landmarks.sparse_px, axis=0).max())
 
 
 def test_head_lies_on_the_face(result):
     """Both cameras put the head's landmarks on those found in the photo."""
-    for camera in (result.perspective, result.affine):
-        distance = np.linalg.norm(camera.project(result.landmarks68_mm) - result.landmarks68_px, axis=1)
+    for camera in (result.record.pose.perspective, result.record.pose.affine):
+        distance = np.linalg.norm(
+            camera.project(result.record.pose.landmarks68_mm) - result.record.observation.landmarks.sparse_px, axis=1
+        )
         assert np.median(distance) < 0.04 * face_size_px(result)
 
 
 def test_head_is_a_sane_human_one(result):
-    assert np.abs(result.alpha).max() < 4.5 and result.beta.min() >= 0 and result.beta.max() <= 1
-    eye_corners_mm = np.linalg.norm(result.landmarks68_mm[36] - result.landmarks68_mm[45])
+    assert (
+        np.abs(result.record.fit.alpha).max() < 4.5
+        and result.record.pose.beta.min() >= 0
+        and result.record.pose.beta.max() <= 1
+    )
+    eye_corners_mm = np.linalg.norm(result.record.pose.landmarks68_mm[36] - result.record.pose.landmarks68_mm[45])
     assert 75 < eye_corners_mm < 110
-    distance_mm = np.linalg.norm(result.perspective.position())
-    assert 250 < distance_mm < 10_000 and result.perspective.position()[2] > 0, "the camera is in front of the face"
+    distance_mm = np.linalg.norm(result.record.pose.perspective.position())
+    assert 250 < distance_mm < 10_000 and result.record.pose.perspective.position()[2] > 0, (
+        "the camera is in front of the face"
+    )
 
 
 def test_arrays_are_as_documented(result, core, astronaut):
@@ -85,11 +94,11 @@ def test_arrays_are_as_documented(result, core, astronaut):
         kind = stored.get(name, np.float32)
         assert array.shape == shape and array.dtype == kind, name
         assert np.isfinite(array).all(), name
-    np.testing.assert_array_equal(result.photo, astronaut)
+    np.testing.assert_array_equal(result.maps["photo"], astronaut)
     stages = {"photo", "landmarks", "expression", "proxy", "unwrap", "light", "albedo", "eyes", "detail"}
-    assert set(result.stage_seconds) == stages
-    assert all(seconds > 0 for seconds in result.stage_seconds.values())
-    assert {notice.code for notice in result.notices} == {"small_face", "low_detail"}
+    assert set(result.record.stage_seconds) == stages
+    assert all(seconds > 0 for seconds in result.record.stage_seconds.values())
+    assert {notice.code for notice in result.record.notices} == {"small_face", "low_detail"}
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +115,8 @@ def test_same_photo_gives_the_same_result(result, again):
 
 
 def test_emotion_of_a_smile(result):
-    assert result.emotion.name == "happy" and result.emotion.probability > 0.5
-    assert result.emotion.probabilities.sum() == pytest.approx(1, abs=1e-4)
+    assert result.record.observation.emotion.name == "happy" and result.record.observation.emotion.probability > 0.5
+    assert result.record.observation.emotion.probabilities.sum() == pytest.approx(1, abs=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -192,9 +201,11 @@ def _save_turned(image: Image.Image, path: Path) -> Path:
 def test_kinds_of_files_give_the_same_head(result, smooth, astronaut, tmp_path, variant):
     path = VARIANTS[variant](Image.fromarray(astronaut), tmp_path / "Zoë 1 photo.png")
     other = reconstruct(path, smooth, SMALL, silent)
-    distance = np.linalg.norm(other.landmarks68_px - result.landmarks68_px, axis=1)
+    distance = np.linalg.norm(
+        other.record.observation.landmarks.sparse_px - result.record.observation.landmarks.sparse_px, axis=1
+    )
     assert np.median(distance) < 0.02 * face_size_px(result)
-    moved_mm = np.linalg.norm(other.vertices_neutral - result.vertices_neutral, axis=1)
+    moved_mm = np.linalg.norm(other.record.fit.vertices_neutral - result.record.fit.vertices_neutral, axis=1)
     assert np.median(moved_mm) < 2.5
 
 
@@ -208,8 +219,8 @@ def test_several_faces(smooth, astronaut, tmp_path):
     assert largest.landmarks68_px[:, 0].max() < 640
     assert "several_faces" in {notice.code for notice in largest.notices}
     second = reconstruct(tmp_path / "two.png", smooth, Settings(resolution=512, face=1), silent)
-    assert second.landmarks68_px[:, 0].min() > 640
-    assert "several_faces" not in {notice.code for notice in second.notices}
+    assert second.record.observation.landmarks.sparse_px[:, 0].min() > 640
+    assert "several_faces" not in {notice.code for notice in second.record.notices}
     with pytest.raises(NoFaceError, match="Face 3 was asked for, but .* shows 2") as caught:
         reconstruct(tmp_path / "two.png", smooth, Settings(resolution=512, face=2), silent)
     assert "1 (the largest) to 2" in caught.value.remedy
@@ -277,11 +288,13 @@ def test_what_is_not_installed_is_said(tmp_path, monkeypatch):
 
 
 def test_saved_result_comes_back(result, core, tmp_path):
-    back = Reconstruction.load(result.save(tmp_path, core.model))
-    np.testing.assert_array_equal(back.vertices, result.vertices)
+    back = read_result(write_result(result, tmp_path, core.model))
+    np.testing.assert_array_equal(back.record.pose.vertices, result.record.pose.vertices)
     relief = ("displacement_medium", "displacement_fine", "normal", "normal_fine")
     for name in ("albedo", "roughness", "specular", "gamma", "sh_radiance", *relief):
         np.testing.assert_array_equal(getattr(back, name), getattr(result, name), err_msg=name)
-    assert back.stage_seconds == result.stage_seconds
-    assert back.expression_source == result.expression_source
-    np.testing.assert_array_equal(back.emotion.probabilities, result.emotion.probabilities)
+    assert back.record.stage_seconds == result.record.stage_seconds
+    assert back.record.expression_source == result.record.expression_source
+    np.testing.assert_array_equal(
+        back.record.observation.emotion.probabilities, result.record.observation.emotion.probabilities
+    )

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_colours
+from blender_tests.made_up import changed
 from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
-from facedetail_addon.core.observe.expression.types import EMOTIONS, LANDMARKS, Emotion
 from facedetail_addon.core.result.preview import head_box, render_preview, render_turned
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.atlas import make_atlas
@@ -19,7 +19,7 @@ HEIGHT = 240
 
 
 @pytest.fixture(scope="module")
-def reconstruction(model) -> Reconstruction:
+def reconstruction(model, reconstruction_of) -> Reconstruction:
     fit = fit_of(model, camera_at(15))
     photo = photograph(model, fit, skin_colours(model))
     atlas = make_atlas(model, 512)
@@ -30,13 +30,18 @@ def reconstruction(model) -> Reconstruction:
     even[0] = np.sqrt(4 * np.pi)
     landmarks = model.landmarks68.points(fit.vertices).astype(np.float32)
     flat = flat_detail(512)
-    return Reconstruction(
-        "known.png", model.name, "mesh", model.expression_names, fit.alpha, fit.beta, fit.native_beta, LANDMARKS,
-        Emotion(np.full(len(EMOTIONS), 1 / len(EMOTIONS), np.float32)), fit.affine, fit.perspective,
-        fit.perspective.project(landmarks).astype(np.float32), landmarks, fit.vertices, fit.vertices_neutral,
-        np.zeros(60, np.float32), even, DEFAULT_EYES, {}, (), photo, painted,
-        np.full((512, 512), 140, np.uint8), np.full((512, 512), 127, np.uint8),
-        flat.medium, flat.fine, flat.normal, flat.normal_fine, seen.confidence,
+    maps = {
+        "photo": photo, "albedo": painted, "confidence": seen.confidence,
+        "roughness": np.full((512, 512), 140, np.uint8), "specular": np.full((512, 512), 127, np.uint8),
+        "displacement_medium": flat.medium, "displacement_fine": flat.fine,
+        "normal": flat.normal, "normal_fine": flat.normal_fine,
+    }  # fmt: skip
+    return changed(
+        reconstruction_of(model), beta=fit.beta, perspective=fit.perspective, vertices=fit.vertices,
+        vertices_neutral=model.mean, landmarks68_mm=landmarks, radiance=even, eyes=DEFAULT_EYES, landmarks=replace(
+            reconstruction_of(model).record.observation.landmarks,
+            sparse_px=fit.perspective.project(landmarks).astype(np.float32),
+        ), **maps,
     )  # fmt: skip
 
 
@@ -74,18 +79,18 @@ def test_the_relit_head_shows_the_light(reconstruction, model, panels):
     inner = np.zeros(flat.shape[:2], bool)
     inner[HEIGHT // 3 : 2 * HEIGHT // 3, flat.shape[1] // 3 : 2 * flat.shape[1] // 3] = True
     assert 0.75 < relit[inner].mean() / flat[inner].mean() < 1.05
-    from_left = reconstruction.sh_radiance.copy()
+    from_left = reconstruction.record.light.radiance.copy()
     from_left[3] = 0.5 * from_left[0]  # the subject's left is on the right of the picture
-    picture = render_turned(replace(reconstruction, sh_radiance=from_left), model, 0, 160).astype(int)
+    picture = render_turned(changed(reconstruction, radiance=from_left), model, 0, 160).astype(int)
     assert picture[60:120, 90:110].mean() > 1.2 * picture[60:120, 50:70].mean()
 
 
 def test_eyes_have_their_own_colours_not_the_photos_pixels(reconstruction, model, panels):
-    green = replace(reconstruction, eyes=EyeLook((0.02, 0.5, 0.02), (0.4, 0.4, 0.4), 12.6, 1.0))
+    green = changed(reconstruction, eyes=EyeLook((0.02, 0.5, 0.02), (0.4, 0.4, 0.4), 12.6, 1.0))
     drawn = split(render_preview(green, model, HEIGHT))
     for before, after in zip(panels[4:], drawn[4:], strict=True):
-        changed = after[..., 1] - before[..., 1] > 40
-        assert 10 < changed.sum() < 0.01 * changed.size
+        green_pixels = after[..., 1] - before[..., 1] > 40
+        assert 10 < green_pixels.sum() < 0.01 * green_pixels.size
     for before, after in zip(panels[:4], drawn[:4], strict=True):
         np.testing.assert_array_equal(before, after)
 
@@ -101,7 +106,9 @@ def test_the_overlay_draws_landmarks_and_wires_over_the_photo(panels):
 def test_clay_is_lit_and_says_nothing_of_the_photo(reconstruction, model, panels):
     clay = panels[2]
     assert np.ptp(clay.sum(axis=-1)) > 250
-    black = replace(reconstruction, photo=np.zeros_like(reconstruction.photo), albedo=reconstruction.albedo * 0)
+    black = changed(
+        reconstruction, photo=np.zeros_like(reconstruction.maps["photo"]), albedo=reconstruction.maps["albedo"] * 0
+    )
     np.testing.assert_array_equal(split(render_preview(black, model, HEIGHT))[2], clay)
 
 
@@ -116,7 +123,7 @@ def test_relief_is_lit_from_the_left_in_its_panel_alone(reconstruction, model, p
     brightness = []
     for rise in (0.3, -0.3):
         normal = normal_map(rise * across, steps, atlas.covered)
-        tilted = split(render_preview(replace(reconstruction, normal=normal), model, height))
+        tilted = split(render_preview(changed(reconstruction, normal=normal), model, height))
         for other in (0, 1, 2, 4, 5):
             np.testing.assert_array_equal(tilted[other], panels[other])
         brightness.append(tilted[3][middle].mean())
@@ -125,14 +132,14 @@ def test_relief_is_lit_from_the_left_in_its_panel_alone(reconstruction, model, p
 
 def test_the_box_holds_the_face_and_stays_within_the_photo(reconstruction, model):
     x0, y0, x1, y1 = head_box(reconstruction, model)
-    points = reconstruction.landmarks68_px
-    assert 0 <= x0 < points[:, 0].min() and points[:, 0].max() < x1 <= reconstruction.photo.shape[1]
-    assert 0 <= y0 < points[:, 1].min() and points[:, 1].max() < y1 <= reconstruction.photo.shape[0]
+    points = reconstruction.record.observation.landmarks.sparse_px
+    assert 0 <= x0 < points[:, 0].min() and points[:, 0].max() < x1 <= reconstruction.maps["photo"].shape[1]
+    assert 0 <= y0 < points[:, 1].min() and points[:, 1].max() < y1 <= reconstruction.maps["photo"].shape[0]
 
 
 def test_a_head_beside_the_photo_still_gives_a_picture(reconstruction, model):
-    camera = replace(reconstruction.perspective, center_px=np.array([5e3, 5e3]))
-    picture = render_preview(replace(reconstruction, perspective=camera), model, 96)
+    camera = replace(reconstruction.record.pose.perspective, center_px=np.array([5e3, 5e3]))
+    picture = render_preview(changed(reconstruction, perspective=camera), model, 96)
     assert picture.shape[0] == 96 and picture[:, :40].std() > 0
 
 
@@ -141,15 +148,15 @@ def test_the_turned_head_shows_the_right_cheek(reconstruction, model, yaw_deg):
     left = model.mean[: model.skin.stop, 0] > 0
     uv = model.skin.uv_triangles()[:, 0]
     on_left = left[model.skin.triangles()[:, 0]]
-    side = reconstruction.albedo.shape[0]
-    texture = np.zeros_like(reconstruction.albedo)
+    side = reconstruction.maps["albedo"].shape[0]
+    texture = np.zeros_like(reconstruction.maps["albedo"])
     texture[..., 1] = 255
     corner = model.skin.uv[uv[on_left]].clip(0, 1)
     rows, columns = ((1 - corner[:, 1]) * (side - 1)).astype(int), (corner[:, 0] * (side - 1)).astype(int)
     for dy in range(-4, 5):
         for dx in range(-4, 5):
             texture[(rows + dy).clip(0, side - 1), (columns + dx).clip(0, side - 1)] = (255, 0, 0)
-    picture = render_turned(replace(reconstruction, albedo=texture), model, yaw_deg, 160).astype(int)
+    picture = render_turned(changed(reconstruction, albedo=texture), model, yaw_deg, 160).astype(int)
     red = (picture[..., 0] > picture[..., 1] + 100).sum()
     green = (picture[..., 1] > picture[..., 0] + 100).sum()
     assert (red > green) == (yaw_deg < 0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import skimage.data
 
+from blender_tests.made_up import fit_one
 from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.errors import AssetError, FaceDetailError
 from facedetail_addon.core.face_model.calibration import (
@@ -18,7 +19,7 @@ from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG, with_gaze_motio
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.face_model.normalise import similarity
-from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, fit_proxy, notices
+from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, notices
 from facedetail_addon.core.fit.eyes import IRIS_LANDMARKS, MOST_BLINK
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
@@ -85,7 +86,7 @@ def test_fit_is_much_nearer_to_the_truth_than_the_mean_face(model, calibration, 
     fitted, mean = [], []
     for head in drawn:
         truth = model.vertices(head.sample.alpha)
-        fit = fit_proxy(head.landmarks, (SIZE, SIZE), model, calibration)
+        fit = fit_one(head.landmarks, (SIZE, SIZE), model, calibration)
         fitted.append(face_distance(model, fit.vertices_neutral, truth))
         mean.append(face_distance(model, model.mean, truth))
     assert np.mean(fitted) < 0.85 * np.mean(mean)
@@ -93,7 +94,7 @@ def test_fit_is_much_nearer_to_the_truth_than_the_mean_face(model, calibration, 
 
 def test_posed_head_lies_on_the_face(model, calibration, drawn):
     for head in drawn:
-        fit = fit_proxy(head.landmarks, (SIZE, SIZE), model, calibration)
+        fit = fit_one(head.landmarks, (SIZE, SIZE), model, calibration)
         posed = model.vertices(head.sample.alpha, head.sample.beta)
         truth = head.sample.camera.project(model.landmarks68.points(posed))
         for camera in (fit.perspective, fit.affine):
@@ -106,21 +107,21 @@ def test_posed_head_lies_on_the_face(model, calibration, drawn):
 
 
 def test_same_landmarks_give_the_same_head(model, calibration, drawn):
-    first, second = (fit_proxy(drawn[0].landmarks, (SIZE, SIZE), model, calibration) for _ in range(2))
+    first, second = (fit_one(drawn[0].landmarks, (SIZE, SIZE), model, calibration) for _ in range(2))
     assert np.array_equal(first.vertices, second.vertices)
 
 
 def test_given_expression_is_kept(model, calibration, drawn):
     beta = drawn[1].sample.beta
-    fit = fit_proxy(drawn[1].landmarks, (SIZE, SIZE), model, calibration, beta=beta)
+    fit = fit_one(drawn[1].landmarks, (SIZE, SIZE), model, calibration, beta=beta)
     assert np.allclose(fit.beta, beta, atol=1e-6)
     with pytest.raises(FaceDetailError):
-        fit_proxy(drawn[1].landmarks, (SIZE, SIZE), model, calibration, beta=beta[:-1])
+        fit_one(drawn[1].landmarks, (SIZE, SIZE), model, calibration, beta=beta[:-1])
 
 
 def test_given_focal_length_is_kept(model, calibration, drawn):
     focal = drawn[0].sample.camera.focal_px
-    fit = fit_proxy(drawn[0].landmarks, (SIZE, SIZE), model, calibration, focal_px=focal)
+    fit = fit_one(drawn[0].landmarks, (SIZE, SIZE), model, calibration, focal_px=focal)
     assert fit.perspective.focal_px == focal
 
 
@@ -132,7 +133,7 @@ def test_wide_open_mouth_is_seen(model, calibration, painter, landmarker, drawn)
         beta[opened] = value
         camera = drawn[0].sample.camera
         picture, _ = render_head(painter, model.vertices(None, beta), camera, np.random.default_rng(1))
-        weights.append(fit_proxy(landmarker.find(picture)[0], (SIZE, SIZE), model, calibration).beta[opened])
+        weights.append(fit_one(landmarker.find(picture)[0], (SIZE, SIZE), model, calibration).beta[opened])
     assert weights[0] < 0.15
     assert weights[1] > 0.4
 
@@ -144,7 +145,7 @@ def test_eyes_look_where_the_irises_are(model, calibration, painter, landmarker,
         look = [names.index(f"eyeLook{end}") for end in (first, second)]
         beta[look] = 0.6
         picture, _ = render_head(painter, model.vertices(None, beta), drawn[0].sample.camera, np.random.default_rng(2))
-        found = fit_proxy(landmarker.find(picture)[0], (SIZE, SIZE), model, calibration).beta
+        found = fit_one(landmarker.find(picture)[0], (SIZE, SIZE), model, calibration).beta
         opposite = [names.index(f"eyeLook{end}") for end in ("OutLeft", "InRight", "InLeft", "OutRight")]
         opposite = [index for index in opposite if index not in look]
         assert found[look].mean() > 0.25, towards
@@ -154,11 +155,11 @@ def test_eyes_look_where_the_irises_are(model, calibration, painter, landmarker,
 def test_misplaced_landmarks_change_little(model, calibration, drawn):
     rng = np.random.default_rng(8)
     head = drawn[0]
-    clean = fit_proxy(head.landmarks, (SIZE, SIZE), model, calibration)
+    clean = fit_one(head.landmarks, (SIZE, SIZE), model, calibration)
     spoiled = head.landmarks.mesh_px.copy()
     wrong = rng.choice(478, 48, replace=False)
     spoiled[wrong] += rng.normal(size=(48, 3)) * 60
-    fit = fit_proxy(replace(head.landmarks, mesh_px=spoiled), (SIZE, SIZE), model, calibration)
+    fit = fit_one(replace(head.landmarks, mesh_px=spoiled), (SIZE, SIZE), model, calibration)
     assert np.abs(fit.alpha).max() <= DEFAULT_SETTINGS.alpha_limit
     change = face_distance(model, fit.vertices_neutral, clean.vertices_neutral)
     assert change < 0.5 * face_distance(model, clean.vertices_neutral, model.mean)
@@ -166,7 +167,7 @@ def test_misplaced_landmarks_change_little(model, calibration, drawn):
 
 def test_nonsense_landmarks_stay_within_bounds(model, calibration, drawn):
     noise = np.random.default_rng(0).uniform(0, SIZE, (478, 3)).astype(np.float32)
-    fit = fit_proxy(replace(drawn[0].landmarks, mesh_px=noise), (SIZE, SIZE), model, calibration)
+    fit = fit_one(replace(drawn[0].landmarks, mesh_px=noise), (SIZE, SIZE), model, calibration)
     assert np.isfinite(fit.vertices).all()
     assert np.abs(fit.alpha).max() <= DEFAULT_SETTINGS.alpha_limit
     assert fit.beta.min() >= 0 and fit.beta.max() <= 1
@@ -177,14 +178,14 @@ def test_unusable_landmarks_are_refused(model, calibration, drawn, spoil):
     points = drawn[0].landmarks.mesh_px.copy()
     points[3 if spoil == "nan" else slice(None)] = np.nan if spoil == "nan" else 5.0
     with pytest.raises(FaceDetailError) as caught:
-        fit_proxy(replace(drawn[0].landmarks, mesh_px=points), (SIZE, SIZE), model, calibration)
+        fit_one(replace(drawn[0].landmarks, mesh_px=points), (SIZE, SIZE), model, calibration)
     assert caught.value.remedy
 
 
 def test_real_portrait(model, calibration, landmarker):
     photo = skimage.data.astronaut()
     (face, *_) = landmarker.find(photo)
-    fit = fit_proxy(face, (photo.shape[1], photo.shape[0]), model, calibration)
+    fit = fit_one(face, (photo.shape[1], photo.shape[0]), model, calibration)
     assert np.abs(fit.alpha).max() < 3
     smile = [fit.beta[model.expression_names.index(f"mouthSmile{side}")] for side in ("Left", "Right")]
     assert min(smile) > 0.3
@@ -231,7 +232,7 @@ def test_gaze_motion_turns_the_eyeball_and_nothing_twice(model):
 def test_pupils_lie_on_the_irises(model, calibration, drawn):
     """The gaze puts each pupil where the iris landmark is, within 1.5 mm (both eyes share a height)."""
     for head in drawn:
-        fit = fit_proxy(head.landmarks, (SIZE, SIZE), model, calibration)
+        fit = fit_one(head.landmarks, (SIZE, SIZE), model, calibration)
         beta = dict(zip(model.expression_names, fit.beta.tolist(), strict=True))
         if max(beta["eyeBlinkLeft"], beta["eyeBlinkRight"]) > MOST_BLINK:
             continue
@@ -245,10 +246,10 @@ def test_pupils_lie_on_the_irises(model, calibration, drawn):
 def test_a_rough_fit_is_told(model, calibration, drawn):
     rng = np.random.default_rng(0)
     for head in drawn[:4]:
-        good = fit_proxy(head.landmarks, (SIZE, SIZE), model, calibration)
+        good = fit_one(head.landmarks, (SIZE, SIZE), model, calibration)
         assert notices(good, head.landmarks) == ()
         height = np.ptp(head.landmarks.mesh_px[:, 1])
         noise = rng.normal(0, 0.04 * height, head.landmarks.mesh_px.shape)
         torn = replace(head.landmarks, mesh_px=(head.landmarks.mesh_px + noise).astype(np.float32))
-        told = notices(fit_proxy(torn, (SIZE, SIZE), model, calibration), torn)
+        told = notices(fit_one(torn, (SIZE, SIZE), model, calibration), torn)
         assert [notice.code for notice in told] == ["rough_fit"]

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from blender_tests.conftest import make_reconstruction
+from blender_tests.made_up import changed
 from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 from facedetail_addon.core.io.atomic_directory import atomic_directory, discard_half_written
 from facedetail_addon.core.io.exr import read_exr, write_exr
 from facedetail_addon.core.notices import Notice
 from facedetail_addon.core.observe.expression.types import EMOTIONS, EXPRESSION_SOURCES, PRIOR, Emotion
-from facedetail_addon.core.result.files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_png, write_png
+from facedetail_addon.core.result.files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_result, write_result
+from facedetail_addon.core.result.images import read_png, write_png
 from facedetail_addon.core.result.pictures import encode_pictures, read_pictures
 from facedetail_addon.core.result.record import Reconstruction, result_folder, same_folder_key
 
@@ -40,7 +42,7 @@ def made(model) -> Reconstruction:
 
 @pytest.fixture(scope="module")
 def saved(made, model, tmp_path_factory) -> Path:
-    return made.save(tmp_path_factory.mktemp("results") / "new folder", model)
+    return write_result(made, tmp_path_factory.mktemp("results") / "new folder", model)
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def copy(saved, tmp_path) -> Path:
 
 
 def test_everything_comes_back(made, saved):
-    back = Reconstruction.load(saved)
+    back = read_result(saved)
     for field in dataclasses.fields(Reconstruction):
         wanted, got = getattr(made, field.name), getattr(back, field.name)
         if field.name == "confidence":
@@ -76,13 +78,13 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
         raise AssertionError(name)
 
     record = json.loads((saved / "reconstruction.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    assert record["format_version"] == 5 and record["face_model"] == made.face_model
+    assert record["format_version"] == 5 and record["face_model"] == made.record.face_model
     assert record["landmarker"] == "mesh" and record["native_beta"] == []
     assert np.array(record["camera"]["affine"]).shape == (2, 4)
     assert np.array(record["landmarks68_px"]).shape == (68, 2) and np.array(record["landmarks68_mm"]).shape == (68, 3)
     assert record["warnings"] == [{"code": "yaw", "message": "The head is turned by 50°."}]
     assert record["stage_seconds"] == {"photo": 0.25, "proxy": 0.125}
-    assert len(record["gamma"]) == len(made.gamma) and np.array(record["sh_radiance"]).shape == (9, 3)
+    assert len(record["gamma"]) == len(made.record.light.gamma) and np.array(record["sh_radiance"]).shape == (9, 3)
     expression = record["expression"]
     assert (expression["source"], expression["emotion"]) == ("prior", "happy")
     assert expression["probability"] == pytest.approx(0.7)
@@ -92,13 +94,13 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
 
 def test_a_result_from_before_the_eyes_colours_has_usual_eyes(copy):
     edit(copy, lambda record: record.pop("eyes"))
-    assert Reconstruction.load(copy).eyes == DEFAULT_EYES
+    assert read_result(copy).record.eyes == DEFAULT_EYES
 
 
 @pytest.mark.parametrize("source", EXPRESSION_SOURCES)
 def test_every_expression_source_comes_back(made, copy, source):
     edit(copy, lambda record: record["expression"].update(source=source))
-    assert Reconstruction.load(copy).expression_source == source
+    assert read_result(copy).record.expression_source == source
 
 
 def read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, list[list[tuple[int, int]]], list[str]]:
@@ -145,9 +147,9 @@ def test_saving_again_replaces_the_result(made, model, copy):
     target = copy.with_name("Zoë 1")
     copy.rename(target)
     (target / SCENE_FILE).write_bytes(b"an older scene")
-    changed = dataclasses.replace(made, stage_seconds={"photo": 9.0})
-    assert changed.save(target.parent, model) == target
-    assert Reconstruction.load(target).stage_seconds == {"photo": 9.0}
+    newer = changed(made, stage_seconds={"photo": 9.0})
+    assert write_result(newer, target.parent, model) == target
+    assert read_result(target).record.stage_seconds == {"photo": 9.0}
     assert not (target / SCENE_FILE).exists(), "a scene of the older result would not belong to this one"
     assert [path.name for path in target.parent.iterdir()] == ["Zoë 1"]
 
@@ -165,7 +167,7 @@ def test_what_is_not_ours_is_left_alone(made, model, copy, kind):
         precious = target
     precious.write_bytes(b"work of days")
     with pytest.raises(OutputError, match="not replaced|in the way") as caught:
-        made.save(target.parent, model)
+        write_result(made, target.parent, model)
     assert caught.value.remedy
     assert precious.read_bytes() == b"work of days"
     assert not [path for path in target.parent.iterdir() if path.name.startswith(".")]
@@ -201,8 +203,8 @@ def test_what_a_killed_process_left_is_tidied(tmp_path):
 def test_unwritable_output(made, model, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        made.save(tmp_path / "file", model)
-    long_name = dataclasses.replace(made, photo_name="n" * 300 + ".png")
+        write_result(made, tmp_path / "file", model)
+    long_name = changed(made, photo_name="n" * 300 + ".png")
     with pytest.raises(OutputError, match="cannot be written"):
         long_name.save(tmp_path, model)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -261,7 +263,7 @@ HOSTILE_RECORDS = {
 def test_hostile_record(copy, case):
     edit(copy, HOSTILE_RECORDS[case])
     with pytest.raises(OutputError) as caught:
-        Reconstruction.load(copy)
+        read_result(copy)
     assert str(copy) in caught.value.message and caught.value.remedy
 
 
@@ -295,7 +297,7 @@ def test_hostile_expression(copy, case):
     change, reason = HOSTILE_EXPRESSIONS[case]
     edit(copy, change)
     with pytest.raises(OutputError, match=reason) as caught:
-        Reconstruction.load(copy)
+        read_result(copy)
     assert str(copy) in caught.value.message and caught.value.remedy
 
 
@@ -303,7 +305,7 @@ def test_hostile_expression(copy, case):
 def test_record_that_is_none(copy, content):
     (copy / "reconstruction.json").write_bytes(content)
     with pytest.raises(OutputError, match=r"reconstruction\.json"):
-        Reconstruction.load(copy)
+        read_result(copy)
 
 
 def _npz(**arrays) -> bytes:
@@ -328,7 +330,7 @@ HOSTILE_VERTICES = {
 def test_hostile_vertices(copy, case):
     (copy / "head_vertices.npz").write_bytes(HOSTILE_VERTICES[case])
     with pytest.raises(OutputError, match=r"head_vertices\.npz"):
-        Reconstruction.load(copy)
+        read_result(copy)
 
 
 def test_damaged_vertices_never_give_another_error(copy):
@@ -343,7 +345,7 @@ def test_damaged_vertices_never_give_another_error(copy):
             data[position] = rng.integers(256)
         path.write_bytes(data)
         try:
-            Reconstruction.load(copy)
+            read_result(copy)
         except OutputError:
             refused += 1
     assert refused > 100
@@ -373,7 +375,7 @@ def test_hostile_pictures(copy, name, damage):
         bomb = data[:16] + (2_000_000_000).to_bytes(4, "big") * 2 + data[24:]
         path.write_bytes({"cut": data[:20], "no picture": b"\0" * 500, "bomb": bomb}[damage])
     with pytest.raises(OutputError):
-        Reconstruction.load(copy)
+        read_result(copy)
 
 
 WRONG_KINDS = [
@@ -388,13 +390,13 @@ WRONG_KINDS = [
 def test_pictures_of_the_wrong_kind(copy, source, name, reason):
     shutil.copy(copy / source, copy / name)
     with pytest.raises(OutputError, match=reason):
-        Reconstruction.load(copy)
+        read_result(copy)
 
 
 def test_the_displacement_for_other_programs_is_the_whole_relief(made, saved):
     whole = read_exr(saved / "displacement.exr", (256, 256))
     np.testing.assert_array_equal(whole, made.displacement)
-    np.testing.assert_array_equal(whole, made.displacement_medium + made.displacement_fine)
+    np.testing.assert_array_equal(whole, made.maps["displacement_medium"] + made.maps["displacement_fine"])
 
 
 def relief(path: Path, **changes) -> None:
@@ -420,23 +422,23 @@ def test_hostile_relief(copy, name, case):
     damage, reason = HOSTILE_RELIEF[case]
     damage(copy / name)
     with pytest.raises(OutputError, match=reason) as caught:
-        Reconstruction.load(copy)
+        read_result(copy)
     assert str(copy / name) in caught.value.message and caught.value.remedy
 
 
 def test_the_largest_relief_is_read(copy):
     relief(copy / "displacement_fine.exr", value=20)
-    assert Reconstruction.load(copy).displacement_fine[17, 4] == 20
+    assert read_result(copy).maps["displacement_fine"][17, 4] == 20
 
 
 def test_no_result_folder(tmp_path):
     with pytest.raises(OutputError, match=r"reconstruction\.json cannot be read"):
-        Reconstruction.load(tmp_path)
+        read_result(tmp_path)
 
 
 def test_pictures_are_taken_as_they_lie(made, saved):
     """Blender packs the same bytes as when the maps are encoded anew."""
-    assert read_pictures(saved) == encode_pictures(made)
+    assert read_pictures(saved) == encode_pictures(made.maps)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from blender_tests.made_up import fit_one_sparse
 from facedetail_addon.core.errors import FaceDetailError
 from facedetail_addon.core.face_model.model import FaceModel, NativeExpressions, PointEmbedding
 from facedetail_addon.core.face_model.normalise import similarity
 from facedetail_addon.core.face_model.outline import JAW, outline_paths
-from facedetail_addon.core.fit.contour import silhouette_choice
 from facedetail_addon.core.fit.dense import notices
 from facedetail_addon.core.fit.native_expressions import BlendshapeMapping
-from facedetail_addon.core.fit.sparse import DEFAULT_SETTINGS, ROUGH_FIT, fit_sparse
+from facedetail_addon.core.fit.points import silhouette_choice
+from facedetail_addon.core.fit.sparse import DEFAULT_SETTINGS, ROUGH_FIT
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.expression.types import (
     EMOTIONS,
@@ -113,7 +114,7 @@ def weights_of(model, **named: float) -> np.ndarray:
 
 
 def reading_of(beta: np.ndarray) -> ExpressionPrior:
-    return ExpressionPrior(CALM, beta, 60.0 * np.eye(len(beta)), 1.0)
+    return ExpressionPrior(beta, 60.0 * np.eye(len(beta)), 1.0)
 
 
 @pytest.mark.parametrize("yaw", [0.0, 30.0])
@@ -121,7 +122,7 @@ def test_shape_comes_nearer_than_the_mean(model, outline, yaw):
     fitted, mean = [], []
     for seed in range(6):
         head = known(model, outline, seed, yaw)
-        fit = fit_sparse(head.landmarks, SIZE, model, outline=outline, focal_px=FOCAL)
+        fit = fit_one_sparse(head.landmarks, SIZE, model, outline=outline, focal_px=FOCAL)
         fitted.append(distance(model, fit.vertices_neutral, head.neutral))
         mean.append(distance(model, model.mean, head.neutral))
         assert notices(fit, head.landmarks, ROUGH_FIT) == ()
@@ -133,8 +134,8 @@ def test_the_size_of_the_photo_changes_nothing(model, outline):
     """λ weighs against distances on the face, not against pixels."""
     head = known(model, outline, 3, 15.0)
     larger = replace(head.landmarks, sparse_px=3 * head.landmarks.sparse_px, mesh_px=3 * head.landmarks.mesh_px)
-    small = fit_sparse(head.landmarks, SIZE, model, outline=outline, focal_px=FOCAL)
-    large = fit_sparse(larger, (1536, 1536), model, outline=outline, focal_px=3 * FOCAL)
+    small = fit_one_sparse(head.landmarks, SIZE, model, outline=outline, focal_px=FOCAL)
+    large = fit_one_sparse(larger, (1536, 1536), model, outline=outline, focal_px=3 * FOCAL)
     assert np.allclose(small.alpha, large.alpha, atol=0.01)
     assert np.allclose(small.beta, large.beta, atol=0.01)
 
@@ -142,7 +143,7 @@ def test_the_size_of_the_photo_changes_nothing(model, outline):
 def test_a_larger_weight_keeps_nearer_to_the_mean(model, outline):
     head = known(model, outline, 3)
     sizes = [
-        np.linalg.norm(fit_sparse(head.landmarks, SIZE, model, outline=outline, settings=settings).alpha)
+        np.linalg.norm(fit_one_sparse(head.landmarks, SIZE, model, outline=outline, settings=settings).alpha)
         for settings in (replace(DEFAULT_SETTINGS, identity_weight=weight) for weight in (3.0, 30.0, 300.0))
     ]
     assert sizes[0] > 1.5 * sizes[1] > 3 * sizes[2]
@@ -152,7 +153,7 @@ def test_expressions_and_gaze_are_seen(model, outline):
     looks = {"eyeLookOutLeft": 0.5, "eyeLookInRight": 0.5}
     shown = weights_of(model, jawOpen=0.7, **looks)
     head = known(model, outline, 1, beta=shown)
-    fit = fit_sparse(head.landmarks, SIZE, model, outline=outline, focal_px=FOCAL)
+    fit = fit_one_sparse(head.landmarks, SIZE, model, outline=outline, focal_px=FOCAL)
     found = dict(zip(model.expression_names, fit.beta.tolist(), strict=True))
     assert found["jawOpen"] > 0.4
     assert (found["eyeLookOutLeft"] + found["eyeLookInRight"]) / 2 == pytest.approx(0.5, abs=0.15)
@@ -164,7 +165,7 @@ def test_a_reading_is_kept_or_refined(model, outline):
     wrong = reading_of(weights_of(model, jawOpen=0.2, mouthPucker=0.3))
     head = known(model, outline, 2, beta=shown)
     fits = {
-        source: fit_sparse(head.landmarks, SIZE, model, outline=outline, reading=wrong, expression=source)
+        source: fit_one_sparse(head.landmarks, SIZE, model, outline=outline, reading=wrong, expression=source)
         for source in (PRIOR, PRIOR_AND_LANDMARKS)
     }
     gaze = np.array([name.startswith("eyeLook") for name in model.expression_names])
@@ -172,14 +173,14 @@ def test_a_reading_is_kept_or_refined(model, outline):
     jaw = model.expression_names.index("jawOpen")
     assert 0.25 < fits[PRIOR_AND_LANDMARKS].beta[jaw] < 0.75
     with pytest.raises(ValueError):
-        fit_sparse(head.landmarks, SIZE, model, outline=outline, expression=PRIOR)
+        fit_one_sparse(head.landmarks, SIZE, model, outline=outline, expression=PRIOR)
 
 
 def test_own_modes_of_either_sign_are_fitted(native_model, outline):
     shown = np.zeros(MODES)
     shown[-1], shown[-2] = -1.0, 1.5
     head = known_native(native_model, outline, 4, shown)
-    fit = fit_sparse(head.landmarks, SIZE, native_model, outline=outline, focal_px=FOCAL)
+    fit = fit_one_sparse(head.landmarks, SIZE, native_model, outline=outline, focal_px=FOCAL)
     assert fit.native_beta.shape == (MODES,)
     average = native_model.mean + native_model.native_expressions.mean
     assert distance(native_model, fit.vertices, head.posed) < 0.75 * distance(native_model, average, head.posed)
@@ -196,7 +197,7 @@ def test_named_weights_tell_what_own_modes_show(native_model, outline):
     shown = np.zeros(MODES)
     shown[-1] = 1.0
     head = known_native(native_model, outline, 5, shown)
-    fit = fit_sparse(head.landmarks, SIZE, native_model, outline=outline, focal_px=FOCAL)
+    fit = fit_one_sparse(head.landmarks, SIZE, native_model, outline=outline, focal_px=FOCAL)
     assert fit.beta.min() >= 0 and fit.beta.max() <= 1
     by_name = native_model.vertices(fit.alpha, fit.beta)
     gap = np.linalg.norm((by_name - fit.vertices)[: native_model.skin.stop], axis=1)
@@ -221,9 +222,9 @@ def test_a_reading_is_translated_into_own_modes(native_model, outline):
     assert np.linalg.eigvalsh(prior.precision).min() > 0
     head = known_native(native_model, outline, 6, prior.mean)
     args = {"outline": outline, "reading": reading_of(beta)}
-    kept = fit_sparse(head.landmarks, SIZE, native_model, expression=PRIOR, **args)
+    kept = fit_one_sparse(head.landmarks, SIZE, native_model, expression=PRIOR, **args)
     assert np.allclose(kept.native_beta, prior.mean, atol=1e-5)
-    refined = fit_sparse(head.landmarks, SIZE, native_model, expression=PRIOR_AND_LANDMARKS, **args)
+    refined = fit_one_sparse(head.landmarks, SIZE, native_model, expression=PRIOR_AND_LANDMARKS, **args)
     assert np.linalg.norm(refined.native_beta - prior.mean) < 0.5 * np.linalg.norm(prior.mean)
 
 
@@ -235,10 +236,10 @@ def test_unsure_landmarks_count_less(model, outline):
     scores = np.ones(68, np.float32)
     scores[[20, 50, 57]] = 0.0
     sure, unsure = (
-        fit_sparse(replace(torn, sparse_scores=value), SIZE, model, outline=outline, focal_px=FOCAL)
+        fit_one_sparse(replace(torn, sparse_scores=value), SIZE, model, outline=outline, focal_px=FOCAL)
         for value in (None, scores)
     )
-    clean = fit_sparse(head.landmarks, SIZE, model, outline=outline, focal_px=FOCAL)
+    clean = fit_one_sparse(head.landmarks, SIZE, model, outline=outline, focal_px=FOCAL)
     changes = [distance(model, fit.vertices_neutral, clean.vertices_neutral) for fit in (sure, unsure)]
     assert changes[1] < 0.5 * changes[0]
 
@@ -253,21 +254,21 @@ def test_an_offset_of_the_landmarks_is_taken_off(model, outline):
         marks[:JAW] = head.landmarks.sparse_px[:JAW]
         moved = replace(head.landmarks, sparse_px=marks.astype(np.float32))
         for name, given in (("unknown", None), ("known", offset)):
-            fit = fit_sparse(moved, SIZE, model, outline=outline, offset=given, focal_px=FOCAL)
+            fit = fit_one_sparse(moved, SIZE, model, outline=outline, offset=given, focal_px=FOCAL)
             errors[name].append(distance(model, fit.vertices_neutral, head.neutral))
     assert np.mean(errors["known"]) < 0.75 * np.mean(errors["unknown"])
 
 
 def test_same_landmarks_give_the_same_head(model, outline):
     head = known(model, outline, 9)
-    first, second = (fit_sparse(head.landmarks, SIZE, model, outline=outline) for _ in range(2))
+    first, second = (fit_one_sparse(head.landmarks, SIZE, model, outline=outline) for _ in range(2))
     assert np.array_equal(first.vertices, second.vertices)
 
 
 def test_nonsense_stays_within_bounds_and_is_told(model, outline):
     head = known(model, outline, 10)
     noise = np.random.default_rng(0).uniform(0, 512, (68, 2)).astype(np.float32)
-    fit = fit_sparse(replace(head.landmarks, sparse_px=noise), SIZE, model, outline=outline)
+    fit = fit_one_sparse(replace(head.landmarks, sparse_px=noise), SIZE, model, outline=outline)
     assert np.isfinite(fit.vertices).all()
     assert np.abs(fit.alpha).max() <= DEFAULT_SETTINGS.alpha_limit
     assert [notice.code for notice in notices(fit, head.landmarks, ROUGH_FIT)] == ["rough_fit"]
@@ -277,5 +278,5 @@ def test_nonsense_stays_within_bounds_and_is_told(model, outline):
 def test_unusable_landmarks_are_refused(model, outline, spoiled):
     head = known(model, outline, 11)
     with pytest.raises(FaceDetailError) as caught:
-        fit_sparse(replace(head.landmarks, sparse_px=spoiled.astype(np.float32)), SIZE, model, outline=outline)
+        fit_one_sparse(replace(head.landmarks, sparse_px=spoiled.astype(np.float32)), SIZE, model, outline=outline)
     assert caught.value.remedy

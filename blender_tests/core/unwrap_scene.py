@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.fit.types import PoseFit
 from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
 from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image
 
@@ -23,15 +23,13 @@ def camera_at(yaw_deg: float, size: tuple[int, int] = (420, 480), focal_px: floa
     return PerspectiveCamera(rotation, translation, focal_px or 2.6 * size[1], center, size)
 
 
-def fit_of(model: FaceModel, camera: PerspectiveCamera, expression: dict[str, float] | None = None) -> ProxyFit:
+def fit_of(model: FaceModel, camera: PerspectiveCamera, expression: dict[str, float] | None = None) -> PoseFit:
     """The mean head with some expression as if it had been fitted perfectly."""
     beta = np.zeros(len(model.expression_names), np.float32)
     for name, weight in (expression or {}).items():
         beta[model.expression_names.index(name)] = weight
     vertices = model.vertices(None, beta)
-    affine = AffineCamera(np.eye(2, 4))
-    alpha = np.zeros(len(model.identity_basis), np.float32)
-    return ProxyFit(alpha, beta, affine, camera, vertices, model.mean.copy(), 0.0)
+    return PoseFit(beta, AffineCamera(np.eye(2, 4)), camera, vertices, model.landmarks68.points(vertices), 0.0)
 
 
 def skin_colours(model: FaceModel, symmetric: bool = True) -> np.ndarray:
@@ -45,7 +43,7 @@ def skin_colours(model: FaceModel, symmetric: bool = True) -> np.ndarray:
 
 
 def photograph(
-    model: FaceModel, fit: ProxyFit, colours: np.ndarray, light: Callable[[np.ndarray], np.ndarray] | None = None
+    model: FaceModel, fit: PoseFit, colours: np.ndarray, light: Callable[[np.ndarray], np.ndarray] | None = None
 ) -> np.ndarray:
     """(H, W, 3) uint8 photo: the skin's colours, green eyes, blue teeth and gums, cyan background, no shading.
 

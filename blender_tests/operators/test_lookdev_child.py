@@ -11,7 +11,7 @@ import pytest
 
 from blender_tests.processes import wait_until
 from facedetail_addon.core.errors import FaceDetailError
-from facedetail_addon.core.result.files import read_png
+from facedetail_addon.core.result.images import read_png
 from facedetail_addon.jobs.job import picture_job
 from facedetail_addon.jobs.runner import Worker, site_directories
 

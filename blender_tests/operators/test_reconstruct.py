@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facedetail_addon.core.result.files import read_result
 from facedetail_addon.jobs.messages import Reconstruct
 
 KINDS = ("objects", "collections", "meshes", "cameras", "materials", "worlds", "images", "shape_keys")
@@ -47,12 +48,12 @@ def skin_of(collection):
 
 def assert_expression_is_of(source: str, folder: Path, head) -> None:
     """The source has gone to the worker, and the emotion has come to the panel."""
-    from facedetail_addon.core.result.record import Reconstruction
     from facedetail_addon.ui.found import found_expression
 
-    result = Reconstruction.load(folder)
-    assert result.expression_source == source
-    text = f"Expression: {result.emotion.name} ({100 * result.emotion.probability:.0f} %)"
+    result = read_result(folder)
+    assert result.record.expression_source == source
+    emotion = result.record.observation.emotion
+    text = f"Expression: {emotion.name} ({100 * emotion.probability:.0f} %)"
     assert found_expression(head) == text
 
 
@@ -71,13 +72,12 @@ def test_one_photo_one_undo_step(blender, registered, astronaut, tmp_path):
 
 
 def test_operator_does_what_the_python_api_does(blender, registered, model, astronaut, tmp_path):
-    from facedetail_addon.core.result.record import Reconstruction
     from facedetail_addon.scene.build import build_scene
 
     blender.ops.facedetail.reconstruct(filepath=astronaut, output=str(tmp_path), resolution="512")
     by_operator = blender.data.collections["FaceDetail astronaut"]
     assert_expression_is_of("prior+landmarks", tmp_path / "astronaut", blender.context.active_object)
-    by_python = build_scene(Reconstruction.load(tmp_path / "astronaut"), model)
+    by_python = build_scene(read_result(tmp_path / "astronaut"), model)
     one, other = skin_of(by_operator), skin_of(by_python)
     assert np.array_equal(positions(one), positions(other))
     assert list(blender.context.view_layer.objects.selected) == [one]

@@ -35,7 +35,7 @@ from facedetail_addon.core.face_model.library import load_named_model
 from facedetail_addon.core.face_model.store import installed_models
 from facedetail_addon.core.io.atomic_directory import atomic_directory
 from facedetail_addon.core.observe.photo import read_photo
-from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.jobs.job import import_job, install_job, reconstruct_job
 from facedetail_addon.jobs.runner import Worker, site_directories
 
@@ -124,13 +124,13 @@ def test_other_errors_are_not_for_lack_of_memory():
 @needs_posix
 def test_full_disk_keeps_the_older_result(model, reconstruction_of, tmp_path):
     older = reconstruction_of(model)
-    folder = older.save(tmp_path, model)
+    folder = write_result(older, tmp_path, model)
     for most_bytes in (0, 100_000):
         with full_disk(most_bytes), pytest.raises(OutputError, match=r"cannot be written to .*made up") as raised:
-            older.save(tmp_path, model)
+            write_result(older, tmp_path, model)
         assert "free space" in raised.value.remedy
         assert names(tmp_path) == [folder.name]
-    assert np.array_equal(Reconstruction.load(folder).albedo, older.albedo)
+    assert np.array_equal(read_result(folder).maps["albedo"], older.maps["albedo"])
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_two_blenders_make_the_same_result(workers, tmp_path):
     assert any(end == tmp_path / "astronaut" for end in ends), ends
     assert all(isinstance(end, Path) or end.code == "output" for end in ends), ends
     assert names(tmp_path) == ["astronaut"]
-    assert Reconstruction.load(tmp_path / "astronaut").albedo.shape == (512, 512, 3)
+    assert read_result(tmp_path / "astronaut").maps["albedo"].shape == (512, 512, 3)
 
 
 def test_two_blenders_import_the_same_model(model, workers, tmp_path):
@@ -380,7 +380,7 @@ def test_blender_closed_while_the_result_is_written(way, tmp_path):
     # A result that was renamed in the last moment is whole.
     assert names(tmp_path) in ([], ["astronaut"])
     if names(tmp_path):
-        Reconstruction.load(tmp_path / "astronaut")
+        read_result(tmp_path / "astronaut")
 
 
 def test_undo_and_another_file_during_a_job(blender, tmp_path):

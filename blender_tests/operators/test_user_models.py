@@ -8,6 +8,7 @@ import pytest
 from blender_tests.core.external_files import EXPRESSIONS, IDENTITIES, skin_of, write_bfm_hdf5
 from facedetail_addon.core.assets.user import FAN_WEIGHTS, LANDMARKER_FOLDER
 from facedetail_addon.core.face_model.store import installed_models
+from facedetail_addon.core.result.files import read_result
 from facedetail_addon.names import OFFLINE_TEXT
 
 
@@ -43,7 +44,6 @@ def addon(blender, assets, monkeypatch):
 
 
 def test_imported_model_is_listed_and_makes_a_head(blender, addon, assets, bfm, astronaut):
-    from facedetail_addon.core.result.record import Reconstruction
     from facedetail_addon.ui.assets import choice_notes, model_texts
 
     assert addon.import_model(filepath=bfm) == {"FINISHED"}
@@ -60,8 +60,12 @@ def test_imported_model_is_listed_and_makes_a_head(blender, addon, assets, bfm, 
     assert addon.reconstruct(filepath=astronaut, resolution="512", face_model=info.id, fit="sparse") == {"FINISHED"}
     skin = next(item for item in blender.data.objects if item.name.endswith(" skin"))
     assert len(skin.data.vertices) == info.vertices
-    result = Reconstruction.load(assets / "results" / "astronaut")
-    assert result.face_model == info.id and result.native_beta.shape == (EXPRESSIONS,) and result.native_beta.any()
+    result = read_result(assets / "results" / "astronaut")
+    assert (
+        result.record.face_model == info.id
+        and result.record.pose.native_beta.shape == (EXPRESSIONS,)
+        and result.record.pose.native_beta.any()
+    )
 
 
 def test_removed_model_is_not_served_from_memory(blender, addon, assets, bfm, astronaut):

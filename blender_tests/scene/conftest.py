@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """For tests of relief, and for tests of colour and light, which relief would disturb."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
+from blender_tests.made_up import changed
 from blender_tests.scene.relief_scene import MAPS, SIDE
 from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
 from facedetail_addon.core.uv.atlas import make_atlas
@@ -56,7 +55,7 @@ def wavy(model, reconstruction_of, relief_maps):
         lambda places: 0.5 * np.sin(places[:, 1] * 2 * np.pi / 12) * front(places),
         lambda places: 0.1 * np.sin(places[:, 0] * 2 * np.pi / 4) * front(places),
     )
-    return dataclasses.replace(reconstruction_of(model), **maps)
+    return changed(reconstruction_of(model), **maps)
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ def test_landmarks_project_alike(blender, model, reconstruction_of, size, center
     assert (scene.render.resolution_x, scene.render.resolution_y) == size
     seen = np.array([
         world_to_camera_view(scene, scene.camera, root.matrix_world @ Vector(point))
-        for point in to_blender(reconstruction.landmarks68_mm)
+        for point in to_blender(reconstruction.record.pose.landmarks68_mm)
     ])  # fmt: skip
     pixels = np.stack([seen[:, 0] * size[0], (1 - seen[:, 1]) * size[1]], axis=1)
-    expected = reconstruction.perspective.project(reconstruction.landmarks68_mm)
+    expected = reconstruction.record.pose.perspective.project(reconstruction.record.pose.landmarks68_mm)
     assert np.abs(pixels - expected).max() < 0.1
     assert (seen[:, 2] > 0).all()
 
@@ -69,4 +69,4 @@ def test_photo_lies_behind_the_camera_view(blender, model, reconstruction_of):
     pixels = np.empty(64 * 48 * 4, np.float32)
     image.pixels.foreach_get(pixels)
     shown = pixels.reshape(48, 64, 4)[::-1, :, :3]
-    assert np.abs(shown * 255 - reconstruction.photo).max() < 0.51
+    assert np.abs(shown * 255 - reconstruction.maps["photo"]).max() < 0.51

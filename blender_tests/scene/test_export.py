@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from facedetail_addon.core.errors import OutputError
-from facedetail_addon.core.result.files import EXPORT_EXTRAS, EXPORT_FILES, read_png
+from facedetail_addon.core.result.files import EXPORT_EXTRAS, EXPORT_FILES
+from facedetail_addon.core.result.images import read_png
 
 TOLERANCE_M = 1e-5
 OWN_PROCESS = "FACEDETAIL_TEST_GLTF"

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Eyes in Blender: their nodes carry the look, and an export reads it from there."""
 
-from dataclasses import replace
-
 import numpy as np
 
+from blender_tests.made_up import changed
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 
 BLUE = EyeLook((0.10, 0.13, 0.16), (0.50, 0.46, 0.44), 12.2, 1.0)
@@ -16,7 +15,7 @@ def test_the_nodes_carry_the_look_and_an_export_reads_them(blender, model, recon
     from facedetail_addon.scene.eye_material import IRIS_NODE, look_of
     from facedetail_addon.scene.eye_texture import eye_picture
 
-    collection = build_scene(replace(reconstruction_of(model), eyes=BLUE), model)
+    collection = build_scene(changed(reconstruction_of(model), eyes=BLUE), model)
     eyes = [item for item in collection.objects if "eye_" in item.name]
     materials = [material for item in eyes for material in item.data.materials]
     assert len(eyes) == 2 and all(IRIS_NODE in material.node_tree.nodes for material in materials)

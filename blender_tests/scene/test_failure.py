@@ -118,7 +118,7 @@ def test_build_given_up_after_any_step(blender, furnished, model, reconstruction
     from facedetail_addon.scene.build import build_steps
 
     made = reconstruction_of(model)
-    pictures = encode_pictures(made)
+    pictures = encode_pictures(made.maps)
     total = sum(1 for _ in build_steps(made, model, pictures))
     assert total > 60  # a pause after each shape key
     blender.ops.wm.read_factory_settings(use_empty=False)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The head in Blender is the head of the model: places, expressions, parts that follow, materials."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+
+from blender_tests.made_up import changed
 
 EXPRESSION = {"jawOpen": 0.6, "mouthSmileLeft": 0.8, "eyeBlinkRight": 0.4, "jawLeft": 0.3}
 
@@ -47,14 +47,14 @@ def assert_parts_are_at(bpy, model, collection, vertices_mm):
 
 def test_expression_of_the_photo(blender, model, built):
     reconstruction, collection = built
-    assert_parts_are_at(blender, model, collection, reconstruction.vertices)
+    assert_parts_are_at(blender, model, collection, reconstruction.record.pose.vertices)
 
 
 def test_keys_at_zero_are_the_neutral_face(blender, model, built):
     reconstruction, collection = built
     for key in objects_by_part(collection)["skin"].data.shape_keys.key_blocks[1:]:
         key.value = 0
-    assert_parts_are_at(blender, model, collection, reconstruction.vertices_neutral)
+    assert_parts_are_at(blender, model, collection, reconstruction.record.fit.vertices_neutral)
 
 
 def test_teeth_follow_the_skin_after_reload_without_scripts(blender, model, built, tmp_path):
@@ -66,9 +66,9 @@ def test_teeth_follow_the_skin_after_reload_without_scripts(blender, model, buil
     collection = blender.data.collections["FaceDetail made up"]
     keys = objects_by_part(collection)["skin"].data.shape_keys.key_blocks
     keys["jawOpen"].value = 1.0
-    beta = reconstruction.beta.copy()
+    beta = reconstruction.record.pose.beta.copy()
     beta[model.expression_names.index("jawOpen")] = 1.0
-    expected = reconstruction.vertices_neutral + np.tensordot(beta, model.expression_basis, axes=1)
+    expected = reconstruction.record.fit.vertices_neutral + np.tensordot(beta, model.expression_basis, axes=1)
     assert_parts_are_at(blender, model, collection, expected)
 
 
@@ -117,7 +117,7 @@ def test_skin_maps_are_in_its_material_and_packed(blender, model, reconstruction
     from facedetail_addon.scene.build import build_scene
 
     maps = np.random.default_rng(1).integers(0, 256, (2, 256, 256), np.uint8)
-    reconstruction = dataclasses.replace(reconstruction_of(model), roughness=maps[0], specular=maps[1])
+    reconstruction = changed(reconstruction_of(model), roughness=maps[0], specular=maps[1])
     collection = build_scene(reconstruction, model)
     shader = objects_by_part(collection)["skin"].material_slots[0].material.node_tree.nodes["Principled BSDF"]
     (image,) = images_behind(shader.inputs[socket])

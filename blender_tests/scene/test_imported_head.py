@@ -66,12 +66,12 @@ def test_rest_key_makes_the_photos_shape_exact(blender, face_only, reconstructio
     keys = objects_by_part(collection)["skin"].data.shape_keys.key_blocks
     assert [key.name for key in keys[1:]] == [*face_only.expression_names, REST_KEY]
     assert keys[REST_KEY].value == 1
-    assert largest_error_mm(blender, face_only, collection, reconstruction.vertices) < 0.1
+    assert largest_error_mm(blender, face_only, collection, reconstruction.record.pose.vertices) < 0.1
     keys[REST_KEY].value = 0
-    assert largest_error_mm(blender, face_only, collection, reconstruction.vertices) > 0.65
+    assert largest_error_mm(blender, face_only, collection, reconstruction.record.pose.vertices) > 0.65
     for key in keys[1:]:
         key.value = 0
-    assert largest_error_mm(blender, face_only, collection, reconstruction.vertices_neutral) < 0.001
+    assert largest_error_mm(blender, face_only, collection, reconstruction.record.fit.vertices_neutral) < 0.001
 
 
 def test_no_rest_key_where_named_expressions_say_all(blender, face_only, reconstruction_of):

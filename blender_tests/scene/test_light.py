@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from blender_tests.made_up import changed
 from facedetail_addon import names
 from facedetail_addon.core.colour import to_linear
 
@@ -28,7 +29,7 @@ def grey(model, reconstruction_of, no_relief):
     def make(radiance: np.ndarray, photo_name: str = "made up.png"):
         found = reconstruction_of(model, SIZE, photo_name=photo_name)
         dull = np.full((256, 256), 200, np.uint8)
-        return dataclasses.replace(found, albedo=GREY, roughness=dull, sh_radiance=radiance, **no_relief)
+        return changed(found, albedo=GREY, roughness=dull, radiance=radiance, **no_relief)
 
     return make
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Contact sheets and turntables: what they show, and that nothing else in the file notices."""
 
-import dataclasses
 from itertools import combinations
 
 import numpy as np
 import pytest
+
+from blender_tests.made_up import changed
 
 HEIGHT = 64
 WIDTH = 51
@@ -64,9 +65,9 @@ def smiling(blender, model, reconstruction_of, no_relief):
     from facedetail_addon.scene.build import build_scene
 
     made = reconstruction_of(model, (320, 240), (190.0, 100.0), 25.0, {"jawOpen": 0.8, "mouthSmileLeft": 0.6})
-    hits = trace_image(made.vertices, model.skin.triangles(), made.perspective)
+    hits = trace_image(made.record.pose.vertices, model.skin.triangles(), made.record.pose.perspective)
     photo = np.repeat(np.where(hits.triangle >= 0, 255, 0).reshape(240, 320, 1), 3, axis=2).astype(np.uint8)
-    root = build_scene(dataclasses.replace(made, photo=photo, **no_relief), model).objects[0]
+    root = build_scene(changed(made, photo=photo, **no_relief), model).objects[0]
     blender.context.view_layer.update()  # drivers have had their say, as in a window
     return root
 
@@ -162,7 +163,7 @@ def test_head_without_its_photo(blender, smiling, quick):
 
 def test_turntable(blender, smiling, quick, tmp_path):
     from facedetail_addon.core.errors import OutputError
-    from facedetail_addon.core.result.files import read_png
+    from facedetail_addon.core.result.images import read_png
     from facedetail_addon.scene.build import run_through
     from facedetail_addon.scene.lookdev import orbit_picture
     from facedetail_addon.scene.lookdev_sheet import over_backdrop
@@ -203,7 +204,7 @@ def test_film(blender, smiling, quick, tmp_path):
 
 
 def test_operator(registered, blender, smiling, tmp_path):
-    from facedetail_addon.core.result.files import read_png
+    from facedetail_addon.core.result.images import read_png
 
     operator = blender.ops.facedetail.lookdev
     assert not operator.poll()

@@ -4,12 +4,14 @@
 import numpy as np
 import pytest
 
+from facedetail_addon.core.result.files import write_result
+
 
 @pytest.fixture(scope="module")
 def saved(model, reconstruction_of, tmp_path_factory):
     """A reconstruction and its result folder."""
     made = reconstruction_of(model)
-    return made, made.save(tmp_path_factory.mktemp("relief"), model)
+    return made, write_result(made, tmp_path_factory.mktemp("relief"), model)
 
 
 @pytest.fixture

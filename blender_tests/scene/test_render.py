@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A render through the photo's camera lies on the photo and, in even light, shows the albedo's colours."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
+from blender_tests.made_up import changed
 from blender_tests.scene.relief_scene import show
 
 SKIN = np.array([201, 150, 123], np.uint8)
@@ -24,7 +23,7 @@ def rendered(blender, model, reconstruction_of, no_relief, tmp_path):
     even = np.zeros((9, 3), np.float32)
     even[0] = 2 * np.sqrt(np.pi)  # radiance 1 from everywhere
     dull = np.zeros((256, 256), np.uint8)
-    reconstruction = dataclasses.replace(reconstruction, albedo=flat, specular=dull, sh_radiance=even, **no_relief)
+    reconstruction = changed(reconstruction, albedo=flat, specular=dull, radiance=even, **no_relief)
     collection = build_scene(reconstruction, model)
     before = blender.context.scene.render.engine
     path = render_scene(tmp_path / "render.png", collection, samples=8)
@@ -37,14 +36,18 @@ def test_lies_on_the_photo_in_its_colours(model, rendered):
 
     reconstruction, picture = rendered
     assert picture.shape == (120, 160, 4)
-    hits = trace_image(reconstruction.vertices, model.skin.triangles(), reconstruction.perspective)
+    hits = trace_image(
+        reconstruction.record.pose.vertices, model.skin.triangles(), reconstruction.record.pose.perspective
+    )
     expected = (hits.triangle >= 0).reshape(120, 160)
     shown = picture[..., 3] > 127
     overlap = (expected & shown).sum() / (expected | shown).sum()
     assert overlap > 0.97
 
     # The bridge of the nose and the forehead are lit from nearly everywhere: albedo in, albedo out.
-    x, y = reconstruction.perspective.project(reconstruction.landmarks68_mm[[27]])[0].astype(int)
+    x, y = reconstruction.record.pose.perspective.project(reconstruction.record.pose.landmarks68_mm[[27]])[0].astype(
+        int
+    )
     forehead = picture[y - 8 : y - 4, x - 4 : x + 5, :3].reshape(-1, 3).mean(0)
     assert np.abs(forehead - SKIN).max() < 10
 

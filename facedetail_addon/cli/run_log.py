@@ -12,7 +12,6 @@ from ..core.errors import FaceDetailError, OutputError
 from ..core.io.atomic_directory import discard_half_written
 from ..core.result.files import (
     EXPORT_FILES,
-    FORMAT_VERSION,
     LOOKDEV_FILE,
     RECORD_FILE,
     RENDER_FILE,
@@ -20,6 +19,7 @@ from ..core.result.files import (
     TURNTABLE_FILE,
 )
 from ..core.result.record import result_folder, same_folder_key
+from ..core.result.record_json import FORMAT_VERSION
 from ..jobs.messages import WriteScene
 from .batch import JobSpecification, PhotoResult, Task
 from .inputs import FoundPhoto

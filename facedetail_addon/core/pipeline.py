@@ -1,328 +1,293 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a photo to a reconstruction: the whole story, top to bottom."""
+"""From a photo to a reconstruction: the whole story, top to bottom.
+
+Every stage can be called alone, from the middle, or again with an earlier result as its start; none reaches back.
+"""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from .assets.user import landmarker_folders
+from ..settings import Settings
 from .detail.inputs import detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
-from .detail.space import DetailSpace, make_detail_space
-from .detail.synthesis import DetailNet, load_detail_net, make_detail
+from .detail.synthesis import make_detail
 from .detail.synthesis import notices as detail_notices
-from .detail.types import COMPACT, DETAIL_MODES, NO_DETAIL, DetailMaps
+from .detail.types import DetailMaps
 from .errors import NoFaceError
 from .eyes.estimate import estimate_eyes
 from .eyes.estimate import notices as eye_notices
 from .eyes.sampling import EyeSample, sample_eye
-from .face_model.calibration import LandmarkCalibration
+from .eyes.types import EyeLook
 from .face_model.eyeball import fit_eyeball, seen_front
-from .face_model.library import BUILTIN, installed, load_named_calibration, load_named_model, named_dictionary
-from .face_model.model import FaceModel, PointEmbedding, split_quads
-from .face_model.outline import mesh_offset, outline_paths
-from .fit.dense import ROUGH_FIT, fit_proxy
+from .face_model.model import split_quads
+from .fit.dense import ROUGH_FIT, fit_dense
 from .fit.dense import notices as fit_notices
 from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
 from .fit.sparse import fit_sparse
-from .fit.types import ProxyFit
+from .fit.types import HeadFit, PoseFit
 from .lighting.estimate import estimate_light, prior_direction_of
 from .lighting.estimate import notices as light_notices
 from .lighting.types import LightEstimate, Transfer
-from .model_import.install import match_again
+from .models import Models
 from .notices import Notice
-from .observe.expression.reader import ExpressionReader
 from .observe.expression.reader import notices as expression_notices
-from .observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES, ExpressionPrior
-from .observe.landmarks.fan import FanLandmarker
-from .observe.landmarks.landmarker import MeshLandmarker, notices
+from .observe.landmarks.landmarker import notices as landmark_notices
 from .observe.landmarks.mesh_points import EYES
 from .observe.landmarks.types import FaceLandmarks
 from .observe.photo import Photo, read_photo
+from .observe.types import CameraPrior, Observation
 from .rendering.transfer import diffuse_light, light_transfer
-from .result.record import Reconstruction
-from .skin.gloss import skin_gloss
-from .skin.native_basis import albedo_basis
+from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.texture import make_skin_maps
-from .skin.types import AlbedoBasis, SkinGloss
-from .uv.atlas import make_atlas
-from .uv.types import Atlas, UnwrappedPhoto
+from .skin.types import SkinMaps
+from .uv.types import UnwrappedPhoto
 from .uv.unwrap import unwrap
 
-RESOLUTIONS = (512, 1024, 2048, 4096)
-MESH_LANDMARKER, FAN_LANDMARKER = LANDMARKERS = ("mesh", "fan")
-AUTO_FIT, DENSE_FIT, SPARSE_FIT = FITS = ("auto", "dense", "sparse")
-MOST_BANDS = 9
-
 
 @dataclass(frozen=True)
-class Settings:
-    """What to do with a photo.
+class Illumination:
+    """One photo's light on the fitted head.
 
     Attributes:
-        face_model: ``"builtin"``, or the id of an installed face model.
-        landmarker: what finds the 68 landmarks of the sparse fit, ``"mesh"`` or ``"fan"``.
-        fit: ``"dense"`` takes the face mesh's 478 points and what was measured of them; ``"sparse"`` the 68 points and
-            the method of Chen et al. (section 3.1), with a model's own expression modes where it has some; ``"auto"``
-            is sparse for FAN's points, else dense, which came nearer to the truth with every model.
-        resolution: side of the texture in texels, one of 512, 1024, 2048, 4096.
-        face: which face, counted from 0 by size; None: the largest.
-        expression: what the expression is taken from, one of ``EXPRESSION_SOURCES``.
-        light_bands: bands of spherical harmonics of the light, 3 (as in the paper) to 9.
-        detail: what makes the relief of the skin, one of ``DETAIL_MODES``.
+        unwrapped: what the photo shows of the skin, in canonical UV. transfer: of the posed head.
+        estimate: the light, the albedo's coefficients, and what both make of the skin.
     """
 
-    face_model: str = BUILTIN
-    landmarker: str = MESH_LANDMARKER
-    fit: str = AUTO_FIT
-    resolution: int = 2048
-    face: int | None = None
-    expression: str = DEFAULT_EXPRESSION_SOURCE
-    light_bands: int = 3
-    detail: str = COMPACT
-
-    def __post_init__(self):
-        if self.landmarker not in LANDMARKERS:
-            raise ValueError(f"landmarker must be one of {LANDMARKERS}, not {self.landmarker!r}")
-        if self.fit not in FITS:
-            raise ValueError(f"fit must be one of {FITS}, not {self.fit!r}")
-        if self.resolution not in RESOLUTIONS:
-            raise ValueError(f"resolution must be one of {RESOLUTIONS}, not {self.resolution!r}")
-        if self.face is not None and self.face < 0:
-            raise ValueError(f"face counts from 0, not {self.face!r}")
-        if self.expression not in EXPRESSION_SOURCES:
-            raise ValueError(f"expression must be one of {EXPRESSION_SOURCES}, not {self.expression!r}")
-        if not 3 <= self.light_bands <= MOST_BANDS:
-            raise ValueError(f"light_bands must be 3 to {MOST_BANDS}, not {self.light_bands!r}")
-        if self.detail not in DETAIL_MODES:
-            raise ValueError(f"detail must be one of {DETAIL_MODES}, not {self.detail!r}")
+    unwrapped: UnwrappedPhoto
+    transfer: Transfer
+    estimate: LightEstimate
 
 
 @dataclass(frozen=True)
-class Models:
-    """Networks and models in memory, loaded once for many photos.
+class Appearance:
+    """The skin's maps and the eyes' colours, without the photo's light."""
 
-    ``fan`` is None with the other landmarker, ``outline`` with the dense fit, ``detail_net`` without relief. ``offset``
-    is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in use puts them; None for not at all.
+    skin: SkinMaps
+    eyes: EyeLook
+
+
+@dataclass(frozen=True)
+class Relief:
+    """Displacement and its normals, and what an artist should know of them."""
+
+    maps: DetailMaps
+    notices: tuple[Notice, ...]
+
+
+class Stages:
+    """Tells what begins, and notes how long it took.
+
+    Args:
+        progress: called with a short text and the fraction done (0 to 1, never falling) before each stage; an exception
+            it raises stops the work, so it can cancel.
+
+    Attributes:
+        seconds: by the stages' names.
     """
 
-    landmarker: MeshLandmarker
-    fan: FanLandmarker | None
-    model: FaceModel
-    calibration: LandmarkCalibration
-    outline: PointEmbedding | None
-    offset: np.ndarray | None
-    expression_reader: ExpressionReader
-    atlas: Atlas
-    basis: AlbedoBasis
-    gloss: SkinGloss
-    detail_space: DetailSpace
-    detail_net: DetailNet | None
+    def __init__(self, progress: Callable[[str, float], None] = lambda text, done: None):
+        self.progress = progress
+        self.seconds: dict[str, float] = {}
 
-    @classmethod
-    def load(cls, settings: Settings, assets: Path | None = None) -> "Models":
-        """Load what the settings ask for.
-
-        Args:
-            assets: the user's folder with imported face models and FAN's weights; None where there is none.
-
-        Raises:
-            AssetError: a weight file is missing, damaged or made for another face model.
-            FaceModelError: the face model is not installed or not what it should be.
-        """
-        landmarker = MeshLandmarker.load()
-        fan = FanLandmarker.load(landmarker_folders(assets)) if settings.landmarker == FAN_LANDMARKER else None
-        _keep_up_to_date(settings.face_model, assets, landmarker)
-        model = load_named_model(settings.face_model, assets)
-        calibration = load_named_calibration(settings.face_model, assets)
-        dictionary = named_dictionary(settings.face_model, assets)
-        atlas = make_atlas(model, settings.resolution)
-        return cls(
-            landmarker=landmarker,
-            fan=fan,
-            model=model,
-            calibration=calibration,
-            outline=outline_paths(model) if _is_sparse(settings) else None,
-            offset=None if fan else mesh_offset(model, calibration),
-            expression_reader=ExpressionReader.load(model, calibration, dictionary),
-            atlas=atlas,
-            basis=albedo_basis(model, atlas),
-            gloss=skin_gloss(model),
-            detail_space=make_detail_space(model),
-            detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
-        )
-
-
-def _keep_up_to_date(name: str, assets: Path | None, landmarker: MeshLandmarker) -> None:
-    """An imported model that was matched to the built-in head of another version is matched again."""
-    if name == BUILTIN:
-        return
-    info, builtin = installed(name, assets), load_named_model(BUILTIN)
-    if info.canonical != builtin.canonical():
-        match_again(info, builtin, load_named_calibration(BUILTIN), landmarker.find, lambda text, done: None)
-
-
-def _is_sparse(settings: Settings) -> bool:
-    return settings.fit == SPARSE_FIT or (settings.fit == AUTO_FIT and settings.landmarker == FAN_LANDMARKER)
+    @contextmanager
+    def __call__(self, name: str, text: str, done: float) -> Iterator[None]:
+        self.progress(text, done)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
 
 
 def reconstruct(
-    photo: Path, core: Models, settings: Settings, progress: Callable[[str, float], None]
+    photo: Path, models: Models, settings: Settings, progress: Callable[[str, float], None]
 ) -> Reconstruction:
     """Reconstruct one face of one photo.
 
     Args:
         photo: an image file.
-        core: what :meth:`Core.load` gave for the same settings.
+        models: what :meth:`Models.load` gave for the same settings.
         settings: which face, how large a texture, what the expression is taken from, how fine the light.
-        progress: called with a short text and the fraction done (0 to 1, never falling) before each stage and at
-            the end; an exception it raises stops the work, so it can cancel.
+        progress: as of :class:`Stages`, and once more at the end.
 
     Raises:
         PhotoError: the photo cannot be read. NoFaceError: it shows no face, or not the asked-for one.
     """
-    seconds: dict[str, float] = {}
-    stage = partial(_stage, progress, seconds)
-
+    stage = Stages(progress)
     with stage("photo", "Reading the photo", 0.0):
         picture = read_photo(photo)
-    height, width = picture.pixels.shape[:2]
-
-    with stage("landmarks", "Finding the face", 0.15):
-        faces = core.landmarker.find(picture.pixels)
-        landmarks = _choose_face(faces, picture, settings.face)
-        landmarks = core.fan.refine(picture.pixels, landmarks) if core.fan else landmarks
-
-    with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is
-        reading = core.expression_reader.read(picture.pixels, landmarks)
-
-    with stage("proxy", "Fitting the head", 0.35):
-        fit = _fit(landmarks, (width, height), reading, picture.focal_px, core, settings)
-
-    with stage("unwrap", "Unwrapping the photo", 0.5):
-        unwrapped = unwrap(picture.pixels, fit, core.model, core.atlas)
-
-    with stage("light", "Separating light from skin", 0.55):
-        transfer = _transfer(fit, core, settings)
-        above = prior_direction_of(fit.perspective.rotation)
-        light = estimate_light(unwrapped, transfer, core.basis, core.atlas, above)
-
-    with stage("albedo", "Painting the skin", 0.7):
-        maps = make_skin_maps(unwrapped, light, core.basis, core.gloss, core.model, core.atlas)
-
-    with stage("eyes", "Finding the eyes' colours", 0.78):
-        eyes = estimate_eyes(eye_samples(picture.pixels, landmarks, fit, light, core), light.monochrome)
-
-    with stage("detail", "Finding wrinkles and pores", 0.8):
-        detail, detail_warnings = _detail(picture, landmarks, unwrapped, light, transfer, fit, core)
-
-    warnings = (
-        *picture.notices,
-        *_several_faces(faces, settings.face),
-        *notices(landmarks, (width, height)),
-        *expression_notices(reading, settings.expression),
-        *fit_notices(fit, landmarks, ROUGH_FIT if core.outline is None else ROUGH_SPARSE_FIT),
-        *light_notices(light, unwrapped),
-        *eye_notices(eyes, core.model, light.monochrome),
-        *detail_warnings,
+    observation = observe(picture, models, settings, stage)
+    head = fit((observation,), models, settings, stage=stage)
+    light = illuminate(observation, head.pose, models, settings, stage)
+    appearance = paint(observation, head.pose, light, models, stage)
+    relief = detail(observation, head, light, models, stage)
+    record = HeadRecord(
+        face_model=settings.face_model,
+        landmarker=settings.landmarker,
+        expression_source=settings.expression,
+        expression_names=models.model.expression_names,
+        observations=(observation,),
+        fit=head,
+        lights=(PhotoLight(light.estimate.gamma, light.estimate.radiance),),
+        eyes=appearance.eyes,
+        stage_seconds=stage.seconds,
+        notices=(
+            *observation.notices,
+            *fit_notices(head.pose, observation.landmarks, _rough_fit(models)),
+            *light_notices(light.estimate, light.unwrapped),
+            *eye_notices(appearance.eyes, models.model, light.estimate.monochrome),
+            *relief.notices,
+        ),
     )
     progress("Reconstructed", 1.0)
-    return Reconstruction(
-        photo_name=picture.path.name, photo=picture.pixels,
-        face_model=settings.face_model, landmarker=settings.landmarker, expression_names=core.model.expression_names,
-        alpha=fit.alpha, beta=fit.beta, native_beta=fit.native_beta,
-        expression_source=settings.expression, emotion=reading.emotion,
-        affine=fit.affine, perspective=fit.perspective,
-        landmarks68_px=landmarks.sparse_px, landmarks68_mm=core.model.landmarks68.points(fit.vertices),
-        vertices=fit.vertices, vertices_neutral=fit.vertices_neutral,
-        gamma=light.gamma, sh_radiance=light.radiance,
-        albedo=maps.albedo, roughness=maps.roughness, specular=maps.specular,
-        displacement_medium=detail.medium, displacement_fine=detail.fine,
-        normal=detail.normal, normal_fine=detail.normal_fine,
-        confidence=maps.confidence, stage_seconds=seconds, notices=warnings, eyes=eyes,
-    )  # fmt: skip
+    return Reconstruction(record, _maps(picture, appearance.skin, relief.maps))
 
 
-def _fit(
-    landmarks: FaceLandmarks,
-    image_size: tuple[int, int],
-    reading: ExpressionPrior,
-    focal_px: float | None,
-    core: Models,
-    settings: Settings,
-) -> ProxyFit:
-    how = {"reading": reading, "expression": settings.expression, "focal_px": focal_px}
-    if core.outline is None:
-        return fit_proxy(landmarks, image_size, core.model, core.calibration, **how)
-    return fit_sparse(landmarks, image_size, core.model, outline=core.outline, offset=core.offset, **how)
+def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | None = None) -> Observation:
+    """What a photo says of one of its faces.
 
-
-def _transfer(fit: ProxyFit, core: Models, settings: Settings) -> Transfer:
-    parts = core.model.solid_parts
-    return light_transfer(
-        fit.vertices,
-        np.concatenate([split_quads(part.faces) + part.start for part in parts]),
-        core.model.skin.stop,
-        fit.perspective.position(),
-        core.gloss,
-        settings.light_bands,
+    Raises:
+        NoFaceError: it shows no face, or not the asked-for one.
+    """
+    stage = stage or Stages()
+    height, width = photo.pixels.shape[:2]
+    with stage("landmarks", "Finding the face", 0.15):
+        faces = models.landmarker.find(photo.pixels)
+        landmarks = _choose_face(faces, photo, settings.face)
+        landmarks = models.fan.refine(photo.pixels, landmarks) if models.fan else landmarks
+    with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is
+        emotion, prior = models.expression_reader.read(photo.pixels, landmarks)
+    return Observation(
+        landmarks=landmarks,
+        camera_prior=CameraPrior.centred((width, height), photo.focal_px),
+        emotion=emotion,
+        expression_prior=prior,
+        photo_name=photo.path.name,
+        pixels=photo.pixels,
+        notices=(
+            *photo.notices,
+            *_several_faces(faces, settings.face),
+            *landmark_notices(landmarks, (width, height)),
+            *expression_notices(prior, settings.expression),
+        ),
     )
+
+
+def fit(
+    observations: Sequence[Observation],
+    models: Models,
+    settings: Settings,
+    start: HeadFit | None = None,
+    stage: Stages | None = None,
+) -> HeadFit:
+    """The head of a person, and its pose in each of their photos; ``start``: an earlier fit to begin from.
+
+    Raises:
+        FaceDetailError: the landmarks of a photo are not usable.
+    """
+    stage = stage or Stages()
+    with stage("proxy", "Fitting the head", 0.35):
+        how = {"expression": settings.expression, "start": start}
+        if models.outline is None:
+            return fit_dense(observations, models.model, models.calibration, **how)
+        return fit_sparse(observations, models.model, outline=models.outline, offset=models.offset, **how)
+
+
+def illuminate(
+    observation: Observation, pose: PoseFit, models: Models, settings: Settings, stage: Stages | None = None
+) -> Illumination:
+    """The light of a photo, apart from the skin's colours."""
+    stage = stage or Stages()
+    with stage("unwrap", "Unwrapping the photo", 0.5):
+        unwrapped = unwrap(observation.pixels, pose, models.model, models.atlas)
+    with stage("light", "Separating light from skin", 0.55):
+        transfer = transfer_of(pose, models, settings.light_bands)
+        above = prior_direction_of(pose.perspective.rotation)
+        estimate = estimate_light(unwrapped, transfer, models.basis, models.atlas, above)
+    return Illumination(unwrapped, transfer, estimate)
+
+
+def paint(
+    observation: Observation, pose: PoseFit, light: Illumination, models: Models, stage: Stages | None = None
+) -> Appearance:
+    """The colours of skin and eyes without the photo's light, complete."""
+    stage = stage or Stages()
+    with stage("albedo", "Painting the skin", 0.7):
+        skin = make_skin_maps(light.unwrapped, light.estimate, models.basis, models.gloss, models.model, models.atlas)
+    with stage("eyes", "Finding the eyes' colours", 0.78):
+        samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
+        eyes = estimate_eyes(samples, light.estimate.monochrome)
+    return Appearance(skin, eyes)
+
+
+def detail(
+    observation: Observation, head: HeadFit, light: Illumination, models: Models, stage: Stages | None = None
+) -> Relief:
+    """Wrinkles and pores; ``observation`` is the head's first, and so is its light."""
+    stage = stage or Stages()
+    with stage("detail", "Finding wrinkles and pores", 0.8):
+        if models.detail_net is None:
+            return Relief(flat_detail(models.atlas.resolution), ())
+        skin, pose = models.model.skin.stop, head.pose
+        size = resolvable_size(observation.pixels, observation.landmarks.mesh_px, pose, models.atlas.triangles, skin)
+        inputs = detail_inputs(
+            light.unwrapped, light.estimate, light.transfer, pose.vertices[:skin], size, models.detail_space,
+            models.atlas,
+        )  # fmt: skip
+        maps = make_detail(inputs, models.detail_net, head.vertices_neutral, models.model, models.atlas)
+        return Relief(maps, detail_notices(inputs))
+
+
+def transfer_of(pose: PoseFit, models: Models, light_bands: int) -> Transfer:
+    """How light reaches the skin of the posed head, and its photo's camera."""
+    parts = models.model.solid_parts
+    triangles = np.concatenate([split_quads(part.faces) + part.start for part in parts])
+    camera, skin = pose.perspective.position(), models.model.skin.stop
+    return light_transfer(pose.vertices, triangles, skin, camera, models.gloss, light_bands)
 
 
 def eye_samples(
-    pixels: np.ndarray, landmarks: FaceLandmarks, fit: ProxyFit, light: LightEstimate, core: Models
+    pixels: np.ndarray, landmarks: FaceLandmarks, pose: PoseFit, light: LightEstimate, models: Models
 ) -> list[EyeSample]:
     """What a photo, (H, W, 3) uint8 sRGB, shows of each eye; nothing of eyes that the model does not have."""
-    triangles = np.concatenate([part.triangles() + part.start for part in core.model.solid_parts])
-    skin_light = light.shading * core.basis.albedo(light.gamma)
-    names = [part.name for part in core.model.parts]
+    triangles = np.concatenate([part.triangles() + part.start for part in models.model.solid_parts])
+    skin_light = light.shading * models.basis.albedo(light.gamma)
+    names = [part.name for part in models.model.parts]
     samples = []
     for side, eye_points in EYES.items():
         if f"eye_{side}" not in names:
             continue
-        part = core.model.part(f"eye_{side}")
-        vertices = fit.vertices[part.start : part.stop]
+        part = models.model.part(f"eye_{side}")
+        vertices = pose.vertices[part.start : part.stop]
         eye = fit_eyeball(part, vertices)
         points, normals = seen_front(eye, vertices)
-        lit = diffuse_light(points, normals, fit.vertices, triangles, light.radiance, skin_light)
+        lit = diffuse_light(points, normals, pose.vertices, triangles, light.radiance, skin_light)
         lids, iris = (landmarks.mesh_px[list(which), :2] for which in eye_points)
-        samples.append(sample_eye(pixels, lids, iris, eye, fit.perspective, points, lit))
+        samples.append(sample_eye(pixels, lids, iris, eye, pose.perspective, points, lit))
     return [sample for sample in samples if sample is not None]
 
 
-def _detail(
-    picture: Photo,
-    landmarks: FaceLandmarks,
-    unwrapped: UnwrappedPhoto,
-    light: LightEstimate,
-    transfer: Transfer,
-    fit: ProxyFit,
-    core: Models,
-) -> tuple[DetailMaps, tuple[Notice, ...]]:
-    if core.detail_net is None:
-        return flat_detail(core.atlas.resolution), ()
-    skin = core.model.skin.stop
-    resolvable = resolvable_size(picture.pixels, landmarks.mesh_px, fit, core.atlas.triangles, skin)
-    inputs = detail_inputs(unwrapped, light, transfer, fit.vertices[:skin], resolvable, core.detail_space, core.atlas)
-    maps = make_detail(inputs, core.detail_net, fit.vertices_neutral, core.model, core.atlas)
-    return maps, detail_notices(inputs)
+def _rough_fit(models: Models) -> float:
+    return ROUGH_FIT if models.outline is None else ROUGH_SPARSE_FIT
 
 
-@contextmanager
-def _stage(
-    progress: Callable[[str, float], None], seconds: dict[str, float], name: str, text: str, done: float
-) -> Iterator[None]:
-    """Tell what begins, and note how long it took."""
-    progress(text, done)
-    start = time.perf_counter()
-    yield
-    seconds[name] = time.perf_counter() - start
+def _maps(photo: Photo, skin: SkinMaps, relief: DetailMaps) -> dict[str, np.ndarray]:
+    """What :data:`~.result.maps.MAPS` lists."""
+    return {
+        "photo": photo.pixels,
+        "albedo": skin.albedo,
+        "roughness": skin.roughness,
+        "specular": skin.specular,
+        "displacement_medium": relief.medium,
+        "displacement_fine": relief.fine,
+        "normal": relief.normal,
+        "normal_fine": relief.normal_fine,
+        "confidence": skin.confidence,
+    }
 
 
 def _choose_face(faces: tuple[FaceLandmarks, ...], photo: Photo, wanted: int | None) -> FaceLandmarks:

@@ -10,6 +10,7 @@ from ..core.assets.user import LANDMARKER_FOLDER, download_user_asset, install_u
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
 from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
+from ..core.result.files import write_result
 from ..core.result.record import Reconstruction, result_folder
 from .messages import Download, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 
@@ -56,10 +57,12 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
         also: makes of the reconstruction and its model what writes more files into the result folder.
 
     Raises:
-        FaceDetailError: as ``Core.load``, ``reconstruct`` and ``Reconstruction.save``.
+        FaceDetailError: as ``Models.load``, ``reconstruct`` and ``write_result``.
     """
     report("Loading the networks", 0.0)
-    from ..core.pipeline import Models, Settings, reconstruct
+    from ..core.models import Models
+    from ..core.pipeline import reconstruct
+    from ..settings import Settings
 
     settings = Settings(**{field.name: getattr(request, field.name) for field in fields(Settings)})
     key = (
@@ -73,7 +76,7 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
         Path(request.photo), warm[key], settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
     )
     report(SAVING, SHARE_RECONSTRUCTED)
-    return reconstruction.save(Path(request.output), model, also and also(reconstruction, model))
+    return write_result(reconstruction, Path(request.output), model, also and also(reconstruction, model))
 
 
 def _import_model(request: ImportModel, warm: dict, report: Report) -> Path:

@@ -23,7 +23,7 @@ from .camera import look_through, make_camera, show_photo
 from .displacement import add_relief
 from .eye_material import color_eyes
 from .head import Pose, head_steps
-from .images import packed_file
+from .images import packed_map
 from .light import light_scene
 from .material import SkinImages
 from .render import head_camera
@@ -42,8 +42,9 @@ def build_scene(
     **choices: object,
 ) -> bpy.types.Collection:
     """Encode the maps, and run :func:`build_steps` through; its arguments, errors and result."""
-    _check(reconstruction, model)
-    return run_through(build_steps(reconstruction, model, encode_pictures(reconstruction), scene=scene, **choices))
+    record = reconstruction.record
+    _check(record, model)
+    return run_through(build_steps(record, model, encode_pictures(reconstruction.maps), scene=scene, **choices))
 
 
 def run_through(steps: Generator[object, None, Result]) -> Result:
@@ -73,7 +74,7 @@ def build_steps(
     skin's relief is shown as ``displacement.Relief()`` says; ``displacement.set_relief`` changes it.
 
     Args:
-        record: of a reconstruction, or the reconstruction itself.
+        record: of a reconstruction.
         model: the face model it was made with.
         pictures: its maps, encoded.
         scene: the scene to build in, the current one by default.
@@ -94,13 +95,13 @@ def build_steps(
     """
     scene = scene or bpy.context.scene
     _check(record, model)
-    stem = Path(record.photo_name).stem
+    stem = Path(record.observation.photo_name).stem
     with undone_on_failure(scene):
         collection = yield from _build(record, model, pictures)
         if use_camera:
-            look_through(scene, head_camera(collection), record.perspective.image_size)
+            look_through(scene, head_camera(collection), record.pose.perspective.image_size)
         if use_light:
-            light_scene(scene, collection, stem, record.sh_radiance, use_sun)
+            light_scene(scene, collection, stem, record.light.radiance, use_sun)
         scene.collection.children.link(collection)
         return collection
 
@@ -115,21 +116,21 @@ def select_head(collection: bpy.types.Collection, view_layer: bpy.types.ViewLaye
 
 
 def _build(record: HeadRecord, model: FaceModel, pictures: Pictures) -> Generator[None, None, bpy.types.Collection]:
-    stem = Path(record.photo_name).stem
+    stem = Path(record.observation.photo_name).stem
     collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
     images = SkinImages(
-        packed_file(f"{stem} albedo", pictures.albedo),
-        packed_file(f"{stem} roughness", pictures.roughness, is_data=True),
-        packed_file(f"{stem} specular", pictures.specular, is_data=True),
+        packed_map(stem, pictures, "albedo"),
+        packed_map(stem, pictures, "roughness"),
+        packed_map(stem, pictures, "specular"),
     )
     root = bpy.data.objects.new(f"{stem} {HEAD_SUFFIX}", None)
     root.empty_display_size = _ROOT_SIZE_M
-    root[EMOTION_PROPERTY] = record.emotion.name
-    root[EMOTION_PROBABILITY_PROPERTY] = record.emotion.probability
-    root[HEAD_LIGHT_PROPERTY] = record.sh_radiance.ravel().tolist()
-    camera = make_camera(f"{stem} {CAMERA_SUFFIX}", record.perspective)
-    show_photo(camera, packed_file(f"{stem} photo", pictures.photo))
-    pose = Pose(record.vertices_neutral, record.vertices, record.beta)
+    root[EMOTION_PROPERTY] = record.observation.emotion.name
+    root[EMOTION_PROBABILITY_PROPERTY] = record.observation.emotion.probability
+    root[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
+    camera = make_camera(f"{stem} {CAMERA_SUFFIX}", record.pose.perspective)
+    show_photo(camera, packed_map(stem, pictures, "photo"))
+    pose = Pose(record.fit.vertices_neutral, record.pose.vertices, record.pose.beta)
     yield
     parts = yield from head_steps(stem, model, pose, images)
     color_eyes(parts, record.eyes)
@@ -146,11 +147,11 @@ def _build(record: HeadRecord, model: FaceModel, pictures: Pictures) -> Generato
 def _check(record: HeadRecord, model: FaceModel) -> None:
     same = (
         record.expression_names == model.expression_names
-        and record.vertices.shape == record.vertices_neutral.shape == model.mean.shape
-        and record.beta.shape == (len(model.expression_names),)
+        and record.pose.vertices.shape == record.fit.vertices_neutral.shape == model.mean.shape
+        and record.pose.beta.shape == (len(model.expression_names),)
     )
     if not same:
         raise OutputError(
-            f"{record.photo_name} was reconstructed with another face model than {model.name}.",
+            f"{record.observation.photo_name} was reconstructed with another face model than {model.name}.",
             "Reconstruct the photo again with this version.",
         )

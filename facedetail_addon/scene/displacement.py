@@ -24,7 +24,7 @@ from ..names import (
 )
 from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
 from .density import default_level, fine_level
-from .images import packed_file
+from .images import packed_map
 from .relief_material import own_relief_material
 from .relief_nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
 from .space import METRES_PER_MM
@@ -72,10 +72,10 @@ def add_relief(
     if not pictures.has_relief:
         return
     images = ReliefImages(
-        medium=packed_file(f"{stem} medium relief", pictures.displacement_medium, is_data=True),
-        fine=packed_file(f"{stem} fine relief", pictures.displacement_fine, is_data=True),
-        normal=packed_file(f"{stem} normal", pictures.normal, is_data=True),
-        normal_fine=packed_file(f"{stem} fine normal", pictures.normal_fine, is_data=True),
+        medium=packed_map(stem, pictures, "displacement_medium"),
+        fine=packed_map(stem, pictures, "displacement_fine"),
+        normal=packed_map(stem, pictures, "normal"),
+        normal_fine=packed_map(stem, pictures, "normal_fine"),
     )
     uv_map = skin.data.uv_layers[0].name
     for name, image in ((MEDIUM_MODIFIER, images.medium), (FINE_MODIFIER, images.fine)):

@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 
 from ..core.eyes.types import CORNEA_IOR, DEFAULT_EYES
-from ..core.result.files import write_png
+from ..core.result.images import write_png
 from ..names import FINE_MODIFIER, MEDIUM_MODIFIER
 from .eye_material import EYE_ROUGHNESS, IRIS_ATTRIBUTE, look_of
 from .eye_texture import eye_picture, eye_uv

@@ -7,7 +7,8 @@ import bpy
 
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
-from ..core.result.files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE, write_png
+from ..core.result.files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE
+from ..core.result.images import write_png
 from ..core.result.record import Reconstruction
 from .build import build_scene, run_through
 from .export import export_head

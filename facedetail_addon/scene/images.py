@@ -4,6 +4,9 @@
 import bpy
 import numpy as np
 
+from ..core.result.maps import DATA, map_spec
+from ..core.result.pictures import Pictures
+
 
 def packed_image(name: str, pixels: np.ndarray, *, is_data: bool = False) -> bpy.types.Image:
     """An 8-bit image of an array.
@@ -41,6 +44,16 @@ def packed_file(name: str, data: bytes, *, is_data: bool = False) -> bpy.types.I
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"
     return image
+
+
+def packed_map(stem: str, pictures: Pictures, name: str) -> bpy.types.Image:
+    """One of a reconstruction's maps, named and shown as :data:`~..core.result.maps.MAPS` says.
+
+    Args:
+        stem: the names' beginning.
+    """
+    spec = map_spec(name)
+    return packed_file(f"{stem} {spec.label}", pictures.files[name], is_data=spec.colour_space == DATA)
 
 
 def _filled(image: bpy.types.Image, colors: np.ndarray) -> bpy.types.Image:

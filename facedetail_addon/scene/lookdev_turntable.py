@@ -9,7 +9,8 @@ import bpy
 
 from ..core.errors import OutputError
 from ..core.io.atomic_directory import atomic_files
-from ..core.result.files import TURNTABLE_FILE, write_png
+from ..core.result.files import TURNTABLE_FILE
+from ..core.result.images import write_png
 from .lookdev import Lookdev, find_root, orbit_picture
 from .lookdev_sheet import BACKDROP, over_backdrop
 from .rollback import removed_afterwards

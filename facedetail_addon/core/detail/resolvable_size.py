@@ -9,7 +9,7 @@ nothing is resolved any more.
 import numpy as np
 
 from ..colour import LUMINANCE
-from ..fit.types import ProxyFit
+from ..fit.types import PoseFit
 from ..rendering.primary_rays import vertex_normals
 
 _SLOPE = 2.5  # of the power spectrum's fall in faces, measured on sharp portraits
@@ -22,7 +22,7 @@ _LEAST_FACING = 0.2
 
 
 def resolvable_size(
-    photo: np.ndarray, mesh_px: np.ndarray, fit: ProxyFit, triangles: np.ndarray, skin: int
+    photo: np.ndarray, mesh_px: np.ndarray, fit: PoseFit, triangles: np.ndarray, skin: int
 ) -> np.ndarray:
     """Size of the smallest thing that a photo shows at each vertex of the skin.
 

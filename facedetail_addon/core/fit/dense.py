@@ -1,119 +1,104 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fit the face model to one face's landmarks: who it is, what it does, and where the camera stands.
+"""Fit a head to the face mesh's 478 landmarks of one or several photos of a person.
 
-After Chen et al. (ICCV 2019, section 3.1) and the iterative linear method of eos: from α = 0, an affine camera by the
-Gold Standard algorithm and regularised linear least squares for the coefficients take turns. Two kinds of equations go
-into the latter: what the calibration has measured landmarks to say about α and β (with their full covariance), and the
-plain distance in the picture, so that the posed head lies on the photo.
+Two kinds of equations pull beside the priors: what the calibration has measured landmarks to say about α and β (with
+their full covariance), and the plain distance in the picture, so that the posed head lies on the photo.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..face_model.calibration import LandmarkCalibration
 from ..face_model.model import FaceModel
-from ..face_model.normalise import normalise_landmarks
-from ..geometry.camera import PerspectiveCamera
+from ..face_model.normalise import NormalisedLandmarks, normalise_landmarks
 from ..notices import Notice
-from ..observe.expression.types import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionPrior
+from ..observe.expression.types import LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from ..observe.landmarks.types import FaceLandmarks
-from .affine import gold_standard_affine
+from ..observe.types import Observation
 from .bounded import minimise_in_box
-from .equations import FitSettings, measurement_equations, picture_equations, prior_equations
+from .equations import FitSettings, expression_equations, identity_equations, measurement_equations
 from .eyes import aim_eyes
-from .limits import limits_of, one_way_gaze
-from .perspective import default_focal_px, perspective_like, refine_perspective
-from .points import embedded_paths, embedded_points, usable_px, with_silhouette
-from .types import ProxyFit
+from .heads import pose_of, require_priors, started, started_cameras, unknowns_of
+from .limits import expression_limits, one_way_gaze
+from .points import embedded_paths, embedded_points, usable_px
+from .solve import Solution, Start, Unknowns, solve, total
+from .terms import Contour, LandmarkTerm, PriorTerm
+from .types import HeadFit, PoseFit
 
 DEFAULT_SETTINGS = FitSettings()
 # Median landmark distance over face height, well above what clear photos give.
 ROUGH_FIT = 0.015
+_POINTS = (478, 3)
 
 
-def fit_proxy(
-    landmarks: FaceLandmarks,
-    image_size: tuple[int, int],
+def fit_dense(
+    observations: Sequence[Observation],
     model: FaceModel,
     calibration: LandmarkCalibration,
     *,
-    beta: np.ndarray | None = None,
-    reading: ExpressionPrior | None = None,
     expression: str = LANDMARKS,
-    focal_px: float | None = None,
+    betas: Sequence[np.ndarray] | None = None,
+    start: HeadFit | None = None,
     settings: FitSettings = DEFAULT_SETTINGS,
-) -> ProxyFit:
-    """Fit identity, expression and cameras to one face.
+) -> HeadFit:
+    """Fit one identity, and an expression and cameras for each photo.
 
     Args:
-        landmarks: of the face. image_size: (width, height) of the photo in px.
+        observations: photos of one person, at least one.
         model: the face model ``calibration`` was measured for.
-        beta: (E,) known expression in [0, 1]; solved for where None.
-        reading: the expression read from the whole face, for the sources that need one.
-        expression: what β comes from. ``landmarks``; ``prior``: β stays at the reading's, as in Chen et al. (section
-            3.2), but for the gaze; ``prior+landmarks``: the reading is the prior of β, and landmarks refine it.
-        focal_px: focal length in px of the photo's pixels (from EXIF); a usual one where None.
+        expression: what β comes from. ``landmarks``; ``prior``: β stays at the observation's prior, as in Chen et al.
+            (section 3.2), but for the gaze; ``prior+landmarks``: landmarks refine the prior.
+        betas: (E,) known expressions in [0, 1], one for each photo; solved for where None.
+        start: an earlier fit of the same model to begin from, its poses those of the first observations.
         settings: weights.
 
     Raises:
-        ValueError: the source is not known, or needs a reading and there is none.
+        ValueError: the source is not known, or a photo has no expression prior that it needs.
         FaceDetailError: landmarks are not finite or fall in one place. AssetError: another model's calibration.
     """
-    if expression not in EXPRESSION_SOURCES or (expression != LANDMARKS and reading is None):
-        raise ValueError(f"no expression from {expression!r}")
+    require_priors(observations, expression)
     calibration.require_model(model)
-    fixed = reading.beta_prior if expression == PRIOR and beta is None else beta
-    prior = reading if expression == PRIOR_AND_LANDMARKS else None
-    mesh_px = usable_px(landmarks.mesh_px, (478, 3))
-    view = normalise_landmarks(mesh_px, calibration.mean, calibration.mean_sigma)
-    measured = measurement_equations(calibration, view)
-    measured += prior_equations(model.expression_names, len(model.identity_basis), settings, prior)
-    limits = limits_of(model, fixed, settings.alpha_limit)
-    points = embedded_points(model, calibration)
-    paths = embedded_paths(model, calibration)
-    weights = view.weights / calibration.sigma.astype(np.float64) ** 2
-    focal_px = focal_px or default_focal_px(image_size, view.scale)
+    names, unknowns = model.expression_names, unknowns_of(model, observations, len(model.expression_names))
+    mesh_px = [usable_px(observation.landmarks.mesh_px, _POINTS) for observation in observations]
+    faces = [normalise_landmarks(points, calibration.mean, calibration.mean_sigma) for points in mesh_px]
 
-    identities = len(model.identity_basis)
-    unknowns = minimise_in_box(measured.quadratic, measured.linear, *limits)
-    limits = one_way_gaze(model, limits, unknowns)
-    unknowns = np.clip(unknowns, *limits)
-    camera: PerspectiveCamera | None = None
-    for turn in range(settings.rounds):
-        alpha, current_beta = unknowns[:identities], unknowns[identities:]
-        seen = with_silhouette(points, paths, calibration.contour, alpha, current_beta, view.rotation)
-        posed = seen.posed(alpha, current_beta)
-        affine = gold_standard_affine(posed, mesh_px[:, :2], weights)
-        camera = camera or perspective_like(affine, posed, image_size, focal_px)
-        camera = refine_perspective(camera, posed, mesh_px[:, :2], weights)
-        if turn + 1 < settings.rounds:
-            picture = picture_equations(
-                seen, posed, camera, mesh_px[:, :2], view.scale, unknowns, settings.picture_weight * weights
-            )
-            both = measured + picture
-            unknowns = minimise_in_box(both.quadratic, both.linear, *limits)
-    alpha, solved_beta = (part.astype(np.float32) for part in (unknowns[:identities], unknowns[identities:]))
-    if beta is None:
-        solved_beta = aim_eyes(model, alpha, solved_beta, camera, mesh_px)
-    distance = np.linalg.norm(camera.project(posed) - mesh_px[:, :2], axis=1)
-    return ProxyFit(
-        alpha=alpha,
-        beta=solved_beta,
-        affine=affine,
-        perspective=camera,
-        vertices=model.vertices(alpha, solved_beta),
-        vertices_neutral=model.vertices(alpha),
-        residual_px=float(np.median(distance)),
-    )
+    priors = []
+    for view, (observation, face) in enumerate(zip(observations, faces, strict=True)):
+        reading = observation.expression_prior if expression == PRIOR_AND_LANDMARKS else None
+        priors.append(PriorTerm(measurement_equations(calibration, face), view))
+        priors.append(PriorTerm(expression_equations(names, unknowns.identities, settings, reading), view))
+    priors.append(PriorTerm(identity_equations(unknowns.identities, settings.identity_weight)))
+
+    reach = np.full(unknowns.identities, settings.alpha_limit)
+    known = [_known_beta(observation, expression, betas, view) for view, observation in enumerate(observations)]
+    limits = [expression_limits(model, beta) for beta in known]
+    bounds = _bounds(unknowns, reach, limits)
+    values = started(start, unknowns, native=False)
+    if values is None:
+        at_rest = total([(term.view, term.equations) for term in priors], unknowns)
+        values = minimise_in_box(at_rest.quadratic, at_rest.linear, *bounds)
+    limits = [one_way_gaze(names, limit, unknowns.beta(values, view)) for view, limit in enumerate(limits)]
+    bounds = _bounds(unknowns, reach, limits)
+
+    landmarks = [
+        _landmark_term(view, model, calibration, face, points, settings)
+        for view, (face, points) in enumerate(zip(faces, mesh_px, strict=True))
+    ]
+    begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
+    cameras = [observation.camera_prior for observation in observations]
+    solved = solve([*priors, *landmarks], unknowns, bounds, begin, cameras, settings.rounds - 1)
+    return _head(solved, unknowns, model, mesh_px, aim=betas is None)
 
 
-def notices(fit: ProxyFit, landmarks: FaceLandmarks, rough: float = ROUGH_FIT) -> tuple[Notice, ...]:
+def notices(pose: PoseFit, landmarks: FaceLandmarks, rough: float = ROUGH_FIT) -> tuple[Notice, ...]:
     """A notice with code ``rough_fit`` where the head lies unusually far from the landmarks.
 
     Args:
         rough: what is unusual, median distance over face height.
     """
     height = float(np.ptp(landmarks.mesh_px[:, 1]))
-    if fit.residual_px <= rough * height:
+    if pose.residual_px <= rough * height:
         return ()
     return (
         Notice(
@@ -122,3 +107,47 @@ def notices(fit: ProxyFit, landmarks: FaceLandmarks, rough: float = ROUGH_FIT) -
             "preview, and try another photo of the person.",
         ),
     )
+
+
+def _known_beta(
+    observation: Observation, expression: str, betas: Sequence[np.ndarray] | None, view: int
+) -> np.ndarray | None:
+    if betas is not None:
+        return betas[view]
+    return observation.expression_prior.beta_prior if expression == PRIOR else None
+
+
+def _bounds(unknowns: Unknowns, reach: np.ndarray, limits: list) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest of all unknowns."""
+    lower, upper = zip(*limits, strict=True)
+    return unknowns.join(-reach, lower), unknowns.join(reach, upper)
+
+
+def _landmark_term(
+    view: int,
+    model: FaceModel,
+    calibration: LandmarkCalibration,
+    face: NormalisedLandmarks,
+    mesh_px: np.ndarray,
+    settings: FitSettings,
+) -> LandmarkTerm:
+    return LandmarkTerm(
+        view=view,
+        points=embedded_points(model, calibration),
+        points_px=mesh_px[:, :2],
+        weights=face.weights / calibration.sigma.astype(np.float64) ** 2,
+        strength=settings.picture_weight,
+        contour=Contour(calibration.contour, embedded_paths(model, calibration), face.rotation),
+        px_per_mm=face.scale,
+    )
+
+
+def _head(solved: Solution, unknowns: Unknowns, model: FaceModel, mesh_px: Sequence[np.ndarray], aim: bool) -> HeadFit:
+    """The head of a solution with named expressions; the gaze follows the irises unless expressions were known."""
+    alpha = solved.values[: unknowns.identities].astype(np.float32)
+    poses = []
+    for view, points in enumerate(mesh_px):
+        beta = unknowns.beta(solved.values, view).astype(np.float32)
+        beta = aim_eyes(model, alpha, beta, solved.cameras[view], points) if aim else beta
+        poses.append(pose_of(solved, view, model, beta, model.vertices(alpha, beta)))
+    return HeadFit(alpha, model.vertices(alpha), tuple(poses))

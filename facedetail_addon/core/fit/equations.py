@@ -90,10 +90,15 @@ def _robust_coordinates(calibration: LandmarkCalibration, view: NormalisedLandma
     return coordinates
 
 
-def prior_equations(
+def identity_equations(identities: int, weight: float) -> NormalEquations:
+    """Ridge of α alone, in σ units; a weight of 1 is the model's own statistics."""
+    return NormalEquations(np.diag(np.full(identities, weight)), np.zeros(identities))
+
+
+def expression_equations(
     expression_names: tuple[str, ...], identities: int, settings: FitSettings, reading: ExpressionPrior | None
 ) -> NormalEquations:
-    """Ridge of α and β, the price of expressions, both sides of the face doing much the same, and what was read."""
+    """Ridge of β, the price of expressions, both sides of the face doing much the same, and the photo's prior."""
     expressions = len(expression_names)
     gaze = np.array([name.startswith("eyeLook") for name in expression_names])
     sparsity, least = (
@@ -101,7 +106,7 @@ def prior_equations(
         if reading is None
         else (settings.reading_sparsity, 0.0)
     )
-    ridge = np.append(np.full(identities, settings.identity_weight), np.full(expressions, least))
+    ridge = np.append(np.zeros(identities), np.full(expressions, least))
     price = np.where(gaze, settings.gaze_price, sparsity)
     quadratic = np.diag(ridge)
     pairs = [({"eyeLookOutLeft": 1, "eyeLookInLeft": -1, "eyeLookInRight": -1, "eyeLookOutRight": 1}, True)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What α and β can be."""
+"""What β can be."""
 
 import numpy as np
 
@@ -7,16 +7,15 @@ from ..errors import FaceDetailError
 from ..face_model.model import FaceModel
 
 
-def limits_of(model: FaceModel, beta: np.ndarray | None, alpha_limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest (K + E,) unknowns: |α| within a limit, β from 0 to 1 or, where it is known, as it is.
+def expression_limits(model: FaceModel, beta: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest (E,) β: from 0 to 1 or, where it is known, as it is.
 
     Raises:
         FaceDetailError: β has another number of weights than the model, or not finite ones.
     """
-    identities, expressions = len(model.identity_basis), len(model.expression_basis)
-    reach = np.full(identities, alpha_limit)
+    expressions = len(model.expression_basis)
     if beta is None:
-        return np.append(-reach, np.zeros(expressions)), np.append(reach, np.ones(expressions))
+        return np.zeros(expressions), np.ones(expressions)
     known = np.asarray(beta, np.float64)
     if known.shape != (expressions,) or not np.isfinite(known).all():
         raise FaceDetailError(
@@ -24,19 +23,19 @@ def limits_of(model: FaceModel, beta: np.ndarray | None, alpha_limit: float) -> 
             "Give one finite weight per expression of the face model.",
         )
     known = known.clip(0, 1)
-    return np.append(-reach, known), np.append(reach, known)
+    return known, known
 
 
 def one_way_gaze(
-    model: FaceModel, limits: tuple[np.ndarray, np.ndarray], unknowns: np.ndarray
+    expression_names: tuple[str, ...], limits: tuple[np.ndarray, np.ndarray], beta: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Limits with the weaker of two opposite directions of gaze held down: an eye cannot look both ways."""
+    """Limits of β with the weaker of two opposite directions of gaze held down: an eye cannot look both ways."""
     lower, upper = limits[0], limits[1].copy()
-    names, start = model.expression_names, len(model.identity_basis)
     for side in ("Left", "Right"):
         for pair in (("In", "Out"), ("Up", "Down")):
-            places = [start + names.index(f"eyeLook{way}{side}") for way in pair if f"eyeLook{way}{side}" in names]
+            gaze = [f"eyeLook{way}{side}" for way in pair]
+            places = [expression_names.index(name) for name in gaze if name in expression_names]
             if len(places) == 2:
-                weaker = min(places, key=lambda place: unknowns[place])
+                weaker = min(places, key=lambda place: beta[place])
                 upper[weaker] = lower[weaker]
     return lower, upper

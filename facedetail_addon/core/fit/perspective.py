@@ -5,6 +5,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..geometry.camera import AffineCamera, PerspectiveCamera
+from ..observe.types import CameraPrior
 from .affine import closest_scaled_orthography
 
 # A lens of this field of view over the longer side, unless the face were then nearer or farther than portraits are.
@@ -28,27 +29,25 @@ def initial_perspective(
     rotation: np.ndarray,
     translation: np.ndarray,
     anchor_mm: np.ndarray,
-    image_size: tuple[int, int],
+    prior: CameraPrior,
     focal_px: float,
 ) -> PerspectiveCamera:
     """The perspective camera that agrees with a scaled orthography at one point of the head.
 
     Args:
         scale: px per mm. rotation: (3, 3). translation: (2,) px. anchor_mm: (3,) head frame.
+        prior: its size and principal point are taken. focal_px: focal length in px.
     """
-    center = np.array(image_size, np.float64) / 2
     depth = focal_px / scale
     at_px = scale * rotation[:2] @ anchor_mm + translation
-    in_camera = np.append((at_px - center) / scale, depth)
-    return PerspectiveCamera(rotation, in_camera - rotation @ anchor_mm, focal_px, center, image_size)
+    in_camera = np.append((at_px - prior.center_px) / scale, depth)
+    return PerspectiveCamera(rotation, in_camera - rotation @ anchor_mm, focal_px, prior.center_px, prior.image_size)
 
 
-def perspective_like(
-    affine: AffineCamera, posed: np.ndarray, image_size: tuple[int, int], focal_px: float
-) -> PerspectiveCamera:
+def perspective_like(affine: AffineCamera, posed: np.ndarray, prior: CameraPrior, focal_px: float) -> PerspectiveCamera:
     """The perspective camera nearest to an affine one that looks at (N, 3) mm points."""
     scale, rotation, translation = closest_scaled_orthography(affine)
-    return initial_perspective(scale, rotation, translation, posed.mean(0), image_size, focal_px)
+    return initial_perspective(scale, rotation, translation, posed.mean(0), prior, focal_px)
 
 
 def refine_perspective(

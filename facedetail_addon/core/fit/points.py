@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The model seen through its landmark points, and the outline's points where the silhouette runs."""
+"""The model seen through its landmark points; those of the outline mean the silhouette where their own is hidden."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,6 @@ import numpy as np
 from ..errors import FaceDetailError
 from ..face_model.calibration import LandmarkCalibration
 from ..face_model.model import FaceModel, PointEmbedding
-from .contour import silhouette_choice
 
 _MIN_SIZE_PX = 8.0
 
@@ -91,3 +90,19 @@ def usable_px(points_px: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
             "Use a larger picture of the face, or another photo.",
         )
     return points_px
+
+
+def silhouette_choice(projected_paths: np.ndarray, center_px: np.ndarray) -> np.ndarray:
+    """For each contour landmark the place on its path that reaches farthest out in the picture.
+
+    Args:
+        projected_paths: (C, M, 2) px, paths from the landmark's own point (first) towards the middle of the face.
+        center_px: (2,) the projected middle of the face.
+
+    Returns:
+        (C,) int, 0 where the own point is on the silhouette or in view.
+    """
+    outward = projected_paths[:, 0] - center_px
+    outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
+    reach = np.einsum("cmk,ck->cm", projected_paths - center_px, outward)
+    return reach.argmax(1)

@@ -8,24 +8,25 @@ face's proportions, and misses how near lenses swell it; drawn heads with well-p
 farther from the truth.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..face_model.model import FaceModel, PointEmbedding
 from ..face_model.outline import JAW
-from ..geometry.camera import AffineCamera, PerspectiveCamera
-from ..observe.expression.types import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionPrior
+from ..observe.expression.types import LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionPrior
 from ..observe.landmarks.types import FaceLandmarks
-from .affine import closest_scaled_orthography, gold_standard_affine
-from .bounded import minimise_in_box
-from .equations import FitSettings, NormalEquations, picture_equations, prior_equations
+from ..observe.types import Observation
+from .equations import FitSettings, NormalEquations, expression_equations, identity_equations
 from .eyes import aim_eyes
-from .limits import limits_of
+from .heads import pose_of, require_priors, started, started_cameras, unknowns_of
+from .limits import expression_limits
 from .native_expressions import BlendshapeMapping, native_vertices
-from .perspective import default_focal_px, perspective_like, refine_perspective
-from .points import LandmarkPoints, restricted, usable_px, with_silhouette
-from .types import ProxyFit
+from .points import LandmarkPoints, restricted, usable_px
+from .solve import Solution, Start, Term, Unknowns, solve
+from .terms import Contour, LandmarkTerm, PriorTerm
+from .types import HeadFit
 
 _POINTS = 68
 _LEAST_SCORE = 0.05
@@ -67,131 +68,96 @@ ROUGH_FIT = 0.025
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """What is solved for: expressions are a model's own where it has some.
+class _Coefficients:
+    """What α and the photos' β are: a model's native expressions where it has some, else the named ones.
 
     Attributes:
-        points, paths: the 68 landmarks, and the 17·M places of the jaw's. mapping: None where β is ARKit's.
-        prior: equations of all unknowns. lower, upper: their bounds.
+        points, paths: the 68 landmarks, and the 17·M places of the jaw's.
+        mapping: between native and named expressions; None where β is ARKit's.
     """
 
     points: LandmarkPoints
     paths: LandmarkPoints
     mapping: BlendshapeMapping | None
-    prior: NormalEquations
-    lower: np.ndarray
-    upper: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Solution:
-    """Unknowns (K + E,), cameras, and the median distance of landmarks in px."""
-
-    unknowns: np.ndarray
-    affine: AffineCamera
-    camera: PerspectiveCamera
-    residual_px: float
 
 
 def fit_sparse(
-    landmarks: FaceLandmarks,
-    image_size: tuple[int, int],
+    observations: Sequence[Observation],
     model: FaceModel,
     *,
     outline: PointEmbedding,
     offset: np.ndarray | None = None,
-    reading: ExpressionPrior | None = None,
     expression: str = LANDMARKS,
-    focal_px: float | None = None,
+    start: HeadFit | None = None,
     settings: SparseSettings = DEFAULT_SETTINGS,
-) -> ProxyFit:
-    """Fit identity, expression and cameras to the 68 landmarks of one face.
+) -> HeadFit:
+    """Fit one identity, and an expression and cameras for each photo, to its 68 landmarks.
 
     Args:
-        landmarks: ``sparse_px`` and ``sparse_scores`` are used; the gaze follows the irises of ``mesh_px``.
-        image_size: (width, height) of the photo in px.
+        observations: photos of one person, at least one; ``sparse_px`` and ``sparse_scores`` of their landmarks are
+            used, and the gaze follows the irises of ``mesh_px``.
         model: where it has ``native_expressions`` these are fitted, in σ units about their mean; else the named ones.
         outline: of :func:`~..face_model.outline.outline_paths` for this model.
         offset: (68, 3) mm, of :func:`~..face_model.outline.mesh_offset` where the landmarks are the face mesh's, whose
-            habits are known; None where they mean the model's own.
-        reading: the expression read from the whole face, for the sources that need one.
-        expression: what β comes from, as in :func:`.fit.fit_proxy`.
-        focal_px: focal length in px of the photo's pixels (from EXIF); a usual one where None.
+            bias is known; None where they mean the model's own.
+        expression: what β comes from, as in :func:`.dense.fit_dense`.
+        start: an earlier fit of the same model to begin from, its poses those of the first observations.
         settings: weights.
 
     Raises:
-        ValueError: the source is not known, or needs a reading and there is none.
+        ValueError: the source is not known, or a photo has no expression prior that it needs.
         FaceDetailError: landmarks are not finite or fall in one place.
     """
-    if expression not in EXPRESSION_SOURCES or (expression != LANDMARKS and reading is None):
-        raise ValueError(f"no expression from {expression!r}")
-    points_px = usable_px(landmarks.sparse_px, (_POINTS, 2))
-    problem = _problem(model, outline, offset, reading, expression, settings)
+    require_priors(observations, expression)
+    points_px = [usable_px(observation.landmarks.sparse_px, (_POINTS, 2)) for observation in observations]
+    coefficients = _coefficients(model, outline, offset)
+    unknowns = unknowns_of(model, observations, len(coefficients.points.expression))
+
+    terms: list[Term] = []
+    lower, upper = ([np.full(unknowns.identities, sign * settings.alpha_limit)] for sign in (-1, 1))
+    for view, observation in enumerate(observations):
+        prior, limits = _expression_prior(coefficients, model, observation.expression_prior, expression, settings)
+        terms.append(PriorTerm(prior, view))
+        lower.append(limits[0])
+        upper.append(limits[1])
+    terms.append(PriorTerm(identity_equations(unknowns.identities, settings.identity_weight)))
+    for view, observation in enumerate(observations):
+        contour = Contour(np.arange(JAW), coefficients.paths)
+        weights = _weights(observation.landmarks, settings)
+        strength = settings.px_per_mm**2
+        terms.append(LandmarkTerm(view, coefficients.points, points_px[view], weights, strength, contour))
+
+    bounds = unknowns.join(lower[0], lower[1:]), unknowns.join(upper[0], upper[1:])
+    values = started(start, unknowns, native=coefficients.mapping is not None)
+    values = np.zeros(unknowns.count) if values is None else values
+    begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
+    cameras = [observation.camera_prior for observation in observations]
     rounds = settings.rounds if expression == LANDMARKS else settings.rounds_with_prior
-    solved = _solve(problem, points_px, _weights(landmarks, settings), image_size, focal_px, rounds, settings)
-    identities = len(model.identity_basis)
-    alpha, beta = (part.astype(np.float32) for part in np.split(solved.unknowns, [identities]))
-    return _in_words(solved, alpha, beta, model, problem.mapping, np.asarray(landmarks.mesh_px, np.float64))
+    solved = solve(terms, unknowns, bounds, begin, cameras, rounds)
+    return _head(solved, unknowns, model, coefficients.mapping, observations)
 
 
-def _solve(
-    problem: _Problem,
-    points_px: np.ndarray,
-    weights: np.ndarray,
-    image_size: tuple[int, int],
-    focal_px: float | None,
-    rounds: int,
-    settings: SparseSettings,
-) -> _Solution:
-    identities, jaw = len(problem.points.identity), np.arange(JAW)
-    unknowns = np.clip(np.zeros(len(problem.lower)), problem.lower, problem.upper)
-    camera: PerspectiveCamera | None = None
-    seen = problem.points
-    for turn in range(rounds + 1):
-        coefficients = unknowns[:identities], unknowns[identities:]
-        if camera is not None:
-            seen = with_silhouette(problem.points, problem.paths, jaw, *coefficients, camera.rotation)
-        posed = seen.posed(*coefficients)
-        affine = gold_standard_affine(posed, points_px, weights)
-        px_per_mm = closest_scaled_orthography(affine)[0]
-        focal_px = focal_px or default_focal_px(image_size, px_per_mm)
-        camera = camera or perspective_like(affine, posed, image_size, focal_px)
-        camera = refine_perspective(camera, posed, points_px, weights)
-        if turn < rounds:
-            picture_weights = settings.px_per_mm**2 * weights
-            picture = picture_equations(seen, posed, camera, points_px, px_per_mm, unknowns, picture_weights)
-            both = picture + problem.prior
-            unknowns = minimise_in_box(both.quadratic, both.linear, problem.lower, problem.upper)
-    distance = np.linalg.norm(camera.project(posed) - points_px, axis=1)
-    return _Solution(unknowns, affine, camera, float(np.median(distance)))
-
-
-def _in_words(
-    solved: _Solution,
-    alpha: np.ndarray,
-    beta: np.ndarray,
+def _head(
+    solved: Solution,
+    unknowns: Unknowns,
     model: FaceModel,
     mapping: BlendshapeMapping | None,
-    mesh_px: np.ndarray,
-) -> ProxyFit:
-    """The fit with named expressions and the gaze; ``beta`` is of the model's own where there is a translator."""
-    native = model.native_expressions
-    if mapping is None or native is None:
-        named, native_beta = aim_eyes(model, alpha, beta, solved.camera, mesh_px), np.zeros(0, np.float32)
-        vertices = model.vertices(alpha, named)
-    else:
-        named, native_beta = aim_eyes(model, alpha, mapping.weights(beta), solved.camera, mesh_px), beta
-        vertices = native_vertices(model, native, alpha, native_beta, named)
-    return ProxyFit(
-        alpha=alpha,
-        beta=named,
-        affine=solved.affine,
-        perspective=solved.camera,
-        vertices=vertices,
-        vertices_neutral=model.vertices(alpha),
-        residual_px=solved.residual_px,
-        native_beta=native_beta,
-    )
+    observations: Sequence[Observation],
+) -> HeadFit:
+    """The head of a solution with named expressions and the gaze."""
+    alpha, native = solved.values[: unknowns.identities].astype(np.float32), model.native_expressions
+    poses = []
+    for view, observation in enumerate(observations):
+        mesh_px = np.asarray(observation.landmarks.mesh_px, np.float64)
+        beta, camera = unknowns.beta(solved.values, view).astype(np.float32), solved.cameras[view]
+        if mapping is None or native is None:
+            named = aim_eyes(model, alpha, beta, camera, mesh_px)
+            poses.append(pose_of(solved, view, model, named, model.vertices(alpha, named)))
+        else:
+            named = aim_eyes(model, alpha, mapping.weights(beta), camera, mesh_px)
+            vertices = native_vertices(model, native, alpha, beta, named)
+            poses.append(pose_of(solved, view, model, named, vertices, beta))
+    return HeadFit(alpha, model.vertices(alpha), tuple(poses))
 
 
 def _weights(landmarks: FaceLandmarks, settings: SparseSettings) -> np.ndarray:
@@ -202,31 +168,30 @@ def _weights(landmarks: FaceLandmarks, settings: SparseSettings) -> np.ndarray:
     return weights
 
 
-def _problem(
+def _coefficients(model: FaceModel, outline: PointEmbedding, offset: np.ndarray | None) -> _Coefficients:
+    points, paths = restricted(model, model.landmarks68, offset), restricted(model, outline)
+    native = model.native_expressions
+    if native is None:
+        return _Coefficients(points, paths, None)
+    points, paths = _with_native(points, model.landmarks68, model), _with_native(paths, outline, model)
+    return _Coefficients(points, paths, BlendshapeMapping.of(model, native))
+
+
+def _expression_prior(
+    coefficients: _Coefficients,
     model: FaceModel,
-    outline: PointEmbedding,
-    offset: np.ndarray | None,
     reading: ExpressionPrior | None,
     expression: str,
     settings: SparseSettings,
-) -> _Problem:
-    points, paths = restricted(model, model.landmarks68, offset), restricted(model, outline)
+) -> tuple[NormalEquations, tuple[np.ndarray, np.ndarray]]:
+    """Equations of α and one photo's β, and the limits of β."""
     identities = len(model.identity_basis)
+    if coefficients.mapping is not None:
+        return _native_prior(coefficients.mapping, identities, reading, expression, settings)
+    known = reading.beta_prior if expression == PRIOR and reading is not None else None
     used = reading if expression == PRIOR_AND_LANDMARKS else None
-    native = model.native_expressions
-    if native is None:
-        known = reading.beta_prior if expression == PRIOR and reading is not None else None
-        limits = limits_of(model, known, settings.alpha_limit)
-        prior = prior_equations(model.expression_names, identities, settings.expression_prior, used)
-        prior = prior.times(settings.expression_prior_weight)
-        mapping = None
-    else:
-        points, paths = _with_native(points, model.landmarks68, model), _with_native(paths, outline, model)
-        mapping = BlendshapeMapping.of(model, native)
-        limits, prior = _native_limits_and_prior(mapping, identities, reading, expression, settings)
-    ridge = np.append(np.full(identities, settings.identity_weight), np.zeros(len(prior.linear) - identities))
-    prior = prior + NormalEquations(np.diag(ridge), np.zeros(len(ridge)))
-    return _Problem(points, paths, mapping, prior, *limits)
+    prior = expression_equations(model.expression_names, identities, settings.expression_prior, used)
+    return prior.times(settings.expression_prior_weight), expression_limits(model, known)
 
 
 def _with_native(points: LandmarkPoints, place: PointEmbedding, model: FaceModel) -> LandmarkPoints:
@@ -236,24 +201,26 @@ def _with_native(points: LandmarkPoints, place: PointEmbedding, model: FaceModel
     return replace(points, base=points.base + average, expression=place.points(native.basis).astype(np.float64))
 
 
-def _native_limits_and_prior(
-    mapping: BlendshapeMapping, identities: int, reading: ExpressionPrior | None, expression: str,
+def _native_prior(
+    mapping: BlendshapeMapping,
+    identities: int,
+    reading: ExpressionPrior | None,
+    expression: str,
     settings: SparseSettings,
-) -> tuple[tuple[np.ndarray, np.ndarray], NormalEquations]:  # fmt: skip
+) -> tuple[NormalEquations, tuple[np.ndarray, np.ndarray]]:
     modes = len(mapping.native)
     count = identities + modes
-    reach = np.append(np.full(identities, settings.alpha_limit), np.full(modes, settings.native_limit))
-    lower, upper = -reach, reach
+    limits = np.full(modes, -settings.native_limit), np.full(modes, settings.native_limit)
     quadratic, linear = np.zeros((count, count)), np.zeros(count)
     if expression == LANDMARKS or reading is None:
         quadratic[identities:, identities:] = np.eye(modes)
-        return (lower, upper), NormalEquations(quadratic, linear).times(settings.expression_weight)
+        return NormalEquations(quadratic, linear).times(settings.expression_weight), limits
     read = mapping.prior(reading)
     if expression == PRIOR:
         known = read.mean.clip(-settings.native_limit, settings.native_limit)
-        lower, upper = np.append(lower[:identities], known), np.append(upper[:identities], known)
+        limits = known, known
     else:
         precision = settings.expression_prior.reading_weight * read.precision
         quadratic[identities:, identities:] = precision
         linear[identities:] = precision @ read.mean
-    return (lower, upper), NormalEquations(quadratic, linear).times(settings.expression_weight)
+    return NormalEquations(quadratic, linear).times(settings.expression_weight), limits

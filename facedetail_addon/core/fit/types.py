@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the proxy fit returns."""
+"""What the fit returns: one head, and its pose in each photo."""
 
 from dataclasses import dataclass, field
 
@@ -9,27 +9,45 @@ from ..geometry.camera import AffineCamera, PerspectiveCamera
 
 
 @dataclass(frozen=True)
-class ProxyFit:
-    """A face model fitted to one face of one photo.
+class PoseFit:
+    """The head as one photo shows it.
 
     Attributes:
-        alpha: (K,) float32, identity in σ units.
         beta: (E,) float32, expression weights in [0, 1], in the model's order of names.
         affine: affine camera of the fit, head frame mm to photo px.
         perspective: perspective camera of the same correspondences.
         vertices: (V, 3) float32 mm, posed head (identity and expression), head frame, all parts of the model.
-        vertices_neutral: (V, 3) float32 mm, the same at rest.
+        landmarks68_mm: (68, 3) float32, iBUG's landmarks on ``vertices``, head frame.
         residual_px: median landmark residual in px under the perspective camera.
-        native_beta: (S,) float32, coefficients of the model's own expressions in σ units; empty where it has none
+        native_beta: (S,) float32, coefficients of the model's native expressions in σ units; empty where it has none
             or they were not fitted. Where they were, ``vertices`` have them and ``beta`` is the nearest that named
             expressions come to them.
     """
 
-    alpha: np.ndarray
     beta: np.ndarray
     affine: AffineCamera
     perspective: PerspectiveCamera
     vertices: np.ndarray
-    vertices_neutral: np.ndarray
+    landmarks68_mm: np.ndarray
     residual_px: float
     native_beta: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
+class HeadFit:
+    """A face model fitted to photos of one person.
+
+    Attributes:
+        alpha: (K,) float32, identity in σ units.
+        vertices_neutral: (V, 3) float32 mm, the head at rest, head frame, all parts of the model.
+        poses: one for each observation, in their order.
+    """
+
+    alpha: np.ndarray
+    vertices_neutral: np.ndarray
+    poses: tuple[PoseFit, ...]
+
+    @property
+    def pose(self) -> PoseFit:
+        """The first photo's: camera and expression of the scene come from it."""
+        return self.poses[0]

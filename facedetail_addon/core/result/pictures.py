@@ -1,64 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A reconstruction's maps as the bytes of files, which Blender packs as they are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import OutputError
 from ..io.exr import exr_bytes, is_zero
-from .files import (
-    ALBEDO_FILE,
-    FINE_FILE,
-    MEDIUM_FILE,
-    NORMAL_FILE,
-    NORMAL_FINE_FILE,
-    PHOTO_FILE,
-    ROUGHNESS_FILE,
-    SPECULAR_FILE,
-    png_bytes,
-)
-from .record import Reconstruction
+from .images import REMEDY, png_bytes, png_size
+from .maps import MAPS
 
-_FILES = {
-    "photo": PHOTO_FILE,
-    "albedo": ALBEDO_FILE,
-    "roughness": ROUGHNESS_FILE,
-    "specular": SPECULAR_FILE,
-    "displacement_medium": MEDIUM_FILE,
-    "displacement_fine": FINE_FILE,
-    "normal": NORMAL_FILE,
-    "normal_fine": NORMAL_FINE_FILE,
-}
-_HEIGHTS = ("displacement_medium", "displacement_fine")
-_MAX_SIDE = 16384
-_PNG_BEGIN, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
-_REMEDY = "Reconstruct the photo again, or choose a folder that FaceDetail wrote."
+_PACKED = tuple(spec for spec in MAPS if spec.packed)
+_PNG_END = b"IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """PNG of 8 bits (photo, albedo, roughness, specular) or 16 (normals); EXR of one float channel (heights, mm).
+    """Files of the maps that Blender packs.
 
     Attributes:
+        files: by the maps' names, each as :data:`~.maps.MAPS` says.
         has_relief: whether any height is not zero.
     """
 
-    photo: bytes
-    albedo: bytes
-    roughness: bytes
-    specular: bytes
-    displacement_medium: bytes
-    displacement_fine: bytes
-    normal: bytes
-    normal_fine: bytes
+    files: Mapping[str, bytes]
     has_relief: bool
 
 
-def encode_pictures(reconstruction: Reconstruction) -> Pictures:
+def encode_pictures(maps: Mapping[str, np.ndarray]) -> Pictures:
     """The maps of a reconstruction, encoded; takes a second. OSError when one cannot be encoded."""
     return Pictures(
-        **{name: (exr_bytes if name in _HEIGHTS else png_bytes)(getattr(reconstruction, name)) for name in _FILES},
-        has_relief=any(getattr(reconstruction, name).any() for name in _HEIGHTS),
+        {spec.name: (exr_bytes if spec.is_height else png_bytes)(maps[spec.name]) for spec in _PACKED},
+        has_relief=any(maps[spec.name].any() for spec in _PACKED if spec.is_height),
     )
 
 
@@ -69,24 +44,20 @@ def read_pictures(folder: Path) -> Pictures:
         OutputError: a file is missing, cut short, or no picture of the others' size.
     """
     try:
-        data = {name: (folder / file).read_bytes() for name, file in _FILES.items()}
-        shapes = {name: _png_shape(content) for name, content in data.items() if name not in _HEIGHTS}
-        del shapes["photo"]
-        if len(set(shapes.values())) > 1:
+        files = {spec.name: (folder / spec.file).read_bytes() for spec in _PACKED}
+        shapes = {spec.name: _png_shape(files[spec.name]) for spec in _PACKED if not spec.is_height}
+        if len({shapes[spec.name] for spec in _PACKED if spec.square and not spec.is_height}) > 1:
             raise ValueError("the maps differ in size")
-        flat = [is_zero(data[name], shapes["albedo"]) for name in _HEIGHTS]
+        flat = [is_zero(files[spec.name], shapes["albedo"]) for spec in _PACKED if spec.is_height]
     except OSError as error:
-        raise OutputError(f"{error.filename} cannot be read: {error.strerror or error}.", _REMEDY) from error
+        raise OutputError(f"{error.filename} cannot be read: {error.strerror or error}.", REMEDY) from error
     except ValueError as error:
-        raise OutputError(f"{folder} holds pictures that cannot be: {error}.", _REMEDY) from error
-    return Pictures(**data, has_relief=not all(flat))
+        raise OutputError(f"{folder} holds pictures that cannot be: {error}.", REMEDY) from error
+    return Pictures(files, has_relief=not all(flat))
 
 
 def _png_shape(data: bytes) -> tuple[int, int]:
     """(H, W). ValueError when it is no whole PNG of a usable size."""
-    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-    if not data.startswith(_PNG_BEGIN) or not data.endswith(_PNG_END):
+    if not data.endswith(_PNG_END):
         raise ValueError("a PNG is cut short, or is none")
-    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
-        raise ValueError("a PNG has no usable size")
-    return height, width
+    return png_size(data)

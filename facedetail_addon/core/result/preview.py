@@ -94,16 +94,16 @@ def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int
     box = head_box(reconstruction, model)
     width = int(np.clip(round(height * (box[2] - box[0]) / (box[3] - box[1])), height // 4, height * 2))
     size = (width, height)
-    frame = _trace(reconstruction.vertices, model, reconstruction.perspective, size, box)
-    surface = _surface(reconstruction.vertices, reconstruction.perspective, frame)
+    frame = _trace(reconstruction.record.pose.vertices, model, reconstruction.record.pose.perspective, size, box)
+    surface = _surface(reconstruction.record.pose.vertices, reconstruction.record.pose.perspective, frame)
     relief = replace(surface, normals=_tilted(surface.normals, reconstruction, model, frame))
-    photo = _crop(reconstruction.photo, box, size)
+    photo = _crop(reconstruction.maps["photo"], box, size)
     panels = [
         photo,
         _overlay(photo, reconstruction, model, frame),
-        clay(surface, reconstruction.perspective, frame, _LIGHTS),
-        clay(relief, reconstruction.perspective, frame, _RAKING),
-        relit(reconstruction, model, reconstruction.perspective, frame),
+        clay(surface, reconstruction.record.pose.perspective, frame, _LIGHTS),
+        clay(relief, reconstruction.record.pose.perspective, frame, _RAKING),
+        relit(reconstruction, model, reconstruction.record.pose.perspective, frame),
         textured(reconstruction, model, frame),
     ]
     gap = np.full((height, max(2, height // 192), 3), 255, np.uint8)
@@ -119,7 +119,7 @@ def render_turned(reconstruction: Reconstruction, model: FaceModel, yaw_deg: flo
     Returns:
         (height, height, 3) uint8 sRGB.
     """
-    face = reconstruction.vertices[: model.skin.stop][_face_mask(model)]
+    face = reconstruction.record.pose.vertices[: model.skin.stop][_face_mask(model)]
     centre = (face.min(axis=0) + face.max(axis=0)) / 2
     angle = np.radians(yaw_deg)
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
@@ -129,14 +129,16 @@ def render_turned(reconstruction: Reconstruction, model: FaceModel, yaw_deg: flo
     camera = PerspectiveCamera(
         rotation, np.array([0, 0, distance]) - rotation @ centre, focal, np.full(2, height / 2), (height, height)
     )
-    frame = _trace(reconstruction.vertices, model, camera, (height, height), (0, 0, height, height))
+    frame = _trace(reconstruction.record.pose.vertices, model, camera, (height, height), (0, 0, height, height))
     return relit(reconstruction, model, camera, frame)
 
 
 def head_box(reconstruction: Reconstruction, model: FaceModel) -> tuple[float, float, float, float]:
     """x0, y0, x1, y1 in photo px around the head without the neck, with a margin, as far as the photo reaches."""
-    height, width = reconstruction.photo.shape[:2]
-    px = reconstruction.perspective.project(reconstruction.vertices[: model.skin.stop][_face_mask(model)])
+    height, width = reconstruction.maps["photo"].shape[:2]
+    px = reconstruction.record.pose.perspective.project(
+        reconstruction.record.pose.vertices[: model.skin.stop][_face_mask(model)]
+    )
     low, high = px.min(axis=0), px.max(axis=0)
     margin = _MARGIN * (high - low).max()
     low, high = (low - margin).clip(0, (width, height)), (high + margin).clip(0, (width, height))
@@ -191,7 +193,7 @@ def _overlay(photo: np.ndarray, reconstruction: Reconstruction, model: FaceModel
     fine = cv2.resize(photo, frame.size, interpolation=cv2.INTER_LINEAR)
     to_picture = _picture_mapping(frame)
     skin = model.skin
-    px = to_picture(reconstruction.perspective.project(reconstruction.vertices[: skin.stop]))
+    px = to_picture(reconstruction.record.pose.perspective.project(reconstruction.record.pose.vertices[: skin.stop]))
     shown = np.zeros(len(frame.triangles), bool)
     shown[frame.triangle[frame.hit]] = True
     shown = shown[frame.part == 0]
@@ -205,10 +207,10 @@ def _overlay(photo: np.ndarray, reconstruction: Reconstruction, model: FaceModel
         cv2.polylines(wire, [corners], True, _WIRE, 1, cv2.LINE_AA, 4)
     fine = cv2.addWeighted(fine, 0.58, wire, 0.42, 0)
     radius = max(3, frame.size[1] // 300)
-    fitted = to_picture(reconstruction.perspective.project(reconstruction.landmarks68_mm))
+    fitted = to_picture(reconstruction.record.pose.perspective.project(reconstruction.record.pose.landmarks68_mm))
     for point in fitted:
         cv2.circle(fine, _fixed(point), (radius + 2) * 16, _FITTED, 2, cv2.LINE_AA, 4)
-    for point in to_picture(reconstruction.landmarks68_px):
+    for point in to_picture(reconstruction.record.observation.landmarks.sparse_px):
         cv2.circle(fine, _fixed(point), radius * 16, _FOUND, -1, cv2.LINE_AA, 4)
     return _reduce(fine)
 
@@ -245,10 +247,10 @@ def clay(surface: _Surface, camera: PerspectiveCamera, frame: _Frame, lights: tu
 
 def relit(reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveCamera, frame: _Frame) -> np.ndarray:
     """(h, w, 3) uint8: albedo · shading + gloss of skin and eyes; teeth and gums in the photo's pixels on them."""
-    light = reconstruction.sh_radiance
-    albedo = reconstruction.albedo
+    light = reconstruction.record.light.radiance
+    albedo = reconstruction.maps["albedo"]
     transfer = light_transfer(
-        reconstruction.vertices,
+        reconstruction.record.pose.vertices,
         frame.triangles,
         model.skin.stop,
         camera.position(),
@@ -258,15 +260,15 @@ def relit(reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveC
     )
     usual = to_linear(albedo.reshape(-1, 3)[:: max(1, albedo.size // 30_000)]).mean(axis=0)
     shading, gloss = shade(transfer, light, np.broadcast_to(usual, (model.skin.stop, 3)))
-    lit = np.zeros((len(reconstruction.vertices), 6), np.float32)
+    lit = np.zeros((len(reconstruction.record.pose.vertices), 6), np.float32)
     lit[: model.skin.stop] = np.concatenate([shading, gloss], axis=1)
     shown = np.unique(frame.triangles[np.unique(frame.triangle[frame.hit])])
     shown = shown[np.isin(shown, np.concatenate([np.arange(p.start, p.stop) for p in _eyes(model)] or [[]]))]
-    normals = vertex_normals(reconstruction.vertices, frame.triangles)[shown]
+    normals = vertex_normals(reconstruction.record.pose.vertices, frame.triangles)[shown]
     there = diffuse_light(
-        reconstruction.vertices[shown],
+        reconstruction.record.pose.vertices[shown],
         normals,
-        reconstruction.vertices,
+        reconstruction.record.pose.vertices,
         frame.triangles,
         light,
         shading * usual,
@@ -288,11 +290,13 @@ def _painted(reconstruction: Reconstruction, model: FaceModel, frame: _Frame, li
     triangle, weights = frame.triangle[hit], frame.barycentric[hit]
     skin = frame.part[triangle] == 0
     colour = np.empty((len(triangle), 3), np.float32)
-    albedo = to_linear(_sample_texture(reconstruction.albedo, model, frame))
+    albedo = to_linear(_sample_texture(reconstruction.maps["albedo"], model, frame))
     colour[skin] = to_srgb(albedo * lit[skin, :3] + lit[skin, 3:])
-    points = np.einsum("nkc,nk->nc", reconstruction.vertices[frame.triangles[triangle[~skin]]], weights[~skin])
-    at = (reconstruction.perspective.project(points) - 0.5).astype(np.float32)
-    colour[~skin] = sample(reconstruction.photo, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) / np.float32(255)
+    points = np.einsum(
+        "nkc,nk->nc", reconstruction.record.pose.vertices[frame.triangles[triangle[~skin]]], weights[~skin]
+    )
+    at = (reconstruction.record.pose.perspective.project(points) - 0.5).astype(np.float32)
+    colour[~skin] = sample(reconstruction.maps["photo"], at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) / np.float32(255)
     eye, reflected = _eye_albedo(reconstruction, model, frame)
     colour[eye] = to_srgb(reflected * lit[eye, :3] + lit[eye, 3:])
     return _compose(frame, colour)
@@ -304,14 +308,14 @@ def _eyes(model: FaceModel) -> list[MeshPart]:
 
 def _eye_albedo(reconstruction: Reconstruction, model: FaceModel, frame: _Frame) -> tuple[np.ndarray, np.ndarray]:
     """Which of the pixels that hit something show an eye, (N,) bool, and (M, 3) the colours of those."""
-    place = np.zeros((len(reconstruction.vertices), 2), np.float32)
+    place = np.zeros((len(reconstruction.record.pose.vertices), 2), np.float32)
     for part in _eyes(model):
-        vertices = reconstruction.vertices[part.start : part.stop]
+        vertices = reconstruction.record.pose.vertices[part.start : part.stop]
         place[part.start : part.stop] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
     numbers = [number for number, part in enumerate(model.solid_parts) if part.name.startswith("eye")]
     eye = np.isin(frame.part[frame.triangle[frame.hit]], numbers)
-    size = reconstruction.eyes.iris_mm / DEFAULT_EYES.iris_mm
-    return eye, eye_colors(reconstruction.eyes, frame.interpolate(place)[eye] / size)
+    size = reconstruction.record.eyes.iris_mm / DEFAULT_EYES.iris_mm
+    return eye, eye_colors(reconstruction.record.eyes, frame.interpolate(place)[eye] / size)
 
 
 def _sample_texture(texture: np.ndarray, model: FaceModel, frame: _Frame) -> np.ndarray:
@@ -366,8 +370,8 @@ def _tilted(normals: np.ndarray, reconstruction: Reconstruction, model: FaceMode
     """(N, 3) unit normals, those of the skin tilted by its normal map."""
     triangle = frame.triangle[frame.hit]
     skin = np.flatnonzero(frame.part[triangle] == 0)
-    x, y, z = (2 * _sample_texture(reconstruction.normal, model, frame) - 1).T[..., None]
-    along_u, _ = uv_derivatives(reconstruction.vertices[: model.skin.stop], model.skin)
+    x, y, z = (2 * _sample_texture(reconstruction.maps["normal"], model, frame) - 1).T[..., None]
+    along_u, _ = uv_derivatives(reconstruction.record.pose.vertices[: model.skin.stop], model.skin)
     out, smooth = normals.copy(), normals[skin]
     tangent = along_u[triangle[skin]].astype(np.float32)
     tangent -= (tangent * smooth).sum(axis=1, keepdims=True) * smooth

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..colour import to_linear
 from ..face_model.model import FaceModel
-from ..fit.types import ProxyFit
+from ..fit.types import PoseFit
 from ..geometry.camera import PerspectiveCamera
 from ..image import sample, smoothstep
 from ..rendering.primary_rays import vertex_normals
@@ -61,7 +61,7 @@ class _Photo:
         return sample(self.pixels, at, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
 
 
-def unwrap(photo: np.ndarray, fit: ProxyFit, model: FaceModel, atlas: Atlas) -> UnwrappedPhoto:
+def unwrap(photo: np.ndarray, fit: PoseFit, model: FaceModel, atlas: Atlas) -> UnwrappedPhoto:
     """Look up every texel and every vertex of the skin in the photo, and its mirrored place on the other side.
 
     Confidence is 1 where the photo shows a place straight on, and 0 where it does not show it or where something

@@ -49,7 +49,7 @@ class ExpressionReader:
         """Features (one row) of a face in an (H, W, 3) uint8 RGB picture."""
         return describe_photo(self.network, self.calibration, picture, landmarks)
 
-    def read(self, picture: np.ndarray, landmarks: FaceLandmarks) -> ExpressionPrior:
+    def read(self, picture: np.ndarray, landmarks: FaceLandmarks) -> tuple[Emotion, ExpressionPrior]:
         """Emotion and expression prior of a face.
 
         The farther a face is from all of the dictionary (covered, blurred, no face at all), the less certain the prior.
@@ -60,12 +60,8 @@ class ExpressionReader:
         features = self.describe(picture, landmarks)
         beta, distance = self.dictionary.look_up(self.dictionary.metric.coordinates(features.rows)[0])
         distance /= self.dictionary.reference_distance
-        return ExpressionPrior(
-            emotion=Emotion(features.emotions[0]),
-            beta_prior=beta,
-            precision=self.dictionary.precision.astype(np.float64) / max(distance, 1.0) ** 2,
-            distance=distance,
-        )
+        precision = self.dictionary.precision.astype(np.float64) / max(distance, 1.0) ** 2
+        return Emotion(features.emotions[0]), ExpressionPrior(beta_prior=beta, precision=precision, distance=distance)
 
 
 def describe_photo(
@@ -76,13 +72,13 @@ def describe_photo(
     return describe_faces(network, crop_face(picture, landmarks.mesh_px, CROP)[None], view.points[None])
 
 
-def notices(reading: ExpressionPrior, source: str) -> tuple[Notice, ...]:
+def notices(prior: ExpressionPrior, source: str) -> tuple[Notice, ...]:
     """A notice with code ``unlike_dictionary`` where the expression prior is not to be relied on.
 
     Args:
         source: what β was taken from; the landmarks alone do not need the prior.
     """
-    if reading.distance <= UNLIKE or source == LANDMARKS:
+    if prior.distance <= UNLIKE or source == LANDMARKS:
         return ()
     also = "Take the expression from the landmarks too, and check" if source == PRIOR else "Check"
     return (

@@ -38,13 +38,11 @@ class ExpressionPrior:
     """An expression prior found by the features of a face (Chen et al. 2019, section 3.2, equation 5).
 
     Attributes:
-        emotion: of the face.
         beta_prior: (E,) float32 in [0, 1], the expression of the dictionary's nearest faces.
         precision: (E, E) float64, inverse covariance of β about ``beta_prior``, as measured on faces with known β.
-        distance: to the nearest face of the dictionary, in units of the usual distance between its faces.
+        distance: to the nearest face of the dictionary, in units of the median distance between its faces.
     """
 
-    emotion: Emotion
     beta_prior: np.ndarray
     precision: np.ndarray
     distance: float

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between heads and the solver's unknowns: where a fit begins, and what a solution means."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..face_model.model import FaceModel
+from ..geometry.camera import PerspectiveCamera
+from ..observe.expression.types import EXPRESSION_SOURCES, LANDMARKS
+from ..observe.types import Observation
+from .solve import Solution, Unknowns
+from .types import HeadFit, PoseFit
+
+
+def require_priors(observations: Sequence[Observation], expression: str) -> None:
+    """Raises ValueError where the expression cannot come from this source."""
+    if expression not in EXPRESSION_SOURCES:
+        raise ValueError(f"no expression from {expression!r}")
+    if expression != LANDMARKS and any(observation.expression_prior is None for observation in observations):
+        raise ValueError(f"no expression from {expression!r}: a photo has no expression prior")
+
+
+def unknowns_of(model: FaceModel, observations: Sequence[Observation], expressions: int) -> Unknowns:
+    """How the unknowns of a fit to these photos are arranged."""
+    return Unknowns(len(model.identity_basis), expressions, len(observations))
+
+
+def started(start: HeadFit | None, unknowns: Unknowns, native: bool) -> np.ndarray | None:
+    """An earlier fit as unknowns, photos that it did not have at rest; None where there is none of this model.
+
+    Args:
+        native: the unknown expressions are the model's native ones.
+    """
+    if start is None or len(start.alpha) != unknowns.identities:
+        return None
+    betas = [pose.native_beta if native else pose.beta for pose in start.poses[: unknowns.views]]
+    if any(len(beta) != unknowns.expressions for beta in betas):
+        return None
+    rest = [np.zeros(unknowns.expressions)] * (unknowns.views - len(betas))
+    return unknowns.join(start.alpha, [*betas, *rest])
+
+
+def started_cameras(start: HeadFit | None, views: int) -> tuple[PerspectiveCamera | None, ...]:
+    """The cameras of an earlier fit, None for photos that it did not have."""
+    known = [pose.perspective for pose in start.poses[:views]] if start is not None else []
+    return (*known, *[None] * (views - len(known)))
+
+
+def pose_of(
+    solved: Solution,
+    view: int,
+    model: FaceModel,
+    beta: np.ndarray,
+    vertices: np.ndarray,
+    native_beta: np.ndarray | None = None,
+) -> PoseFit:
+    """The pose of one photo of a solution: (E,) named expressions and the (V, 3) mm that they make of the head."""
+    return PoseFit(
+        beta=beta,
+        affine=solved.affine[view],
+        perspective=solved.cameras[view],
+        vertices=vertices,
+        landmarks68_mm=model.landmarks68.points(vertices),
+        residual_px=solved.residual_px[view],
+        native_beta=np.zeros(0, np.float32) if native_beta is None else native_beta,
+    )

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one loop of every fit: cameras and coefficients take turns until both agree with all terms.
+
+After Chen et al. (ICCV 2019, section 3.1) and the iterative linear method of eos: with the head as it stands each
+photo's camera follows from its correspondences (affine by the Gold Standard algorithm, then perspective); with the
+cameras as they stand, identity and expressions are a regularised linear least-squares problem within bounds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry.camera import AffineCamera, PerspectiveCamera
+from ..observe.types import CameraPrior
+from .affine import closest_scaled_orthography, gold_standard_affine
+from .bounded import minimise_in_box
+from .equations import NormalEquations, picture_equations
+from .perspective import default_focal_px, perspective_like, refine_perspective
+from .terms import LandmarkPoints, LandmarkTerm, PriorTerm
+
+Term = PriorTerm | LandmarkTerm
+
+
+@dataclass(frozen=True)
+class Unknowns:
+    """Where α and the photos' β stand among all unknowns: x = (α, β of the first photo, β of the second, …).
+
+    Attributes:
+        identities: K. expressions: E. views: number of photos.
+    """
+
+    identities: int
+    expressions: int
+    views: int
+
+    @property
+    def count(self) -> int:
+        return self.identities + self.views * self.expressions
+
+    def columns(self, view: int | None) -> np.ndarray:
+        """Indices of α and a photo's β; of α alone for None."""
+        alpha = np.arange(self.identities)
+        if view is None:
+            return alpha
+        start = self.identities + view * self.expressions
+        return np.append(alpha, np.arange(start, start + self.expressions))
+
+    def join(self, alpha: np.ndarray, betas: Sequence[np.ndarray]) -> np.ndarray:
+        """(K,) and (E,) each to (K + views · E,) float64."""
+        return np.concatenate([alpha, *betas]).astype(np.float64)
+
+    def beta(self, values: np.ndarray, view: int) -> np.ndarray:
+        """A photo's (E,) of all unknowns."""
+        return values[self.columns(view)[self.identities :]]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the loop begins: all unknowns, and the cameras that are known already (None: to be found)."""
+
+    values: np.ndarray
+    cameras: tuple[PerspectiveCamera | None, ...]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """All unknowns; for each photo its cameras and the median distance of its landmarks in px."""
+
+    values: np.ndarray
+    affine: tuple[AffineCamera, ...]
+    cameras: tuple[PerspectiveCamera, ...]
+    residual_px: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Match:
+    """A term of landmarks with the head as it stands: the points it means, and where they lie, (N, 3) mm."""
+
+    term: LandmarkTerm
+    points: LandmarkPoints
+    posed: np.ndarray
+
+
+@dataclass(frozen=True)
+class _View:
+    """A photo's cameras, its landmarks on the head, and the face's scale in px per mm."""
+
+    matches: tuple[_Match, ...]
+    affine: AffineCamera
+    camera: PerspectiveCamera
+    px_per_mm: float
+
+    def residual_px(self) -> float:
+        distances = [
+            np.linalg.norm(self.camera.project(match.posed) - match.term.points_px, axis=1) for match in self.matches
+        ]
+        return float(np.median(_joined(distances)))
+
+
+def solve(
+    terms: Sequence[Term],
+    unknowns: Unknowns,
+    bounds: tuple[np.ndarray, np.ndarray],
+    start: Start,
+    camera_priors: Sequence[CameraPrior],
+    rounds: int,
+) -> Solution:
+    """Fit one head to one or several photos.
+
+    Args:
+        terms: what pulls on the unknowns; every photo needs one with landmarks, for its camera.
+        unknowns: how they are arranged. bounds: lowest and highest of all of them.
+        start: where to begin. camera_priors: one for each photo.
+        rounds: how often the coefficients are solved for; the cameras are found once more at the end.
+
+    Raises:
+        FaceDetailError: a photo's landmarks determine no camera.
+    """
+    values, cameras = start.values, list(start.cameras)
+    for turn in range(rounds + 1):
+        views = [
+            _look(terms, unknowns, values, view, cameras[view], camera_priors[view]) for view in range(unknowns.views)
+        ]
+        cameras = [view.camera for view in views]
+        if turn < rounds:
+            both = total(_linearised(terms, unknowns, values, views), unknowns)
+            values = minimise_in_box(both.quadratic, both.linear, *bounds)
+    return Solution(
+        values,
+        tuple(view.affine for view in views),
+        tuple(view.camera for view in views),
+        tuple(view.residual_px() for view in views),
+    )
+
+
+def total(parts: Sequence[tuple[int | None, NormalEquations]], unknowns: Unknowns) -> NormalEquations:
+    """Equations of all unknowns: the sum of equations of α and one photo's β each (of α alone for None)."""
+    quadratic, linear = np.zeros((unknowns.count, unknowns.count)), np.zeros(unknowns.count)
+    for view, part in parts:
+        at = unknowns.columns(view)
+        quadratic[np.ix_(at, at)] += part.quadratic
+        linear[at] += part.linear
+    return NormalEquations(quadratic, linear)
+
+
+def _look(
+    terms: Sequence[Term],
+    unknowns: Unknowns,
+    values: np.ndarray,
+    view: int,
+    camera: PerspectiveCamera | None,
+    prior: CameraPrior,
+) -> _View:
+    """A photo's cameras for the head as it stands."""
+    alpha, beta = values[: unknowns.identities], unknowns.beta(values, view)
+    matches = []
+    for term in terms:
+        if isinstance(term, LandmarkTerm) and term.view == view:
+            points = term.points_for(alpha, beta, camera)
+            matches.append(_Match(term, points, points.posed(alpha, beta)))
+    posed = _joined([match.posed for match in matches])
+    points_px = _joined([match.term.points_px for match in matches])
+    weights = _joined([match.term.weights for match in matches])
+    affine = gold_standard_affine(posed, points_px, weights)
+    px_per_mm = matches[0].term.px_per_mm or closest_scaled_orthography(affine)[0]
+    if camera is None:
+        focal_px = prior.focal_px or default_focal_px(prior.image_size, px_per_mm)
+        camera = perspective_like(affine, posed, prior, focal_px)
+    return _View(tuple(matches), affine, refine_perspective(camera, posed, points_px, weights), px_per_mm)
+
+
+def _linearised(
+    terms: Sequence[Term], unknowns: Unknowns, values: np.ndarray, views: Sequence[_View]
+) -> list[tuple[int | None, NormalEquations]]:
+    """The equations of every term about the head as it stands, in the order of the terms."""
+    matches = {id(match.term): match for view in views for match in view.matches}
+    parts = []
+    for term in terms:
+        if isinstance(term, PriorTerm):
+            parts.append((term.view, term.equations))
+            continue
+        match, view = matches[id(term)], views[term.view]
+        current = values[unknowns.columns(term.view)]
+        weights = term.strength * term.weights
+        equations = picture_equations(
+            match.points, match.posed, view.camera, term.points_px, view.px_per_mm, current, weights
+        )
+        parts.append((term.view, equations))
+    return parts
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

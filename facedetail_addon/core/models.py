@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that is loaded once for many photos: networks, the face model, and what depends on it alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..settings import AUTO_FIT, FAN_LANDMARKER, SPARSE_FIT, Settings
+from .assets.user import landmarker_folders
+from .detail.space import DetailSpace, make_detail_space
+from .detail.synthesis import DetailNet, load_detail_net
+from .detail.types import NO_DETAIL
+from .face_model.calibration import LandmarkCalibration
+from .face_model.library import BUILTIN, installed, load_named_calibration, load_named_model, named_dictionary
+from .face_model.model import FaceModel, PointEmbedding
+from .face_model.outline import mesh_offset, outline_paths
+from .model_import.install import match_again
+from .observe.expression.reader import ExpressionReader
+from .observe.landmarks.fan import FanLandmarker
+from .observe.landmarks.landmarker import MeshLandmarker
+from .skin.gloss import skin_gloss
+from .skin.native_basis import albedo_basis
+from .skin.types import AlbedoBasis, SkinGloss
+from .uv.atlas import make_atlas
+from .uv.types import Atlas
+
+
+@dataclass(frozen=True)
+class Models:
+    """Networks and models in memory.
+
+    ``fan`` is None with the other landmarker, ``outline`` with the dense fit, ``detail_net`` without relief. ``offset``
+    is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in use puts them; None for not at all.
+    """
+
+    landmarker: MeshLandmarker
+    fan: FanLandmarker | None
+    model: FaceModel
+    calibration: LandmarkCalibration
+    outline: PointEmbedding | None
+    offset: np.ndarray | None
+    expression_reader: ExpressionReader
+    atlas: Atlas
+    basis: AlbedoBasis
+    gloss: SkinGloss
+    detail_space: DetailSpace
+    detail_net: DetailNet | None
+
+    @classmethod
+    def load(cls, settings: Settings, assets: Path | None = None) -> "Models":
+        """Load what the settings ask for.
+
+        Args:
+            assets: the user's folder with imported face models and FAN's weights; None where there is none.
+
+        Raises:
+            AssetError: a weight file is missing, damaged or made for another face model.
+            FaceModelError: the face model is not installed or not what it should be.
+        """
+        landmarker = MeshLandmarker.load()
+        fan = FanLandmarker.load(landmarker_folders(assets)) if settings.landmarker == FAN_LANDMARKER else None
+        _keep_up_to_date(settings.face_model, assets, landmarker)
+        model = load_named_model(settings.face_model, assets)
+        calibration = load_named_calibration(settings.face_model, assets)
+        dictionary = named_dictionary(settings.face_model, assets)
+        atlas = make_atlas(model, settings.resolution)
+        return cls(
+            landmarker=landmarker,
+            fan=fan,
+            model=model,
+            calibration=calibration,
+            outline=outline_paths(model) if _is_sparse(settings) else None,
+            offset=None if fan else mesh_offset(model, calibration),
+            expression_reader=ExpressionReader.load(model, calibration, dictionary),
+            atlas=atlas,
+            basis=albedo_basis(model, atlas),
+            gloss=skin_gloss(model),
+            detail_space=make_detail_space(model),
+            detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
+        )
+
+
+def _keep_up_to_date(name: str, assets: Path | None, landmarker: MeshLandmarker) -> None:
+    """An imported model that was matched to the built-in head of another version is matched again."""
+    if name == BUILTIN:
+        return
+    info, builtin = installed(name, assets), load_named_model(BUILTIN)
+    if info.canonical != builtin.canonical():
+        match_again(info, builtin, load_named_calibration(BUILTIN), landmarker.find, lambda text, done: None)
+
+
+def _is_sparse(settings: Settings) -> bool:
+    return settings.fit == SPARSE_FIT or (settings.fit == AUTO_FIT and settings.landmarker == FAN_LANDMARKER)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``observation.npz``: what the photo said before a head was fitted, so that a later fit can start from it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..io.archive import read_arrays
+from ..observe.expression.types import ExpressionPrior
+from ..observe.landmarks.types import FaceLandmarks
+from ..observe.types import CameraPrior, Observation
+
+_MESH, _SPARSE = 478, 68
+_MAX_BYTES = 64 << 20
+_MAX_SIDE = 1 << 20
+
+
+def write_observation(path: Path, observation: Observation) -> None:
+    """Write landmarks, camera prior and expression prior; the photo and the emotion have files of their own.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    landmarks, camera, prior = observation.landmarks, observation.camera_prior, observation.expression_prior
+    arrays = {
+        "mesh_px": landmarks.mesh_px,
+        "sparse_px": landmarks.sparse_px,
+        "sparse_scores": landmarks.sparse_scores,
+        "box_px": landmarks.box_px,
+        "score": np.float64(landmarks.score),
+        "rotation": np.int64(landmarks.rotation),
+        "yaw_deg": np.float64(landmarks.yaw_deg),
+        "image_size": np.array(camera.image_size, np.int64),
+        "center_px": camera.center_px,
+        "focal_px": None if camera.focal_px is None else np.float64(camera.focal_px),
+    }
+    if prior is not None:
+        arrays |= {f"prior.{name}": getattr(prior, name) for name in ("beta_prior", "precision", "distance")}
+    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+
+
+def read_observation(path: Path, expressions: int) -> dict[str, object]:
+    """Fields of an :class:`~..observe.types.Observation`: landmarks, camera prior, expression prior.
+
+    Args:
+        expressions: E, how many weights the prior must have.
+
+    Raises:
+        ValueError: missing, damaged, or with values that cannot be.
+    """
+    arrays = read_arrays(path, max_bytes=_MAX_BYTES)
+    try:
+        return _decode(arrays, expressions)
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"it is incomplete ({error})") from error
+
+
+def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object]:
+    shapes = {
+        "mesh_px": (_MESH, 3), "sparse_px": (_SPARSE, 2), "box_px": (4,), "score": (), "rotation": (), "yaw_deg": (),
+        "image_size": (2,), "center_px": (2,),
+    }  # fmt: skip
+    optional = {"sparse_scores": (_SPARSE,), "focal_px": ()}
+    if "prior.beta_prior" in arrays:
+        optional |= {
+            "prior.beta_prior": (expressions,), "prior.precision": (expressions, expressions), "prior.distance": (),
+        }  # fmt: skip
+    for name, shape in (shapes | {name: shape for name, shape in optional.items() if name in arrays}).items():
+        array = arrays[name]
+        if array.shape != shape or array.dtype.kind not in "fi" or not np.isfinite(array).all():
+            raise ValueError(f"{name} has the wrong shape or kind, or is not finite")
+    size = tuple(arrays["image_size"].tolist())
+    if not all(isinstance(side, int) and 0 < side < _MAX_SIDE for side in size):
+        raise ValueError("image_size is not that of a picture")
+    focal_px = float(arrays["focal_px"]) if "focal_px" in arrays else None
+    if focal_px is not None and focal_px <= 0:
+        raise ValueError("the focal length is not positive")
+    prior = None
+    if "prior.beta_prior" in arrays:
+        prior = ExpressionPrior(arrays["prior.beta_prior"], arrays["prior.precision"], float(arrays["prior.distance"]))
+    landmarks = FaceLandmarks(
+        mesh_px=arrays["mesh_px"],
+        sparse_px=arrays["sparse_px"],
+        box_px=arrays["box_px"],
+        score=float(arrays["score"]),
+        rotation=int(arrays["rotation"]),
+        yaw_deg=float(arrays["yaw_deg"]),
+        sparse_scores=arrays.get("sparse_scores"),
+    )
+    return {
+        "landmarks": landmarks,
+        "camera_prior": CameraPrior(size, arrays["center_px"].astype(np.float64), focal_px),
+        "expression_prior": prior,
+    }

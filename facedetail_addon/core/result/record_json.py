@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``reconstruction.json``: what other programs read of a result, strict JSON, every value checked when it is read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..eyes.types import DEFAULT_EYES, EyeLook
+from ..fit.types import HeadFit, PoseFit
+from ..geometry.camera import AffineCamera, PerspectiveCamera
+from ..notices import Notice
+from ..observe.expression.types import EMOTIONS, EXPRESSION_SOURCES, Emotion
+from ..observe.landmarks.types import FaceLandmarks
+from ..observe.types import CameraPrior, Observation
+from .record import HeadRecord, PhotoLight
+
+FORMAT = "facedetail-result"
+FORMAT_VERSION = 6
+"""Version 5 is still read: it kept no ``observation.npz``, and ``native_beta`` was called ``own_beta``."""
+_READABLE = (5, FORMAT_VERSION)
+
+_MAX_BANDS = 9
+_MAX_RECORD_BYTES = 4_000_000
+_MAX_ENTRIES = 4096
+_PROBABILITY_TOLERANCE = 1e-3
+_IRIS_MM = (5.0, 20.0)
+
+
+def record_text(record: HeadRecord) -> str:
+    """The file's content, of the first photo."""
+    observation, pose, light = record.observation, record.pose, record.light
+    camera = pose.perspective
+    values = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "photo_name": observation.photo_name,
+        "face_model": record.face_model,
+        "landmarker": record.landmarker,
+        "expression_names": list(record.expression_names),
+        "alpha": record.fit.alpha.tolist(),
+        "beta": pose.beta.tolist(),
+        "native_beta": pose.native_beta.tolist(),
+        "gamma": light.gamma.tolist(),
+        "sh_radiance": light.radiance.tolist(),
+        "expression": {
+            "source": record.expression_source,
+            "emotion": observation.emotion.name,
+            "probability": observation.emotion.probability,
+            "probabilities": dict(zip(EMOTIONS, observation.emotion.probabilities.tolist(), strict=True)),
+        },
+        "eyes": {
+            "iris": list(record.eyes.iris),
+            "sclera": list(record.eyes.sclera),
+            "iris_mm": record.eyes.iris_mm,
+            "confidence": record.eyes.confidence,
+        },
+        "camera": {
+            "affine": pose.affine.matrix.tolist(),
+            "perspective": {
+                "rotation": camera.rotation.tolist(),
+                "translation_mm": camera.translation.tolist(),
+                "focal_px": float(camera.focal_px),
+                "center_px": camera.center_px.tolist(),
+                "image_size": [int(side) for side in camera.image_size],
+            },
+        },
+        "landmarks68_px": observation.landmarks.sparse_px.tolist(),
+        "landmarks68_mm": pose.landmarks68_mm.tolist(),
+        "residual_px": pose.residual_px,
+        "stage_seconds": record.stage_seconds,
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in record.notices],
+    }
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> dict:
+    """The file's object, of a version that can be read.
+
+    Raises:
+        OSError, ValueError, RecursionError: it cannot be read, or is something else.
+    """
+    if path.stat().st_size > _MAX_RECORD_BYTES:
+        raise ValueError("it is too large")
+    values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise ValueError("it is not a result of FaceDetail")
+    return values
+
+
+def parse_record(values: dict, vertices: np.ndarray, vertices_neutral: np.ndarray, seen: dict | None) -> HeadRecord:
+    """The record of a result.
+
+    Args:
+        values: of :func:`read_json`. vertices, vertices_neutral: (V, 3) of the same result.
+        seen: fields of the :class:`~..observe.types.Observation` that lie in their own file; None in format 5.
+
+    Raises:
+        KeyError, TypeError, ValueError, OverflowError: a value is missing or cannot be.
+    """
+    names = _names(values["expression_names"])
+    beta = _array(values, "beta", (len(names),))
+    if beta.min(initial=0) < 0 or beta.max(initial=0) > 1:
+        raise ValueError("beta leaves 0 to 1")
+    seconds = values["stage_seconds"]
+    if not isinstance(seconds, dict):
+        raise ValueError("stage_seconds is not an object")
+    old = values["format_version"] == 5
+    pose = PoseFit(
+        beta=beta,
+        native_beta=_array(values, "own_beta" if old else "native_beta", (None,)),
+        affine=AffineCamera(_array(values["camera"], "affine", (2, 4), np.float64)),
+        perspective=_perspective(values["camera"]["perspective"]),
+        vertices=vertices,
+        landmarks68_mm=_array(values, "landmarks68_mm", (68, 3)),
+        residual_px=float("nan") if old else _number(values["residual_px"]),
+    )
+    light = PhotoLight(_array(values, "gamma", (None,)), _light(values))
+    return HeadRecord(
+        face_model=_text(values["face_model"]),
+        landmarker=_text(values["landmarker"]),
+        expression_source=_source(values["expression"]),
+        expression_names=names,
+        observations=(_observation(values, pose.perspective, seen),),
+        fit=HeadFit(_array(values, "alpha", (None,)), vertices_neutral, (pose,)),
+        lights=(light,),
+        eyes=_eyes(values),
+        stage_seconds={_text(key): _number(value) for key, value in seconds.items()},
+        notices=tuple(Notice(_text(item["code"]), _text(item["message"])) for item in values["warnings"]),
+    )
+
+
+def require_readable(values: dict) -> None:
+    """Raises ValueError where the result is of another version."""
+    if values["format_version"] not in _READABLE:
+        versions = " and ".join(map(str, _READABLE))
+        raise ValueError(f"format version {values['format_version']!r}, this version reads {versions}")
+
+
+def _observation(values: dict, camera: PerspectiveCamera, seen: dict | None) -> Observation:
+    sparse_px = _array(values, "landmarks68_px", (68, 2))
+    if seen is None:
+        landmarks = FaceLandmarks(None, sparse_px, np.zeros(4, np.float32), 0.0, 0, 0.0)
+        seen = {"landmarks": landmarks, "camera_prior": CameraPrior(camera.image_size, camera.center_px)}
+    elif not np.array_equal(seen["landmarks"].sparse_px, sparse_px):
+        raise ValueError("the landmarks are not those of the observation")
+    return Observation(**seen, photo_name=_file_name(values["photo_name"]), emotion=_emotion(values["expression"]))
+
+
+def _light(record: dict) -> np.ndarray:
+    light = _array(record, "sh_radiance", (None, 3))
+    if round(len(light) ** 0.5) ** 2 != len(light) or not 1 <= len(light) <= _MAX_BANDS**2:
+        raise ValueError("sh_radiance is no whole number of bands")
+    return light
+
+
+def _source(record: dict) -> str:
+    source = _text(record["source"])
+    if source not in EXPRESSION_SOURCES:
+        raise ValueError(f"{source!r:.60} is no source of an expression")
+    return source
+
+
+def _emotion(record: dict) -> Emotion:
+    named = record["probabilities"]
+    if not isinstance(named, dict) or set(named) != set(EMOTIONS):
+        raise ValueError("probabilities does not have one entry for each emotion")
+    probabilities = np.array([_number(named[name]) for name in EMOTIONS])
+    outside = probabilities.min() < 0 or probabilities.max() > 1
+    if outside or abs(probabilities.sum() - 1) > _PROBABILITY_TOLERANCE:
+        raise ValueError("probabilities leave 0 to 1, or their sum is not 1")
+    emotion = Emotion(probabilities.astype(np.float32))
+    differs = abs(emotion.probability - _number(record["probability"])) > _PROBABILITY_TOLERANCE
+    if emotion.name != _text(record["emotion"]) or differs:
+        raise ValueError("the emotion is not the likeliest of the probabilities")
+    return emotion
+
+
+def _eyes(record: dict) -> EyeLook:
+    """Older results of the same version do not have them."""
+    if "eyes" not in record:
+        return DEFAULT_EYES
+    found = record["eyes"]
+    iris, sclera = (tuple(_array(found, key, (3,), np.float64).tolist()) for key in ("iris", "sclera"))
+    look = EyeLook(iris, sclera, _number(found["iris_mm"]), _number(found["confidence"]))
+    if min(iris + sclera) < 0 or max(iris + sclera) > 1 or not 0 <= look.confidence <= 1:
+        raise ValueError("the eyes' colours or their confidence leave 0 to 1")
+    if not _IRIS_MM[0] <= look.iris_mm <= _IRIS_MM[1]:
+        raise ValueError("the irises' size is none")
+    return look
+
+
+def _perspective(record: dict) -> PerspectiveCamera:
+    rotation = _array(record, "rotation", (3, 3), np.float64)
+    if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-4 or np.linalg.det(rotation) < 0:
+        raise ValueError("the camera's rotation is not one")
+    focal_px = _number(record["focal_px"])
+    if focal_px <= 0:
+        raise ValueError("the focal length is not positive")
+    size = record["image_size"]
+    if not isinstance(size, list) or [type(side) for side in size] != [int, int] or min(size) < 1:
+        raise ValueError("the camera's image_size is not that of a picture")
+    translation = _array(record, "translation_mm", (3,), np.float64)
+    center_px = _array(record, "center_px", (2,), np.float64)
+    return PerspectiveCamera(rotation, translation, focal_px, center_px, tuple(size))
+
+
+def _array(record: dict, key: str, shape: tuple[int | None, ...], dtype: type = np.float32) -> np.ndarray:
+    array = np.array(record[key], dtype=np.float64)
+    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    if not fits or array.size > _MAX_ENTRIES or not (np.abs(array) <= np.finfo(dtype).max).all():
+        raise ValueError(f"{key} has the wrong shape or is not finite")
+    return array.astype(dtype)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > _MAX_ENTRIES or len(set(map(str, value))) != len(value):
+        raise ValueError("expression_names is not a list of different names")
+    return tuple(_text(name) for name in value)
+
+
+def _file_name(value: object) -> str:
+    name = _text(value)
+    if not name or name != Path(name).name or "\\" in name or "\0" in name:
+        raise ValueError("photo_name is not a plain file name")
+    return name
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > 10_000:
+        raise ValueError(f"{value!r:.60} is not a text")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(f"{value!r:.60} is not a number")
+    return float(value)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
