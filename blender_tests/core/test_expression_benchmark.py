@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.fit.types import HeadFit, PoseFit
 from facedetail_addon.core.geometry.camera import AffineCamera
 from facedetail_addon.core.observe.expression.types import (
     LANDMARKS,
     PRIOR,
     PRIOR_AND_LANDMARKS,
-    Emotion,
     ExpressionPrior,
 )
 from scripts.benchmark.expression.measure import (
@@ -139,7 +138,8 @@ def test_a_perfect_fit_has_no_error_wherever_it_lies(model, regions):
     beta[[model.expression_names.index(name) for name in ("jawOpen", "mouthSmileLeft", "cheekPuffRight")]] = 0.6
     neutral, posed = model.vertices(), model.vertices(beta=beta)
     camera = AffineCamera(np.eye(2, 4))
-    fit = ProxyFit(np.zeros(0), beta, camera, None, posed, neutral, 0.0)
+    marks = model.landmarks68.points(posed)
+    fit = HeadFit(np.zeros(0), neutral, (PoseFit(beta, camera, None, posed, marks, 0.0),))
     skin = model.skin.stop
     expression, aligned = head_errors({LANDMARKS: fit}, neutral[:skin], posed[:skin], areas)
     assert expression[0] == pytest.approx(0, abs=1e-4)
@@ -148,7 +148,8 @@ def test_a_perfect_fit_has_no_error_wherever_it_lies(model, regions):
     assert expression[1] == pytest.approx([motion[mask].mean() for mask in areas.values()], abs=1e-4)
 
     turn = Rotation.random(random_state=4).as_matrix().astype(np.float32)
-    elsewhere = replace(fit, vertices=1.1 * posed @ turn.T + 30, vertices_neutral=neutral @ turn.T)
+    moved = replace(fit.pose, vertices=1.1 * posed @ turn.T + 30)
+    elsewhere = replace(fit, vertices_neutral=neutral @ turn.T, poses=(moved,))
     _, aligned = head_errors({LANDMARKS: elsewhere}, neutral[:skin], posed[:skin], areas)
     assert aligned[0] == pytest.approx(0, abs=1e-3)
 
@@ -188,10 +189,9 @@ def test_the_true_expression_as_reading_beats_its_partners(truth, tools):
     head = truth.reference.vertices(pair.sample.alpha, pair.sample.beta)
     picture, _ = render_head(truth.painter, head, pair.sample.camera, np.random.default_rng(6))
     (landmarks,) = tools.landmarker.find(picture)
-    sure, emotion = 1e4 * np.eye(len(pair.other_beta)), Emotion(np.full(7, 1 / 7, np.float32))
+    sure = 1e4 * np.eye(len(pair.other_beta))
     own, partner = (
-        Seen(picture, landmarks, ExpressionPrior(emotion, beta, sure, 1.0), None)
-        for beta in (pair.sample.beta, pair.other_beta)
+        Seen(picture, landmarks, ExpressionPrior(beta, sure, 1.0), None) for beta in (pair.sample.beta, pair.other_beta)
     )
     fits = fit_sources(tools, own, partner)
     settings = settings_of(tools.sources, pairs=True)

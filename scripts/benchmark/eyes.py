@@ -14,17 +14,17 @@ import cv2
 import numpy as np
 
 from facedetail_addon.core.colour import to_srgb8
+from facedetail_addon.core.detail.types import NO_DETAIL
 from facedetail_addon.core.eyes.estimate import estimate_eyes
 from facedetail_addon.core.eyes.prior import ColourPrior, prior_of
 from facedetail_addon.core.eyes.sampling import EyeSample
-from facedetail_addon.core.fit.dense import fit_proxy
-from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
+from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
-from facedetail_addon.core.pipeline import Models, Settings, eye_samples
-from facedetail_addon.core.rendering.transfer import light_transfer
-from facedetail_addon.core.uv.unwrap import unwrap
+from facedetail_addon.core.pipeline import eye_samples, fit, illuminate, observe
+from facedetail_addon.settings import RESOLUTIONS, Settings
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes, table
 
+SETTINGS = Settings(resolution=RESOLUTIONS[0], detail=NO_DETAIL)
 _SIDES = np.radians(np.arange(-10, 36, 3))
 _REACH = np.arange(0.5, 1.4, 0.02)
 
@@ -61,26 +61,19 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
 @cache
 def load_models() -> Models:
     """Once per process."""
-    return Models.load(Settings(resolution=512, detail="none"))
+    return Models.load(SETTINGS)
 
 
 def portrait(path: Path) -> tuple[list[EyeSample], list[float]]:
     """What a portrait shows of both eyes, and where the limbus is in radii of the landmarks' ring, if clear."""
-    core, photo = load_models(), read_photo(path)
-    face = core.landmarker.find(photo.pixels)[0]
-    reading = core.expression_reader.read(photo.pixels, face)
-    size = photo.pixels.shape[1::-1]
-    how = {"reading": reading, "expression": Settings().expression, "focal_px": photo.focal_px}
-    fit = fit_proxy(face, size, core.model, core.calibration, **how)
-    triangles = np.concatenate([part.triangles() + part.start for part in core.model.solid_parts])
-    position = fit.perspective.position()
-    transfer = light_transfer(fit.vertices, triangles, core.model.skin.stop, position, core.gloss, 3)
-    above = prior_direction_of(fit.perspective.rotation)
-    seen = unwrap(photo.pixels, fit, core.model, core.atlas)
-    light = estimate_light(seen, transfer, core.basis, core.atlas, above)
-    grey = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    edges = [edge for iris in (468, 473) if (edge := limbus_of(grey, face.mesh_px[iris : iris + 5, :2])) is not None]
-    return eye_samples(photo.pixels, face, fit, light, core), edges
+    models = load_models()
+    observation = observe(read_photo(path), models, SETTINGS)
+    pose = fit((observation,), models, SETTINGS).pose
+    light = illuminate(observation, pose, models, SETTINGS).estimate
+    mesh_px = observation.landmarks.mesh_px
+    grey = cv2.cvtColor(observation.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    edges = [edge for iris in (468, 473) if (edge := limbus_of(grey, mesh_px[iris : iris + 5, :2])) is not None]
+    return eye_samples(observation.pixels, observation.landmarks, pose, light, models), edges
 
 
 def limbus_of(grey: np.ndarray, iris: np.ndarray) -> float | None:

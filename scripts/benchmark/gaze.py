@@ -12,12 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from facedetail_addon.core.detail.types import NO_DETAIL
 from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG
-from facedetail_addon.core.fit.dense import fit_proxy
-from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.fit.types import PoseFit
+from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
-from facedetail_addon.core.pipeline import Models, Settings
+from facedetail_addon.core.pipeline import fit, observe
+from facedetail_addon.settings import RESOLUTIONS, Settings
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes, table
+
+SETTINGS = Settings(resolution=RESOLUTIONS[0], detail=NO_DETAIL)
 
 
 def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
@@ -40,26 +44,24 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
 @cache
 def load_models() -> Models:
     """Once per process."""
-    return Models.load(Settings())
+    return Models.load(SETTINGS)
 
 
 def measure_portrait(path: Path) -> tuple[float, float]:
     """See :func:`past_camera`."""
-    models, photo = load_models(), read_photo(path)
-    faces = models.landmarker.find(photo.pixels)
-    height, width = photo.pixels.shape[:2]
-    fit = fit_proxy(faces[0], (width, height), models.model, models.calibration, focal_px=photo.focal_px)
-    return past_camera(fit, models.model.expression_names, models.model.part("eye_left").start)
+    models = load_models()
+    head = fit((observe(read_photo(path), models, SETTINGS),), models, SETTINGS)
+    return past_camera(head.pose, models.model.expression_names, models.model.part("eye_left").start)
 
 
-def past_camera(fit: ProxyFit, names: tuple[str, ...], eye_vertex: int) -> tuple[float, float]:
+def past_camera(pose: PoseFit, names: tuple[str, ...], eye_vertex: int) -> tuple[float, float]:
     """Degrees by which both eyes together aim above the camera and to its subject's-left side."""
-    weight = dict(zip(names, fit.beta.tolist(), strict=True))
+    weight = dict(zip(names, pose.beta.tolist(), strict=True))
     up = np.mean([weight[f"eyeLookUp{s}"] - weight[f"eyeLookDown{s}"] for s in ("Left", "Right")])
     left = (
         weight["eyeLookOutLeft"] - weight["eyeLookInLeft"] + weight["eyeLookInRight"] - weight["eyeLookOutRight"]
     ) / 2
-    towards = fit.perspective.position() - fit.vertices[eye_vertex] * [0, 1, 1]
+    towards = pose.perspective.position() - pose.vertices[eye_vertex] * [0, 1, 1]
     elevation = np.degrees(np.arctan2(towards[1], np.hypot(towards[0], towards[2])))
     azimuth = np.degrees(np.arctan2(towards[0], towards[2]))
     return float(FULL_GAZE_DEG * up - elevation), float(FULL_GAZE_DEG * left - azimuth)

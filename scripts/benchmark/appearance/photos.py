@@ -37,14 +37,14 @@ def measure_photo(photo: tuple[str, Path], threads: int, keep: Path | None = Non
         photo: (group, file). threads: of Cycles. keep: a folder for a strip of pictures per photo.
     """
     group, path = photo
-    core = load_models()
+    models = load_models()
     try:
-        found = reconstruct(path, core, SETTINGS, lambda _text, _done: None)
+        found = reconstruct(path, models, SETTINGS, lambda _text, _done: None)
     except (NoFaceError, PhotoError):
         return None
-    looks, target = render_looks(found, core.model, threads)
-    region = region_image(core.model, found, target.shape[1::-1])
-    masks = {name: eroded(mask) for name, mask in face_masks(core.model, region).items()}
+    looks, target = render_looks(found, models.model, threads)
+    region = region_image(models.model, found, target.shape[1::-1])
+    masks = {name: eroded(mask) for name, mask in face_masks(models.model, region).items()}
     if keep is not None:
         strip = np.hstack([target, *looks.values()])
         cv2.imwrite(str(keep / f"{group}_{path.parent.name}_{path.stem}.png"), strip[..., ::-1])
@@ -55,11 +55,11 @@ def measure_photo(photo: tuple[str, Path], threads: int, keep: Path | None = Non
         ssim={look: {m: ssim(image, target, masks[m]) for m in MASKS} for look, image in looks.items()},
         regions_db={
             name: psnr(looks[RENDER], target, own)
-            for place, name in enumerate(core.model.region_names)
+            for place, name in enumerate(models.model.region_names)
             if name in FACE and (own := eroded(region == place)).any()
         },
-        radiance=found.sh_radiance,
-        codes=tuple(notice.code for notice in found.notices),
+        radiance=found.record.light.radiance,
+        codes=tuple(notice.code for notice in found.record.notices),
     )
 
 
@@ -72,7 +72,7 @@ def render_looks(found: Reconstruction, model: FaceModel, threads: int) -> tuple
     scene = bpy.context.scene
     scene.render.threads_mode, scene.render.threads = "FIXED", threads
     collection = build_scene(found, model, scene=scene)
-    percentage = min(100, max(1, int(100 * _LONGEST_PX / max(found.photo.shape[:2]))))
+    percentage = min(100, max(1, int(100 * _LONGEST_PX / max(found.maps["photo"].shape[:2]))))
     prepare = {RENDER: lambda: None, FLAT: lambda: _even_light(scene), UNLIT: lambda: _no_light(scene)}
     rendered = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def render_looks(found: Reconstruction, model: FaceModel, threads: int) -> tuple
             render_scene(path, collection, scene=scene, samples=_SAMPLES[look], percentage=percentage)
             rendered[look] = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]]
     height, width = rendered[RENDER].shape[:2]
-    target = cv2.resize(found.photo, (width, height), interpolation=cv2.INTER_AREA)
+    target = cv2.resize(found.maps["photo"], (width, height), interpolation=cv2.INTER_AREA)
     mask = eroded(face_masks(model, region_image(model, found, (width, height)))[SKIN])
     out = {}
     for look, picture in rendered.items():
@@ -121,7 +121,7 @@ def region_image(model: FaceModel, found: Reconstruction, size: tuple[int, int])
             kind = np.where((regions == socket).any(axis=1), -1, regions[:, 0])
         kinds.append(kind)
     triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
-    hits = trace_image(found.vertices, triangles, found.perspective, size)
+    hits = trace_image(found.record.pose.vertices, triangles, found.record.pose.perspective, size)
     kind = np.append(np.concatenate(kinds), -2)  # a miss is the last
     return kind[hits.triangle].reshape(size[1], size[0])
 

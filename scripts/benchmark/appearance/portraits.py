@@ -15,7 +15,8 @@ import numpy as np
 from facedetail_addon.core.colour import LUMINANCE, to_linear, to_srgb
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.image import sample
-from facedetail_addon.core.pipeline import Models, reconstruct
+from facedetail_addon.core.models import Models
+from facedetail_addon.core.pipeline import reconstruct
 from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.skin.basis import at_vertices
@@ -99,30 +100,31 @@ def measure_portrait(number: int, folder: Path, threads: int) -> PortraitErrors 
     Args:
         folder: where photographs are kept. threads: of Cycles.
     """
-    portrait, core = photograph(number, folder, threads), load_models()
+    portrait, models = photograph(number, folder, threads), load_models()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "head.png"
         cv2.imwrite(str(path), portrait.picture[..., ::-1])
         try:
-            found = reconstruct(path, core, SETTINGS, lambda _text, _done: None)
+            found = reconstruct(path, models, SETTINGS, lambda _text, _done: None)
         except NoFaceError:
             return None
-    return portrait_errors(number, portrait, found, core)
+    return portrait_errors(number, portrait, found, models)
 
 
-def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, core: Models) -> PortraitErrors:
+def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, models: Models) -> PortraitErrors:
     """Compare a reconstruction with what was photographed."""
-    model, camera = core.model, portrait.head.sample.camera
+    model, camera, pose = models.model, portrait.head.sample.camera, found.record.pose
     rows = seen_vertices(model, portrait.head.vertices, camera)
     places = camera.project(portrait.head.vertices[rows])
     truth = portrait.head.albedo[rows]
     shading = at_pixels(portrait.shading, places)
-    colour = at_pixels(to_linear(found.photo), found.perspective.project(found.vertices[rows]))
-    normals = vertex_normals(found.vertices[: model.skin.stop], model.skin.triangles())[rows]
-    mean = core.basis.albedo(np.zeros(len(core.basis.modes), np.float32))[rows]
+    found_at = pose.perspective.project(pose.vertices[rows])
+    colour = at_pixels(to_linear(found.maps["photo"]), found_at)
+    normals = vertex_normals(pose.vertices[: model.skin.stop], model.skin.triangles())[rows]
+    mean = models.basis.albedo(np.zeros(len(models.basis.modes), np.float32))[rows]
     plain, plain_shading = plain_light(colour, normals, mean)
     albedo = {
-        OURS: to_linear(at_vertices(found.albedo.astype(np.float32) / 255, model)[rows]),
+        OURS: to_linear(at_vertices(found.maps["albedo"].astype(np.float32) / 255, model)[rows]),
         PLAIN_HARMONICS: (colour / plain_shading).clip(0, 1),
         PHOTO: colour,
     }
@@ -133,7 +135,7 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, core
         number=number,
         subsurface=portrait.head.subsurface,
         light={
-            OURS: light_errors(found.sh_radiance, portrait.radiance, towards),
+            OURS: light_errors(found.record.light.radiance, portrait.radiance, towards),
             PLAIN_HARMONICS: light_errors(plain, portrait.radiance, towards),
         },
         albedo={method: albedo_errors(values, truth, shading) for method, values in albedo.items()},
@@ -142,8 +144,8 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, core
             for place, name in enumerate(model.region_names) if name in FACE and (regions == place).any()
         },
         mean_skin=float(delta_e(_fitted(mean, truth), truth).mean()),
-        misplaced_px=float(np.median(np.linalg.norm(found.perspective.project(found.vertices[rows]) - places, axis=1))),
-        radiance=found.sh_radiance,
+        misplaced_px=float(np.median(np.linalg.norm(found_at - places, axis=1))),
+        radiance=found.record.light.radiance,
     )  # fmt: skip
 
 

@@ -4,7 +4,8 @@
 from functools import cache
 from pathlib import Path
 
-from facedetail_addon.core.pipeline import Models, Settings
+from facedetail_addon.core.models import Models
+from facedetail_addon.settings import Settings
 
 SETTINGS = Settings(resolution=1024)
 LONDON, PHOTOS, WILD = "london", "photos", "wild"

@@ -16,6 +16,7 @@ from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, m
 from facedetail_addon.core.detail.types import DetailMaps
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.lighting.types import Transfer
+from facedetail_addon.core.observe.photo import Photo
 from scripts.benchmark.appearance.measure import brightest
 from scripts.benchmark.detail.baselines import dark_is_deep, in_hindsight, linear_shapes
 from scripts.benchmark.detail.measure import (
@@ -116,8 +117,8 @@ def measure_head(
             example = _example(studio, photo, height, shot.seen, transfer)
             if example is None:
                 continue
-            transfer = example.found.transfer
-            where = (example.inputs.mask * example.valid) > _SURE
+            transfer = example.found.light.transfer
+            where = (example.found.inputs.mask * example.valid) > _SURE
             if where.sum() < _LEAST_TEXELS:
                 continue
             if height is relief:
@@ -132,7 +133,8 @@ def skin_errors(
     example: Example, where: np.ndarray, studio: Studio, net: DetailNet, keep: Path | None = None
 ) -> SkinErrors:
     """Compare what is found on a photo with the truth, where (H, W) bool; ours beside what it must be better than."""
-    maps, inputs, truth = _detail(example, example.inputs, studio, net), example.inputs, example.medium + example.fine
+    inputs, truth = example.found.inputs, example.medium + example.fine
+    maps = _detail(example, inputs, studio, net)
     ours = _box(maps.medium) + _box(maps.fine)
     reliefs = {
         OURS: ours,
@@ -140,17 +142,17 @@ def skin_errors(
         DARK: in_hindsight([dark_is_deep(inputs)], truth, where),
         NOTHING: np.zeros_like(truth),
     }
-    texel_mm = _box(texel_size_mm(studio.model, studio.atlas, example.found.fit.vertices_neutral))
+    texel_mm = _box(texel_size_mm(studio.model, studio.models.atlas, example.found.head.vertices_neutral))
 
     def normals_of(height: np.ndarray) -> np.ndarray:
         return decoded(normal_map(height, texel_mm, studio.covered))
 
     if keep is not None:
         write_skin(keep, inputs.value, truth, reliefs[OURS], reliefs[LINEAR], where)
-    light = example.found.light.radiance
+    light = example.found.light.estimate.radiance
     return SkinErrors(
         directed=float(np.linalg.norm(brightest(light)) / max(light[0] @ LUMINANCE, 1e-6)),
-        resolvable_mm=median_resolvable_mm(example.inputs),
+        resolvable_mm=median_resolvable_mm(example.found.inputs),
         methods={name: relief_errors(relief, truth, where, normals_of) for name, relief in reliefs.items()},
         amplitude=amplitude(ours, where),
         true_amplitude=amplitude(truth, where),
@@ -163,9 +165,9 @@ def false_relief(example: Example, where: np.ndarray, studio: Studio, net: Detai
     Args:
         blank: also empty the photo of all structure, which takes as long three times again.
     """
-    relief = _relief(example, example.inputs, studio, net)
-    places = {name: where & place for name, place in flat_places(example.inputs, studio).items()}
-    emptied = blank_inputs(example.inputs, median_resolvable_mm(example.inputs)) if blank else {}
+    relief = _relief(example, example.found.inputs, studio, net)
+    places = {name: where & place for name, place in flat_places(example.found.inputs, studio).items()}
+    emptied = blank_inputs(example.found.inputs, median_resolvable_mm(example.found.inputs)) if blank else {}
     return FalseRelief(
         places={name: rms(relief[place]) for name, place in places.items() if place.any()},
         blank={name: rms(_relief(example, inputs, studio, net)[where]) for name, inputs in emptied.items()},
@@ -220,16 +222,16 @@ def _example(
     studio: Studio, photo: np.ndarray, relief: np.ndarray, seen: Seen, transfer: Transfer | None
 ) -> Example | None:
     """The pipeline's inputs of a photo beside the truth; None where it finds no face."""
-    found = look(studio, photo, transfer)
+    found = look(studio, Photo.of(photo), transfer)
     if found is None:
         return None
-    (medium, fine), valid = true_relief(studio, found.fit, relief, seen)
-    return Example(photo, found.inputs, medium, fine, valid, found)
+    (medium, fine), valid = true_relief(studio, found.head.pose, relief, seen)
+    return Example(photo, medium, fine, valid, found)
 
 
 def _detail(example: Example, inputs: DetailInputs, studio: Studio, net: DetailNet) -> DetailMaps:
-    neutral = example.found.fit.vertices_neutral
-    return make_detail(inputs, net, neutral, studio.model, studio.atlas)
+    neutral = example.found.head.vertices_neutral
+    return make_detail(inputs, net, neutral, studio.model, studio.models.atlas)
 
 
 def _relief(example: Example, inputs: DetailInputs, studio: Studio, net: DetailNet) -> np.ndarray:

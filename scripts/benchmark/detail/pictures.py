@@ -48,15 +48,16 @@ def write_photo(folder: Path, name: str, found: Reconstruction, model: FaceModel
     Args:
         name: of the pictures. change: (H, W) over BOX, what the relief makes of the value channel.
     """
-    smooth = flat_detail(found.albedo.shape[0])
-    shaded = replace(found, albedo=_shaded(found.albedo, change), normal=smooth.normal)
+    albedo = found.maps["albedo"]
+    flat = {"albedo": _shaded(albedo, change), "normal": flat_detail(albedo.shape[0]).normal}
+    shaded = replace(found, maps={**found.maps, **flat})
     detailed, plain = (_panels(render_preview(one, model, _PANEL_PX)) for one in (found, shaded))
     face = _face(found, model, detailed[_PHOTO].shape)
     strip = [panel[face] for panel in (detailed[_PHOTO], plain[_RAKING], detailed[_RAKING], plain[_RELIT])]
     _write(folder / f"{name}.png", np.hstack(strip)[..., ::-1])
-    x0, y0, x1, y1 = (edge * found.albedo.shape[0] // SIDE for edge in BOX)
+    x0, y0, x1, y1 = (edge * len(albedo) // SIDE for edge in BOX)
     for kind, white in (("medium", MEDIUM_WHITE_MM), ("fine", FINE_WHITE_MM)):
-        _write(folder / f"{name}_{kind}.png", grey(getattr(found, f"displacement_{kind}")[y0:y1, x0:x1], white))
+        _write(folder / f"{name}_{kind}.png", grey(found.maps[f"displacement_{kind}"][y0:y1, x0:x1], white))
 
 
 def _shaded(albedo: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -72,7 +73,7 @@ def _shaded(albedo: np.ndarray, change: np.ndarray) -> np.ndarray:
 def _face(found: Reconstruction, model: FaceModel, shape: tuple[int, ...]) -> tuple[slice, slice]:
     """Rows and columns of a panel that show the face without scalp and neck."""
     x0, y0, x1, y1 = head_box(found, model)
-    at = (found.landmarks68_px - [x0, y0]) * [shape[1] / (x1 - x0), shape[0] / (y1 - y0)]
+    at = (found.record.observation.landmarks.sparse_px - [x0, y0]) * [shape[1] / (x1 - x0), shape[0] / (y1 - y0)]
     low, high = at.min(axis=0), at.max(axis=0)
     extent = high - low
     low -= extent * [_BESIDE, _ABOVE]

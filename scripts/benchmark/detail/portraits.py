@@ -11,18 +11,14 @@ import numpy as np
 import torch
 
 from facedetail_addon.core.detail.dfdn import shading_change
-from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
-from facedetail_addon.core.detail.resolvable_size import resolvable_size
+from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import load_detail_net
 from facedetail_addon.core.detail.types import NO_DETAIL
 from facedetail_addon.core.errors import NoFaceError, PhotoError
-from facedetail_addon.core.fit.types import ProxyFit
-from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
-from facedetail_addon.core.pipeline import Models, Settings, reconstruct
-from facedetail_addon.core.rendering.transfer import light_transfer
-from facedetail_addon.core.result.record import Reconstruction
-from facedetail_addon.core.uv.unwrap import unwrap
+from facedetail_addon.core.models import Models
+from facedetail_addon.core.pipeline import illuminate, inputs_of_detail, reconstruct
+from facedetail_addon.settings import Settings
 from scripts.benchmark.detail.measure import Amplitude, Explained, amplitude, beyond, explained
 from scripts.benchmark.detail.pictures import write_photo
 
@@ -66,7 +62,8 @@ def list_portraits(data: Path) -> list[tuple[str, Path]]:
 
 
 @cache
-def load_core(weights: Path) -> Models:
+def load_models(weights: Path) -> Models:
+    """The product's, with the networks of a folder."""
     return replace(Models.load(SETTINGS), detail_net=load_detail_net(weights))
 
 
@@ -76,20 +73,21 @@ def measure_portrait(photo: tuple[str, Path], weights: Path, keep: Path | None =
     Args:
         photo: (group, file). weights: folder of the networks' weights. keep: a folder for pictures.
     """
-    group, path = photo
-    core = load_core(weights)
+    (group, path), models = photo, load_models(weights)
     try:
-        found = reconstruct(path, core, SETTINGS, lambda _text, _done: None)
+        found = reconstruct(path, models, SETTINGS, lambda _text, _done: None)
     except (NoFaceError, PhotoError):
         return None
-    inputs = inputs_of(found, core)
+    record = found.record
+    light = illuminate(record.observation, record.pose, models, SETTINGS)  # once more: results do not hold it
+    inputs = inputs_of_detail(record.observation, record.pose, light, models)
     where = inputs.mask > _SURE
     if not where.any():
         return None
-    medium, fine = (_over_box(part) for part in (found.displacement_medium, found.displacement_fine))
+    medium, fine = (_over_box(found.maps[f"displacement_{kind}"]) for kind in ("medium", "fine"))
     change = change_of_value(medium + fine, inputs)
     if keep is not None:
-        write_photo(keep, f"{group}_{path.stem}", found, core.model, change)
+        write_photo(keep, f"{group}_{path.stem}", found, models.model, change)
     return PortraitDetail(
         group=group,
         name=f"{path.parent.name}/{path.stem}",
@@ -97,32 +95,9 @@ def measure_portrait(photo: tuple[str, Path], weights: Path, keep: Path | None =
         medium=amplitude(medium, where),
         fine=amplitude(fine, where),
         beyond=beyond(medium + fine, where),
-        seconds=found.stage_seconds["detail"],
-        codes=tuple(notice.code for notice in found.notices),
+        seconds=record.stage_seconds["detail"],
+        codes=tuple(notice.code for notice in record.notices),
     )
-
-
-def inputs_of(found: Reconstruction, core: Models) -> DetailInputs:
-    """What the networks saw: the stages between the fit and the relief once more."""
-    fit = ProxyFit(
-        found.alpha,
-        found.beta,
-        found.affine,
-        found.perspective,
-        found.vertices,
-        found.vertices_neutral,
-        residual_px=0.0,
-    )
-    unwrapped = unwrap(found.photo, fit, core.model, core.atlas)
-    triangles = np.concatenate([part.triangles() + part.start for part in core.model.parts])
-    transfer = light_transfer(
-        found.vertices, triangles, core.model.skin.stop, found.perspective.position(), core.gloss, SETTINGS.light_bands
-    )
-    prior_direction = prior_direction_of(found.perspective.rotation)
-    light = estimate_light(unwrapped, transfer, core.basis, core.atlas, prior_direction)
-    skin = core.model.skin.stop
-    resolvable = resolvable_size(found.photo, found.landmarks68_px, fit, core.atlas.triangles, skin)
-    return detail_inputs(unwrapped, light, transfer, found.vertices[:skin], resolvable, core.detail_space, core.atlas)
 
 
 def change_of_value(relief: np.ndarray, inputs: DetailInputs) -> np.ndarray:

@@ -13,13 +13,14 @@ from facedetail_addon.core.face_model.gaze import with_gaze_motion
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.normalise import normalise_landmarks, similarity
-from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, fit_proxy
+from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, fit_dense
 from facedetail_addon.core.fit.equations import FitSettings
-from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.expression.types import LANDMARKS, PRIOR_AND_LANDMARKS, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.core.observe.types import CameraPrior, Observation
 from scripts.benchmark.expression.sets import (
     AMBIGUOUS,
     HEAD_SEED,
@@ -196,25 +197,25 @@ def see(tools: Tools, picture: np.ndarray, landmarks: FaceLandmarks) -> Seen:
     if tools.reader is None:
         return Seen(picture, landmarks, None, None)
     began = time.perf_counter()
-    reading = tools.reader.read(picture, landmarks)
+    _, reading = tools.reader.read(picture, landmarks)
     return Seen(picture, landmarks, reading, _look(tools.reader, picture, landmarks, time.perf_counter() - began))
 
 
 def fit_sources(
     tools: Tools, seen: Seen, partner: Seen | None = None, focal_px: float | None = None
-) -> dict[str, ProxyFit]:
+) -> dict[str, HeadFit]:
     """The fits of one picture by setting, in the order of :func:`settings_of` without the neutral face.
 
     Args:
         partner: the other of an ambiguous pair. focal_px: of the picture, where known.
     """
 
-    def fit(source: str, reading: ExpressionPrior | None, settings: FitSettings = DEFAULT_SETTINGS) -> ProxyFit:
-        size = (seen.picture.shape[1], seen.picture.shape[0])
-        return fit_proxy(
-            seen.landmarks, size, tools.model, tools.calibration,
-            reading=reading, expression=source, focal_px=focal_px, settings=settings,
-        )  # fmt: skip
+    height, width = seen.picture.shape[:2]
+    camera = CameraPrior.centred((width, height), focal_px)
+
+    def fit(source: str, reading: ExpressionPrior | None, settings: FitSettings = DEFAULT_SETTINGS) -> HeadFit:
+        observation = Observation(seen.landmarks, camera, expression_prior=reading)
+        return fit_dense((observation,), tools.model, tools.calibration, expression=source, settings=settings)
 
     fits = {source: fit(source, seen.reading) for source in tools.sources}
     if PRIOR_AND_LANDMARKS in tools.sources:
@@ -226,7 +227,7 @@ def fit_sources(
 
 
 def head_errors(
-    fits: dict[str, ProxyFit], true_neutral: np.ndarray, true_posed: np.ndarray, areas: dict[str, np.ndarray]
+    fits: dict[str, HeadFit], true_neutral: np.ndarray, true_posed: np.ndarray, areas: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Errors of ``Errors.expression`` and ``Errors.posed``, (settings, areas) mm, the neutral face last.
 
@@ -236,7 +237,7 @@ def head_errors(
         areas: (V_skin,) bool masks; ``WHOLE_FACE`` is where heads are aligned.
     """
     skin, face = len(true_posed), areas[WHOLE_FACE]
-    posed = [fit.vertices[:skin] for fit in fits.values()] + [fits[LANDMARKS].vertices_neutral[:skin]]
+    posed = [fit.pose.vertices[:skin] for fit in fits.values()] + [fits[LANDMARKS].vertices_neutral[:skin]]
     apart = [_aligned(found.astype(np.float64), true_posed, face) - true_posed for found in posed]
     motion_apart = _motions(fits, skin) - (true_posed - true_neutral)
     return tuple(area_means(np.linalg.norm(field, axis=-1), areas) for field in (motion_apart, np.array(apart)))
@@ -263,7 +264,7 @@ def _photograph(tools: Tools, truth: Truth, sample: HeadSample, beta: np.ndarray
     return see(tools, picture, faces[0]) if faces else None
 
 
-def _compare(fits: dict[str, ProxyFit], truth: Truth, sample: HeadSample, beta: np.ndarray, seen: Seen) -> _Compared:
+def _compare(fits: dict[str, HeadFit], truth: Truth, sample: HeadSample, beta: np.ndarray, seen: Seen) -> _Compared:
     reference, skin = truth.reference, truth.reference.skin.stop
     heads = reference.vertices(sample.alpha), reference.vertices(sample.alpha, beta)
     neutral, posed = (truth.places.points(vertices[:skin]).astype(np.float64) for vertices in heads)
@@ -271,9 +272,9 @@ def _compare(fits: dict[str, ProxyFit], truth: Truth, sample: HeadSample, beta: 
     return _Compared(Errors(expression, aligned, seen.look), _motions(fits, len(posed)), posed - neutral)
 
 
-def _motions(fits: dict[str, ProxyFit], skin: int) -> np.ndarray:
+def _motions(fits: dict[str, HeadFit], skin: int) -> np.ndarray:
     """(settings, skin, 3) mm from neutral to posed; none for the neutral face."""
-    moving = [(fit.vertices - fit.vertices_neutral)[:skin].astype(np.float64) for fit in fits.values()]
+    moving = [(fit.pose.vertices - fit.vertices_neutral)[:skin].astype(np.float64) for fit in fits.values()]
     return np.array([*moving, np.zeros_like(moving[0])])
 
 

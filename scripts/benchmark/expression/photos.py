@@ -80,7 +80,7 @@ def measure_photo(photo: tuple[str, Path], sources: tuple[str, ...]) -> PhotoEmo
     points = normalise_landmarks(mesh_px, tools.calibration.mean, tools.calibration.mean_sigma).points
     (seen,) = describe_faces(emotions.network, crop_face(picture.pixels, mesh_px, CROP)[None], points[None]).emotions
     alpha = np.array([fit.alpha for fit in (*fits.values(), fits[LANDMARKS])])
-    beta = np.array([*(fit.beta for fit in fits.values()), np.zeros_like(fits[LANDMARKS].beta)])
+    beta = np.array([*(fit.pose.beta for fit in fits.values()), np.zeros_like(fits[LANDMARKS].pose.beta)])
     return PhotoEmotions(group, seen, plain_emotions(emotions, alpha, beta), read.look)
 
 

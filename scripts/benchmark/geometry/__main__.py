@@ -21,9 +21,8 @@ from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.gaze import with_gaze_motion
 from facedetail_addon.core.face_model.model_file import load_face_model
-from facedetail_addon.core.fit.dense import fit_proxy
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
-from scripts.benchmark.geometry.candidates import builtin_candidate, installed_candidates
+from scripts.benchmark.geometry.candidates import DENSE, builtin_candidate, installed_candidates
 from scripts.benchmark.geometry.measure import OUR_FIT, Tools, measure_view
 from scripts.benchmark.reference_heads import load_reference_heads
 from scripts.harness import benchmark, benchmark_arguments, data_folder, progress, table
@@ -75,9 +74,9 @@ def _load(data: Path, calibration_path: Path | None, assets: Path | None) -> tup
     landmarker.find(photo)
     with stage("find landmarks"):
         (face, *_) = landmarker.find(photo)
-    with stage("fit"):
-        fit_proxy(face, photo.shape[1::-1], model, calibration)
     builtin = builtin_candidate(model, calibration)
+    with stage("fit"):
+        builtin.fit(DENSE, face, photo.shape[1::-1])
     installed = tuple(installed_candidates(assets, builtin, landmarker.find)) if assets else ()
     reference = with_gaze_motion(load_reference_heads(data))
     return Tools(reference, make_painter(reference), landmarker, builtin, installed), stages

@@ -13,12 +13,13 @@ from facedetail_addon.core.face_model.library import BUILTIN, load_named_calibra
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.outline import mesh_offset, outline_paths
 from facedetail_addon.core.face_model.store import InstalledModel, installed_models
-from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.fit.dense import fit_dense
 from facedetail_addon.core.fit.sparse import fit_sparse
-from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.model_import.install import install_model
 from facedetail_addon.core.model_import.mean_landmarks import FindFaces
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.core.observe.types import CameraPrior, Observation
 
 DENSE, SPARSE = "dense", "sparse"
 
@@ -39,11 +40,12 @@ class Candidate:
     offset: np.ndarray
     costs: dict[str, float | None]
 
-    def fit(self, method: str, landmarks: FaceLandmarks, image_size: tuple[int, int]) -> ProxyFit:
-        """Fit it in one of the two ways."""
+    def fit(self, method: str, landmarks: FaceLandmarks, image_size: tuple[int, int]) -> HeadFit:
+        """Fit it in one of the two ways, by landmarks alone."""
+        observations = (Observation(landmarks, CameraPrior.centred(image_size)),)
         if method == DENSE:
-            return fit_proxy(landmarks, image_size, self.model, self.calibration)
-        return fit_sparse(landmarks, image_size, self.model, outline=self.outline, offset=self.offset)
+            return fit_dense(observations, self.model, self.calibration)
+        return fit_sparse(observations, self.model, outline=self.outline, offset=self.offset)
 
 
 def builtin_candidate(model: FaceModel, calibration: LandmarkCalibration) -> Candidate:

@@ -79,7 +79,7 @@ def measure_view(
             fit = candidate.fit(method, subject.landmarks, (SIZE, SIZE))
             times[name].append(time.perf_counter() - began)
             errors[name].append(_skin_to_scan(scan, candidate.model, fit.vertices_neutral))
-            posed[name].append(_posed_error(reference, candidate.model, subject, fit.vertices))
+            posed[name].append(_posed_error(reference, candidate.model, subject, fit.pose.vertices))
     return (
         errors,
         {name: round(float(np.mean(values)), 3) for name, values in posed.items()},

@@ -18,12 +18,11 @@ import numpy as np
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.skin.basis import save_basis
-from facedetail_addon.core.skin.gloss import skin_gloss
 from facedetail_addon.core.uv.atlas import make_atlas
 from scripts.harness import data_folder, description, errors_told, table
 from scripts.training.albedo_basis.evaluation import evaluate_on, left_over, reach, write_pictures
 from scripts.training.albedo_basis.learning import as_map, learn, shading_patterns, without_shading
-from scripts.training.albedo_basis.portraits import read_portraits, studio_light
+from scripts.training.albedo_basis.portraits import load_models, read_portraits, studio_light
 from scripts.training.albedo_basis.skins import known_share, people_apart, people_of
 
 SIDE = 256
@@ -35,7 +34,7 @@ def main() -> None:
     options = _arguments()
     model = load_named_model(BUILTIN)
     atlas = make_atlas(model, SIDE)
-    portraits = read_portraits(data_folder("london/") / "london", model, atlas, skin_gloss(model))
+    portraits = read_portraits(data_folder("london/") / "london", load_models(model, atlas))
     light = studio_light(portraits, model)
     skins = people_of(portraits, light, model, atlas)
     known = known_share(skins, atlas.covered)

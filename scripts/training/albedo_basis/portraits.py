@@ -13,19 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from facedetail_addon.core.colour import LUMINANCE
+from facedetail_addon.core.detail.space import make_detail_space
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.face_model.model import FaceModel, split_quads
-from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.lighting.types import Transfer
+from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
-from facedetail_addon.core.observe.expression.types import PRIOR_AND_LANDMARKS
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.core.pipeline import fit, observe, transfer_of
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
-from facedetail_addon.core.rendering.transfer import light_transfer
-from facedetail_addon.core.skin.types import SkinGloss
+from facedetail_addon.core.skin.gloss import skin_gloss
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
+from facedetail_addon.settings import Settings
 
 BANDS = 3
 SHIRT = 0.85
@@ -52,7 +53,17 @@ class Portrait:
     to_room: np.ndarray
 
 
-def read_portraits(folder: Path, model: FaceModel, atlas: Atlas, gloss: SkinGloss) -> list[Portrait]:
+def load_models(model: FaceModel, atlas: Atlas) -> Models:
+    """The product's, but for the basis, which is learned here, and the relief's networks."""
+    calibration = load_calibration()
+    return Models(
+        landmarker=MeshLandmarker.load(), fan=None, model=model, calibration=calibration, outline=None, offset=None,
+        expression_reader=ExpressionReader.load(model, calibration), atlas=atlas, basis=None, gloss=skin_gloss(model),
+        detail_space=make_detail_space(model), detail_net=None,
+    )  # fmt: skip
+
+
+def read_portraits(folder: Path, models: Models) -> list[Portrait]:
     """Fit and unwrap every portrait of the London set (three seconds each).
 
     Args:
@@ -60,26 +71,13 @@ def read_portraits(folder: Path, model: FaceModel, atlas: Atlas, gloss: SkinGlos
     """
     with open(folder / "info.csv", newline="", encoding="utf-8") as stream:
         groups = {row["face_id"]: row["face_eth"] for row in csv.DictReader(stream)}
-    landmarker, calibration = MeshLandmarker.load(), load_calibration()
-    reader = ExpressionReader.load(model, calibration)
-    triangles = np.concatenate([split_quads(part.faces) + part.start for part in model.parts])
-    portraits = []
-    for kind in ("neutral", "smiling"):
-        for path in sorted((folder / kind).glob("*.jpg")):
-            photo = read_photo(path)
-            found = landmarker.find(photo.pixels)[0]
-            size = photo.pixels.shape[1::-1]
-            reading = reader.read(photo.pixels, found)
-            fit = fit_proxy(
-                found, size, model, calibration,
-                reading=reading, expression=PRIOR_AND_LANDMARKS, focal_px=photo.focal_px,
-            )  # fmt: skip
-            transfer = light_transfer(
-                fit.vertices, triangles, model.skin.stop, fit.perspective.position(), gloss, BANDS
-            )
-            unwrapped = unwrap(photo.pixels, fit, model, atlas)
-            person = path.stem[:3]
-            portraits.append(Portrait(person, groups[person], unwrapped, transfer, fit.perspective.rotation))
+    portraits, settings = [], Settings()
+    for path in [path for kind in ("neutral", "smiling") for path in sorted((folder / kind).glob("*.jpg"))]:
+        observation = observe(read_photo(path), models, settings)
+        pose = fit((observation,), models, settings).pose
+        person, unwrapped = path.stem[:3], unwrap(observation.pixels, pose, models.model, models.atlas)
+        transfer = transfer_of(pose, models, BANDS)
+        portraits.append(Portrait(person, groups[person], unwrapped, transfer, pose.perspective.rotation))
     return portraits
 
 

@@ -66,9 +66,9 @@ def make_head_file(cache: Path, task: tuple[int, int]) -> int:
     rng = np.random.default_rng((SEED, number))
     arrays: list[dict[str, np.ndarray]] = []
     for example in make_examples(_studio(), rng, photos):
-        mask = example.inputs.mask * example.valid
+        mask = example.found.inputs.mask * example.valid
         for window in _windows(mask, rng):
-            arrays.append(encode(example.inputs, mask, example.medium, example.fine, window))
+            arrays.append(encode(example.found.inputs, mask, example.medium, example.fine, window))
     return _keep(head_file(cache, number), arrays)
 
 
@@ -79,7 +79,7 @@ def make_photo_file(cache: Path, task: tuple[int, Path]) -> int:
         task: number and file of the photo.
     """
     number, photo = task
-    found = look(_studio(), read_photo(photo).pixels)
+    found = look(_studio(), read_photo(photo))
     arrays: list[dict[str, np.ndarray]] = []
     if found is not None:
         mask = found.inputs.mask

@@ -16,7 +16,6 @@ from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.fit.dense import fit_proxy
 from facedetail_addon.core.geometry.mesh_fields import smooth_field
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
@@ -24,6 +23,7 @@ from facedetail_addon.core.rendering.primary_rays import vertex_normals
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
+from scripts.training.expression_dictionary.photos import fit_alone
 from scripts.training.fast_heads.scenes import painted_looks
 
 SEED = 23  # of the painted eyes, teeth and mouths
@@ -106,11 +106,10 @@ def _skin_albedo(
     faces = landmarker.find(photo.pixels)
     if not faces:
         raise NoFaceError(f"No face was found in {path}.", "Leave this portrait out.")
-    size = photo.pixels.shape[1::-1]
-    fit = fit_proxy(faces[0], size, model, calibration, focal_px=photo.focal_px)
-    grey, confidence = skin.per_vertex(unwrap(photo.pixels, fit, model, skin.atlas))
+    pose = fit_alone(photo, faces[0], model, calibration).pose
+    grey, confidence = skin.per_vertex(unwrap(photo.pixels, pose, model, skin.atlas))
     sure = np.minimum(confidence / _FULL, 1)
-    normals = vertex_normals(fit.vertices[: model.skin.stop], model.skin.triangles())
+    normals = vertex_normals(pose.vertices[: model.skin.stop], model.skin.triangles())
     light, tone = relative_light(normals, grey, sure * skin.face)
     return _completed(grey / light, sure, tone, skin).clip(_DARKEST, _LIGHTEST)
 

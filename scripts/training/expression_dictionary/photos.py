@@ -9,12 +9,15 @@ import numpy as np
 
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.fit.dense import fit_proxy
+from facedetail_addon.core.fit.dense import fit_dense
+from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.observe.expression.emotion_net import EmotionNet
 from facedetail_addon.core.observe.expression.features import describe_faces
 from facedetail_addon.core.observe.expression.reader import describe_photo
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.core.observe.photo import Photo, read_photo
+from facedetail_addon.core.observe.types import CameraPrior, Observation
 from scripts.training.fast_heads.renderer import FaceRenderer, render_faces
 from scripts.training.fast_heads.scenes import sample_scenes, simulate_landmarks
 
@@ -48,6 +51,13 @@ def odd_portraits(data: Path) -> list[str]:
     return [name for name in names if int(name) % 2 == 1 and (data / "london" / "neutral" / f"{name}.jpg").exists()]
 
 
+def fit_alone(photo: Photo, landmarks: FaceLandmarks, model: FaceModel, calibration: LandmarkCalibration) -> HeadFit:
+    """Fit a head as the product does where it has no dictionary yet."""
+    height, width = photo.pixels.shape[:2]
+    observation = Observation(landmarks, CameraPrior.centred((width, height), photo.focal_px))
+    return fit_dense((observation,), model, calibration)
+
+
 def photo_pairs(
     photos: list[Path], model: FaceModel, calibration: LandmarkCalibration, renderer: FaceRenderer, network: EmotionNet
 ) -> PhotoPairs:
@@ -55,13 +65,13 @@ def photo_pairs(
     landmarker, rng = MeshLandmarker.load(), np.random.default_rng(SEED)
     seen, drawn = [], []
     for path in photos:
-        picture = read_photo(path).pixels
-        faces = landmarker.find(picture)
+        photo = read_photo(path)
+        faces = landmarker.find(photo.pixels)
         if not faces:
             continue
-        fit = fit_proxy(faces[0], picture.shape[1::-1], model, calibration)
-        seen.append(describe_photo(network, calibration, picture, faces[0]).rows[0])
-        alpha, beta = (np.repeat(part[None], SCENES, 0) for part in (fit.alpha, fit.beta))
+        head = fit_alone(photo, faces[0], model, calibration)
+        seen.append(describe_photo(network, calibration, photo.pixels, faces[0]).rows[0])
+        alpha, beta = (np.repeat(part[None], SCENES, 0) for part in (head.alpha, head.pose.beta))
         scenes = sample_scenes(rng, SCENES, len(renderer.looks))
         points = simulate_landmarks(calibration, alpha, beta, scenes.yaw_deg, scenes.pitch_deg, None)
         crops = render_faces(renderer, alpha, beta, scenes, points)

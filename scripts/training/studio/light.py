@@ -38,7 +38,7 @@ def light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera, 
     half vector between lamp and view. Then the sky's: share of it, its changes, and how open the place is.
     """
     skin = vertices[: studio.model.skin.stop].astype(np.float64)
-    normals = vertex_normals(skin, studio.atlas.triangles)
+    normals = vertex_normals(skin, studio.models.atlas.triangles)
     perturbed_normals = _perturbed_normals(skin, studio)
     view = camera.position() - skin
     view /= np.linalg.norm(view, axis=1, keepdims=True)
@@ -71,7 +71,7 @@ def light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera, 
 
 def _perturbed_normals(skin: np.ndarray, studio: Studio) -> np.ndarray:
     """(V, 2, 3): how the normal tips for a relief that rises by 1 mm per texel to the right, and down."""
-    return -np.stack(texel_gradients(skin, studio.space), axis=1)
+    return -np.stack(texel_gradients(skin, studio.models.detail_space), axis=1)
 
 
 def _shadow(

@@ -13,22 +13,20 @@ import cv2
 import numpy as np
 
 from facedetail_addon.core.detail.bands import split_bands
-from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
-from facedetail_addon.core.detail.resolvable_size import resolvable_size
-from facedetail_addon.core.fit.dense import fit_proxy
-from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.detail.inputs import DetailInputs
+from facedetail_addon.core.errors import NoFaceError
+from facedetail_addon.core.fit.types import HeadFit, PoseFit
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
-from facedetail_addon.core.lighting.types import LightEstimate, Transfer
-from facedetail_addon.core.rendering.transfer import light_transfer
-from facedetail_addon.core.uv.types import UnwrappedPhoto
-from facedetail_addon.core.uv.unwrap import unwrap
+from facedetail_addon.core.lighting.types import Transfer
+from facedetail_addon.core.observe.photo import Photo
+from facedetail_addon.core.pipeline import Illumination, fit, illuminate, inputs_of_detail, observe
+from facedetail_addon.settings import Settings
 from scripts.training.heads.samples import PoseRange, sample_head
 from scripts.training.skin.folds import random_person
 from scripts.training.skin.relief import make_relief
 from scripts.training.studio.camera import Seen, develop, expose, see_head
 from scripts.training.studio.light import light_head
-from scripts.training.studio.studio import Studio, onto_texels
+from scripts.training.studio.studio import SETTINGS, Studio, onto_texels
 from scripts.training.studio.texture import skin_texture
 
 POSE = PoseRange(yaw_deg=32.0, pitch_deg=14.0, roll_deg=10.0, near_mm=600.0, far_mm=2500.0)
@@ -40,10 +38,8 @@ SIZES = (320, 1250)
 class Found:
     """What the pipeline makes of a photo."""
 
-    fit: ProxyFit
-    transfer: Transfer
-    unwrapped: UnwrappedPhoto
-    light: LightEstimate
+    head: HeadFit
+    light: Illumination
     inputs: DetailInputs
 
 
@@ -52,13 +48,12 @@ class Example:
     """One photo, what the networks get, and what they should say.
 
     Attributes:
-        photo: (S, S, 3) uint8. inputs: of the pipeline. medium, fine: (H, W) float32 mm over BOX, where the pipeline
+        photo: (S, S, 3) uint8. medium, fine: (H, W) float32 mm over BOX, where the pipeline
             sees them. valid: (H, W) float32, 1 where the photo shows that skin.
-        found: what the pipeline found on the way.
+        found: by the pipeline: what the networks get, and what it found on the way.
     """
 
     photo: np.ndarray
-    inputs: DetailInputs
     medium: np.ndarray
     fine: np.ndarray
     valid: np.ndarray
@@ -80,11 +75,11 @@ def make_examples(studio: Studio, rng: np.random.Generator, count: int) -> list[
     for _ in range(count):
         relief = make_relief(studio.skin, random_person(rng, beta), rng)
         photo = take_photo(studio, vertices, sample.camera, relief, seen, rng)
-        found = look(studio, photo, out[0].found.transfer if out else None)
+        found = look(studio, Photo.of(photo), out[0].found.light.transfer if out else None)
         if found is None:
             break
-        (medium, fine), valid = true_relief(studio, found.fit, relief, seen)
-        out.append(Example(photo, found.inputs, medium, fine, valid, found))
+        (medium, fine), valid = true_relief(studio, found.head.pose, relief, seen)
+        out.append(Example(photo, medium, fine, valid, found))
     return out
 
 
@@ -98,44 +93,35 @@ def take_photo(
 ) -> np.ndarray:
     """(S, S, 3) uint8 photo of a head with (H, W) relief in mm, in a random light and with random pigment."""
     head = light_head(studio, vertices, camera, rng)
-    gamma = (0.7 * rng.normal(size=len(studio.basis.modes))).clip(-2.5, 2.5).astype(np.float32)
-    gamma[0] = rng.uniform(studio.basis.lowest[0], studio.basis.highest[0])
+    gamma = (0.7 * rng.normal(size=len(studio.models.basis.modes))).clip(-2.5, 2.5).astype(np.float32)
+    gamma[0] = rng.uniform(studio.models.basis.lowest[0], studio.models.basis.highest[0])
     texture = skin_texture(studio, head, relief, gamma, rng)
     vertex_light = head.fields[:, 0:1] * head.colours[0] + head.fields[:, -1:] * head.colours[-2:].mean(axis=0)
-    skin_colour = studio.basis.albedo(gamma) * vertex_light.clip(0.01)
+    skin_colour = studio.models.basis.albedo(gamma) * vertex_light.clip(0.01)
     return develop(expose(studio, seen, texture, skin_colour, camera, rng), rng)
 
 
-def look(studio: Studio, photo: np.ndarray, transfer: Transfer | None = None) -> Found | None:
-    """Send a photo through the pipeline; None where it finds no face.
+def look(studio: Studio, photo: Photo, transfer: Transfer | None = None, settings: Settings = SETTINGS) -> Found | None:
+    """Send a photo through the product; None where it finds no face.
 
     Args:
-        photo: (H, W, 3) uint8 sRGB. transfer: of the same head in the same pose, if it is known already.
+        transfer: of the same head in the same pose, if it is known already. settings: others than the product's.
     """
-    faces = studio.landmarker.find(photo)
-    if not faces:
+    try:
+        observation = observe(photo, studio.models, settings)
+    except NoFaceError:
         return None
-    height, width = photo.shape[:2]
-    fit = fit_proxy(faces[0], (width, height), studio.model, studio.calibration)
-    if transfer is None:
-        transfer = light_transfer(
-            fit.vertices, studio.painter.triangles, studio.model.skin.stop, fit.perspective.position(), studio.gloss, 3
-        )
-    unwrapped = unwrap(photo, fit, studio.model, studio.atlas)
-    prior_direction = prior_direction_of(fit.perspective.rotation)
-    light = estimate_light(unwrapped, transfer, studio.basis, studio.atlas, prior_direction)
-    skin = studio.model.skin.stop
-    resolvable = resolvable_size(photo, faces[0].mesh_px, fit, studio.atlas.triangles, skin)
-    inputs = detail_inputs(unwrapped, light, transfer, fit.vertices[:skin], resolvable, studio.space, studio.atlas)
-    return Found(fit, transfer, unwrapped, light, inputs)
+    head = fit((observation,), studio.models, settings)
+    light = illuminate(observation, head.pose, studio.models, settings, transfer=transfer)
+    return Found(head, light, inputs_of_detail(observation, head.pose, light, studio.models))
 
 
 def true_relief(
-    studio: Studio, fit: ProxyFit, relief: np.ndarray, seen: Seen
+    studio: Studio, pose: PoseFit, relief: np.ndarray, seen: Seen
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Medium and fine relief where the fit sees them, and (H, W) where it sees skin of the right place."""
-    at = onto_texels(studio, fit.perspective.project(fit.vertices[: studio.model.skin.stop]).astype(np.float32), -1e4)
-    at -= np.float32(0.5)
+    """Medium and fine relief where the fitted head sees them, and (H, W) where it sees skin of the right place."""
+    skin = pose.vertices[: studio.model.skin.stop]
+    at = onto_texels(studio, pose.perspective.project(skin).astype(np.float32), -1e4) - np.float32(0.5)
     true = cv2.remap(seen.uv, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(-1e6, -1e6))
     rows, columns = np.mgrid[0 : true.shape[0], 0 : true.shape[1]]
     away = np.hypot(true[..., 0] - columns - 0.5, true[..., 1] - rows - 0.5)

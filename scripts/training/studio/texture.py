@@ -52,7 +52,7 @@ def _hollow(relief: np.ndarray) -> np.ndarray:
 
 def _bare(studio: Studio, gamma: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(H, W, 3) statistical albedo; its own small structure, which has real wrinkles in it, is blurred."""
-    albedo = studio.basis.albedoonto_texels(gamma)
+    albedo = studio.models.basis.albedo_map(gamma)
     albedo = cv2.GaussianBlur(albedo, (0, 0), 0.7)
     x0, y0, x1, y1 = BOX
     step = SIDE / albedo.shape[0]
