@@ -34,7 +34,7 @@ from .fit.sparse import fit_sparse
 from .fit.types import ProxyFit
 from .lighting.estimate import estimate_light, prior_direction_of
 from .lighting.estimate import notices as light_notices
-from .lighting.types import LightEstimate, Transfer
+from .lighting.types import LightEstimate
 from .model_import.install import match_again
 from .notices import Notice
 from .observe.expression.reader import ExpressionReader
@@ -46,11 +46,12 @@ from .observe.landmarks.mesh_points import EYES
 from .observe.landmarks.types import FaceLandmarks
 from .observe.photo import Photo, read_photo
 from .rendering.transfer import diffuse_light, light_transfer
+from .rendering.types import SkinGloss, Transfer
 from .result.record import Reconstruction
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
 from .skin.texture import make_skin_maps
-from .skin.types import AlbedoBasis, SkinGloss
+from .skin.types import AlbedoBasis
 from .uv.atlas import make_atlas
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap

@@ -28,7 +28,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights  # noqa: E402
-from facedetail_addon.core.detail.bands import split_bands  # noqa: E402
 from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     BASIS_SIDE,
     COEFFICIENTS,
@@ -40,7 +39,7 @@ from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     shading_change,
     slopes,
 )
-from facedetail_addon.core.detail.space import TEXEL_MM  # noqa: E402
+from facedetail_addon.core.detail.space import TEXEL_MM, split_bands  # noqa: E402
 from facedetail_addon.core.detail.synthesis import WEIGHTS  # noqa: E402
 from scripts.training.detail_batches import Batch, Patches, make_batch  # noqa: E402
 from scripts.training.detail_patches import STEP_MM  # noqa: E402

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..colour import LUMINANCE, to_linear
 from ..image import smoothstep
-from ..lighting.types import LightEstimate, Transfer
+from ..lighting.types import LightEstimate
+from ..rendering.types import Transfer
 from ..uv.types import Atlas, UnwrappedPhoto
 from .space import BOX, SIDE, TEXEL_MM, VALUE_UNIT, DetailSpace, texel_gradients
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..face_model.model import FaceModel
-from ..rendering.tangents import uv_derivatives
+from ..rendering.normals import uv_derivatives
 from ..uv.types import Atlas
 from .types import DetailMaps
 
@@ -96,11 +96,11 @@ def _encoded(slope_t: np.ndarray, slope_b: np.ndarray) -> np.ndarray:
 def _vertex_steps(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
     """(V_skin, 3) float32 mm per unit of UV, as :func:`texel_size_mm`: means of the triangles around each vertex."""
     triangles = model.skin.triangles()
-    along_u, along_v = uv_derivatives(vertices[: model.skin.stop], model.skin)
+    corners = vertices[triangles].astype(np.float64)
+    along_u, along_v = uv_derivatives(corners, model.skin.uv[model.skin.uv_triangles()])
     step_u = np.linalg.norm(along_u, axis=1)
     along_t = (along_u * along_v).sum(axis=1) / step_u
     along_b = np.linalg.norm(np.cross(along_u, along_v), axis=1) / step_u
-    corners = vertices[triangles].astype(np.float64)
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     around = np.repeat(np.stack([step_u, along_t, along_b, np.ones_like(area)]) * area, 3, axis=1)
     sums = np.stack([np.bincount(triangles.ravel(), values, model.skin.stop) for values in around], axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..colour import LUMINANCE
 from ..fit.types import ProxyFit
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 
 _SLOPE = 2.5  # of the power spectrum's fall in faces, measured on sharp portraits
 _REFERENCE = (8.0, 20.0)  # cycles per face width that any face shows

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where in the canonical UV relief is predicted, and how large texels are there."""
+"""Where in the canonical UV relief is predicted, how large texels are there, and which of its waves are fine."""
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, MeshPart
 from ..image import smoothstep
-from ..rendering.tangents import uv_derivatives
+from ..rendering.normals import uv_derivatives
 
 SIDE = 2048
 """Texels per side of the canonical UV at which networks work, whatever the texture's resolution."""
@@ -18,6 +19,10 @@ VALUE_UNIT = 0.2
 """The networks see logarithms of brightness in this unit."""
 BOX = (256, 480, 1792, 1760)
 """x0, y0, x1, y1 of the part of the canonical UV that can have relief, in texels of SIDE."""
+FINE_MM = 0.4
+"""Standard deviation of the Gaussian between fine and medium relief: waves of 2.1 mm are halved by it."""
+COARSE_MM = 2.4
+"""That between medium relief and the proxy's shape: waves of 12.8 mm."""
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 _SOCKET = "socket"
 _LIPS_MM = (0.5, 2.5)  # from the line between the lips
@@ -122,9 +127,10 @@ def texel_vectors(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray,
     Returns:
         two (V_skin, 3) float64 mm; means over the triangles around a vertex.
     """
-    right, up = (step / SIDE for step in uv_derivatives(vertices, space.skin))
-    weight = space.uv_areas[:, None]
     triangles, out = space.skin.triangles(), []
+    uv = space.skin.uv[space.skin.uv_triangles()]
+    right, up = (step / SIDE for step in uv_derivatives(vertices[triangles], uv))
+    weight = space.uv_areas[:, None]
     for step in (right, -up):
         total = np.zeros((len(vertices), 4))
         values = np.concatenate([step * weight, weight], axis=1)
@@ -133,3 +139,10 @@ def texel_vectors(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray,
                 total[:, axis] += np.bincount(triangles[:, corner], values[:, axis], minlength=len(vertices))
         out.append(total[:, :3] / np.maximum(total[:, 3:], 1e-9))
     return out[0], out[1]
+
+
+def split_bands(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) mm on texels of TEXEL_MM to its medium and its fine part, float32."""
+    smooth = cv2.GaussianBlur(height, (0, 0), FINE_MM / TEXEL_MM, borderType=cv2.BORDER_REPLICATE)
+    coarse = cv2.GaussianBlur(height, (0, 0), COARSE_MM / TEXEL_MM, borderType=cv2.BORDER_REPLICATE)
+    return smooth - coarse, height - smooth

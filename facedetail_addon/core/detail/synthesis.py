@@ -15,11 +15,10 @@ from ..image import smoothstep
 from ..io.networks import load_network, one_thread, read_metadata
 from ..notices import Notice
 from ..uv.types import Atlas
-from .bands import COARSE_MM, split_bands
 from .dfdn import DFDN, PATCH, PHOTO_CHANNELS, SIZES, level_channel
 from .inputs import DetailInputs
 from .normal_map import flat_detail, normal_map, texel_size_mm
-from .space import BOX, SIDE, TEXEL_MM
+from .space import BOX, COARSE_MM, SIDE, TEXEL_MM, split_bands
 from .types import DetailMaps
 
 WEIGHTS = "detail_net.safetensors"

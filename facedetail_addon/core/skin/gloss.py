@@ -11,7 +11,7 @@ import numpy as np
 
 from ..face_model.model import FaceModel
 from ..geometry.mesh_fields import mesh_laplacian, smooth_field, vertex_areas
-from .types import SkinGloss
+from ..rendering.types import SkinGloss
 
 _USUAL = (0.55, 0.5)
 _REGIONS = {  # roughness and Specular IOR Level

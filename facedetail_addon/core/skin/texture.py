@@ -9,12 +9,13 @@ from ..face_model.model import FaceModel
 from ..geometry.mesh_fields import smooth_field
 from ..image import pad_islands, smoothstep
 from ..lighting.types import LightEstimate
+from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .completion import Completion, complete, well_known
 from .hair import short_hair
 from .highlights import SIDE, find_highlights
-from .types import AlbedoBasis, SkinGloss, SkinMaps
+from .types import AlbedoBasis, SkinMaps
 
 _BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
 _SURE = (0.0, 0.15)  # confidence at which the photo begins to count, and counts alone

@@ -11,7 +11,7 @@ from ..face_model.model import FaceModel
 from ..fit.types import ProxyFit
 from ..geometry.camera import PerspectiveCamera
 from ..image import sample, smoothstep
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 from .types import Atlas, UnwrappedPhoto
 from .view import SkinView, view_skin
 

@@ -9,8 +9,7 @@ import numpy as np
 from ..face_model.model import FaceModel, split_quads
 from ..geometry.camera import PerspectiveCamera
 from ..image import sample, smoothstep
-from ..rendering.primary_rays import camera_rays
-from ..rendering.rays import RayScene
+from ..rendering.primary_rays import interpolate, trace_image
 
 _GRID = 704  # longest side of the depth and trust pictures
 _FACING = (0.26, 0.72)  # cosines of the viewing angle at which confidence starts and is full (75° and 44°)
@@ -88,9 +87,9 @@ def view_skin(photo: np.ndarray, vertices: np.ndarray, camera: PerspectiveCamera
     scale = min(_GRID / max(box[2] - box[0], box[3] - box[1]), photo_pixel_mm / _FINEST_MM)
     size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale)))
     triangles = np.concatenate([split_quads(part.faces) + part.start for part in model.solid_parts])
-    hits = RayScene(vertices, triangles).cast(*camera_rays(camera, size, box))
+    hits = trace_image(vertices, triangles, camera, size, box)
     hit = (hits.triangle >= 0).reshape(size[1], size[0])
-    points = np.einsum("nkc,nk->nc", vertices[triangles[hits.triangle]], hits.barycentric)
+    points = interpolate(hits, triangles, vertices)
     depth = (points @ camera.rotation[2] + camera.translation[2]).astype(np.float32).reshape(hit.shape) * hit
     region = _triangle_regions(model)
     seen = np.where(hit, region[hits.triangle].reshape(hit.shape), -2)
