@@ -35,7 +35,6 @@ from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     PDIM,
     PHOTO_CHANNELS,
     SIZES,
-    PatchGAN,
     shading_change,
     slopes,
 )
@@ -44,6 +43,7 @@ from facedetail_addon.core.detail.synthesis import WEIGHTS  # noqa: E402
 from scripts.training.detail_batches import Batch, Patches, make_batch  # noqa: E402
 from scripts.training.detail_patches import STEP_MM  # noqa: E402
 from scripts.training.make_detail_set import DEFAULT_CACHE, SEED  # noqa: E402
+from scripts.training.patch_gan import PatchGAN  # noqa: E402
 
 BATCH = 16
 PEAK_RATE, WEIGHT_DECAY, WARM_UP = 1.2e-3, 1e-2, 100

@@ -154,22 +154,6 @@ class DFDN(nn.Module):
         return medium, self.pdrm(photo, medium.to(photo.dtype))
 
 
-class PatchGAN(nn.Module):
-    """Judges relief patch by patch beside the photo (Isola 2017); used in training only."""
-
-    def __init__(self, channels: int, widths: tuple[int, ...] = (24, 48, 96)):
-        super().__init__()
-        layers: list[nn.Module] = []
-        before = channels + 1
-        for width in widths:
-            layers += [nn.Conv2d(before, width, 4, 2, 1), nn.LeakyReLU(_LEAK)]
-            before = width
-        self.layers = nn.Sequential(*layers, nn.Conv2d(before, 1, 4, 1, 1))
-
-    def forward(self, photo: Tensor, relief: Tensor) -> Tensor:  # (B, C, 256, 256), (B, 1, 256, 256) mm
-        return self.layers(torch.cat([photo, relief / HEIGHT_UNIT_MM], dim=1))  # (B, 1, 31, 31)
-
-
 def level_channel(level: Tensor) -> Tensor:
     """(B, 1, H, W) HSV values to what the variant ``value`` sees: less their mean, times two (the paper's input)."""
     return 2 * (level - level.mean(dim=(2, 3), keepdim=True))

@@ -30,12 +30,6 @@ class ColourPrior:
         return self.mean + gain @ (seen - self.mean)
 
 
-def prior_of(colors: np.ndarray) -> ColourPrior:
-    """The distribution of (N, 3) reflectances, as wide as they scatter."""
-    logs = np.log(colors)
-    return ColourPrior(logs.mean(axis=0), np.cov(logs.T))
-
-
 USUAL_IRIS = ColourPrior(
     np.array([-3.007, -3.245, -3.347]),
     np.array([[0.3700, 0.4294, 0.4195], [0.4294, 0.5327, 0.5474], [0.4195, 0.5474, 0.5888]]),
