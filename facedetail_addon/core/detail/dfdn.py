@@ -18,14 +18,16 @@ from .space import TEXEL_MM, VALUE_UNIT
 PATCH = 256
 """Texels per side of a patch."""
 COEFFICIENTS = 64
+"""Of the PCA basis."""
 BASIS_SIDE = 64
 """Samples per side of the basis' patches."""
 PHOTO_CHANNELS = {"light": 6, "value": 1}
-"""Channels of the photo by variant: value, chroma, light_x, light_y, lit, mask; or the HSV value's alone."""
+"""Channels of the photo: value, chroma, light_x, light_y, direct_fraction and mask; or the HSV value alone."""
 MOST_MM = 1.0
 """PDRM's relief lies within ± this."""
 HEIGHT_UNIT_MM = 0.1
-_LEAK = 0.2
+"""The networks see relief in this unit."""
+_LEAK = 0.2  # slope of the activation below zero
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ SIZES = {
     "compact": Size((12, 24, 48, 96, 96, 96, 96, 96), 2, 32, (24, 48, 80, 112, 112, 112)),
     "paper": Size((64, 128, 256, 512, 512, 512, 512, 512), 1, 256, (64, 128, 256, 512, 512, 512)),
 }
+"""What ships, and the sizes of the paper."""
 
 
 class UNet(nn.Module):

@@ -16,8 +16,8 @@ from ..uv.types import Atlas
 from .types import DetailMaps
 
 _BAND = 64  # rows at a time, to stay in the processor's cache
-_ONE = 65535.0
-_FLAT = np.array([32768, 32768, 65535], np.uint16)
+_ONE = 65535.0  # code of 1
+_FLAT = np.array([32768, 32768, 65535], np.uint16)  # code of the smooth surface's own normal
 
 
 def texel_size_mm(model: FaceModel, atlas: Atlas, vertices: np.ndarray | None = None) -> np.ndarray:
@@ -36,8 +36,7 @@ def texel_size_mm(model: FaceModel, atlas: Atlas, vertices: np.ndarray | None = 
     steps = _vertex_steps(model, model.mean if vertices is None else vertices) / np.float32(atlas.resolution)
     out = np.empty((atlas.resolution, atlas.resolution, 3), np.float32)
     covered = atlas.covered
-    for start in range(0, atlas.resolution, _BAND):
-        rows = slice(start, start + _BAND)
+    for rows in atlas.bands():
         out[rows] = 1, 0, 1
         out[rows][covered[rows]] = atlas.texels(steps, rows)
     return out

@@ -24,10 +24,12 @@ FINE_MM = 0.4
 COARSE_MM = 2.4
 """That between medium relief and the proxy's shape: waves of 12.8 mm."""
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
-_SOCKET = "socket"
+"""Regions that may have relief."""
+_SOCKET = "socket"  # region inside mouth and eyes
 _LIPS_MM = (0.5, 2.5)  # from the line between the lips
 _OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
-_BROWS_MM, _BROWS_ABOVE_MM = (6.0, 10.0), 2.0
+_BROWS_MM = (6.0, 10.0)  # so far from the middle of brows they begin to end, and have ended
+_BROWS_ABOVE_MM = 2.0  # their middle lies so far above the landmarks
 _BEYOND_MM = {"scalp": 14.0, "neck": 14.0, "ears": 4.0}  # how far relief fades out over them
 _EDGE_TEXELS = (20.0, 60.0)  # from BOX's border
 
@@ -98,6 +100,12 @@ def _inside_box(model: FaceModel) -> np.ndarray:
     column, row = uv[:, 0] * SIDE, (1 - uv[:, 1]) * SIDE
     x0, y0, x1, y1 = BOX
     return np.minimum.reduce([column - x0, x1 - column, row - y0, y1 - row])
+
+
+def box_at(side: int) -> tuple[slice, slice]:
+    """Rows and columns of BOX in a texture of so many texels per side."""
+    x0, y0, x1, y1 = (edge * side // SIDE for edge in BOX)
+    return slice(y0, y1), slice(x0, x1)
 
 
 def texel_gradients(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray, np.ndarray]:

@@ -14,9 +14,10 @@ from ..io.archive import read_arrays, require_format, with_names
 from .types import AlbedoBasis
 
 FORMAT_VERSION = 1
-_FILE = "albedo_basis.npz"
-_REMEDY = "Install the FaceDetail extension again; its zip carries this file."
-_PLAIN = ("forehead", "cheeks", "nose", "chin")
+"""Of the file."""
+_FILE = "albedo_basis.npz"  # among the weights that ship
+_REMEDY = "Install the FaceDetail extension again; its zip carries this file."  # of its errors
+_PLAIN = ("forehead", "cheeks", "nose", "chin")  # regions where skin is mostly of one colour
 
 
 def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
