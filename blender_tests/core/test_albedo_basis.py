@@ -9,8 +9,9 @@ import pytest
 from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.errors import AssetError
-from facedetail_addon.core.skin.basis import at_vertices, load_basis, save_basis
+from facedetail_addon.core.skin.basis import at_vertices, load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss
+from scripts.training.albedo_basis_file import save_basis
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from facedetail_addon.core.errors import FaceDetailError
 from facedetail_addon.core.face_model.normalise import head_angles, normalise_landmarks, similarity
 from facedetail_addon.core.fit.affine import closest_scaled_orthography, gold_standard_affine
 from facedetail_addon.core.fit.bounded import minimise_in_box
-from facedetail_addon.core.fit.points import silhouette_choice
 from facedetail_addon.core.fit.perspective import (
     FARTHEST_MM,
     NEAREST_MM,
@@ -19,6 +18,7 @@ from facedetail_addon.core.fit.perspective import (
     point_jacobian,
     refine_perspective,
 )
+from facedetail_addon.core.fit.points import silhouette_choice
 from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
 
 FACING = np.diag([1.0, -1.0, -1.0])

@@ -7,24 +7,26 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.colour import LUMINANCE, to_linear
-from facedetail_addon.core.detail.bands import COARSE_MM, FINE_MM, split_bands
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
 from facedetail_addon.core.detail.space import (
     BOX,
+    COARSE_MM,
     FACE,
+    FINE_MM,
     SIDE,
     TEXEL_MM,
     VALUE_UNIT,
     DetailSpace,
     make_detail_space,
+    split_bands,
     texel_vectors,
 )
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.lighting.types import LightEstimate, Transfer
+from facedetail_addon.core.lighting.types import LightEstimate
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.transfer import light_transfer
-from facedetail_addon.core.skin.types import SkinGloss
+from facedetail_addon.core.rendering.types import SkinGloss, Transfer
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 

@@ -9,8 +9,9 @@ import pytest
 from blender_tests.core.unwrap_scene import camera_at, fit_of
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.model import split_quads
-from facedetail_addon.core.lighting.estimate import estimate_light, notices, prior_direction_of, shade
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.lighting.estimate import estimate_light, notices, prior_direction_of
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.shade import shade
 from facedetail_addon.core.rendering.transfer import light_transfer
 from facedetail_addon.core.skin.basis import load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss

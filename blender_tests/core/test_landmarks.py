@@ -20,7 +20,8 @@ from facedetail_addon.core.observe.landmarks import landmarker as landmarker_mod
 from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH
 from facedetail_addon.core.observe.landmarks.landmarker import MEDIAPIPE, MeshLandmarker, notices
 from facedetail_addon.core.observe.region import Region
-from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image, vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image
 
 REFERENCE = Path(__file__).parent / "data" / "astronaut_mediapipe_mesh.npz"
 FACE_WIDTH = 90  # px of the astronaut's face

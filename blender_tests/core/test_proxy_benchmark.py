@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.geometry.nearest import closest_weights
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from scripts.benchmark.now import (
     SEVEN_OF_68,
     crop_scan,

@@ -6,17 +6,13 @@ import pytest
 from numpy.polynomial import legendre
 
 from blender_tests.core.test_render import sphere
-from facedetail_addon.core.lighting.types import Transfer
 from facedetail_addon.core.rendering.harmonics import evaluate, fibonacci_sphere, lambert
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
-from facedetail_addon.core.rendering.transfer import (
-    directional_albedo,
-    light_transfer,
-    lobe_factors,
-    specular_occlusion,
-)
-from facedetail_addon.core.skin.types import SKIN_IOR, SkinGloss
+from facedetail_addon.core.rendering.specular import directional_albedo, lobe_factors, specular_occlusion
+from facedetail_addon.core.rendering.transfer import light_transfer
+from facedetail_addon.core.rendering.types import SkinGloss, Transfer
+from facedetail_addon.core.skin.types import SKIN_IOR
 
 CAMERA = np.array([0.0, 0.0, 700.0])
 EVEN = np.sqrt(4 * np.pi)

@@ -10,13 +10,12 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_colours
 from facedetail_addon.core.colour import to_linear
 from facedetail_addon.core.lighting.types import LightEstimate
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.skin.basis import load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss
 from facedetail_addon.core.skin.texture import make_skin_maps
 from facedetail_addon.core.skin.types import SkinMaps
-from facedetail_addon.core.uv.atlas import make_atlas
-from facedetail_addon.core.uv.mirror import mirror_embedding
+from facedetail_addon.core.uv.atlas import make_atlas, mirror_embedding
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
 

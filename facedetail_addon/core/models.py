@@ -19,9 +19,10 @@ from .model_import.install import match_again
 from .observe.expression.reader import ExpressionReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
+from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
-from .skin.types import AlbedoBasis, SkinGloss
+from .skin.types import AlbedoBasis
 from .uv.atlas import make_atlas
 from .uv.types import Atlas
 

@@ -33,7 +33,7 @@ from .fit.sparse import fit_sparse
 from .fit.types import HeadFit, PoseFit
 from .lighting.estimate import estimate_light, prior_direction_of
 from .lighting.estimate import notices as light_notices
-from .lighting.types import LightEstimate, Transfer
+from .lighting.types import LightEstimate
 from .models import Models
 from .notices import Notice
 from .observe.expression.reader import notices as expression_notices
@@ -43,6 +43,7 @@ from .observe.landmarks.types import FaceLandmarks
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .rendering.transfer import diffuse_light, light_transfer
+from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.texture import make_skin_maps
 from .skin.types import SkinMaps

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import bpy
 
-from ..core.eyes.look import FIBRE_CONTRAST, FIBRE_REACH, IRIS_PROFILE, PUPIL, SCLERA_TINT, WHITE
+from ..core.eyes.look import FIBRE_CONTRAST, FIBRE_REACH, IRIS_PROFILE, PUPIL, SCLERA_SHARE, SCLERA_TINT
 from ..core.eyes.types import CORNEA_IOR, DEFAULT_EYES, EYE_SPECULAR_LEVEL, EyeLook
 from .nodes import add_node, color_ramp, mix_colors, vector_math
 from .space import METRES_PER_MM
@@ -35,7 +35,7 @@ def shade_eye(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
     tint = color_ramp(tree, (-900, -700), radius, [(at, (*color, 1.0)) for at, color in SCLERA_TINT], _SPAN)
     white = _times(tree, (-500, -500), _color(tree, (-700, -400), SCLERA_NODE), tint)
     both = mix_colors(tree, (-100, 100))
-    tree.links.new(_ramp(tree, radius, WHITE, 100), both.inputs["Factor"])
+    tree.links.new(_ramp(tree, radius, SCLERA_SHARE, 100), both.inputs["Factor"])
     tree.links.new(iris, both.inputs[6])
     tree.links.new(white, both.inputs[7])
     color = _times(tree, (100, 100), both.outputs[2], _ramp(tree, radius, PUPIL, -100))

@@ -10,7 +10,7 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
 from scripts.benchmark.appearance_lights import Light, random_light
 from scripts.training.synthetic_heads import (

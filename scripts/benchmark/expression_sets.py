@@ -8,7 +8,7 @@ from scipy.sparse import identity
 
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.fit.bounded import minimise_in_box
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from scripts.training.headmesh.surface import Surface, closest_on_surface
 from scripts.training.synthetic_heads import HeadSample, PoseRange, sample_head
 

@@ -15,7 +15,7 @@ from facedetail_addon.core.model_import.importers.read import read_external_mode
 from facedetail_addon.core.model_import.surface import Surface
 from facedetail_addon.core.model_import.uv_folds import links, membrane
 from facedetail_addon.core.model_import.uv_transfer import outside_of_openings
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 MASK_REGIONS = (*FACE, "socket")

@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT)]
 
 from facedetail_addon.core.colour import to_srgb8  # noqa: E402
 from facedetail_addon.core.eyes.estimate import estimate_eyes  # noqa: E402
-from facedetail_addon.core.eyes.prior import ColourPrior, prior_of  # noqa: E402
+from facedetail_addon.core.eyes.prior import ColourPrior  # noqa: E402
 from facedetail_addon.core.eyes.sampling import EyeSample  # noqa: E402
 from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
 from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of  # noqa: E402
@@ -26,6 +26,7 @@ from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
 from facedetail_addon.core.pipeline import Models, Settings, eye_samples  # noqa: E402
 from facedetail_addon.core.rendering.transfer import light_transfer  # noqa: E402
 from facedetail_addon.core.uv.unwrap import unwrap  # noqa: E402
+from scripts.benchmark.eye_prior import prior_of  # noqa: E402
 
 _SIDES = np.radians(np.arange(-10, 36, 3))
 _REACH = np.arange(0.5, 1.4, 0.02)

@@ -16,14 +16,13 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model import FaceModel, split_quads
 from facedetail_addon.core.fit.dense import fit_proxy
-from facedetail_addon.core.lighting.types import Transfer
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.expression.types import PRIOR_AND_LANDMARKS
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
 from facedetail_addon.core.rendering.transfer import light_transfer
-from facedetail_addon.core.skin.types import SkinGloss
+from facedetail_addon.core.rendering.types import SkinGloss, Transfer
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.lighting.estimate import shade
 from facedetail_addon.core.rendering.harmonics import rotation
+from facedetail_addon.core.rendering.shade import shade
 from facedetail_addon.core.uv.types import Atlas
 from scripts.training.albedo_portraits import BANDS, PLAIN, Portrait
 

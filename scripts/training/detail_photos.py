@@ -14,10 +14,17 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from facedetail_addon.core.colour import LUMINANCE, to_srgb
-from facedetail_addon.core.detail.bands import split_bands
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
 from facedetail_addon.core.detail.resolvable_size import resolvable_size
-from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM, DetailSpace, make_detail_space, texel_gradients
+from facedetail_addon.core.detail.space import (
+    BOX,
+    SIDE,
+    TEXEL_MM,
+    DetailSpace,
+    make_detail_space,
+    split_bands,
+    texel_gradients,
+)
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
@@ -25,14 +32,16 @@ from facedetail_addon.core.fit.dense import fit_proxy
 from facedetail_addon.core.fit.types import ProxyFit
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
-from facedetail_addon.core.lighting.types import LightEstimate, Transfer
+from facedetail_addon.core.lighting.types import LightEstimate
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate, vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate
 from facedetail_addon.core.rendering.rays import Hits, RayScene
 from facedetail_addon.core.rendering.transfer import light_transfer
+from facedetail_addon.core.rendering.types import SkinGloss, Transfer
 from facedetail_addon.core.skin.basis import load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss
-from facedetail_addon.core.skin.types import AlbedoBasis, SkinGloss
+from facedetail_addon.core.skin.types import AlbedoBasis
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap

@@ -16,7 +16,8 @@ from facedetail_addon.core.face_model.gaze import eye_centre, pupil_vertex
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.model_import.adapt import FILM, LASHES
-from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate, vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate
 from facedetail_addon.core.rendering.rays import Hits, RayScene
 
 MAP_STEP_MM = 0.25

@@ -29,11 +29,11 @@ from facedetail_addon.core.colour import LUMINANCE, to_srgb, to_srgb8  # noqa: E
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
 from facedetail_addon.core.rendering.harmonics import evaluate  # noqa: E402
-from facedetail_addon.core.rendering.primary_rays import vertex_normals  # noqa: E402
-from facedetail_addon.core.skin.basis import save_basis  # noqa: E402
+from facedetail_addon.core.rendering.normals import vertex_normals  # noqa: E402
 from facedetail_addon.core.skin.gloss import skin_gloss  # noqa: E402
 from facedetail_addon.core.uv.atlas import make_atlas  # noqa: E402
 from facedetail_addon.core.uv.types import Atlas  # noqa: E402
+from scripts.training.albedo_basis_file import save_basis  # noqa: E402
 from scripts.training.albedo_portraits import BANDS, PLAIN, Portrait, read_portraits, studio_light  # noqa: E402
 from scripts.training.albedo_skins import PortraitSkin, skin_of  # noqa: E402
 

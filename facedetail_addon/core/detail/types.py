@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COMPACT, NO_DETAIL = "compact", "none"
-DETAIL_MODES = (COMPACT, NO_DETAIL)
+COMPACT, NO_DETAIL = DETAIL_MODES = ("compact", "none")
 """What makes the relief: the small networks, or nothing (a smooth head)."""
 
 

@@ -14,7 +14,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from ..errors import FaceModelError
 from ..face_model.model import FaceModel, MeshPart, PointEmbedding
 from ..face_model.normalise import similarity
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 from .external import ExternalModel
 from .mean_landmarks import FEATURES, FindFaces, drawn_head, find_on_skin
 from .nonrigid import Landmarks, Template, register

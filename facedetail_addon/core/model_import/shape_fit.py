@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ..face_model.model import FaceModel
 from ..face_model.normalise import similarity
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 from .nonrigid import Landmarks
 from .surface import Surface
 

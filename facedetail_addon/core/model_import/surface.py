@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..geometry.nearest import closest_weights
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 
 _CHUNK = 1 << 15
 _CORNER_WEIGHT = 1e-5  # a corner that weighs less does not count: the point lies on the opposite edge

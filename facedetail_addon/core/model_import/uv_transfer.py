@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, split_quads
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 from .surface import Surface, border_vertices, rests_on
 from .uv_folds import folded, links, membrane, unfold
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from facedetail_addon.core.face_model.model import FaceModel, split_quads
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
 
 from .assemble import NECK_LEVEL, NECK_SLOPE, SkinMesh
