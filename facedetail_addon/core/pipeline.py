@@ -24,7 +24,7 @@ from .eyes.estimate import notices as eye_notices
 from .eyes.sampling import EyeSample, sample_eye
 from .face_model.calibration import LandmarkCalibration
 from .face_model.eyeball import fit_eyeball, seen_front
-from .face_model.library import BUILTIN, installed, load_named_calibration, load_named_model, named_dictionary
+from .face_model.library import BUILTIN, load_named_calibration, load_named_model, named_dictionary
 from .face_model.model import FaceModel, PointEmbedding, split_quads
 from .face_model.outline import mesh_offset, outline_paths
 from .fit.dense import ROUGH_FIT, fit_proxy
@@ -35,7 +35,6 @@ from .fit.types import ProxyFit
 from .lighting.estimate import estimate_light, prior_direction_of
 from .lighting.estimate import notices as light_notices
 from .lighting.types import LightEstimate, Transfer
-from .model_import.install import match_again
 from .notices import Notice
 from .observe.expression.reader import ExpressionReader
 from .observe.expression.reader import notices as expression_notices
@@ -134,11 +133,10 @@ class Models:
 
         Raises:
             AssetError: a weight file is missing, damaged or made for another face model.
-            FaceModelError: the face model is not installed or not what it should be.
+            FaceModelError: the face model is not installed, is out of date, or is not what it should be.
         """
         landmarker = MeshLandmarker.load()
         fan = FanLandmarker.load(landmarker_folders(assets)) if settings.landmarker == FAN_LANDMARKER else None
-        _keep_up_to_date(settings.face_model, assets, landmarker)
         model = load_named_model(settings.face_model, assets)
         calibration = load_named_calibration(settings.face_model, assets)
         dictionary = named_dictionary(settings.face_model, assets)
@@ -157,15 +155,6 @@ class Models:
             detail_space=make_detail_space(model),
             detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
         )
-
-
-def _keep_up_to_date(name: str, assets: Path | None, landmarker: MeshLandmarker) -> None:
-    """An imported model that was matched to the built-in head of another version is matched again."""
-    if name == BUILTIN:
-        return
-    info, builtin = installed(name, assets), load_named_model(BUILTIN)
-    if info.canonical != builtin.canonical():
-        match_again(info, builtin, load_named_calibration(BUILTIN), landmarker.find, lambda text, done: None)
 
 
 def _is_sparse(settings: Settings) -> bool:

@@ -56,7 +56,7 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
         also: makes of the reconstruction and its model what writes more files into the result folder.
 
     Raises:
-        FaceDetailError: as ``Core.load``, ``reconstruct`` and ``Reconstruction.save``.
+        FaceDetailError: as :func:`match_if_outdated`, ``Models.load``, ``reconstruct`` and ``Reconstruction.save``.
     """
     report("Loading the networks", 0.0)
     from ..core.pipeline import Models, Settings, reconstruct
@@ -67,6 +67,7 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
     )  # fmt: skip
     if key not in warm:
         warm.clear()
+        match_if_outdated(settings.face_model, Path(request.assets), report)
         warm[key] = Models.load(settings, Path(request.assets))
     model = warm[key].model
     reconstruction = reconstruct(
@@ -74,6 +75,28 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
     )
     report(SAVING, SHARE_RECONSTRUCTED)
     return reconstruction.save(Path(request.output), model, also and also(reconstruction, model))
+
+
+def match_if_outdated(name: str, assets: Path, report: Report) -> None:
+    """Match an imported face model again where that was done with the built-in head of another version; some seconds.
+
+    Args:
+        name: as of settings; the built-in head is never out of date.
+
+    Raises:
+        FaceModelError: it is not installed, or its converted copy is damaged.
+        OutputError: its folder cannot be written.
+    """
+    from ..core.face_model.library import BUILTIN, installed, is_outdated, load_named_calibration, load_named_model
+
+    if not is_outdated(name, assets):
+        return
+    report("Matching the face model to the new built-in head", 0.0)
+    from ..core.model_import.install import match_again
+    from ..core.observe.landmarks.landmarker import MeshLandmarker
+
+    builtin, calibration = load_named_model(BUILTIN), load_named_calibration(BUILTIN)
+    match_again(installed(name, assets), builtin, calibration, MeshLandmarker.load().find, lambda text, done: None)
 
 
 def _import_model(request: ImportModel, warm: dict, report: Report) -> Path:
