@@ -25,7 +25,7 @@ from .eyes.sampling import EyeSample, sample_eye
 from .face_model.calibration import LandmarkCalibration
 from .face_model.eyeball import fit_eyeball, seen_front
 from .face_model.library import BUILTIN, load_named_calibration, load_named_model, named_dictionary
-from .face_model.model import FaceModel, PointEmbedding, split_quads
+from .face_model.model import FaceModel, PointEmbedding
 from .face_model.outline import mesh_offset, outline_paths
 from .fit.dense import ROUGH_FIT, fit_proxy
 from .fit.dense import notices as fit_notices
@@ -253,10 +253,9 @@ def _fit(
 
 
 def _transfer(fit: ProxyFit, core: Models, settings: Settings) -> Transfer:
-    parts = core.model.solid_parts
     return light_transfer(
         fit.vertices,
-        np.concatenate([split_quads(part.faces) + part.start for part in parts]),
+        core.model.solid_triangles(),
         core.model.skin.stop,
         fit.perspective.position(),
         core.gloss,
@@ -268,16 +267,15 @@ def eye_samples(
     pixels: np.ndarray, landmarks: FaceLandmarks, fit: ProxyFit, light: LightEstimate, core: Models
 ) -> list[EyeSample]:
     """What a photo, (H, W, 3) uint8 sRGB, shows of each eye; nothing of eyes that the model does not have."""
-    triangles = np.concatenate([part.triangles() + part.start for part in core.model.solid_parts])
+    triangles = core.model.solid_triangles()
     skin_light = light.shading * core.basis.albedo(light.gamma)
-    names = [part.name for part in core.model.parts]
+    parts = core.model.eyes
     samples = []
     for side, eye_points in EYES.items():
-        if f"eye_{side}" not in names:
+        if side not in parts:
             continue
-        part = core.model.part(f"eye_{side}")
-        vertices = fit.vertices[part.start : part.stop]
-        eye = fit_eyeball(part, vertices)
+        vertices = parts[side].of(fit.vertices)
+        eye = fit_eyeball(parts[side], vertices)
         points, normals = seen_front(eye, vertices)
         lit = diffuse_light(points, normals, fit.vertices, triangles, light.radiance, skin_light)
         lids, iris = (landmarks.mesh_px[list(which), :2] for which in eye_points)

@@ -96,7 +96,7 @@ def _encoded(slope_t: np.ndarray, slope_b: np.ndarray) -> np.ndarray:
 def _vertex_steps(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
     """(V_skin, 3) float32 mm per unit of UV, as :func:`texel_size_mm`: means of the triangles around each vertex."""
     triangles = model.skin.triangles()
-    along_u, along_v = uv_derivatives(vertices[: model.skin.stop], model.skin)
+    along_u, along_v = uv_derivatives(model.skin.of(vertices), model.skin)
     step_u = np.linalg.norm(along_u, axis=1)
     along_t = (along_u * along_v).sum(axis=1) / step_u
     along_b = np.linalg.norm(np.cross(along_u, along_v), axis=1) / step_u

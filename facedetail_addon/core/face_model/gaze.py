@@ -48,17 +48,13 @@ def with_gaze_motion(model: FaceModel) -> FaceModel:
     the weight, as all modes are: half way the eyeball is smaller by a few per cent.
     """
     basis = model.expression_basis.copy()
-    for side in ("Left", "Right"):
-        names = [part.name for part in model.parts]
-        if f"eye_{side.lower()}" not in names:
-            continue
-        part = model.part(f"eye_{side.lower()}")
-        eye = model.mean[part.start : part.stop].astype(np.float64)
+    for side, part in model.eyes.items():
+        eye = part.of(model.mean).astype(np.float64)
         center = eye_centre(eye)
-        for name, axis in gaze_axes(side).items():
+        for name, axis in gaze_axes(side.capitalize()).items():
             if name not in model.expression_names:
                 continue
-            mode = basis[model.expression_names.index(name), part.start : part.stop]
+            mode = part.of(basis[model.expression_names.index(name)])
             if np.abs(mode).max() < _STILL_MM:
                 turn = Rotation.from_rotvec(np.radians(FULL_GAZE_DEG) * axis).as_matrix()
                 mode[:] = (eye - center) @ (turn - np.eye(3)).T

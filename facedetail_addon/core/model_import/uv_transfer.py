@@ -129,7 +129,7 @@ def transfer_uv(model: FaceModel, points: np.ndarray, vertices: np.ndarray, face
 
 def outside_of_openings(model: FaceModel) -> np.ndarray:
     """(V_skin,) bool: not in the mouth bag, the eye sockets or the nostrils."""
-    return model.region != model.region_names.index("socket")
+    return ~model.in_region("socket")
 
 
 def _laid_skin(model: FaceModel, points: np.ndarray) -> _Skin:

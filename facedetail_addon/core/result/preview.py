@@ -10,7 +10,7 @@ from ..colour import to_linear, to_srgb
 from ..eyes.look import eye_colors
 from ..eyes.types import DEFAULT_EYES, EYE_REFLECTED
 from ..face_model.eyeball import fit_eyeball, iris_coordinates
-from ..face_model.model import FaceModel, MeshPart
+from ..face_model.model import FaceModel
 from ..geometry.camera import PerspectiveCamera
 from ..image import sample
 from ..lighting.estimate import shade
@@ -119,7 +119,7 @@ def render_turned(reconstruction: Reconstruction, model: FaceModel, yaw_deg: flo
     Returns:
         (height, height, 3) uint8 sRGB.
     """
-    face = reconstruction.vertices[: model.skin.stop][_face_mask(model)]
+    face = model.skin.of(reconstruction.vertices)[_face_mask(model)]
     centre = (face.min(axis=0) + face.max(axis=0)) / 2
     angle = np.radians(yaw_deg)
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
@@ -136,7 +136,7 @@ def render_turned(reconstruction: Reconstruction, model: FaceModel, yaw_deg: flo
 def head_box(reconstruction: Reconstruction, model: FaceModel) -> tuple[float, float, float, float]:
     """x0, y0, x1, y1 in photo px around the head without the neck, with a margin, as far as the photo reaches."""
     height, width = reconstruction.photo.shape[:2]
-    px = reconstruction.perspective.project(reconstruction.vertices[: model.skin.stop][_face_mask(model)])
+    px = reconstruction.perspective.project(model.skin.of(reconstruction.vertices)[_face_mask(model)])
     low, high = px.min(axis=0), px.max(axis=0)
     margin = _MARGIN * (high - low).max()
     low, high = (low - margin).clip(0, (width, height)), (high + margin).clip(0, (width, height))
@@ -146,8 +146,7 @@ def head_box(reconstruction: Reconstruction, model: FaceModel) -> tuple[float, f
 
 
 def _face_mask(model: FaceModel) -> np.ndarray:
-    names = [name for name in ("neck", "socket") if name in model.region_names]
-    outside = np.isin(model.region, [model.region_names.index(name) for name in names])
+    outside = model.in_region("neck", "socket")
     return ~outside if not outside.all() else ~np.zeros_like(outside)
 
 
@@ -160,7 +159,7 @@ def _trace(
 ) -> _Frame:
     fine = (size[0] * _SUPERSAMPLING, size[1] * _SUPERSAMPLING)
     solid = model.solid_parts
-    triangles = np.concatenate([part.triangles() + part.start for part in solid])
+    triangles = model.solid_triangles()
     part = np.repeat(np.arange(len(solid)), [len(part.triangles()) for part in solid])
     material = np.concatenate([_triangle_materials(p) for p in solid])
     hits = RayScene(vertices, triangles).cast(*camera_rays(camera, fine, box))
@@ -191,7 +190,7 @@ def _overlay(photo: np.ndarray, reconstruction: Reconstruction, model: FaceModel
     fine = cv2.resize(photo, frame.size, interpolation=cv2.INTER_LINEAR)
     to_picture = _picture_mapping(frame)
     skin = model.skin
-    px = to_picture(reconstruction.perspective.project(reconstruction.vertices[: skin.stop]))
+    px = to_picture(reconstruction.perspective.project(skin.of(reconstruction.vertices)))
     shown = np.zeros(len(frame.triangles), bool)
     shown[frame.triangle[frame.hit]] = True
     shown = shown[frame.part == 0]
@@ -259,9 +258,9 @@ def relit(reconstruction: Reconstruction, model: FaceModel, camera: PerspectiveC
     usual = to_linear(albedo.reshape(-1, 3)[:: max(1, albedo.size // 30_000)]).mean(axis=0)
     shading, gloss = shade(transfer, light, np.broadcast_to(usual, (model.skin.stop, 3)))
     lit = np.zeros((len(reconstruction.vertices), 6), np.float32)
-    lit[: model.skin.stop] = np.concatenate([shading, gloss], axis=1)
+    lit[model.skin.rows] = np.concatenate([shading, gloss], axis=1)
     shown = np.unique(frame.triangles[np.unique(frame.triangle[frame.hit])])
-    shown = shown[np.isin(shown, np.concatenate([np.arange(p.start, p.stop) for p in _eyes(model)] or [[]]))]
+    shown = shown[np.isin(shown, np.concatenate([np.arange(p.start, p.stop) for p in model.eyes.values()] or [[]]))]
     normals = vertex_normals(reconstruction.vertices, frame.triangles)[shown]
     there = diffuse_light(
         reconstruction.vertices[shown],
@@ -298,16 +297,12 @@ def _painted(reconstruction: Reconstruction, model: FaceModel, frame: _Frame, li
     return _compose(frame, colour)
 
 
-def _eyes(model: FaceModel) -> list[MeshPart]:
-    return [part for part in model.solid_parts if part.name.startswith("eye")]
-
-
 def _eye_albedo(reconstruction: Reconstruction, model: FaceModel, frame: _Frame) -> tuple[np.ndarray, np.ndarray]:
     """Which of the pixels that hit something show an eye, (N,) bool, and (M, 3) the colours of those."""
     place = np.zeros((len(reconstruction.vertices), 2), np.float32)
-    for part in _eyes(model):
-        vertices = reconstruction.vertices[part.start : part.stop]
-        place[part.start : part.stop] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
+    for part in model.eyes.values():
+        vertices = part.of(reconstruction.vertices)
+        place[part.rows] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
     numbers = [number for number, part in enumerate(model.solid_parts) if part.name.startswith("eye")]
     eye = np.isin(frame.part[frame.triangle[frame.hit]], numbers)
     size = reconstruction.eyes.iris_mm / DEFAULT_EYES.iris_mm
@@ -367,7 +362,7 @@ def _tilted(normals: np.ndarray, reconstruction: Reconstruction, model: FaceMode
     triangle = frame.triangle[frame.hit]
     skin = np.flatnonzero(frame.part[triangle] == 0)
     x, y, z = (2 * _sample_texture(reconstruction.normal, model, frame) - 1).T[..., None]
-    along_u, _ = uv_derivatives(reconstruction.vertices[: model.skin.stop], model.skin)
+    along_u, _ = uv_derivatives(model.skin.of(reconstruction.vertices), model.skin)
     out, smooth = normals.copy(), normals[skin]
     tangent = along_u[triangle[skin]].astype(np.float32)
     tangent -= (tangent * smooth).sum(axis=1, keepdims=True) * smooth

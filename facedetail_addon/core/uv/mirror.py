@@ -24,7 +24,7 @@ def mirror_embedding(model: FaceModel) -> PointEmbedding:
     """
     stop = model.skin.stop
     triangles = model.skin.triangles()
-    mean = model.mean[:stop].astype(np.float64)
+    mean = model.skin.of(model.mean).astype(np.float64)
     normals = vertex_normals(mean, triangles)
     flip = np.array([-1.0, 1.0, 1.0])
     tree = cKDTree(np.concatenate([mean, normals * _NORMAL_MM], axis=1))
