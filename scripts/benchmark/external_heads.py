@@ -46,7 +46,7 @@ def errors_mm(head: KnownHead, builtin: FaceModel, found: Correspondence) -> np.
     """(V_skin,) how far from its true place on the mean head each vertex was put; NaN where that is not known or where
     the correspondence knows of none.
     """
-    put = found.on_builtin @ builtin.mean[: builtin.skin.stop]
+    put = found.on_builtin @ builtin.skin.of(builtin.mean)
     error = np.linalg.norm(put - head.place, axis=1)
     return np.where(head.known & found.layout.matched, error, np.nan)
 
@@ -101,7 +101,7 @@ def mask(builtin: FaceModel, seed: int) -> KnownHead:
     head = another_person(builtin, seed)
     triangles = builtin.skin.triangles()
     socket = ~outside_of_openings(builtin)
-    middle = builtin.mean[: builtin.skin.stop]
+    middle = builtin.skin.of(builtin.mean)
     over_eyes = socket & (middle[:, 1] > 15)
     film = membrane(head, over_eyes, links(middle, triangles), evened=False).astype(np.float32)
     kept = _named(builtin, builtin.region, MASK_REGIONS) & ~(socket & ~over_eyes)
