@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from .assets.user import landmarker_folders
 from .detail.inputs import detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
@@ -136,7 +135,7 @@ class Models:
             FaceModelError: the face model is not installed, is out of date, or is not what it should be.
         """
         landmarker = MeshLandmarker.load()
-        fan = FanLandmarker.load(landmarker_folders(assets)) if settings.landmarker == FAN_LANDMARKER else None
+        fan = FanLandmarker.load(assets) if settings.landmarker == FAN_LANDMARKER else None
         model = load_named_model(settings.face_model, assets)
         calibration = load_named_calibration(settings.face_model, assets)
         dictionary = named_dictionary(settings.face_model, assets)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ..core.assets.user import LANDMARKER_FOLDER, download_user_asset, install_user_asset
+from ..core.assets.user import download_user_asset, install_user_asset
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
 from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
@@ -117,13 +117,13 @@ def _download(request: Download, warm: dict, report: Report) -> Path:
         report(f"Downloading {request.asset.title}: {megabytes}", done / size)
 
     # Cancelling ends this process; what has arrived stays, and the next download goes on from there.
-    folder = Path(request.assets) / LANDMARKER_FOLDER
-    return download_user_asset(request.asset, folder, online=request.online, progress=told, cancelled=lambda: False)
+    assets = Path(request.assets)
+    return download_user_asset(request.asset, assets, online=request.online, progress=told, cancelled=lambda: False)
 
 
 def _install_file(request: InstallFile, warm: dict, report: Report) -> Path:
     report(f"Checking {Path(request.source).name}", 0.0)
-    return install_user_asset(request.asset, Path(request.source), Path(request.assets) / LANDMARKER_FOLDER)
+    return install_user_asset(request.asset, Path(request.source), Path(request.assets))
 
 
 def _find_faces(request: FindFaces, warm: dict, report: Report) -> Path:
