@@ -14,12 +14,13 @@ from facedetail_addon.core.face_model.calibration import (
     load_calibration,
     save_calibration,
 )
-from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG, with_gaze_motion
+from facedetail_addon.core.face_model.eyeball import FULL_GAZE_DEG
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.face_model.normalise import similarity
 from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, fit_proxy, notices
 from facedetail_addon.core.fit.eyes import IRIS_LANDMARKS, MOST_BLINK
+from facedetail_addon.core.model_import.gaze import with_gaze_motion
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from scripts.benchmark.now import SEVEN_OF_68, crop_scan

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, cKDTree
 from synthetic_heads import make_painter
 
-from facedetail_addon.core.face_model.gaze import eye_centre
+from facedetail_addon.core.face_model.eyeball import eye_centre
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.normalise import head_angles
 from facedetail_addon.core.geometry.camera import PerspectiveCamera

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
-from facedetail_addon.core.face_model.gaze import eye_centre, pupil_vertex
+from facedetail_addon.core.face_model.eyeball import eye_centre, pupil_vertex
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate, vertex_normals

@@ -7,7 +7,7 @@ taken from the picture itself: a ray through the iris meets the eyeball where th
 
 import numpy as np
 
-from ..face_model.gaze import FULL_GAZE_DEG, eye_centre, pupil_vertex
+from ..face_model.eyeball import FULL_GAZE_DEG, eye_centre, pupil_vertex
 from ..face_model.model import FaceModel, MeshPart
 from ..geometry.camera import PerspectiveCamera
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from ..face_model.gaze import eye_centre, pupil_vertex, with_gaze_motion
+from ..face_model.eyeball import eye_centre, pupil_vertex
 from ..face_model.model import (
     FILM,
     LASHES,
@@ -27,6 +27,7 @@ from ..geometry.nearest import ClosestPoints
 from .attached import attached_parts, local_jacobians, placed_like_skin
 from .correspondence import Correspondence, transfer_embedding
 from .external import ExternalModel
+from .gaze import with_gaze_motion
 from .uv_folds import links, membrane
 from .uv_transfer import outside_of_openings
 
