@@ -6,9 +6,9 @@ import bpy
 from . import properties
 from .names import COMMAND
 from .operators.assets import (
-    FACEDETAIL_OT_download_fan,
+    FACEDETAIL_OT_download,
     FACEDETAIL_OT_import_model,
-    FACEDETAIL_OT_install_fan,
+    FACEDETAIL_OT_install,
     FACEDETAIL_OT_remove,
 )
 from .operators.export import FACEDETAIL_OT_export
@@ -43,8 +43,8 @@ _CLASSES = (
     FACEDETAIL_OT_view,
     FACEDETAIL_OT_import_model,
     FACEDETAIL_OT_remove,
-    FACEDETAIL_OT_download_fan,
-    FACEDETAIL_OT_install_fan,
+    FACEDETAIL_OT_download,
+    FACEDETAIL_OT_install,
     FACEDETAIL_OT_lookdev,
     FACEDETAIL_OT_turntable,
     FACEDETAIL_OT_copy_command,

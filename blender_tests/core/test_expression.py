@@ -294,7 +294,7 @@ class TestFit:
     def test_both_together_beat_landmarks_alone(self, reader, drawn, model, calibration):
         """Mean error of the motion over the skin of drawn heads."""
         errors = {source: [] for source in EXPRESSION_SOURCES}
-        skin = model.expression_basis[:, : model.skin.stop]
+        skin = model.skin.of(model.expression_basis)
         for picture, face, true in drawn:
             reading = reader.read(picture, face)
             for source, row in errors.items():

@@ -26,8 +26,8 @@ def model():
 def skin(model):
     """Vertices, triangles and seven landmarks of the mean head's visible skin."""
     triangles = model.skin.triangles()
-    socket = model.region == model.region_names.index("socket")
-    vertices = model.mean[: model.skin.stop].astype(np.float64)
+    socket = model.in_region("socket")
+    vertices = model.skin.of(model.mean).astype(np.float64)
     return vertices, triangles[~socket[triangles].any(1)], model.landmarks68.points(model.mean)[list(SEVEN_OF_68)]
 
 

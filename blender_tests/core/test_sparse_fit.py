@@ -103,7 +103,7 @@ def known_native(native_model, outline, seed: int, native_beta: np.ndarray) -> K
 
 def distance(model: FaceModel, first: np.ndarray, second: np.ndarray) -> float:
     """Mean mm over the face, point to same point, after a similarity."""
-    face = np.isin(model.region, [model.region_names.index(name) for name in ("cheeks", "nose", "mouth", "chin")])
+    face = model.in_region("cheeks", "nose", "mouth", "chin")
     first, second = first[: len(face)][face].astype(float), second[: len(face)][face].astype(float)
     scale, rotation, translation = similarity(first, second)
     return float(np.linalg.norm(scale * first @ rotation.T + translation - second, axis=1).mean())

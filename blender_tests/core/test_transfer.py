@@ -22,12 +22,12 @@ EVEN = np.sqrt(4 * np.pi)
 @pytest.fixture(scope="module")
 def head(model):
     """Vertices, triangles of all parts, normals of the skin, which skin is outside eye sockets, and the transfer."""
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
+    triangles = model.triangles()
     count = model.skin.stop
     gloss = SkinGloss(np.full(count, 0.45, np.float32), np.full(count, 0.5, np.float32))
     transfer = light_transfer(model.mean, triangles, count, CAMERA, gloss, 3)
     normals = vertex_normals(model.mean[:count], model.skin.triangles())
-    outside = model.region != model.region_names.index("socket")
+    outside = ~model.in_region("socket")
     return model.mean, triangles, normals, outside, transfer
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from facedetail_addon.core.assets.user import FAN_WEIGHTS
+from facedetail_addon.core.assets.user import user_asset
 from facedetail_addon.core.pipeline import Settings
 from facedetail_addon.jobs.messages import (
     Done,
@@ -28,8 +28,8 @@ MESSAGES = [
     Reconstruct(1, "/photos/Zoë 猫 “x”.jpg", "out", "assets", face=2),
     Reconstruct(2, "a\nb.jpg", "out", "assets", resolution=512, expression="prior", detail="none", fit="sparse"),
     ImportModel(6, "assets", "C:\\models\\Zoë.h5"),
-    Download(7, "assets", FAN_WEIGHTS, online=True),
-    InstallFile(8, "assets", FAN_WEIGHTS, "weights.pth.tar"),
+    Download(7, "assets", user_asset("fan"), online=True),
+    InstallFile(8, "assets", user_asset("fan"), "weights.pth.tar"),
     RenderHead(9, "C:\\Temp\\Zoë", 512, 12),
     RenderHead(10, "folder", 64, 1, frames=24, film=False, output="out"),
     FindFaces(11, "assets", "Zoë.jpg", "/tmp/faces"),
@@ -64,7 +64,7 @@ def test_a_request_without_a_known_expression_is_refused():
 
 
 def test_a_file_to_download_is_described_strictly():
-    fields = json.loads(to_line(Download(7, "assets", FAN_WEIGHTS, online=True)))
+    fields = json.loads(to_line(Download(7, "assets", user_asset("fan"), online=True)))
     for asset in ("FAN", None, {}, {**fields["asset"], "size": "95 MB"}, {**fields["asset"], "run": "this"}):
         with pytest.raises(MessageError, match="asset|UserAsset"):
             parse_line(json.dumps({**fields, "asset": asset}))

@@ -23,7 +23,7 @@ from PIL import Image
 import facedetail_addon
 from blender_tests.core.external_files import skin_of, write_bfm_hdf5
 from blender_tests.processes import PATIENCE_S, is_alive, wait_until
-from facedetail_addon.core.assets.user import FAN_WEIGHTS
+from facedetail_addon.core.assets.user import user_asset
 from facedetail_addon.core.errors import (
     FaceDetailError,
     OutOfMemoryError,
@@ -96,7 +96,7 @@ def test_no_memory_is_an_answer_and_the_next_job_is_done(tmp_path):
         assert raised.value.code == "memory" and "close other programs" in raised.value.remedy
         assert names(tmp_path / "out") == []
         with pytest.raises(FaceDetailError) as raised:
-            install_job(worker, FAN_WEIGHTS, ASTRONAUT, tmp_path / "assets").run(unheard)
+            install_job(worker, user_asset("fan"), ASTRONAUT, tmp_path / "assets").run(unheard)
         assert raised.value.code == "asset"
     finally:
         worker.close()

@@ -13,7 +13,7 @@ import pytest
 from blender_tests.core.file_server import CONTENT, SHA256, serving
 from blender_tests.processes import is_alive, wait_until
 from facedetail_addon.core.assets.downloads import PART_SUFFIX
-from facedetail_addon.core.assets.user import LANDMARKER_FOLDER, UserAsset
+from facedetail_addon.core.assets.user import UserAsset
 from facedetail_addon.core.errors import FaceDetailError, WorkerError
 from facedetail_addon.jobs import runner
 from facedetail_addon.jobs.job import Job, download_job, import_job, reconstruct_job
@@ -128,11 +128,15 @@ def test_what_is_no_face_model_is_refused_and_leaves_nothing(worker, tmp_path):
     assert not list(tmp_path.glob("assets/models/*"))
 
 
+def weights_at(url: str) -> UserAsset:
+    return UserAsset("test", "Test weights", "weights.bin", "weights", len(CONTENT), SHA256, url, "free", "nobody")
+
+
 def test_download_is_cancelled_and_goes_on(worker, server, tmp_path):
     """The child is killed; what has arrived is there for the next one."""
     url, behaviour = server
-    asset = UserAsset("Test weights", "weights.bin", url, len(CONTENT), SHA256, "free")
-    folder = tmp_path / LANDMARKER_FOLDER
+    asset = weights_at(url)
+    folder = tmp_path / asset.folder
     behaviour.stalls_after = 300_000
     job = download_job(worker, asset, tmp_path, online=True)
     part = folder / ("weights.bin" + PART_SUFFIX)
@@ -150,7 +154,7 @@ def test_download_is_cancelled_and_goes_on(worker, server, tmp_path):
 
 def test_no_download_without_online_access(worker, server, tmp_path):
     url, behaviour = server
-    asset = UserAsset("Test weights", "weights.bin", url, len(CONTENT), SHA256, "free")
+    asset = weights_at(url)
     with pytest.raises(FaceDetailError, match="may not use the network"):
         download_job(worker, asset, tmp_path, online=False).run(lambda *told: None)
     assert behaviour.asked == []

@@ -32,7 +32,7 @@ def relief_maps(model, atlas):
     """The function that makes the four maps from heights as functions of the (N, 3) place on the mean head."""
 
     def make(medium, fine) -> dict[str, np.ndarray]:
-        places = atlas.texels(model.mean[: model.skin.stop])
+        places = atlas.texels(model.skin.of(model.mean))
         heights = []
         for height in (medium, fine):
             heights.append(np.zeros((SIDE, SIDE), np.float32))

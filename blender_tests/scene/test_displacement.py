@@ -217,7 +217,7 @@ def lit_bumps(model, reconstruction_of, relief_maps, tmp_path_factory):
 
 
 def _nearest(model, place: np.ndarray) -> np.ndarray:
-    skin = model.mean[: model.skin.stop]
+    skin = model.skin.of(model.mean)
     return skin[np.linalg.norm(skin - place, axis=1).argmin()]
 
 

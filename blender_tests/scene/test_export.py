@@ -89,7 +89,7 @@ def test_comes_back_as_it_was(blender, collection, model, posed, tmp_path, kind)
     found = read_back(blender, path)
     assert set(found) == PARTS
     for part in model.parts:
-        wanted = to_blender(posed.vertices[part.start : part.stop]) + (0.5, 0, 0)
+        wanted = to_blender(part.of(posed.vertices)) + (0.5, 0, 0)
         assert nearest(positions(blender, found[part.name]), wanted) < TOLERANCE_M, part.name
     for name in ("skin", "eye_left"):
         images = {
@@ -107,8 +107,8 @@ def test_comes_back_as_it_was(blender, collection, model, posed, tmp_path, kind)
     for name, value in EXPRESSION.items():
         assert keys[name].value == pytest.approx(value, abs=1e-6)
     for name in ("skin", "gums", "teeth_lower"):
-        part = next(part for part in model.parts if part.name == name)
-        true = model.expression_basis[model.expression_names.index("jawOpen"), part.start : part.stop] / 1000
+        part = model.part(name)
+        true = part.of(model.expression_basis[model.expression_names.index("jawOpen")]) / 1000
         moved = np.linalg.norm(key_offsets(found[name], "jawOpen"), axis=1).max()
         assert moved == pytest.approx(np.linalg.norm(true, axis=1).max(), abs=TOLERANCE_M)
     armatures = [item for item in blender.data.objects if item.type == "ARMATURE"]

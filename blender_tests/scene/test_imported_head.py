@@ -53,7 +53,7 @@ def reconstruction_with_own_modes(model: FaceModel, reconstruction_of):
 
 def largest_error_mm(bpy, model: FaceModel, collection, vertices_mm: np.ndarray) -> float:
     parts = objects_by_part(collection)
-    errors = [evaluated_mm(bpy, parts[part.name]) - vertices_mm[part.start : part.stop] for part in model.parts]
+    errors = [evaluated_mm(bpy, parts[part.name]) - part.of(vertices_mm) for part in model.parts]
     return max(float(np.linalg.norm(error, axis=1).max()) for error in errors)
 
 

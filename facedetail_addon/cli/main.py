@@ -19,6 +19,7 @@ from ..core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSIO
 from ..core.result.files import EXPORT_FILES
 from ..jobs.messages import Reconstruct, WriteScene
 from ..jobs.runner import Worker, site_directories
+from ..jobs.tasks import match_if_outdated
 from ..names import MAX_FRAMES, MIN_FRAMES
 from ..paths import user_assets_directory
 from .batch import JobSpecification, Task, results_here, results_of_workers
@@ -202,6 +203,9 @@ def _model_id(arguments: argparse.Namespace) -> str:
             raise FaceModelError(
                 f"There is no face model {path}.", "Check the path; installed models have ids instead."
             )
+        with ProgressLine(sys.stderr, arguments.model, arguments.quiet) as line:
+            # Here, before several workers would do so at once.
+            match_if_outdated(arguments.model, arguments.assets, line.show)
         return arguments.model
     from ..core.face_model.library import BUILTIN, load_named_calibration, load_named_model
     from ..core.model_import.install import install_model

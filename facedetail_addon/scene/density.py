@@ -19,9 +19,8 @@ def fine_level(model: FaceModel) -> int:
     """
     faces = model.skin.faces
     edges = np.concatenate([faces[:, [corner, (corner + 1) % 3]] for corner in range(2)])
-    without = [model.region_names.index(name) for name in _REGIONS_WITHOUT_DETAIL if name in model.region_names]
-    edges = edges[~np.isin(model.region[edges], without).any(axis=1)]
-    start, end = model.mean[: model.skin.stop][edges.T]
+    edges = edges[~model.in_region(*_REGIONS_WITHOUT_DETAIL)[edges].any(axis=1)]
+    start, end = model.skin.of(model.mean)[edges.T]
     length_mm = np.percentile(np.linalg.norm(end - start, axis=1), 75)
     return max(0, int(np.ceil(np.log2(length_mm / _FINE_EDGE_MM))))
 

@@ -63,17 +63,17 @@ def head_steps(
     for name, weight in zip(model.expression_names, pose.beta, strict=True):
         skin.data.shape_keys.key_blocks[name].value = float(weight)
     if rest.any():
-        _add_key(skin, REST_KEY, _positions(skin), rest[: model.skin.stop]).value = 1.0
+        _add_key(skin, REST_KEY, _positions(skin), model.skin.of(rest)).value = 1.0
     remember_photo_expression(skin.data.shape_keys)
     yield
-    _add_regions(skin, model, pose.neutral[: model.skin.stop])
+    _add_regions(skin, model, model.skin.of(pose.neutral))
     others = []
     for part in model.parts[1:]:
         yield
         made = yield from _make_part(stem, part, pose.neutral, images)
         yield from _add_shape_keys(made, model, part, all_expressions=False)
-        if rest[part.start : part.stop].any():
-            _add_key(made, REST_KEY, _positions(made), rest[part.start : part.stop])
+        if part.of(rest).any():
+            _add_key(made, REST_KEY, _positions(made), part.of(rest))
         _follow(made, skin)
         others.append(made)
     return [skin, *others]
@@ -91,7 +91,7 @@ def _rest(model: FaceModel, pose: Pose) -> np.ndarray:
 def _make_part(
     stem: str, part: MeshPart, neutral_mm: np.ndarray, images: SkinImages
 ) -> Generator[None, None, bpy.types.Object]:
-    vertices = neutral_mm[part.start : part.stop]
+    vertices = part.of(neutral_mm)
     is_eye = part.name.startswith("eye")
     eye = fit_eyeball(part, vertices) if is_eye else None
     # An eye turns around its own centre, so that is its origin; the rest shares the head's.
@@ -148,7 +148,7 @@ def _set_levels(skin: bpy.types.Object, model: FaceModel) -> None:
 def _add_shape_keys(
     made: bpy.types.Object, model: FaceModel, part: MeshPart, all_expressions: bool
 ) -> Generator[None, None, None]:
-    offsets = model.expression_basis[:, part.start : part.stop]
+    offsets = part.of(model.expression_basis)
     moved = np.linalg.norm(offsets, axis=2).max(axis=1) > MOVED_MM
     if not (all_expressions or moved.any()):
         return
@@ -193,12 +193,10 @@ def _follow(made: bpy.types.Object, skin: bpy.types.Object) -> None:
 
 def _add_regions(skin: bpy.types.Object, model: FaceModel, neutral_mm: np.ndarray) -> None:
     """A vertex group per region, and what the material asks: where no photo looks, and how far light may scatter."""
-    for index, name in enumerate(model.region_names):
+    for name in model.region_names:
         group = skin.vertex_groups.new(name=name)
-        group.add(np.flatnonzero(model.region == index).tolist(), 1.0, "REPLACE")
-    inside = np.zeros(len(model.region), bool)
-    if SOCKET_REGION in model.region_names:
-        inside = model.region == model.region_names.index(SOCKET_REGION)
+        group.add(np.flatnonzero(model.in_region(name)).tolist(), 1.0, "REPLACE")
+    inside = model.in_region(SOCKET_REGION)
     away, _ = cKDTree(neutral_mm[inside]).query(neutral_mm)
     for name, values in ((SOCKET_ATTRIBUTE, inside), (SCATTER_ATTRIBUTE, np.minimum(away / _SCATTER_FREE_MM, 1))):
         attribute = skin.data.attributes.new(name, "FLOAT", "POINT")

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import bpy
 
-from ..core.assets.user import FAN_WEIGHTS
+from ..core.assets.user import USER_ASSETS
 from ..core.face_model.store import BrokenModel, list_models
-from ..layout_text import draw_text, megabytes
+from ..layout_text import draw_text
 from ..names import (
-    OP_DOWNLOAD_FAN,
+    OP_DOWNLOAD,
     OP_IMPORT_MODEL,
-    OP_INSTALL_FAN,
+    OP_INSTALL,
     OP_REMOVE,
     STATE_PROPERTY,
 )
-from .assets import MESH_LICENCE, broken_texts, builtin_texts, fan_state, fan_text, model_texts
+from .assets import MESH_LICENCE, asset_state, asset_texts, broken_texts, builtin_texts, model_texts
 from .progress import draw_progress
 
 _MARGIN_PX = 80
@@ -63,14 +63,14 @@ def _draw_models(column: bpy.types.UILayout, assets: Path, width: float) -> None
 def _draw_landmarkers(column: bpy.types.UILayout, assets: Path, width: float) -> None:
     column.label(text="Landmarkers", icon="TRACKER")
     _draw_entry(column, "Face Mesh (built-in)", (MESH_LICENCE,), width)
-    state = fan_state(assets)
-    texts = (fan_text(state), megabytes(FAN_WEIGHTS.size), FAN_WEIGHTS.licence)
-    row = _draw_entry(column, "FAN", texts, width)
-    if state.path is None:
-        row.operator(OP_DOWNLOAD_FAN, text="Download…")
-        row.operator(OP_INSTALL_FAN, text="Install…")
-    if state.is_own or state.arrived:
-        row.operator(OP_REMOVE).asset = FAN_WEIGHTS.name
+    for asset in USER_ASSETS:
+        state = asset_state(asset, assets)
+        row = _draw_entry(column, asset.title, asset_texts(asset, state), width)
+        if state.path is None:
+            row.operator(OP_DOWNLOAD, text="Download…").asset = asset.id
+            row.operator(OP_INSTALL, text="Install…").asset = asset.id
+        if state.is_own or state.arrived:
+            row.operator(OP_REMOVE).asset = asset.id
 
 
 def _draw_entry(

@@ -110,7 +110,7 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, core
     truth = portrait.head.albedo[rows]
     shading = at_pixels(portrait.shading, places)
     colour = at_pixels(to_linear(found.photo), found.perspective.project(found.vertices[rows]))
-    normals = vertex_normals(found.vertices[: model.skin.stop], model.skin.triangles())[rows]
+    normals = vertex_normals(model.skin.of(found.vertices), model.skin.triangles())[rows]
     mean = core.basis.albedo(np.zeros(len(core.basis.modes), np.float32))[rows]
     plain, plain_shading = plain_light(colour, normals, mean)
     albedo = {

@@ -75,7 +75,7 @@ def portrait(path: Path, core: Models) -> tuple[list[EyeSample], list[float]]:
     size = photo.pixels.shape[1::-1]
     how = {"reading": reading, "expression": Settings().expression, "focal_px": photo.focal_px}
     fit = fit_proxy(face, size, core.model, core.calibration, **how)
-    triangles = np.concatenate([part.triangles() + part.start for part in core.model.solid_parts])
+    triangles = core.model.solid_triangles()
     position = fit.perspective.position()
     transfer = light_transfer(fit.vertices, triangles, core.model.skin.stop, position, core.gloss, 3)
     above = prior_direction_of(fit.perspective.rotation)

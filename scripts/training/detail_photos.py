@@ -139,7 +139,7 @@ def open_studio() -> Studio:
     weights = atlas.raster.interpolation(atlas.triangles, model.skin.stop, slice(y0, y1))
     inside = np.nonzero(atlas.covered[y0:y1])[1]
     uv = np.full((len(model.mean), 2), -1e6)
-    uv[: model.skin.stop] = (model.skin.vertex_uv() * [1, -1] + [0, 1]) * SIDE - [x0, y0]
+    uv[model.skin.rows] = (model.skin.vertex_uv() * [1, -1] + [0, 1]) * SIDE - [x0, y0]
     return Studio(
         model=model, painter=make_painter(model), landmarker=MeshLandmarker.load(), calibration=load_calibration(),
         atlas=atlas, basis=load_basis(model), gloss=skin_gloss(model), space=make_detail_space(model),
@@ -238,7 +238,7 @@ def true_relief(
     studio: Studio, fit: ProxyFit, relief: np.ndarray, seen: Seen
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Medium and fine relief where the fit sees them, and (H, W) where it sees skin of the right place."""
-    at = _map(studio, fit.perspective.project(fit.vertices[: studio.model.skin.stop]).astype(np.float32), -1e4)
+    at = _map(studio, fit.perspective.project(studio.model.skin.of(fit.vertices)).astype(np.float32), -1e4)
     at -= np.float32(0.5)
     true = cv2.remap(seen.uv, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(-1e6, -1e6))
     rows, columns = np.mgrid[0 : true.shape[0], 0 : true.shape[1]]
@@ -263,7 +263,7 @@ def _light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera,
     Columns of the fields, for each lamp: cosine; its change by a slope to the right and down; the same three of the
     half vector between lamp and view. Then the sky's: share of it, its changes, and how open the place is.
     """
-    skin = vertices[: studio.model.skin.stop].astype(np.float64)
+    skin = studio.model.skin.of(vertices).astype(np.float64)
     normals = vertex_normals(skin, studio.atlas.triangles)
     perturbed_normals = _perturbed_normals(skin, studio)
     view = camera.position() - skin
@@ -400,9 +400,7 @@ def _expose(
     colours = np.zeros((len(painter.rest), 3), np.float32)
     colours[: len(skin_colour)] = skin_colour
     hair = skin_colour.mean(axis=0) * rng.uniform(0.1, 1.0)
-    colours[: len(skin_colour)][studio.model.region == studio.model.region_names.index("scalp")] *= (
-        hair / skin_colour.mean(axis=0)
-    )
+    colours[: len(skin_colour)][studio.model.in_region("scalp")] *= hair / skin_colour.mean(axis=0)
     picture = np.empty((height * width, 3), np.float32)
     picture[:] = (rng.uniform(0, 0.8) * (1 + rng.normal(size=3) * 0.1)).clip(0)
     seen_colours = interpolate(hits, painter.triangles, colours)

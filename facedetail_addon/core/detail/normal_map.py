@@ -95,7 +95,7 @@ def _encoded(slope_t: np.ndarray, slope_b: np.ndarray) -> np.ndarray:
 def _vertex_steps(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
     """(V_skin, 3) float32 mm per unit of UV, as :func:`texel_size_mm`: means of the triangles around each vertex."""
     triangles = model.skin.triangles()
-    corners = vertices[triangles].astype(np.float64)
+    corners = model.skin.of(vertices)[triangles].astype(np.float64)
     along_u, along_v = uv_derivatives(corners, model.skin.uv[model.skin.uv_triangles()])
     step_u = np.linalg.norm(along_u, axis=1)
     along_t = (along_u * along_v).sum(axis=1) / step_u

@@ -52,17 +52,15 @@ class DetailSpace:
 
 def make_detail_space(model: FaceModel) -> DetailSpace:
     """The space of one face model."""
-    rest = model.mean[: model.skin.stop]
-    names = model.region_names
-    is_face = np.isin(model.region, [names.index(name) for name in FACE if name in names])
+    rest = model.skin.of(model.mean)
+    is_face = model.in_region(*FACE)
     away, _ = cKDTree(rest[is_face]).query(rest)
     allowed = is_face.astype(np.float32)
     for name, reach in _BEYOND_MM.items():
-        if name in names:
-            rows = model.region == names.index(name)
-            allowed[rows] = 1 - smoothstep(away[rows], 0, reach)
-    if _SOCKET in names:
-        inside = model.region == names.index(_SOCKET)
+        rows = model.in_region(name)
+        allowed[rows] = 1 - smoothstep(away[rows], 0, reach)
+    inside = model.in_region(_SOCKET)
+    if inside.any():
         near, _ = cKDTree(rest[inside]).query(rest)
         allowed *= smoothstep(near, *_OPENING_MM)
     allowed *= smoothstep(_from_line_between_lips(model), *_LIPS_MM)
@@ -90,7 +88,7 @@ def _from_lines(model: FaceModel, steps: int, *lines: np.ndarray) -> np.ndarray:
     """(V_skin,) mm on the mean head from the nearest of lines through (N, 3) points, so many steps between two."""
     share = np.linspace(0, 1, steps + 1)[:, None, None]
     points = [line[:-1] * (1 - share) + line[1:] * share for line in lines]
-    away, _ = cKDTree(np.concatenate(points, axis=1).reshape(-1, 3)).query(model.mean[: model.skin.stop])
+    away, _ = cKDTree(np.concatenate(points, axis=1).reshape(-1, 3)).query(model.skin.of(model.mean))
     return away
 
 

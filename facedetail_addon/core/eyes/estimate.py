@@ -48,7 +48,7 @@ def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
 
 def notices(eyes: EyeLook, model: FaceModel, monochrome: bool) -> tuple[Notice, ...]:
     """A notice with code ``eye_colour`` where a head with eyes got a usual brown."""
-    if eyes.confidence > 0 or monochrome or not any(part.name.startswith("eye") for part in model.parts):
+    if eyes.confidence > 0 or monochrome or not model.eyes:
         return ()
     message = "The irises are too small, closed or covered by glare; their colour is a usual brown."
     return (Notice("eye_colour", message),)

@@ -61,7 +61,7 @@ def head_box(reconstruction: Reconstruction, model: FaceModel) -> tuple[float, f
     """x0, y0, x1, y1 in photo px around the head without the neck, with a margin, as far as the photo reaches."""
     height, width = reconstruction.maps["photo"].shape[:2]
     pose = reconstruction.record.pose
-    px = pose.perspective.project(pose.vertices[: model.skin.stop][_head_mask(model)])
+    px = pose.perspective.project(model.skin.of(pose.vertices)[_head_mask(model)])
     low, high = px.min(axis=0), px.max(axis=0)
     margin = _MARGIN * (high - low).max()
     low, high = (low - margin).clip(0, (width, height)), (high + margin).clip(0, (width, height))
@@ -72,8 +72,7 @@ def head_box(reconstruction: Reconstruction, model: FaceModel) -> tuple[float, f
 
 def _head_mask(model: FaceModel) -> np.ndarray:
     """(V_skin,) bool: without neck and sockets; everything where the model knows of nothing else."""
-    names = [name for name in ("neck", "socket") if name in model.region_names]
-    outside = np.isin(model.region, [model.region_names.index(name) for name in names])
+    outside = model.in_region("neck", "socket")
     return ~outside if not outside.all() else ~np.zeros_like(outside)
 
 

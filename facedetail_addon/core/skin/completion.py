@@ -89,12 +89,12 @@ def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
     Args:
         known: (V_skin,) of the basis. atlas: of the model.
     """
-    unknown = np.flatnonzero((known < 0.5) & ~_region(model, "socket"))
+    unknown = np.flatnonzero((known < 0.5) & ~model.in_region("socket"))
     if len(unknown) == 0:
         return known
     # Nostrils and the lips' inner sides are not known either: the border is that of the largest area.
     _, labels = connected_components(atlas.laplacian[unknown][:, unknown])
-    rest = model.mean[: model.skin.stop]
+    rest = model.skin.of(model.mean)
     outside = rest[unknown[labels == np.bincount(labels).argmax()]]
     return known * smoothstep(cKDTree(outside).query(rest)[0], *_BORDER_MM).astype(np.float32)
 
@@ -111,8 +111,8 @@ def _colour_prior(
     Returns:
         (V, 3) float32 colours; (V,) float32 mm how far other colours reach against them; (V,) float32 share of hair.
     """
-    rest = model.mean[: model.skin.stop]
-    inside = {name: _region(model, name) for name in ("scalp", "neck", "ears", "socket")}
+    rest = model.skin.of(model.mean)
+    inside = {name: model.in_region(name) for name in ("scalp", "neck", "ears", "socket")}
     face = ~np.logical_or.reduce(list(inside.values()))
     typical = face & (known > 0.5)
     fallback = np.median(skin[typical], axis=0) if typical.any() else np.median(skin, axis=0)
@@ -135,11 +135,6 @@ def _colour_prior(
         deep = smoothstep(distance, *_DEEP_MM)
         reach[socket] = deep + (1 - deep) * FAR_MM
     return prior.astype(np.float32), reach, share
-
-
-def _region(model: FaceModel, name: str) -> np.ndarray:
-    names = model.region_names
-    return model.region == names.index(name) if name in names else np.zeros(len(model.region), bool)
 
 
 def _log_ratio(values: np.ndarray, to: np.ndarray) -> np.ndarray:

@@ -31,9 +31,9 @@ _BORDER_MM = 5.0  # over which regions go into each other
 def skin_gloss(model: FaceModel) -> SkinGloss:
     """Roughness and specular level of every skin vertex, smooth across the borders of regions."""
     values = np.tile(np.float32(_DEFAULT), (model.skin.stop, 1))
-    for number, name in enumerate(model.region_names):
-        values[model.region == number] = _REGIONS.get(name, _DEFAULT)
-    rest, triangles = model.mean[: model.skin.stop], model.skin.triangles()
+    for name in model.region_names:
+        values[model.in_region(name)] = _REGIONS.get(name, _DEFAULT)
+    rest, triangles = model.skin.of(model.mean), model.skin.triangles()
     laplacian, areas = mesh_laplacian(rest, triangles), vertex_areas(rest, triangles)
     smooth = smooth_field(laplacian, areas, values, np.ones(len(values)), _BORDER_MM)
     return SkinGloss(smooth[:, 0], smooth[:, 1])

@@ -19,7 +19,7 @@ _CANDIDATES = 2  # nearest vertices whose triangles are tried
 def make_atlas(model: FaceModel, resolution: int) -> Atlas:
     """The canonical UV of a model with R = ``resolution`` texels per side (half a second at 2048)."""
     triangles = model.skin.triangles()
-    rest = model.mean[: model.skin.stop]
+    rest = model.skin.of(model.mean)
     return Atlas(
         raster=rasterise_uv(model.skin, resolution),
         triangles=triangles,

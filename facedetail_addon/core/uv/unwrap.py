@@ -69,7 +69,7 @@ def unwrap(photo: np.ndarray, fit: PoseFit, model: FaceModel, atlas: Atlas) -> U
     Args:
         photo: (H, W, 3) uint8 sRGB. fit: the posed head and its camera. model: of the fit. atlas: of the model.
     """
-    posed = fit.vertices[: model.skin.stop]
+    posed = model.skin.of(fit.vertices)
     normals = vertex_normals(posed, atlas.triangles)
     is_skin = _is_skin(model)
     mirror = atlas.mirror
@@ -110,9 +110,7 @@ def _texels(projection: _Projection, source: _Photo, view: SkinView) -> tuple[np
 
 def _is_skin(model: FaceModel) -> np.ndarray:
     """(V_skin, 1) float32: 0 inside mouth and eye sockets, else 1."""
-    if "socket" not in model.region_names:
-        return np.ones((len(model.region), 1), np.float32)
-    return (model.region != model.region_names.index("socket")).astype(np.float32)[:, None]
+    return (~model.in_region("socket")).astype(np.float32)[:, None]
 
 
 def _project(points: np.ndarray, normals: np.ndarray, is_skin: np.ndarray, camera: PerspectiveCamera) -> _Projection:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..face_model.model import FaceModel, split_quads
+from ..face_model.model import FaceModel
 from ..geometry.camera import PerspectiveCamera
 from ..image import sample, smoothstep
 from ..rendering.primary_rays import interpolate, trace_image
@@ -85,12 +85,12 @@ def view_skin(photo: np.ndarray, vertices: np.ndarray, camera: PerspectiveCamera
         photo: (H, W, 3) uint8. vertices: (V, 3) mm, posed. camera: of the photo.
     """
     height, width = photo.shape[:2]
-    skin = vertices[: model.skin.stop]
+    skin = model.skin.of(vertices)
     box = _head_box(skin, camera, (width, height))
     photo_pixel_mm = max(float(np.median(skin @ camera.rotation[2] + camera.translation[2])) / camera.focal_px, 1e-3)
     scale = min(_GRID / max(box[2] - box[0], box[3] - box[1]), photo_pixel_mm / _FINEST_MM)
     size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale)))
-    triangles = np.concatenate([split_quads(part.faces) + part.start for part in model.solid_parts])
+    triangles = model.solid_triangles()
     hits = trace_image(vertices, triangles, camera, size, box)
     hit = (hits.triangle >= 0).reshape(size[1], size[0])
     points = interpolate(hits, triangles, vertices)
@@ -124,9 +124,7 @@ def _triangle_regions(model: FaceModel) -> np.ndarray:
         triangles = part.triangles()
         if part.name == "skin":
             region = model.region[triangles[:, 0]].astype(np.int16)
-            if "socket" in model.region_names:
-                socket = model.region_names.index("socket")
-                region[(model.region[triangles] == socket).any(axis=1)] = _OTHER
+            region[model.in_region("socket")[triangles].any(axis=1)] = _OTHER
             out.append(region)
         else:
             out.append(np.full(len(triangles), _OTHER, np.int16))

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from .model import FaceModel, MeshPart
+from ..face_model.eyeball import FULL_GAZE_DEG, eye_centre
+from ..face_model.model import FaceModel
 
-# How far an eye turns at weight 1 of an eyeLook expression.
-FULL_GAZE_DEG = 30.0
 _STILL_MM = 0.01
 
 
@@ -24,41 +23,20 @@ def gaze_axes(side: str) -> dict[str, np.ndarray]:
     }
 
 
-def eye_centre(eye: np.ndarray) -> np.ndarray:
-    """(3,) about which an eyeball of (N, 3) vertices turns."""
-    return (eye.min(0) + eye.max(0)) / 2
-
-
-def pupil_vertex(part: MeshPart, eye: np.ndarray) -> int:
-    """The vertex in the middle of the pupil: in front, with UV (0.5, 0.5).
-
-    Args:
-        part: an eye. eye: (N, 3) its vertices, facing +Z more than back.
-    """
-    corners = part.faces[:, :3].ravel()
-    distance = np.linalg.norm(part.uv[part.face_uv[:, :3].ravel()] - 0.5, axis=1)
-    front = eye[corners, 2] > eye[:, 2].mean()
-    return int(corners[np.where(front, distance, np.inf).argmin()])
-
-
 def with_gaze_motion(model: FaceModel) -> FaceModel:
-    """The model with eyeballs that turn by :data:`FULL_GAZE_DEG` at weight 1 of each eyeLook expression.
+    """The model with eyeballs that turn by :data:`~.eyeball.FULL_GAZE_DEG` at weight 1 of each eyeLook expression.
 
     Modes that already move their eyeball stay as they are, so a second call changes nothing. The motion is linear in
     the weight, as all modes are: half way the eyeball is smaller by a few per cent.
     """
     basis = model.expression_basis.copy()
-    for side in ("Left", "Right"):
-        names = [part.name for part in model.parts]
-        if f"eye_{side.lower()}" not in names:
-            continue
-        part = model.part(f"eye_{side.lower()}")
-        eye = model.mean[part.start : part.stop].astype(np.float64)
+    for side, part in model.eyes.items():
+        eye = part.of(model.mean).astype(np.float64)
         center = eye_centre(eye)
-        for name, axis in gaze_axes(side).items():
+        for name, axis in gaze_axes(side.capitalize()).items():
             if name not in model.expression_names:
                 continue
-            mode = basis[model.expression_names.index(name), part.start : part.stop]
+            mode = part.of(basis[model.expression_names.index(name)])
             if np.abs(mode).max() < _STILL_MM:
                 turn = Rotation.from_rotvec(np.radians(FULL_GAZE_DEG) * axis).as_matrix()
                 mode[:] = (eye - center) @ (turn - np.eye(3)).T
