@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..settings import AUTO_FIT, BUILTIN, FAN_LANDMARKER, NO_DETAIL, SPARSE_FIT, Settings
 from .assets.user import landmarker_folders
 from .detail.inputs import detail_inputs
 from .detail.normal_map import flat_detail
@@ -17,14 +18,14 @@ from .detail.resolvable_size import resolvable_size
 from .detail.space import DetailSpace, make_detail_space
 from .detail.synthesis import DetailNet, load_detail_net, make_detail
 from .detail.synthesis import notices as detail_notices
-from .detail.types import COMPACT, DETAIL_MODES, NO_DETAIL, DetailMaps
+from .detail.types import DetailMaps
 from .errors import NoFaceError
 from .eyes.estimate import estimate_eyes
 from .eyes.estimate import notices as eye_notices
 from .eyes.sampling import EyeSample, sample_eye
 from .face_model.calibration import LandmarkCalibration
 from .face_model.eyeball import fit_eyeball, seen_front
-from .face_model.library import BUILTIN, installed, load_named_calibration, load_named_model, named_dictionary
+from .face_model.library import installed, load_named_calibration, load_named_model, named_dictionary
 from .face_model.model import FaceModel, PointEmbedding, split_quads
 from .face_model.outline import mesh_offset, outline_paths
 from .fit.dense import ROUGH_FIT, fit_proxy
@@ -39,7 +40,7 @@ from .model_import.install import match_again
 from .notices import Notice
 from .observe.expression.reader import ExpressionReader
 from .observe.expression.reader import notices as expression_notices
-from .observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES, ExpressionPrior
+from .observe.expression.types import ExpressionPrior
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker, notices
 from .observe.landmarks.mesh_points import EYES
@@ -54,54 +55,6 @@ from .skin.types import AlbedoBasis, SkinGloss
 from .uv.atlas import make_atlas
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
-
-RESOLUTIONS = (512, 1024, 2048, 4096)
-MESH_LANDMARKER, FAN_LANDMARKER = LANDMARKERS = ("mesh", "fan")
-AUTO_FIT, DENSE_FIT, SPARSE_FIT = FITS = ("auto", "dense", "sparse")
-MOST_BANDS = 9
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What to do with a photo.
-
-    Attributes:
-        face_model: ``"builtin"``, or the id of an installed face model.
-        landmarker: what finds the 68 landmarks of the sparse fit, ``"mesh"`` or ``"fan"``.
-        fit: ``"dense"`` takes the face mesh's 478 points and what was measured of them; ``"sparse"`` the 68 points and
-            the method of Chen et al. (section 3.1), with a model's own expression modes where it has some; ``"auto"``
-            is sparse for FAN's points, else dense, which came nearer to the truth with every model.
-        resolution: side of the texture in texels, one of 512, 1024, 2048, 4096.
-        face: which face, counted from 0 by size; None: the largest.
-        expression: what the expression is taken from, one of ``EXPRESSION_SOURCES``.
-        light_bands: bands of spherical harmonics of the light, 3 (as in the paper) to 9.
-        detail: what makes the relief of the skin, one of ``DETAIL_MODES``.
-    """
-
-    face_model: str = BUILTIN
-    landmarker: str = MESH_LANDMARKER
-    fit: str = AUTO_FIT
-    resolution: int = 2048
-    face: int | None = None
-    expression: str = DEFAULT_EXPRESSION_SOURCE
-    light_bands: int = 3
-    detail: str = COMPACT
-
-    def __post_init__(self):
-        if self.landmarker not in LANDMARKERS:
-            raise ValueError(f"landmarker must be one of {LANDMARKERS}, not {self.landmarker!r}")
-        if self.fit not in FITS:
-            raise ValueError(f"fit must be one of {FITS}, not {self.fit!r}")
-        if self.resolution not in RESOLUTIONS:
-            raise ValueError(f"resolution must be one of {RESOLUTIONS}, not {self.resolution!r}")
-        if self.face is not None and self.face < 0:
-            raise ValueError(f"face counts from 0, not {self.face!r}")
-        if self.expression not in EXPRESSION_SOURCES:
-            raise ValueError(f"expression must be one of {EXPRESSION_SOURCES}, not {self.expression!r}")
-        if not 3 <= self.light_bands <= MOST_BANDS:
-            raise ValueError(f"light_bands must be 3 to {MOST_BANDS}, not {self.light_bands!r}")
-        if self.detail not in DETAIL_MODES:
-            raise ValueError(f"detail must be one of {DETAIL_MODES}, not {self.detail!r}")
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
 from facedetail_addon.core.detail.resolvable_size import resolvable_size
 from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import load_detail_net
-from facedetail_addon.core.detail.types import NO_DETAIL
 from facedetail_addon.core.errors import NoFaceError, PhotoError
 from facedetail_addon.core.fit.types import ProxyFit
 from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
-from facedetail_addon.core.pipeline import Models, Settings, reconstruct
+from facedetail_addon.core.pipeline import Models, reconstruct
 from facedetail_addon.core.rendering.transfer import light_transfer
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.unwrap import unwrap
+from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.benchmark.detail_measure import Amplitude, Explained, amplitude, beyond, explained
 from scripts.benchmark.detail_pictures import write_photo
 

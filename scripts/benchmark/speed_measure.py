@@ -22,6 +22,7 @@ from facedetail_addon.core.result.files import read_record  # noqa: E402
 from facedetail_addon.jobs.job import Job, Loaded, import_job, load_result, reconstruct_job  # noqa: E402
 from facedetail_addon.jobs.runner import Worker, site_directories  # noqa: E402
 from facedetail_addon.jobs.tasks import SAVING  # noqa: E402
+from facedetail_addon.settings import Settings  # noqa: E402
 
 _TICK_S = 0.005
 _REDOS = 3
@@ -40,7 +41,7 @@ def photo(photo: Path, output: Path, resolution: int, sheet: bool) -> dict[str, 
 
         worker = WorkOperator.worker
         begun = time.perf_counter()
-        job = reconstruct_job(worker, photo, output, output / "assets", resolution=resolution)
+        job = reconstruct_job(worker, photo, output, output / "assets", Settings(resolution=resolution))
         found, gap, saving_s = _watched(job)
         stages = read_record(output / photo.stem).stage_seconds
         figures = {

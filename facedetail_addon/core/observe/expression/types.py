@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+from ....settings import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS  # noqa: F401  words of this stage
 
-PRIOR_AND_LANDMARKS, PRIOR, LANDMARKS = "prior+landmarks", "prior", "landmarks"
-EXPRESSION_SOURCES = (PRIOR_AND_LANDMARKS, PRIOR, LANDMARKS)
-DEFAULT_EXPRESSION_SOURCE = PRIOR_AND_LANDMARKS
+EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
 @dataclass(frozen=True)
