@@ -75,7 +75,3 @@ STRENGTH_NODE = "Strength"
 PHOTO_FILTER = "*.jpg;*.jpeg;*.png;*.tif;*.tiff;*.webp;*.avif;*.jp2;*.bmp;*.tga;*.psd;*.ppm;*.gif"
 MODEL_FILTER = "*.h5;*.mat;*.npz;generic_neutral_mesh.obj"
 WEIGHTS_FILTER = "*.tar;*.pth"
-QUALITIES = {512: "Smallest", 1024: "Draft", 2048: "Standard", 4096: "Fine"}
-"""Names of the texture's sides, for artists."""
-RESOLUTIONS = tuple(QUALITIES)
-DEFAULT_RESOLUTION = 2048

@@ -7,66 +7,21 @@ from pathlib import Path
 
 import bpy
 
-from .core.face_model.library import BUILTIN
 from .core.face_model.store import installed_models
-from .core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
-from .names import (
-    ADAPTIVE,
-    DEFAULT_RESOLUTION,
-    DISPLACE,
-    NORMAL_MAP,
-    QUALITIES,
-    RELIEF_PROPERTY,
-    SETTINGS_PROPERTY,
-    STATE_PROPERTY,
-)
+from .names import ADAPTIVE, DISPLACE, NORMAL_MAP, RELIEF_PROPERTY, SETTINGS_PROPERTY, STATE_PROPERTY
 from .operators.faces import found_faces, look_for_faces
+from .operators.options import with_options
 from .preferences import chosen_assets_directory
 from .scene.adaptive import adaptive_is_on
 from .scene.displacement import Relief, relief_skin, set_relief
+from .settings import BUILTIN, MAX_RELIEF_STRENGTH, PANEL
 from .ui.photo import thumbnail
 
-_MAX_STRENGTH, _MAX_LEVEL = 2.0, 5
+_MAX_LEVEL = 5
 _EASY_LEVEL_VIEWS, _EASY_LEVEL_RENDERS = 3, 4
 """Dragging stops here: at 5 the built-in head has 20 million quads, which many machines cannot hold. Typing goes on."""
 _NOT_ANIMATABLE: set[str] = set()
 """Options without ANIMATABLE: playback calls no update function, so a keyframe would move the slider alone."""
-
-
-def face_model_property() -> object:
-    """The face model by its name, so that a file remembers one that is not installed here."""
-    return bpy.props.StringProperty(
-        name="Face Model",
-        description="The built-in face model, or the id of one that was imported in the preferences",
-        default=BUILTIN,
-    )
-
-
-def landmarker_property() -> object:
-    """What finds the landmarks, named as on the command line."""
-    return bpy.props.EnumProperty(
-        name="Landmarks",
-        description="What finds the landmarks of a face",
-        items=[
-            ("mesh", "Face Mesh", "Built in: 478 points"),
-            ("fan", "FAN", "68 points by the network FAN, whose weights are installed in the preferences"),
-        ],
-        default="mesh",
-    )
-
-
-def fit_property() -> object:
-    """How the head is fitted, named as on the command line."""
-    return bpy.props.EnumProperty(
-        name="Fit",
-        description="What the head is fitted to",
-        items=[
-            ("auto", "Automatic", "Sparse for FAN's points, else dense, which comes nearer to the truth"),
-            ("dense", "Dense", "All 478 points of the face mesh, and what was measured of them"),
-            ("sparse", "Sparse", "68 points, and an imported face model's own expressions where it has some"),
-        ],
-        default="auto",
-    )
 
 
 def _model_items(settings: "FaceDetailSettings", context: bpy.types.Context) -> tuple[tuple, ...]:
@@ -97,85 +52,6 @@ def _shown_model(settings: "FaceDetailSettings") -> int:
 def _choose_model(settings: "FaceDetailSettings", number: int) -> None:
     items = _model_items(settings, bpy.context)
     settings.face_model = next(item[0] for item in items if item[-1] == number)
-
-
-def expression_property() -> object:
-    """What the expression is taken from, named as on the command line."""
-    return bpy.props.EnumProperty(
-        name="Expression",
-        description="What the head's expression is taken from",
-        items=[
-            (
-                PRIOR_AND_LANDMARKS,
-                "Photo and Landmarks",
-                "The look of the whole face, refined by its landmarks: cheeks and folds, lips, lids and brows",
-            ),
-            (PRIOR, "Photo", "The look of the whole face alone: the expression of the known faces most like it"),
-            (LANDMARKS, "Landmarks", "The landmarks alone: lips, lids and brows; cheeks and folds only follow them"),
-        ],
-        default=DEFAULT_EXPRESSION_SOURCE,
-    )
-
-
-def resolution_property() -> object:
-    """The side of the texture; the panel offers all but the smallest, by their names."""
-    return bpy.props.EnumProperty(
-        name="Quality",
-        description="How fine the texture is; finer takes longer",
-        items=[(str(side), name, f"A texture of {side} × {side} pixels") for side, name in QUALITIES.items()],
-        default=str(DEFAULT_RESOLUTION),
-    )
-
-
-def face_property(options: frozenset[str] = frozenset(("ANIMATABLE",))) -> object:
-    """Which face, as the command line counts them."""
-    return bpy.props.IntProperty(
-        name="Face",
-        description="Which face of the photo: 1 is the largest, 2 the next; 0 takes the largest",
-        default=0,
-        min=0,
-        soft_max=10,
-        options=set(options),
-    )
-
-
-def use_camera_property() -> object:
-    """Whether the photo's view becomes the scene's."""
-    return bpy.props.BoolProperty(
-        name="Photo's Camera",
-        description="Make the photo's camera the scene's, and the photo's size the size of renders",
-        default=True,
-    )
-
-
-def use_light_property() -> object:
-    """Whether the photo's light becomes the scene's."""
-    return bpy.props.BoolProperty(
-        name="Photo's Light",
-        description="Make the photo's light the scene's world, and show plain colours, so that renders match the photo",
-        default=True,
-    )
-
-
-def use_sun_property() -> object:
-    """Whether the strongest direction of the light is a lamp."""
-    return bpy.props.BoolProperty(
-        name="Sun",
-        description="Make the strongest direction of the photo's light a sun lamp, for crisp shadows",
-        default=False,
-    )
-
-
-def relief_strength_property() -> object:
-    """With how much relief a new head begins; its slider goes on from there."""
-    return bpy.props.FloatProperty(
-        name="Relief Strength",
-        description="Of wrinkles and pores: 1 as found in the photo, 0 none",
-        default=1.0,
-        min=0.0,
-        max=_MAX_STRENGTH,
-        options={"SKIP_SAVE"},
-    )
 
 
 def _photo_is_chosen(settings: "FaceDetailSettings", context: bpy.types.Context) -> None:
@@ -221,13 +97,13 @@ def _choose_face(settings: "FaceDetailSettings", number: int) -> None:
     settings.face = number
 
 
+@with_options(PANEL)
 class FaceDetailSettings(bpy.types.PropertyGroup):
-    """The artist's choices, saved with the scene."""
+    """The artist's choices, saved with the scene: the options, and the photo with menus for face model and face."""
 
     photo: bpy.props.StringProperty(
         name="Photo", description="Photo with a face", subtype="FILE_PATH", update=_photo_is_chosen
     )
-    face_model: face_model_property()
     face_model_menu: bpy.props.EnumProperty(
         name="Face Model",
         description="The face model that is fitted to the photo; more can be imported in the preferences",
@@ -235,11 +111,6 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
         get=_shown_model,
         set=_choose_model,
     )
-    landmarker: landmarker_property()
-    fit: fit_property()
-    expression: expression_property()
-    resolution: resolution_property()
-    face: face_property()
     face_picture: bpy.props.EnumProperty(
         name="Face",
         description="Which face of the photo; click to choose another",
@@ -247,9 +118,6 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
         get=_shown_face,
         set=_choose_face,
     )
-    use_camera: use_camera_property()
-    use_light: use_light_property()
-    use_sun: use_sun_property()
 
 
 def _show_relief(settings: "FaceDetailRelief", context: bpy.types.Context) -> None:
@@ -263,7 +131,7 @@ def _strength_property(name: str, description: str) -> object:
         description=description,
         default=1.0,
         min=0.0,
-        max=_MAX_STRENGTH,
+        max=MAX_RELIEF_STRENGTH,
         options=_NOT_ANIMATABLE,
         update=_show_relief,
     )

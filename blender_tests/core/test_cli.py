@@ -17,9 +17,10 @@ from PIL import Image
 import facedetail_addon
 from facedetail_addon.cli import main as cli
 from facedetail_addon.cli.terminal import ProgressLine, write_line
-from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, PRIOR
+from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE
 from facedetail_addon.core.result.files import read_result
 from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.settings import PRIOR
 
 PACKAGE = Path(facedetail_addon.__file__).parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"

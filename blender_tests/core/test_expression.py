@@ -22,15 +22,10 @@ from facedetail_addon.core.observe.expression.dictionary import (
     save_dictionary,
 )
 from facedetail_addon.core.observe.expression.reader import UNLIKE, ExpressionReader, notices
-from facedetail_addon.core.observe.expression.types import (
-    EXPRESSION_SOURCES,
-    LANDMARKS,
-    PRIOR,
-    PRIOR_AND_LANDMARKS,
-    ExpressionPrior,
-)
+from facedetail_addon.core.observe.expression.types import ExpressionPrior
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.settings import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from scripts.training.synthetic_heads import PoseRange, make_painter, render_head, sample_head
 
 SIZE = 320

@@ -9,13 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from facedetail_addon.core.fit.types import ProxyFit
 from facedetail_addon.core.geometry.camera import AffineCamera
-from facedetail_addon.core.observe.expression.types import (
-    LANDMARKS,
-    PRIOR,
-    PRIOR_AND_LANDMARKS,
-    Emotion,
-    ExpressionPrior,
-)
+from facedetail_addon.core.observe.expression.types import Emotion, ExpressionPrior
+from facedetail_addon.settings import LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from scripts.benchmark.expression import AREAS, report_heads, report_pairs
 from scripts.benchmark.expression_measure import (
     NEUTRAL,

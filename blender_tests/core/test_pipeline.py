@@ -11,10 +11,10 @@ from PIL import Image
 from skimage import data
 
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
-from facedetail_addon.core.observe.expression.types import EXPRESSION_SOURCES, PRIOR
 from facedetail_addon.core.pipeline import Models, Settings, reconstruct
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.settings import EXPRESSION_SOURCES, PRIOR
 
 SMALL = Settings(resolution=512)
 

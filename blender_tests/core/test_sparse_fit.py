@@ -16,14 +16,9 @@ from facedetail_addon.core.fit.native_expressions import BlendshapeMapping
 from facedetail_addon.core.fit.points import silhouette_choice
 from facedetail_addon.core.fit.sparse import DEFAULT_SETTINGS, ROUGH_FIT
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.observe.expression.types import (
-    EMOTIONS,
-    PRIOR,
-    PRIOR_AND_LANDMARKS,
-    Emotion,
-    ExpressionPrior,
-)
+from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.settings import PRIOR, PRIOR_AND_LANDMARKS
 
 SIZE = (512, 512)
 FOCAL = 1500.0

@@ -103,7 +103,8 @@ def test_choices_are_kept(blender, registered, astronaut, tmp_path):
 
 def test_choices_of_the_panel_are_those_of_the_operator(blender, registered):
     """The panel hands each of them over by name."""
-    from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
+    from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE
+    from facedetail_addon.settings import EXPRESSION_SOURCES
     from facedetail_addon.ui import panel
 
     settings = blender.context.scene.facedetail.bl_rna.properties

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..settings import AUTO_FIT, FAN_LANDMARKER, SPARSE_FIT, Settings
+from ..settings import AUTO_FIT, FAN_LANDMARKER, NO_DETAIL, SPARSE_FIT, Settings
 from .detail.space import DetailSpace, make_detail_space
 from .detail.synthesis import DetailNet, load_detail_net
-from .detail.types import NO_DETAIL
 from .face_model.calibration import LandmarkCalibration
 from .face_model.library import load_named_calibration, load_named_model, named_dictionary
 from .face_model.model import FaceModel, PointEmbedding

@@ -2,7 +2,6 @@
 """What the worker does for each kind of request. What needs torch is imported by the task that needs it."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -62,22 +61,20 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
     report("Loading the networks", 0.0)
     from ..core.models import Models
     from ..core.pipeline import reconstruct
-    from ..settings import Settings
 
-    settings = Settings(**{field.name: getattr(request, field.name) for field in fields(Settings)})
-    key = (
-        request.assets, settings.face_model, settings.landmarker, settings.fit, settings.resolution, settings.detail,
-    )  # fmt: skip
+    settings = request.settings
+    key = (request.assets, settings.loading_key())
     if key not in warm:
         warm.clear()
         match_if_outdated(settings.face_model, Path(request.assets), report)
         warm[key] = Models.load(settings, Path(request.assets))
-    model = warm[key].model
+    models = warm[key]
     reconstruction = reconstruct(
-        Path(request.photo), warm[key], settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
+        Path(request.photo), models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
     )
     report(SAVING, SHARE_RECONSTRUCTED)
-    return write_result(reconstruction, Path(request.output), model, also and also(reconstruction, model))
+    also_write = also and also(reconstruction, models.model)
+    return write_result(reconstruction, Path(request.output), models.model, also_write)
 
 
 def match_if_outdated(name: str, assets: Path, report: Report) -> None:
@@ -115,13 +112,13 @@ def _import_model(request: ImportModel, warm: dict, report: Report) -> Path:
 
 
 def _download(request: Download, warm: dict, report: Report) -> Path:
-    def told(done: int, size: int) -> None:
+    def progress(done: int, size: int) -> None:
         megabytes = f"{done / _BYTES_PER_MB:.0f} of {size / _BYTES_PER_MB:.0f} MB"
         report(f"Downloading {request.asset.title}: {megabytes}", done / size)
 
     # Cancelling ends this process; what has arrived stays, and the next download goes on from there.
     assets = Path(request.assets)
-    return download_user_asset(request.asset, assets, online=request.online, progress=told, cancelled=lambda: False)
+    return download_user_asset(request.asset, assets, online=request.online, progress=progress, cancelled=lambda: False)
 
 
 def _install_file(request: InstallFile, warm: dict, report: Report) -> Path:

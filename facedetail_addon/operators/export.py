@@ -8,17 +8,17 @@ import bpy
 from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import FaceDetailError
+from ..core.result.files import EXPORT_FILES
 from ..names import EXPORT_LABEL, OP_EXPORT
 from ..scene.export import export_head, head_collection
+from ..settings import SceneSettings, option_of
 from .work import refuse
 
+_CHOICES = option_of(SceneSettings, "export").choices
+_SUFFIXES = tuple(Path(EXPORT_FILES[choice.value]).suffix for choice in _CHOICES)
 _FORMATS = [
-    ("FBX", "FBX", "Expressions as shape keys, pictures inside: for game engines and other 3D programs"),
-    ("GLB", "glTF Binary", "Expressions as morph targets, pictures inside: for the web and game engines"),
-    ("USDZ", "USD", "Expressions as blend shapes, pictures inside: for film pipelines"),
-    ("OBJ", "OBJ", "The head as it is posed, without expressions; pictures beside it"),
+    (suffix[1:].upper(), choice.label, choice.description) for suffix, choice in zip(_SUFFIXES, _CHOICES, strict=True)
 ]
-_SUFFIXES = tuple(f".{name.lower()}" for name, _, _ in _FORMATS)
 
 
 class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):

@@ -4,29 +4,24 @@
 import bpy
 
 from ..layout_text import draw_text
-from ..names import (
-    IMPORT_LABEL,
-    LABEL,
-    OP_RECONSTRUCT,
-    PANEL_CATEGORY,
-    QUALITIES,
-    SETTINGS_PROPERTY,
-    STATE_PROPERTY,
-)
+from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
 from ..operators.faces import found_faces
 from ..preferences import chosen_assets_directory
 from ..properties import photo_path
+from ..settings import PANEL, SceneSettings, Settings, option_of, options
 from .assets import ChoiceNotes, choice_notes
 from .error import draw_error, preferences_button
 from .photo import draw_photo
 from .progress import draw_progress
 from .requirements import draw_worker_problem
 
-CHOICES = ("face_model", "landmarker", "fit", "expression", "resolution", "face", "use_camera", "use_light", "use_sun")
+_RESULT = tuple(option.name for option in options(Settings, PANEL))
+_SCENE = tuple(option.name for option in options(SceneSettings, PANEL))
+CHOICES = (*_RESULT, *_SCENE)
 """What the button hands to the operator."""
-_ADVANCED = ("landmarker", "fit", "expression", "face")
-_SCENE = ("use_camera", "use_light", "use_sun")
-_OFFERED = [str(side) for side in QUALITIES][1:]
+_OFFERED = [str(side) for side in option_of(Settings, "resolution").values[1:]]
+_ADVANCED = tuple(name for name in _RESULT if name not in ("face_model", "resolution"))
+"""All that have no place of their own."""
 _BUTTON_SCALE = 1.5
 _SCROLLBAR_PX = 60
 

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COMPACT, NO_DETAIL = DETAIL_MODES = ("compact", "none")
-"""What makes the relief: the small networks, or nothing (a smooth head)."""
-
 
 @dataclass(frozen=True)
 class DetailMaps:

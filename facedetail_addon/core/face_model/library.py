@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from ...settings import BUILTIN
 from ..assets.shipped import find_weights
 from ..errors import FaceModelError
 from .calibration import LandmarkCalibration, load_calibration
@@ -10,7 +11,6 @@ from .model import FaceModel
 from .model_file import load_face_model
 from .store import CALIBRATION_FILE, DICTIONARY_FILE, HEAD_FILE, InstalledModel, find_installed
 
-BUILTIN = "builtin"
 BUILTIN_FILE = "face_model.npz"
 
 
