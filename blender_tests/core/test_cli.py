@@ -100,7 +100,7 @@ def saved(told, output) -> Reconstruction:
 
 def test_no_detail_leaves_the_skin_smooth(saved):
     assert saved.displacement.shape == (512, 512) and not saved.displacement.any()
-    assert (saved.normal == (32768, 32768, 65535)).all()
+    assert (saved.maps["normal"] == (32768, 32768, 65535)).all()
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_quiet_says_nothing_but_the_folder(told, output):
 
 
 def test_expression_is_taken_from_both_unless_asked_otherwise(saved):
-    assert saved.expression_source == DEFAULT_EXPRESSION_SOURCE
-    assert saved.emotion.name == "happy"
+    assert saved.record.expression_source == DEFAULT_EXPRESSION_SOURCE
+    assert saved.record.observation.emotion.name == "happy"
 
 
 def test_debug_shows_where_an_error_comes_from(tmp_path):

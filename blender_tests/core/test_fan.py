@@ -21,10 +21,12 @@ from skimage.data import astronaut
 
 from facedetail_addon.core.assets.user import UserAsset, find_user_asset, places, user_asset
 from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.landmarks.fan import FanLandmarker, fan_region, load_library
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from facedetail_addon.core.pipeline import Models, Settings, reconstruct
+from facedetail_addon.core.pipeline import reconstruct
+from facedetail_addon.settings import Settings
 
 face_alignment = load_library()
 FAN_WEIGHTS = user_asset("fan")
@@ -276,9 +278,9 @@ def test_a_photo_is_fitted_to_its_points(landmarker, face, tmp_path):
     photo = tmp_path / "astronaut.png"
     Image.fromarray(astronaut()).save(photo)
     mesh = Settings(resolution=512, fit="sparse", detail="none")
-    core = dataclasses.replace(Models.load(mesh), fan=landmarker, offset=None)
+    models = dataclasses.replace(Models.load(mesh), fan=landmarker, offset=None)
     settings = dataclasses.replace(mesh, landmarker="fan", fit="auto")
-    result = reconstruct(photo, core, settings, lambda text, done: None)
+    result = reconstruct(photo, models, settings, lambda text, done: None)
     assert result.record.landmarker == "fan"
     np.testing.assert_array_equal(
         result.record.observation.landmarks.sparse_px, landmarker.find(astronaut(), face).points_px

@@ -31,11 +31,13 @@ from facedetail_addon.core.face_model.store import (
     remove_model,
 )
 from facedetail_addon.core.model_import.install import install_model, match_again
-from facedetail_addon.core.pipeline import Models, Settings, reconstruct
+from facedetail_addon.core.models import Models
+from facedetail_addon.core.pipeline import reconstruct
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.jobs.messages import Reconstruct
 from facedetail_addon.jobs.tasks import do, match_if_outdated
+from facedetail_addon.settings import Settings
 
 
 def nobody(picture: np.ndarray) -> tuple:
@@ -245,22 +247,26 @@ def test_a_model_is_matched_again_before_a_photo_is_reconstructed(outdated, copy
 
 
 @pytest.fixture(scope="module")
-def core(info, assets) -> tuple[Models, Settings]:
-    settings = Settings(resolution=512, face_model=info.id, fit="sparse")
-    return Models.load(settings, assets), settings
+def settings(info) -> Settings:
+    return Settings(resolution=512, face_model=info.id, fit="sparse")
 
 
 @pytest.fixture(scope="module")
-def result(core, tmp_path_factory) -> Reconstruction:
+def models(settings, assets) -> Models:
+    return Models.load(settings, assets)
+
+
+@pytest.fixture(scope="module")
+def result(models, settings, tmp_path_factory) -> Reconstruction:
     from PIL import Image
 
     photo = tmp_path_factory.mktemp("photos") / "astronaut.png"
     Image.fromarray(data.astronaut()).save(photo)
-    return reconstruct(photo, *core, quiet)
+    return reconstruct(photo, models, settings, quiet)
 
 
-def test_a_photo_is_fitted_with_its_own_modes(core, result, info):
-    model = core[0].model
+def test_a_photo_is_fitted_with_its_own_modes(models, result, info):
+    model = models.model
     assert result.record.face_model == info.id
     assert result.record.fit.alpha.shape == (IDENTITIES,) and result.record.pose.native_beta.shape == (EXPRESSIONS,)
     assert (
@@ -288,8 +294,8 @@ def test_a_photo_is_fitted_with_its_own_modes(core, result, info):
     assert np.median(distance) < 0.04 * face_px
 
 
-def test_its_result_comes_back(core, result, tmp_path):
-    back = read_result(write_result(result, tmp_path, core[0].model))
+def test_its_result_comes_back(models, result, tmp_path):
+    back = read_result(write_result(result, tmp_path, models.model))
     assert (back.record.face_model, back.record.landmarker) == (result.record.face_model, "mesh")
     np.testing.assert_array_equal(back.record.pose.native_beta, result.record.pose.native_beta)
     np.testing.assert_array_equal(back.record.pose.vertices, result.record.pose.vertices)

@@ -70,7 +70,7 @@ def test_strengths_camera_and_light_are_adjusted_without_computing(blender, regi
 def test_a_result_answers_what_it_was_made_for(model, reconstruction_of, tmp_path):
     made = reconstruction_of(model)
     photo, folder = tmp_path / "photo.jpg", tmp_path / "photo"
-    loaded = Loaded(folder, made, model, encode_pictures(made.maps))
+    loaded = Loaded(folder, made.record, model, encode_pictures(made.maps))
     photo.write_bytes(b"one")
     folder.mkdir()
     asked = {"resolution": 512, "face": None, "output": tmp_path}

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from facedetail_addon.core.assets.user import user_asset
-from facedetail_addon.core.pipeline import Settings
 from facedetail_addon.jobs.messages import (
     Done,
     Download,
@@ -23,6 +22,7 @@ from facedetail_addon.jobs.messages import (
     parse_line,
     to_line,
 )
+from facedetail_addon.settings import Settings
 
 MESSAGES = [
     Reconstruct(1, "/photos/Zoë 猫 “x”.jpg", "out", "assets", face=2),

@@ -194,7 +194,7 @@ def test_read_only_folders(model, reconstruction_of, tmp_path):
     if not target.is_dir():
         pytest.skip("this system has no folder that the administrator may not write to")
     with pytest.raises(OutputError, match="cannot be written") as raised:
-        reconstruction_of(model).save(target / "results", model)
+        write_result(reconstruction_of(model), target / "results", model)
     assert raised.value.remedy and names(closed) == []
 
 

@@ -58,7 +58,7 @@ def test_reconstructs_as_asked_for_and_stays_warm(worker, astronaut, tmp_path):
     loaded = job_of(worker, astronaut, tmp_path, expression="prior").run(lambda *told: stages.append(told))
     assert loaded.folder == tmp_path / "astronaut"
     assert loaded.pictures.has_relief
-    assert loaded.record.vertices.shape == loaded.model.mean.shape
+    assert loaded.record.pose.vertices.shape == loaded.model.mean.shape
     assert loaded.record.expression_source == "prior"
     fractions = [fraction for _, fraction in stages]
     assert fractions == sorted(fractions)

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Relief: millimetres arrive as millimetres, each way of showing it is alone, and light falls on it rightly."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
+from blender_tests.made_up import changed
 from blender_tests.scene.relief_scene import MAPS, SIDE, geometry, shading, show
 from facedetail_addon import names
 
@@ -55,9 +54,9 @@ def test_maps_come_back_exactly_after_saving(blender, head, wavy, tmp_path):
         stored = pixels_of(image)
         if name.startswith("displacement"):
             assert stored.min() < -0.05, "signed"
-            assert np.array_equal(stored[..., 0], getattr(wavy, name))
+            assert np.array_equal(stored[..., 0], wavy.maps[name])
         else:
-            assert np.array_equal(np.round(stored * 65535), getattr(wavy, name))
+            assert np.array_equal(np.round(stored * 65535), wavy.maps[name])
 
 
 def test_images_wait_in_their_packed_form_until_they_are_shown(blender, head):
@@ -77,7 +76,7 @@ def test_vertices_move_by_the_maps_millimetres_along_the_normal(blender, head, w
     smooth, normals, uv = evaluated(blender, skin)
     show(root, strength=1.5, medium=float("medium" in field), fine=float("fine" in field), **levels)
     moved = evaluated(blender, skin)[0] - smooth
-    expected = 1.5 * at_uv(getattr(wavy, field), uv)
+    expected = 1.5 * at_uv(wavy.maps[field], uv)
     assert np.abs(expected).max() > 0.14
     np.testing.assert_allclose((moved * normals).sum(axis=1), expected, atol=2e-3)
     assert np.linalg.norm(moved - expected[:, None] * normals, axis=1).max() < 2e-3
@@ -92,7 +91,7 @@ def test_both_parts_add_up(blender, head, wavy):
     show(root, render_level=2)
     moved = ((evaluated(blender, skin)[0] - smooth) * normals).sum(axis=1)
     # The fine part goes along the normals that the medium one leaves, which differ where the skin folds into the mouth.
-    error = np.abs(moved - at_uv(wavy.displacement_medium + wavy.displacement_fine, uv))
+    error = np.abs(moved - at_uv(wavy.displacement, uv))
     assert np.percentile(error, 99.8) < 0.01
 
 
@@ -200,9 +199,7 @@ def lit_bumps(model, reconstruction_of, relief_maps, tmp_path_factory):
     right, left = (_nearest(model, middle + (offset, 0, 0)) for offset in (-VIEW_MM / 2, VIEW_MM / 2))
     dull = {"albedo": np.full((8, 8, 3), 180, np.uint8), "specular": np.zeros((8, 8), np.uint8)}
     maps = relief_maps(_bump(right), _bump(left))
-    made = dataclasses.replace(
-        reconstruction_of(model), vertices=model.mean, vertices_neutral=model.mean, **dull, **maps
-    )
+    made = changed(reconstruction_of(model), vertices=model.mean, vertices_neutral=model.mean, **dull, **maps)
     root = build_scene(made, model, use_light=False).objects[0]
     path = tmp_path_factory.mktemp("bumps") / "bumps.exr"
     pictures = {}

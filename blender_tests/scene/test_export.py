@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Exported heads, read back by Blender's own importers."""
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blender_tests.made_up import changed
 from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.result.files import EXPORT_EXTRAS, EXPORT_FILES
 from facedetail_addon.core.result.images import read_png
@@ -27,7 +27,7 @@ def posed(model, reconstruction_of, wavy):
     """A head with relief, and with an expression that moves teeth and eyelids."""
     maps = ("displacement_medium", "displacement_fine", "normal", "normal_fine")
     plain = reconstruction_of(model, expression=EXPRESSION)
-    return dataclasses.replace(plain, **{name: getattr(wavy, name) for name in maps})
+    return changed(plain, **{name: wavy.maps[name] for name in maps})
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_normals_are_as_strong_as_the_sliders_say(blender, collection, posed, tm
         assert not (tmp_path / "scene_normal.png").exists()
         return
     slopes = []
-    for normals in (posed.normal, posed.normal_fine):
+    for normals in (posed.maps["normal"], posed.maps["normal_fine"]):
         vectors = 2 * (normals / 65535) - 1
         slopes.append(vectors[..., :2] / vectors[..., 2:])
     both, small = slopes
@@ -158,7 +158,7 @@ def test_albedo_and_the_inside_of_the_mouth(blender, collection, posed, tmp_path
     from facedetail_addon.scene.export import export_head
 
     export_head(collection, tmp_path / "scene.obj")
-    assert (read_png(tmp_path / "scene_albedo.png") == posed.albedo).all()
+    assert (read_png(tmp_path / "scene_albedo.png") == posed.maps["albedo"]).all()
     skin = read_back(blender, tmp_path / "scene.obj")["skin"]
     inside = [polygon for polygon in skin.data.polygons if polygon.material_index == 1]
     assert 0.01 < len(inside) / len(skin.data.polygons) < 0.5

@@ -119,13 +119,13 @@ def test_build_given_up_after_any_step(blender, furnished, model, reconstruction
 
     made = reconstruction_of(model)
     pictures = encode_pictures(made.maps)
-    total = sum(1 for _ in build_steps(made, model, pictures))
+    total = sum(1 for _ in build_steps(made.record, model, pictures))
     assert total > 60  # a pause after each shape key
     blender.ops.wm.read_factory_settings(use_empty=False)
     scene = blender.context.scene
     before, settings = census(blender), scene_settings(scene)
     for stop in (1, 2, total // 2, total):
-        steps = build_steps(made, model, pictures, scene=scene, use_sun=True)
+        steps = build_steps(made.record, model, pictures, scene=scene, use_sun=True)
         for _ in range(stop):
             next(steps)
         assert census(blender) != before

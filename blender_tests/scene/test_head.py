@@ -125,7 +125,7 @@ def test_skin_maps_are_in_its_material_and_packed(blender, model, reconstruction
     assert image.colorspace_settings.name == space
     pixels = np.empty(256 * 256 * 4, np.float32)
     image.pixels.foreach_get(pixels)
-    expected = getattr(reconstruction, field).reshape(256, 256, -1)
+    expected = reconstruction.maps[field].reshape(256, 256, -1)
     assert np.abs(pixels.reshape(256, 256, 4)[::-1, :, :3] * 255 - expected).max() < 0.51
 
 

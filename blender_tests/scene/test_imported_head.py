@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from blender_tests.made_up import changed
 from blender_tests.scene.test_head import evaluated_mm, objects_by_part
 from facedetail_addon.core.face_model.model import FaceModel, NativeExpressions
 from facedetail_addon.core.model_import.adapt import FILM, LASHES, adapt
@@ -48,7 +49,7 @@ def reconstruction_with_own_modes(model: FaceModel, reconstruction_of):
     found = reconstruction_of(model, expression=SMILE)
     moved = np.float32(0.7) * model.native_expressions.basis[0]
     moved[model.parts[-1].start :] += np.float32([0, -1, 0])
-    return dataclasses.replace(found, vertices=found.vertices + moved, native_beta=np.float32([0.7]))
+    return changed(found, vertices=found.record.pose.vertices + moved, native_beta=np.float32([0.7]))
 
 
 def largest_error_mm(bpy, model: FaceModel, collection, vertices_mm: np.ndarray) -> float:
@@ -92,7 +93,7 @@ def test_rest_needs_the_vertices_of_the_model(blender, face_only, reconstruction
 
     found = reconstruction_of(face_only)
     with pytest.raises(OutputError, match="another face model"):
-        build_scene(dataclasses.replace(found, vertices=found.vertices[:-1]), face_only)
+        build_scene(changed(found, vertices=found.record.pose.vertices[:-1]), face_only)
 
 
 def test_fine_triangles_are_divided_less_and_without_tables(blender, registered, face_only, reconstruction_of):

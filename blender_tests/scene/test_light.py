@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The photo's light as the scene's world: where it comes from, its knobs, its sun, and what happens to other worlds."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -54,7 +52,8 @@ def rendered(blender, tmp_path):
 
 def at(picture: np.ndarray, found, landmarks: tuple[int, ...]) -> np.ndarray:
     """(3,) colour around the middle of some landmarks."""
-    x, y = found.perspective.project(found.landmarks68_mm[list(landmarks)]).mean(axis=0).astype(int)
+    pose = found.record.pose
+    x, y = pose.perspective.project(pose.landmarks68_mm[list(landmarks)]).mean(axis=0).astype(int)
     return picture[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(axis=0)
 
 
@@ -78,7 +77,7 @@ def test_light_comes_from_where_it_came_in_the_photo(model, grey, rendered, side
     left, right = at(picture, found, LEFT_CHEEK).mean(), at(picture, found, RIGHT_CHEEK).mean()
     assert left / right > 1.5 if side > 0 else right / left > 1.5
     # The subject's left is on the right of the picture, as they look at us.
-    assert found.perspective.project(found.landmarks68_mm[[16]])[0, 0] > SIZE[0] / 2
+    assert found.record.pose.perspective.project(found.record.pose.landmarks68_mm[[16]])[0, 0] > SIZE[0] / 2
 
 
 def test_strength(blender, model, grey, rendered):
@@ -125,9 +124,9 @@ def test_even_light_reproduces_the_albedo_with_scattering(model, grey, rendered)
     """Light that goes under the skin comes out again: the forehead is as bright as its albedo says."""
     from facedetail_addon.scene.build import build_scene
 
-    found = dataclasses.replace(grey(light(even=2 * np.sqrt(np.pi))), specular=np.zeros((256, 256), np.uint8))
+    found = changed(grey(light(even=2 * np.sqrt(np.pi))), specular=np.zeros((256, 256), np.uint8))
     picture, _ = rendered(build_scene(found, model), samples=32)
-    x, y = found.perspective.project(found.landmarks68_mm[[27]])[0].astype(int)
+    x, y = found.record.pose.perspective.project(found.record.pose.landmarks68_mm[[27]])[0].astype(int)
     forehead = picture[y - 10 : y - 6, x - 4 : x + 5].mean()
     assert forehead == pytest.approx(float(to_linear(GREY)[0, 0, 0]), rel=0.05)
 
