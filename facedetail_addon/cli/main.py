@@ -18,9 +18,9 @@ from ..core.errors import FaceDetailError, FaceModelError
 from ..core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
 from ..core.result.files import EXPORT_FILES
 from ..jobs.messages import Reconstruct, WriteScene
-from ..jobs.runner import Worker, site_directories
+from ..jobs.runner import Worker
 from ..names import MAX_FRAMES, MIN_FRAMES
-from ..paths import user_assets_directory
+from ..paths import site_directories, user_assets_directory
 from .batch import JobSpecification, Task, results_here, results_of_workers
 from .inputs import find_photos
 from .run_log import RunLog, report_error

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import bpy
 
+from .. import session
 from ..core.assets.user import FAN_WEIGHTS, LANDMARKER_FOLDER, remove_user_asset
 from ..core.errors import AssetError, FaceDetailError, FaceModelError
 from ..core.face_model.store import InstalledModel, remove_model
 from ..jobs.job import Job, download_job, import_job, install_job
 from ..jobs.runner import BUSY_MESSAGE
-from ..layout_text import draw_text, megabytes
 from ..names import (
     MODEL_FILTER,
     OFFLINE_TEXT,
@@ -20,7 +20,8 @@ from ..names import (
     OP_REMOVE,
     WEIGHTS_FILTER,
 )
-from ..preferences import chosen_assets_directory
+from ..session import chosen_assets_directory
+from .layout import draw_text, megabytes
 from .work import WorkOperator, is_at_work, redraw, refuse
 
 _LICENCE_WIDTH = 400  # px of the dialog
@@ -40,7 +41,7 @@ class FACEDETAIL_OT_import_model(WorkOperator, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def start(self, context: bpy.types.Context) -> Job[InstalledModel]:
-        return import_job(self.worker, _chosen(self, FaceModelError), chosen_assets_directory(context))
+        return import_job(session.current().worker, _chosen(self, FaceModelError), chosen_assets_directory(context))
 
     def complete(self, context: bpy.types.Context, result: InstalledModel) -> set[str]:
         for text in result.missing:
@@ -75,7 +76,7 @@ class FACEDETAIL_OT_download_fan(WorkOperator, bpy.types.Operator):
 
     def start(self, context: bpy.types.Context) -> Job[Path]:
         assets = chosen_assets_directory(context)
-        return download_job(self.worker, FAN_WEIGHTS, assets, online=bpy.app.online_access)
+        return download_job(session.current().worker, FAN_WEIGHTS, assets, online=bpy.app.online_access)
 
     def complete(self, context: bpy.types.Context, result: Path) -> set[str]:
         return _installed(self, result)
@@ -95,7 +96,9 @@ class FACEDETAIL_OT_install_fan(WorkOperator, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def start(self, context: bpy.types.Context) -> Job[Path]:
-        return install_job(self.worker, FAN_WEIGHTS, _chosen(self, AssetError), chosen_assets_directory(context))
+        return install_job(
+            session.current().worker, FAN_WEIGHTS, _chosen(self, AssetError), chosen_assets_directory(context)
+        )
 
     def complete(self, context: bpy.types.Context, result: Path) -> set[str]:
         return _installed(self, result)
@@ -127,7 +130,7 @@ class FACEDETAIL_OT_remove(bpy.types.Operator):
         )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        WorkOperator.worker.close()  # it may hold what is removed
+        session.current().worker.close()  # it may hold what is removed
         assets = chosen_assets_directory(context)
         try:
             if self.asset == FAN_WEIGHTS.name:

@@ -9,11 +9,12 @@ from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
 from ..core.result.files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE, write_png
 from ..core.result.record import Reconstruction
-from .build import build_scene, run_through
-from .export import export_head
-from .lookdev import Lookdev, sheet_steps
-from .lookdev_turntable import turntable_steps
+from .build.build import build_scene
+from .export.export import export_head
+from .lookdev.pictures import Lookdev, sheet_steps
+from .lookdev.turntable import turntable_steps
 from .render import render_scene
+from .steps import run_through
 
 
 def write_scene_file(
@@ -41,18 +42,17 @@ def write_scene_file(
         OutputError: a file cannot be written, or the reconstruction does not belong to the model.
     """
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    collection = build_scene(reconstruction, model, use_sun=sun)
+    head = build_scene(reconstruction, model, use_sun=sun)
     path = folder / SCENE_FILE
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
     except RuntimeError as error:
         raise OutputError(f"{path} cannot be written: {error}.", "Choose a folder that you may write to.") from error
     if export:
-        export_head(collection, folder / EXPORT_FILES[export])
+        export_head(head, folder / EXPORT_FILES[export])
     if render:
-        render_scene(folder / RENDER_FILE, collection)
-    root = collection.objects[0].name
+        render_scene(folder / RENDER_FILE, head)
     if lookdev:
-        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(root, Lookdev())))
+        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(head.root.name, Lookdev())))
     if turntable:
-        run_through(turntable_steps(root, Lookdev(), folder, turntable, film=True))
+        run_through(turntable_steps(head.root.name, Lookdev(), folder, turntable, film=True))

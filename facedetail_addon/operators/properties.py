@@ -7,10 +7,11 @@ from pathlib import Path
 
 import bpy
 
-from .core.face_model.library import BUILTIN
-from .core.face_model.store import installed_models
-from .core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
-from .names import (
+from .. import session
+from ..core.face_model.library import BUILTIN
+from ..core.face_model.store import installed_models
+from ..core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
+from ..names import (
     ADAPTIVE,
     DEFAULT_RESOLUTION,
     DISPLACE,
@@ -20,11 +21,11 @@ from .names import (
     SETTINGS_PROPERTY,
     STATE_PROPERTY,
 )
-from .operators.faces import found_faces, look_for_faces
-from .preferences import chosen_assets_directory
-from .scene.adaptive import adaptive_is_on
-from .scene.displacement import Relief, relief_skin, set_relief
-from .ui.photo import thumbnail
+from ..scene.head_object import HeadObject
+from ..scene.relief.adaptive import adaptive_is_on
+from ..scene.relief.displacement import Relief, known_fine_level, relief_skin, set_relief
+from ..session import chosen_assets_directory
+from .faces import found_faces, look_for_faces
 
 _MAX_STRENGTH, _MAX_LEVEL = 2.0, 5
 _EASY_LEVEL_VIEWS, _EASY_LEVEL_RENDERS = 3, 4
@@ -202,9 +203,15 @@ def photo_path(settings: "FaceDetailSettings") -> Path:
 
 
 def _face_items(settings: "FaceDetailSettings", context: bpy.types.Context) -> tuple[tuple, ...]:
-    pictures = found_faces(photo_path(settings)) or ()
+    pictures, icon = found_faces(photo_path(settings)) or (), session.current().thumbnails.icon
     items = [
-        (str(number), f"Face {number}" if number > 1 else "Face 1, the largest", "", thumbnail(picture) or 0, number)
+        (
+            str(number),
+            f"Face {number}" if number > 1 else "Face 1, the largest",
+            "",
+            icon(picture) or 0,
+            number,
+        )
         for number, picture in enumerate(pictures, 1)
     ]
     shown = _shown_face(settings)
@@ -254,7 +261,15 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
 
 def _show_relief(settings: "FaceDetailRelief", context: bpy.types.Context) -> None:
     """A slider has moved: the head it belongs to follows."""
-    set_relief(settings.id_data, settings.chosen())
+    head = _head_of(settings)
+    if head is not None:
+        set_relief(head, settings.chosen())
+
+
+def _head_of(settings: "FaceDetailRelief") -> HeadObject | None:
+    """The head whose sliders they are; other objects have some too, which nobody sees."""
+    head = HeadObject.of(settings.id_data)
+    return head if head is not None and head.root == settings.id_data else None
 
 
 def _strength_property(name: str, description: str) -> object:
@@ -315,9 +330,26 @@ class FaceDetailRelief(bpy.types.PropertyGroup):
         """The choice as the scene takes it."""
         return Relief(self.mode, self.strength, self.medium, self.fine, self.viewport_level, self.render_level)
 
+    @property
+    def skin(self) -> bpy.types.Object | None:
+        """What shows the relief; None where there is none."""
+        head = _head_of(self)
+        return None if head is None else relief_skin(head)
+
+    @property
+    def fine_level(self) -> int | None:
+        """From this Subdivision level on the skin can carry the fine relief; None where the artist has changed it."""
+        skin = self.skin
+        return None if skin is None else known_fine_level(skin)
+
+    def quads(self, level: int) -> int:
+        """How many faces the skin has at a Subdivision level: first a quad for each corner, then four for each quad."""
+        mesh = self.skin.data
+        return len(mesh.loops) * 4 ** (level - 1) if level > 0 else len(mesh.polygons)
+
     def adaptive_is_on(self, scene: bpy.types.Scene) -> bool:
         """Whether Cycles would divide this head's skin further in the scene."""
-        skin = relief_skin(self.id_data)
+        skin = self.skin
         return skin is not None and adaptive_is_on(skin, scene)
 
 
