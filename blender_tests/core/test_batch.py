@@ -20,7 +20,8 @@ from facedetail_addon.cli.run_log import settings_hash
 from facedetail_addon.cli.terminal import ProgressLine
 from facedetail_addon.core.result.files import read_result
 from facedetail_addon.jobs.messages import Reconstruct, WriteScene
-from facedetail_addon.jobs.runner import Worker, site_directories
+from facedetail_addon.jobs.runner import Worker
+from facedetail_addon.paths import site_directories
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"

@@ -37,7 +37,8 @@ from facedetail_addon.core.io.atomic_directory import atomic_directory
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.jobs.job import import_job, install_job, reconstruct_job
-from facedetail_addon.jobs.runner import Worker, site_directories
+from facedetail_addon.jobs.runner import Worker
+from facedetail_addon.paths import site_directories
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -344,15 +345,16 @@ import bpy, facedetail_addon
 from facedetail_addon.jobs.job import reconstruct_job
 
 facedetail_addon.register()
-from facedetail_addon.operators.work import WorkOperator
+from facedetail_addon import session
 
 photo, output, way = sys.argv[1:]
-job = reconstruct_job(WorkOperator.worker, Path(photo), Path(output), Path(output, "assets"), resolution=512,
+worker = session.current().worker
+job = reconstruct_job(worker, Path(photo), Path(output), Path(output, "assets"), resolution=512,
                       detail="none")
 while not list(Path(output).glob(".*.partial")):
     assert job.step() is None
     time.sleep(0.002)
-print(WorkOperator.worker.pid, flush=True)
+print(worker.pid, flush=True)
 if way == "killed":
     time.sleep(60)
 sys.exit(0)
@@ -387,9 +389,9 @@ def test_undo_and_another_file_during_a_job(blender, tmp_path):
     """The job goes on beside the artist's work, the button says why it is grey, and nothing reaches the new file."""
     facedetail_addon.register()
     try:
-        from facedetail_addon.operators.work import WorkOperator
+        from facedetail_addon import session
 
-        worker, operator = WorkOperator.worker, blender.ops.facedetail.reconstruct
+        worker, operator = session.current().worker, blender.ops.facedetail.reconstruct
         job = job_of(worker, tmp_path)
         pid = worker.pid
         blender.ops.ed.undo_push(message="before")

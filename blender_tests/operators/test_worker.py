@@ -18,7 +18,8 @@ from facedetail_addon.core.errors import FaceDetailError, WorkerError
 from facedetail_addon.jobs import runner
 from facedetail_addon.jobs.job import Job, download_job, import_job, reconstruct_job
 from facedetail_addon.jobs.messages import Reconstruct, to_line
-from facedetail_addon.jobs.runner import Worker, site_directories
+from facedetail_addon.jobs.runner import Worker
+from facedetail_addon.paths import site_directories
 
 MAIN_THREAD_LIMIT_S = 0.05
 

@@ -14,7 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 from ..core.errors import FaceDetailError, FaceModelError
-from ..jobs.runner import Worker, site_directories
+from ..jobs.runner import Worker
+from ..paths import site_directories
 from ..settings import BUILTIN, SceneSettings, Settings
 from .arguments import SCENE, chosen, main_parser, scene_parser
 from .batch import JobSpecification, Task, results_here, results_of_workers

@@ -47,19 +47,19 @@ def _write_scene(
 
 
 def _render_head(request: RenderHead, report: Report) -> Path:
-    from ..scene.lookdev import Lookdev, sheet_steps
-    from ..scene.lookdev_file import read_head
-    from ..scene.lookdev_turntable import turntable_steps
+    from ..scene.lookdev.file import read_head
+    from ..scene.lookdev.pictures import Lookdev, sheet_steps
+    from ..scene.lookdev.turntable import turntable_steps
 
     report("Reading the head", 0.0)
-    root, relief = read_head(Path(request.folder))
-    lookdev = Lookdev(request.height, request.samples, relief)
+    head, relief = read_head(Path(request.folder))
+    name, lookdev = head.root.name, Lookdev(request.height, request.samples, relief)
     if request.frames:
         output = Path(request.output)
-        _reported(turntable_steps(root.name, lookdev, output, request.frames, film=request.film), report)
+        _reported(turntable_steps(name, lookdev, output, request.frames, film=request.film), report)
         return output
     path = Path(request.folder, LOOKDEV_FILE)
-    write_png(path, _reported(sheet_steps(root.name, lookdev), report))
+    write_png(path, _reported(sheet_steps(name, lookdev), report))
     return path
 
 

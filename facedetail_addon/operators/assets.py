@@ -5,12 +5,12 @@ from pathlib import Path
 
 import bpy
 
+from .. import session
 from ..core.assets.user import USER_ASSETS, remove_user_asset, user_asset
 from ..core.errors import AssetError, FaceDetailError, FaceModelError
 from ..core.face_model.store import InstalledModel, remove_model
 from ..jobs.job import Job, download_job, import_job, install_job
 from ..jobs.runner import BUSY_MESSAGE
-from ..layout_text import draw_text, megabytes
 from ..names import (
     MODEL_FILTER,
     OFFLINE_TEXT,
@@ -20,7 +20,8 @@ from ..names import (
     OP_REMOVE,
     WEIGHTS_FILTER,
 )
-from ..preferences import chosen_assets_directory
+from ..session import chosen_assets_directory
+from .layout import draw_text, megabytes
 from .work import WorkOperator, is_at_work, redraw, refuse
 
 _LICENCE_WIDTH = 400  # px of the dialog
@@ -41,7 +42,7 @@ class FACEDETAIL_OT_import_model(WorkOperator, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def start(self, context: bpy.types.Context) -> Job[InstalledModel]:
-        return import_job(self.worker, _chosen(self, FaceModelError), chosen_assets_directory(context))
+        return import_job(session.current().worker, _chosen(self, FaceModelError), chosen_assets_directory(context))
 
     def complete(self, context: bpy.types.Context, result: InstalledModel) -> set[str]:
         for text in result.missing:
@@ -83,7 +84,7 @@ class FACEDETAIL_OT_download(WorkOperator, bpy.types.Operator):
 
     def start(self, context: bpy.types.Context) -> Job[Path]:
         assets = chosen_assets_directory(context)
-        return download_job(self.worker, user_asset(self.asset), assets, online=bpy.app.online_access)
+        return download_job(session.current().worker, user_asset(self.asset), assets, online=bpy.app.online_access)
 
     def complete(self, context: bpy.types.Context, result: Path) -> set[str]:
         return _installed(self, result)
@@ -105,7 +106,7 @@ class FACEDETAIL_OT_install(WorkOperator, bpy.types.Operator):
 
     def start(self, context: bpy.types.Context) -> Job[Path]:
         source = _chosen(self, AssetError)
-        return install_job(self.worker, user_asset(self.asset), source, chosen_assets_directory(context))
+        return install_job(session.current().worker, user_asset(self.asset), source, chosen_assets_directory(context))
 
     def complete(self, context: bpy.types.Context, result: Path) -> set[str]:
         return _installed(self, result)
@@ -137,7 +138,7 @@ class FACEDETAIL_OT_remove(bpy.types.Operator):
         )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        WorkOperator.worker.close()  # it may hold what is removed
+        session.current().worker.close()  # it may hold what is removed
         assets = chosen_assets_directory(context)
         try:
             if any(asset.id == self.asset for asset in USER_ASSETS):

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import bpy
 
+from .. import session
 from ..core.errors import PhotoError
 from ..core.face_model.store import find_installed
 from ..jobs.job import Job, Loaded, reconstruct_job
-from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, RELIEF_PROPERTY, SETTINGS_PROPERTY
-from ..preferences import chosen_assets_directory, chosen_results_directory
-from ..properties import photo_path
-from ..scene.build import build_steps, select_head
+from ..jobs.last_result import key_of, remember
+from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, SETTINGS_PROPERTY
+from ..scene.build.build import build_steps
+from ..session import chosen_assets_directory, chosen_results_directory
 from ..settings import BUILTIN, OPERATOR, SceneSettings, Settings, options
 from .faces import look_for_faces
-from .last_result import LastResult, key_of, remember
 from .options import chosen, with_options
+from .properties import photo_path
 from .view import look_at_new_head
 from .work import Steps, WorkOperator
 
@@ -28,8 +29,6 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     bl_label = RECONSTRUCT_LABEL
     bl_options = {"REGISTER", "UNDO"}
     changes_scene = True
-    # Adjusted afterwards, the operator only builds what a choice has changed. Kept until the next result or file.
-    last: LastResult | None = None
 
     filepath: bpy.props.StringProperty(name="Photo", subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: bpy.props.StringProperty(default=PHOTO_FILTER, options={"HIDDEN"})
@@ -39,17 +38,6 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         subtype="DIR_PATH",
         options={"SKIP_SAVE", "HIDDEN"},
     )
-
-    @classmethod
-    def register(cls) -> None:
-        """Blender calls it when the class has been registered."""
-        bpy.app.handlers.load_post.append(_let_go)
-
-    @classmethod
-    def unregister(cls) -> None:
-        """Blender calls it before the class goes."""
-        bpy.app.handlers.load_post.remove(_let_go)
-        cls.last = None
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -82,11 +70,11 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
 
     def known(self, context: bpy.types.Context) -> Loaded | None:
         self._asked(context)
-        last = FACEDETAIL_OT_reconstruct.last
+        last = session.current().last_result
         return last.loaded if last is not None and last.answers(self._key) else None
 
     def start(self, context: bpy.types.Context) -> Job[Loaded]:
-        return reconstruct_job(self.worker, **self._asked(context))
+        return reconstruct_job(session.current().worker, **self._asked(context))
 
     def _asked(self, context: bpy.types.Context) -> dict[str, object]:
         """What :func:`reconstruct_job` takes; everything that the result depends on.
@@ -107,7 +95,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         return asked
 
     def steps(self, context: bpy.types.Context, result: Loaded) -> Steps:
-        collection = yield from build_steps(
+        head = yield from build_steps(
             result.record,
             result.model,
             result.pictures,
@@ -116,14 +104,14 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             use_light=self.use_light,
             use_sun=self.use_sun,
         )
-        getattr(collection.objects[0], RELIEF_PROPERTY).strength = self.relief_strength
-        FACEDETAIL_OT_reconstruct.last = remember(self._key, result)
-        select_head(collection, context.view_layer)
+        head.relief_settings.strength = self.relief_strength
+        session.current().last_result = remember(self._key, result)
+        head.select(context.view_layer)
         if not bpy.app.background and context.window is not None:
             self._show_in_window(context)
         for notice in result.record.notices:
             self.report({"WARNING"}, notice.message)
-        self.report({"INFO"}, f"{collection.name} is in the scene; files in {result.folder}")
+        self.report({"INFO"}, f"{head.collection.name} is in the scene; files in {result.folder}")
         return {"FINISHED"}
 
     def _show_in_window(self, context: bpy.types.Context) -> None:
@@ -134,9 +122,3 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         if not settings.photo:
             settings.photo, settings.face = self.filepath, self.face
         look_for_faces(photo_path(settings))
-
-
-@bpy.app.handlers.persistent
-def _let_go(*args: object) -> None:
-    """With another file there is nothing left to adjust."""
-    FACEDETAIL_OT_reconstruct.last = None

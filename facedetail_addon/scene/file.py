@@ -11,11 +11,12 @@ from ..core.result.files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_F
 from ..core.result.images import write_png
 from ..core.result.record import Reconstruction
 from ..settings import SceneSettings
-from .build import build_scene, run_through
-from .export import export_head
-from .lookdev import Lookdev, sheet_steps
-from .lookdev_turntable import turntable_steps
+from .build.build import build_scene
+from .export.export import export_head
+from .lookdev.pictures import Lookdev, sheet_steps
+from .lookdev.turntable import turntable_steps
 from .render import render_scene
+from .steps import run_through
 
 
 def write_scene_file(
@@ -36,7 +37,7 @@ def write_scene_file(
         OutputError: a file cannot be written, or the reconstruction does not belong to the model.
     """
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    collection = build_scene(
+    head = build_scene(
         reconstruction,
         model,
         use_camera=settings.use_camera,
@@ -49,11 +50,10 @@ def write_scene_file(
     except RuntimeError as error:
         raise OutputError(f"{path} cannot be written: {error}.", "Choose a folder that you may write to.") from error
     if settings.export:
-        export_head(collection, folder / EXPORT_FILES[settings.export])
+        export_head(head, folder / EXPORT_FILES[settings.export])
     if settings.render:
-        render_scene(folder / RENDER_FILE, collection)
-    root = collection.objects[0].name
+        render_scene(folder / RENDER_FILE, head)
     if settings.lookdev:
-        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(root, Lookdev())))
+        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(head.root.name, Lookdev())))
     if settings.turntable:
-        run_through(turntable_steps(root, Lookdev(), folder, settings.turntable, film=True))
+        run_through(turntable_steps(head.root.name, Lookdev(), folder, settings.turntable, film=True))

@@ -9,7 +9,7 @@ from ..core.assets.shipped import WEIGHTS_DIR
 from ..core.assets.user import USER_ASSETS, UserAsset, find_user_asset, places
 from ..core.face_model.library import BUILTIN, BUILTIN_FILE
 from ..core.face_model.store import BrokenModel, InstalledModel, installed_models
-from ..layout_text import megabytes
+from ..operators.layout import megabytes
 
 BUILTIN_LICENCE = "Made from ICT-FaceKit Light, © 2020 USC Institute for Creative Technologies, MIT: free for any use."
 MESH_LICENCE = "MediaPipe Face Mesh, © Google, Apache-2.0: free for any use."

@@ -3,11 +3,11 @@
 
 import bpy
 
-from ..layout_text import draw_text
 from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
 from ..operators.faces import found_faces
-from ..preferences import chosen_assets_directory
-from ..properties import photo_path
+from ..operators.layout import draw_text
+from ..operators.properties import photo_path
+from ..session import chosen_assets_directory
 from ..settings import PANEL, SceneSettings, Settings, option_of, options
 from .assets import ChoiceNotes, choice_notes
 from .error import draw_error, preferences_button
@@ -51,7 +51,7 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         if draw_worker_problem(layout):
             return
         missing = _notes(settings, context).not_installed
-        _draw_lines(layout, missing, context)
+        _draw_texts(layout, missing, context)
         if missing:
             preferences_button(layout, "Import, Download…")
         # With no photo chosen the operator asks for one.
@@ -90,7 +90,7 @@ class FACEDETAIL_PT_face_model(_Choices, bpy.types.Panel):
         self, layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, context: bpy.types.Context
     ) -> None:
         layout.prop(settings, "face_model_menu", text="Model")
-        _draw_lines(layout, _notes(settings, context).missing, context)
+        _draw_texts(layout, _notes(settings, context).missing, context)
 
 
 class FACEDETAIL_PT_advanced(_Choices, bpy.types.Panel):
@@ -116,10 +116,10 @@ def _notes(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> Cho
     return choice_notes(settings.face_model, settings.landmarker, chosen_assets_directory(context))
 
 
-def _draw_lines(layout: bpy.types.UILayout, texts: tuple[str, ...], context: bpy.types.Context) -> None:
-    lines = layout.column(align=True)
+def _draw_texts(layout: bpy.types.UILayout, texts: tuple[str, ...], context: bpy.types.Context) -> None:
+    column = layout.column(align=True)
     for text in texts:
-        draw_text(lines, text, _width(context))
+        draw_text(column, text, _width(context))
 
 
 def _width(context: bpy.types.Context) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The add-on's preferences."""
+"""The add-on's preferences: what holds for all files."""
 
 from pathlib import Path
 
@@ -7,19 +7,44 @@ import bpy
 
 from ..core.assets.user import USER_ASSETS
 from ..core.face_model.store import BrokenModel, list_models
-from ..layout_text import draw_text
 from ..names import (
+    ADDON,
     OP_DOWNLOAD,
     OP_IMPORT_MODEL,
     OP_INSTALL,
     OP_REMOVE,
     STATE_PROPERTY,
 )
+from ..operators.layout import draw_text
+from ..session import chosen_assets_directory, chosen_results_directory
 from .assets import MESH_LICENCE, asset_state, asset_texts, broken_texts, builtin_texts, model_texts
 from .progress import draw_progress
 
 _MARGIN_PX = 80
 _NARROWEST_PX = 300
+
+
+class FaceDetailPreferences(bpy.types.AddonPreferences):
+    """Folders of the user."""
+
+    bl_idname = ADDON
+
+    results: bpy.props.StringProperty(
+        name="Results",
+        description="Folder for results (meshes, textures, camera). Empty: a folder in Blender's user folder",
+        subtype="DIR_PATH",
+    )
+
+    assets: bpy.props.StringProperty(
+        name="Models",
+        description="Folder for imported face models and downloaded weights. Empty: a folder in Blender's user folder",
+        subtype="DIR_PATH",
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_preferences(
+            self.layout, self, chosen_results_directory(context), chosen_assets_directory(context), context
+        )
 
 
 def draw_preferences(

@@ -172,8 +172,8 @@ def _eye_albedo(look: EyeLook, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     place = np.zeros((len(frame.vertices), 2), np.float32)
     numbers = _eye_parts(frame)
     for part in (frame.model.solid_parts[number] for number in numbers):
-        vertices = frame.vertices[part.start : part.stop]
-        place[part.start : part.stop] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
+        vertices = part.of(frame.vertices)
+        place[part.rows] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
     eye = np.isin(frame.pixel_part, numbers)
     return eye, eye_colors(look, frame.interpolate(place)[eye] / (look.iris_mm / DEFAULT_EYES.iris_mm))
 

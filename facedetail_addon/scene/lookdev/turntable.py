@@ -7,13 +7,14 @@ from pathlib import Path
 
 import bpy
 
-from ..core.errors import OutputError
-from ..core.io.atomic_directory import atomic_files
-from ..core.result.files import TURNTABLE_FILE
-from ..core.result.images import write_png
-from .lookdev import Lookdev, find_root, orbit_picture
-from .lookdev_sheet import BACKDROP, over_backdrop
-from .rollback import removed_afterwards
+from ...core.errors import OutputError
+from ...core.io.atomic_directory import atomic_files
+from ...core.result.files import TURNTABLE_FILE
+from ...core.result.images import write_png
+from ..head_object import HeadObject
+from ..rollback import removed_afterwards
+from .pictures import Lookdev, orbit_picture
+from .sheet import BACKDROP, over_backdrop
 
 DEFAULT_FRAMES = 24
 _FRAME_NAME = "turntable_{:04d}.png"
@@ -50,7 +51,7 @@ def turntable_steps(
         paths = [Path(scratch if film else unfinished, _FRAME_NAME.format(number)) for number in range(1, frames + 1)]
         for number, path in enumerate(paths):
             yield f"Turntable {number + 1} of {frames}", number / (frames + 1)
-            write_png(path, over_backdrop(orbit_picture(find_root(root_name), lookdev, 360 * number / frames)))
+            write_png(path, over_backdrop(orbit_picture(HeadObject.named(root_name), lookdev, 360 * number / frames)))
         yield "Writing the turntable", frames / (frames + 1)
         if film:
             target = unfinished / TURNTABLE_FILE

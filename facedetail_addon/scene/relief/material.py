@@ -3,8 +3,8 @@
 
 import bpy
 
-from ..names import FINE_LEVEL_PROPERTY
-from .relief_nodes import has_relief_nodes
+from ...names import FINE_LEVEL_PROPERTY
+from .nodes import has_relief_nodes
 
 
 def own_relief_material(skin: bpy.types.Object) -> bpy.types.Material | None:

@@ -1,37 +1,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A reconstruction becomes objects: one collection with head, camera and photo."""
 
+import uuid
 from collections.abc import Generator
 from pathlib import Path
-from typing import TypeVar
 
 import bpy
 
-from ..core.errors import OutputError
-from ..core.face_model.model import FaceModel
-from ..core.result.pictures import Pictures, encode_pictures
-from ..core.result.record import HeadRecord, Reconstruction
-from ..names import (
-    CAMERA_SUFFIX,
+from ...core.errors import OutputError
+from ...core.face_model.model import FaceModel
+from ...core.result.pictures import Pictures, encode_pictures
+from ...core.result.record import HeadRecord, Reconstruction
+from ...names import (
+    CAMERA_PART,
     COLLECTION_PREFIX,
     EMOTION_PROBABILITY_PROPERTY,
     EMOTION_PROPERTY,
     HEAD_LIGHT_PROPERTY,
-    HEAD_SUFFIX,
+    ROOT_PART,
 )
-from .camera import look_through, make_camera, show_photo
-from .displacement import add_relief
-from .eye_material import color_eyes
-from .head import Pose, head_steps
-from .images import packed_map
+from ..camera import look_through, make_camera, show_photo
+from ..head_object import HeadObject, mark
+from ..images import packed_map
+from ..relief.displacement import add_relief
+from ..relief.nodes import ReliefImages
+from ..rollback import undone_on_failure
+from ..shape import HeadShape
+from ..steps import run_through
+from .eyes import color_eyes
+from .head import head_steps
 from .light import light_scene
 from .material import SkinImages
-from .render import head_camera
-from .rollback import undone_on_failure
 
 _ROOT_SIZE_M = 0.05
-
-Result = TypeVar("Result")
 
 
 def build_scene(
@@ -40,20 +41,11 @@ def build_scene(
     *,
     scene: bpy.types.Scene | None = None,
     **choices: object,
-) -> bpy.types.Collection:
+) -> HeadObject:
     """Encode the maps, and run :func:`build_steps` through; its arguments, errors and result."""
     record = reconstruction.record
     _check(record, model)
     return run_through(build_steps(record, model, encode_pictures(reconstruction.maps), scene=scene, **choices))
-
-
-def run_through(steps: Generator[object, None, Result]) -> Result:
-    """What a generator returns in the end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def build_steps(
@@ -65,13 +57,13 @@ def build_steps(
     use_camera: bool = True,
     use_light: bool = True,
     use_sun: bool = False,
-) -> Generator[None, None, bpy.types.Collection]:
+) -> Generator[None, None, HeadObject]:
     """Build the head in real size (metres), the photo's camera, light and materials, in a collection of their own.
 
     An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
     head and keeps it on the photo. It carries the photo's emotion as custom properties. The skin's shape keys hold the
     photo's expression; all at zero is the neutral face. Albedo and light are apart, and together show the photo. The
-    skin's relief is shown as ``displacement.Relief()`` says; ``displacement.set_relief`` changes it.
+    skin's relief is shown as ``Relief()`` says; ``set_relief`` changes it.
 
     Args:
         record: of a reconstruction.
@@ -87,7 +79,7 @@ def build_steps(
         nobody may undo or load a file in between. Closing the generator removes what was made.
 
     Returns:
-        the new collection, linked to the scene.
+        the head; its collection is linked to the scene.
 
     Raises:
         OutputError: the reconstruction does not belong to the model. Whatever goes wrong, everything made so far is
@@ -97,60 +89,68 @@ def build_steps(
     _check(record, model)
     stem = Path(record.observation.photo_name).stem
     with undone_on_failure(scene):
-        collection = yield from _build(record, model, pictures)
+        collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
+        head = yield from _build(record, model, pictures, collection)
         if use_camera:
-            look_through(scene, head_camera(collection), record.pose.perspective.image_size)
+            look_through(scene, head.camera, record.pose.perspective.image_size)
         if use_light:
-            light_scene(scene, collection, stem, record.light.radiance, use_sun)
+            light_scene(scene, head, stem, record.light.radiance, use_sun)
         scene.collection.children.link(collection)
-        return collection
+        return head
 
 
-def select_head(collection: bpy.types.Collection, view_layer: bpy.types.ViewLayer) -> None:
-    """Select the head's skin only and make it active, so that its shape keys are at hand."""
-    for item in view_layer.objects.selected:
-        item.select_set(False, view_layer=view_layer)
-    skin = next(item for item in collection.objects if item.type == "MESH")
-    skin.select_set(True, view_layer=view_layer)
-    view_layer.objects.active = skin
-
-
-def _build(record: HeadRecord, model: FaceModel, pictures: Pictures) -> Generator[None, None, bpy.types.Collection]:
-    stem = Path(record.observation.photo_name).stem
-    collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
-    images = SkinImages(
-        packed_map(stem, pictures, "albedo"),
-        packed_map(stem, pictures, "roughness"),
-        packed_map(stem, pictures, "specular"),
-    )
-    root = bpy.data.objects.new(f"{stem} {HEAD_SUFFIX}", None)
+def _build(
+    record: HeadRecord, model: FaceModel, pictures: Pictures, collection: bpy.types.Collection
+) -> Generator[None, None, HeadObject]:
+    stem, head_id = Path(record.observation.photo_name).stem, uuid.uuid4().hex
+    images = _skin_images(stem, pictures)
+    root = bpy.data.objects.new(f"{stem} {ROOT_PART}", None)
     root.empty_display_size = _ROOT_SIZE_M
     root[EMOTION_PROPERTY] = record.observation.emotion.name
     root[EMOTION_PROBABILITY_PROPERTY] = record.observation.emotion.probability
     root[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
-    camera = make_camera(f"{stem} {CAMERA_SUFFIX}", record.pose.perspective)
-    show_photo(camera, packed_map(stem, pictures, "photo"))
-    pose = Pose(record.fit.vertices_neutral, record.pose.vertices, record.pose.beta)
-    yield
-    parts = yield from head_steps(stem, model, pose, images)
-    color_eyes(parts, record.eyes)
+    mark(root, head_id, ROOT_PART)
     collection.objects.link(root)
-    for made in (*parts, camera):
+    camera = make_camera(f"{stem} {CAMERA_PART}", record.pose.perspective)
+    show_photo(camera, packed_map(stem, pictures, "photo"))
+    yield
+    parts = yield from head_steps(stem, model, _shape(record), images)
+    color_eyes(parts.values(), record.eyes)
+    for name, made in {**parts, CAMERA_PART: camera}.items():
+        mark(made, head_id, name)
         made.parent = root
         collection.objects.link(made)
     yield
-    add_relief(stem, root, parts[0], model, pictures)
+    head = HeadObject(root)
+    if pictures.has_relief:
+        add_relief(head, model, _relief_images(stem, pictures))
     yield
-    return collection
+    return head
+
+
+def _shape(record: HeadRecord) -> HeadShape:
+    return HeadShape(record.fit.vertices_neutral, record.pose.vertices, record.pose.beta)
+
+
+def _skin_images(stem: str, pictures: Pictures) -> SkinImages:
+    return SkinImages(
+        packed_map(stem, pictures, "albedo"),
+        packed_map(stem, pictures, "roughness"),
+        packed_map(stem, pictures, "specular"),
+    )
+
+
+def _relief_images(stem: str, pictures: Pictures) -> ReliefImages:
+    return ReliefImages(
+        medium=packed_map(stem, pictures, "displacement_medium"),
+        fine=packed_map(stem, pictures, "displacement_fine"),
+        normal=packed_map(stem, pictures, "normal"),
+        normal_fine=packed_map(stem, pictures, "normal_fine"),
+    )
 
 
 def _check(record: HeadRecord, model: FaceModel) -> None:
-    same = (
-        record.expression_names == model.expression_names
-        and record.pose.vertices.shape == record.fit.vertices_neutral.shape == model.mean.shape
-        and record.pose.beta.shape == (len(model.expression_names),)
-    )
-    if not same:
+    if record.expression_names != model.expression_names or not _shape(record).fits(model):
         raise OutputError(
             f"{record.observation.photo_name} was reconstructed with another face model than {model.name}.",
             "Reconstruct the photo again with this version.",

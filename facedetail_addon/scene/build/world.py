@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The light around the head as a world: the photo's, or a studio's. Its own nodes are the artist's knobs."""
+"""The light around the head as a world: the photo's, or a studio's. Its own nodes are the artist's controls."""
 
 import bpy
 import numpy as np
 
-from ..core.rendering.environment import environment_image, studio_image
-from ..names import (
+from ...core.rendering.environment import environment_image, studio_image
+from ...names import (
     LIGHT_PROPERTY,
     LIGHT_SUFFIX,
     ROTATION_NODE,
     STRENGTH_NODE,
     STUDIO_NODE,
 )
-from .images import packed_light
-from .nodes import add_node, find_node, mix_colors
+from ..images import packed_light
+from ..nodes import add_node, find_node, mix_colors
 
 STUDIO_IMAGE = "FaceDetail studio light"
 _SAMPLING_MAP_PX = 256

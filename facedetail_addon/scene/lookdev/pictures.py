@@ -11,15 +11,16 @@ import bpy
 import cv2
 import numpy as np
 
-from ..core.errors import OutputError
-from ..names import LOOKDEV_SUFFIX
-from .adaptive import can_denoise
-from .displacement import Relief
-from .images import packed_file
-from .lookdev_light import light_as_photo, light_as_studio, light_raking, make_clay
-from .lookdev_sheet import contact_sheet, crop_photo, over_backdrop
-from .lookdev_stage import Stage, staged
-from .lookdev_view import (
+from ...core.errors import OutputError
+from ...names import LOOKDEV_SUFFIX
+from ..head_object import HeadObject
+from ..images import packed_file
+from ..relief.displacement import Relief
+from ..render import can_denoise
+from .light import light_as_photo, light_as_studio, light_raking, make_clay
+from .sheet import contact_sheet, crop_photo, over_backdrop
+from .stage import Stage, staged
+from .view import (
     PANEL_ASPECT,
     View,
     aim,
@@ -86,7 +87,7 @@ def sheet_steps(root_name: str, lookdev: Lookdev) -> Iterator[tuple[str, float]]
     pictures = []
     for number, (caption, picture) in enumerate(_PICTURES):
         yield caption, number / len(_PICTURES)
-        pictures.append(picture(find_root(root_name), lookdev))
+        pictures.append(picture(HeadObject.named(root_name), lookdev))
     return contact_sheet(pictures, tuple(caption for caption, _ in _PICTURES))
 
 
@@ -103,32 +104,20 @@ def keep_sheet(root_name: str, sheet: bytes) -> bpy.types.Image:
     return image
 
 
-def orbit_picture(root: bpy.types.Object, lookdev: Lookdev, azimuth: float) -> np.ndarray:
+def orbit_picture(head: HeadObject, lookdev: Lookdev, azimuth: float) -> np.ndarray:
     """(H, W, 4) uint8 of the head in the studio from any side; ``azimuth`` in degrees from the front, as it is posed.
 
     Raises:
         OutputError: as for ``sheet_steps``.
     """
-    with staged(root, lookdev.relief, lookdev.max_level) as stage:
+    with staged(head, lookdev.relief, lookdev.max_level) as stage:
         light_as_studio(stage.scene, stage.radiance)
         view = orbit_view(stage.photo, stage.points, azimuth, whole_orbit=True)
         return _render(stage, view, lookdev)
 
 
-def find_root(name: str) -> bpy.types.Object:
-    """The empty of a head by name.
-
-    Raises:
-        OutputError: it is gone.
-    """
-    root = bpy.data.objects.get(name)
-    if root is None:
-        raise OutputError(f"The head {name} is not there any more.", "Select a head and try again.")
-    return root
-
-
-def _photo(root: bpy.types.Object, lookdev: Lookdev) -> np.ndarray:
-    with staged(root, lookdev.relief, lookdev.max_level) as stage:
+def _photo(head: HeadObject, lookdev: Lookdev) -> np.ndarray:
+    with staged(head, lookdev.relief, lookdev.max_level) as stage:
         photo = stage.photo.photo
         width, height = photo.size
         pixels = np.empty(width * height * photo.channels, np.float32)
@@ -138,42 +127,42 @@ def _photo(root: bpy.types.Object, lookdev: Lookdev) -> np.ndarray:
     return crop_photo((pixels * 255 + 0.5).astype(np.uint8), window, lookdev.size)
 
 
-def _in_photo_light(root: bpy.types.Object, lookdev: Lookdev) -> np.ndarray:
-    with staged(root, lookdev.relief, lookdev.max_level) as stage:
+def _in_photo_light(head: HeadObject, lookdev: Lookdev) -> np.ndarray:
+    with staged(head, lookdev.relief, lookdev.max_level) as stage:
         light_as_photo(stage.scene, stage.radiance)
         return over_backdrop(_render(stage, _front(stage), lookdev))
 
 
-def _in_studio(root: bpy.types.Object, lookdev: Lookdev) -> np.ndarray:
-    with staged(root, lookdev.relief, lookdev.max_level) as stage:
+def _in_studio(head: HeadObject, lookdev: Lookdev) -> np.ndarray:
+    with staged(head, lookdev.relief, lookdev.max_level) as stage:
         light_as_studio(stage.scene, stage.radiance)
         return over_backdrop(_render(stage, _front(stage), lookdev))
 
 
-def _in_clay(root: bpy.types.Object, lookdev: Lookdev) -> np.ndarray:
+def _in_clay(head: HeadObject, lookdev: Lookdev) -> np.ndarray:
     """One level finer than the rest: raking light shows facets."""
-    with staged(root, lookdev.relief, lookdev.max_level + 1) as stage:
+    with staged(head, lookdev.relief, lookdev.max_level + 1) as stage:
         light_raking(stage.scene)
         make_clay(stage.parts)
         return over_backdrop(_render(stage, _front(stage), lookdev))
 
 
-def _neutral(root: bpy.types.Object, lookdev: Lookdev) -> np.ndarray:
-    with staged(root, lookdev.relief, lookdev.max_level, neutral=True) as stage:
+def _neutral(head: HeadObject, lookdev: Lookdev) -> np.ndarray:
+    with staged(head, lookdev.relief, lookdev.max_level, neutral=True) as stage:
         light_as_studio(stage.scene, stage.radiance)
         return over_backdrop(_render(stage, _front(stage), lookdev))
 
 
-def _three_quarter(root: bpy.types.Object, lookdev: Lookdev) -> np.ndarray:
+def _three_quarter(head: HeadObject, lookdev: Lookdev) -> np.ndarray:
     """From the side that the photo's camera does not stand on: the other one is seen already."""
-    with staged(root, lookdev.relief, lookdev.max_level) as stage:
+    with staged(head, lookdev.relief, lookdev.max_level) as stage:
         light_as_studio(stage.scene, stage.radiance)
         side = -1.0 if azimuth_deg(stage.photo, stage.points) > 0 else 1.0
         view = orbit_view(stage.photo, stage.points, side * _THREE_QUARTER_DEG)
         return over_backdrop(_render(stage, view, lookdev))
 
 
-_PICTURES: tuple[tuple[str, Callable[[bpy.types.Object, Lookdev], np.ndarray]], ...] = (
+_PICTURES: tuple[tuple[str, Callable[[HeadObject, Lookdev], np.ndarray]], ...] = (
     ("Photo", _photo),
     ("Photo's light", _in_photo_light),
     ("Studio light", _in_studio),

@@ -5,9 +5,9 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..names import STUDIO_NODE
-from .nodes import find_node
-from .world import make_world
+from ...names import STUDIO_NODE
+from ..build.world import make_world
+from ..nodes import find_node
 
 _CLAY = (0.42, 0.40, 0.38, 1.0)
 _CLAY_ROUGHNESS = 0.55

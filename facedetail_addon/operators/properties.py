@@ -7,15 +7,16 @@ from pathlib import Path
 
 import bpy
 
-from .core.face_model.store import installed_models
-from .names import ADAPTIVE, DISPLACE, NORMAL_MAP, RELIEF_PROPERTY, SETTINGS_PROPERTY, STATE_PROPERTY
-from .operators.faces import found_faces, look_for_faces
-from .operators.options import with_options
-from .preferences import chosen_assets_directory
-from .scene.adaptive import adaptive_is_on
-from .scene.displacement import Relief, relief_skin, set_relief
-from .settings import BUILTIN, MAX_RELIEF_STRENGTH, PANEL
-from .ui.photo import thumbnail
+from .. import session
+from ..core.face_model.store import installed_models
+from ..names import ADAPTIVE, DISPLACE, NORMAL_MAP, RELIEF_PROPERTY, SETTINGS_PROPERTY, STATE_PROPERTY
+from ..scene.head_object import HeadObject
+from ..scene.relief.adaptive import adaptive_is_on
+from ..scene.relief.displacement import Relief, known_fine_level, relief_skin, set_relief
+from ..session import chosen_assets_directory
+from ..settings import BUILTIN, MAX_RELIEF_STRENGTH, PANEL
+from .faces import found_faces, look_for_faces
+from .options import with_options
 
 _MAX_LEVEL = 5
 _EASY_LEVEL_VIEWS, _EASY_LEVEL_RENDERS = 3, 4
@@ -78,9 +79,15 @@ def photo_path(settings: "FaceDetailSettings") -> Path:
 
 
 def _face_items(settings: "FaceDetailSettings", context: bpy.types.Context) -> tuple[tuple, ...]:
-    pictures = found_faces(photo_path(settings)) or ()
+    pictures, icon = found_faces(photo_path(settings)) or (), session.current().thumbnails.icon
     items = [
-        (str(number), f"Face {number}" if number > 1 else "Face 1, the largest", "", thumbnail(picture) or 0, number)
+        (
+            str(number),
+            f"Face {number}" if number > 1 else "Face 1, the largest",
+            "",
+            icon(picture) or 0,
+            number,
+        )
         for number, picture in enumerate(pictures, 1)
     ]
     shown = _shown_face(settings)
@@ -122,7 +129,15 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
 
 def _show_relief(settings: "FaceDetailRelief", context: bpy.types.Context) -> None:
     """A slider has moved: the head it belongs to follows."""
-    set_relief(settings.id_data, settings.chosen())
+    head = _head_of(settings)
+    if head is not None:
+        set_relief(head, settings.chosen())
+
+
+def _head_of(settings: "FaceDetailRelief") -> HeadObject | None:
+    """The head whose sliders they are; other objects have some too, which nobody sees."""
+    head = HeadObject.of(settings.id_data)
+    return head if head is not None and head.root == settings.id_data else None
 
 
 def _strength_property(name: str, description: str) -> object:
@@ -183,9 +198,26 @@ class FaceDetailRelief(bpy.types.PropertyGroup):
         """The choice as the scene takes it."""
         return Relief(self.mode, self.strength, self.medium, self.fine, self.viewport_level, self.render_level)
 
+    @property
+    def skin(self) -> bpy.types.Object | None:
+        """What shows the relief; None where there is none."""
+        head = _head_of(self)
+        return None if head is None else relief_skin(head)
+
+    @property
+    def fine_level(self) -> int | None:
+        """From this Subdivision level on the skin can carry the fine relief; None where the artist has changed it."""
+        skin = self.skin
+        return None if skin is None else known_fine_level(skin)
+
+    def quads(self, level: int) -> int:
+        """How many faces the skin has at a Subdivision level: first a quad for each corner, then four for each quad."""
+        mesh = self.skin.data
+        return len(mesh.loops) * 4 ** (level - 1) if level > 0 else len(mesh.polygons)
+
     def adaptive_is_on(self, scene: bpy.types.Scene) -> bool:
         """Whether Cycles would divide this head's skin further in the scene."""
-        skin = relief_skin(self.id_data)
+        skin = self.skin
         return skin is not None and adaptive_is_on(skin, scene)
 
 

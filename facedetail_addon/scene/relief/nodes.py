@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import bpy
 
-from .nodes import add_node, find_node, image_node, vector_math
-from .space import METRES_PER_MM
+from ..nodes import add_node, find_node, image_node, vector_math
+from ..space import METRES_PER_MM
 
 _HEIGHT_MEDIUM, _HEIGHT_FINE = "Medium Relief", "Fine Relief"
 _NORMAL_BOTH, _NORMAL_FINE, _NORMAL_MAP = "Relief Normals", "Fine Normals", "Relief Normal Map"

@@ -5,16 +5,12 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..core.face_model.model import FILM, LASHES
-from ..core.skin.types import SKIN_IOR, SUBSURFACE_RADIUS_MM
-from .eye_material import shade_eye
-from .nodes import add_node, find_node, image_node, mix_colors
-from .space import METRES_PER_MM
-
-SOCKET_ATTRIBUTE = "facedetail_socket"
-"""Point attribute of the skin, 1 inside the mouth bag and the eye sockets, where no photo looks."""
-SCATTER_ATTRIBUTE = "facedetail_scatter"
-"""Point attribute of the skin, 0 at its openings, 1 where light scatters under it undisturbed."""
+from ...core.face_model.model import FILM, LASHES
+from ...core.skin.types import SKIN_IOR, SUBSURFACE_RADIUS_MM
+from ...names import SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE
+from ..nodes import add_node, find_node, image_node, mix_colors
+from ..space import METRES_PER_MM
+from .eyes import shade_eye
 
 ALBEDO_NODE, ROUGHNESS_NODE = "Albedo", "Roughness"
 """Nodes with the skin's maps."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""On which devices Cycles renders: the artist's choice in the preferences, told to another Blender."""
+"""On which devices Cycles renders: the artist's choice in the preferences, for another Blender too."""
 
 from dataclasses import dataclass
 

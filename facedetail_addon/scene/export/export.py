@@ -12,43 +12,47 @@ from pathlib import Path
 
 import bpy
 
-from ..core.errors import OutputError
-from ..names import EMOTION_PROPERTY
-from .export_material import is_clear, plain_materials
-from .rollback import removed_afterwards
+from ...core.errors import OutputError
+from ...names import PART_PROPERTY
+from ..frames import in_frame
+from ..head_object import HeadObject
+from ..rollback import removed_afterwards
+from .material import is_clear, plain_materials
 
 _REMEDY = "Choose a folder that you may write to, on a disk with free space."
 
 
-def export_head(collection: bpy.types.Collection, path: Path) -> Path:
+def export_head(head: HeadObject, path: Path) -> Path:
     """Write a head in real size (metres) with its expression; in the artist's scene nothing changes.
 
     FBX, glTF and USD carry the expressions as shape keys, OBJ the posed head alone. FBX, ``.glb`` and ``.usdz`` have
     their pictures inside, the others beside them. There is no camera, light or armature (but USD's, which is empty).
 
     Args:
-        collection: of ``build_scene``.
+        head: any.
         path: ``.fbx``, ``.glb``, ``.gltf``, ``.usd``, ``.usda``, ``.usdc``, ``.usdz`` or ``.obj``; replaced if there.
 
     Returns:
         the path.
 
     Raises:
-        OutputError: no head in the collection, an unknown ending, an exporter that is switched off, or a file that
+        OutputError: the head has no meshes, an unknown ending, an exporter that is switched off, or a file that
             cannot be written.
     """
     path = path.absolute()
-    root = _root(collection)
     export = _EXPORTERS.get(path.suffix.lower())
     if export is None:
         raise OutputError(f"{path.name} names no known format.", f"Choose one of {', '.join(_EXPORTERS)}.")
     if not path.parent.is_dir():
         raise OutputError(f"{path} cannot be written: its folder is not there.", _REMEDY)
+    meshes = _meshes(head)
+    if not meshes:
+        raise OutputError(f"{head.root.name} has no meshes any more.", "Reconstruct a photo first.")
     bpy.context.view_layer.update()  # so that driven shape keys have their values
     try:
         # The exporter for .usdz leaves the process in another folder.
         with chdir("."), tempfile.TemporaryDirectory() as pictures, removed_afterwards():
-            copies = _copies(root, Path(pictures) / path.stem)
+            copies = _copies(head, meshes, Path(pictures) / path.stem)
             bpy.context.scene.collection.children.link(copies)
             export(path, copies.name)
     except (RuntimeError, OSError) as error:
@@ -58,37 +62,31 @@ def export_head(collection: bpy.types.Collection, path: Path) -> Path:
     return path
 
 
-def head_collection(item: bpy.types.Object | None) -> bpy.types.Collection | None:
-    """The collection of the head that an object belongs to; None where it belongs to none."""
-    while item is not None:
-        if EMOTION_PROPERTY in item:
-            return next(iter(item.users_collection), None)
-        item = item.parent
-    return None
+def _meshes(head: HeadObject) -> list[bpy.types.Object]:
+    """Its parts, and meshes that the artist has hung on its root."""
+    meshes = [item for item in head.objects if item.type == "MESH"]
+    return [item for item in meshes if item.parent == head.root or PART_PROPERTY in item]
 
 
-def _root(collection: bpy.types.Collection) -> bpy.types.Object:
-    for item in collection.objects:
-        if item.type == "EMPTY" and any(child.type == "MESH" for child in item.children):
-            return item
-    raise OutputError(f"The collection {collection.name} holds no head.", "Reconstruct a photo first.")
-
-
-def _copies(root: bpy.types.Object, pictures: Path) -> bpy.types.Collection:
+def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) -> bpy.types.Collection:
     """The head's root and meshes once more, as exporters want them."""
+    root = head.root
     collection = bpy.data.collections.new(f"{root.name} export")
     parent = bpy.data.objects.new(_plain(root.name), None)
     parent.matrix_world = root.matrix_world
     collection.objects.link(parent)
-    values = _expression(root)
-    for original in root.children:
-        if original.type != "MESH" or original.hide_render or is_clear(original):
+    values = _expression(head.keys)
+    for original in meshes:
+        if original.hide_render or is_clear(original):
             continue
         mesh = original.data.copy()
         mesh.name = _plain(original.name)
         made = bpy.data.objects.new(_plain(original.name), mesh)
         made.parent = parent
-        made.matrix_parent_inverse, made.matrix_basis = original.matrix_parent_inverse, original.matrix_basis
+        if original.parent == root:
+            made.matrix_parent_inverse, made.matrix_basis = original.matrix_parent_inverse, original.matrix_basis
+        else:
+            made.matrix_basis = in_frame(original, root)
         if mesh.shape_keys is not None:
             mesh.shape_keys.animation_data_clear()
             for key in mesh.shape_keys.key_blocks[1:]:
@@ -98,13 +96,8 @@ def _copies(root: bpy.types.Object, pictures: Path) -> bpy.types.Collection:
     return collection
 
 
-def _expression(root: bpy.types.Object) -> dict[str, float]:
+def _expression(keys: bpy.types.Key | None) -> dict[str, float]:
     """The values of the skin's shape keys, which those of the other parts follow."""
-    keys = max(
-        (child.data.shape_keys for child in root.children if child.type == "MESH" and child.data.shape_keys),
-        key=lambda shape: len(shape.key_blocks),
-        default=None,
-    )
     return {} if keys is None else {key.name: 0.0 if key.mute else key.value for key in keys.key_blocks}
 
 

@@ -3,7 +3,7 @@
 
 import bpy
 
-from ..names import EXPERIMENTAL_PROPERTY
+from ...names import EXPERIMENTAL_PROPERTY
 
 
 def switch_adaptive(skin: bpy.types.Object, subdivision: bpy.types.SubsurfModifier, on: bool) -> None:
@@ -39,13 +39,6 @@ def allow_adaptive(scene: bpy.types.Scene, skin: bpy.types.Object, on: bool) -> 
         if not any(item.cycles.use_adaptive_subdivision for item in others):
             del scene[EXPERIMENTAL_PROPERTY]
             scene.cycles.feature_set = "SUPPORTED"
-
-
-def can_denoise() -> bool:
-    """Whether this Blender's Cycles was built with a denoiser; those of some Linux distributions are not."""
-    import _cycles  # Cycles' own module, there where its add-on is
-
-    return bool(_cycles.with_openimagedenoise)
 
 
 def _switch(skin: bpy.types.Object, subdivision: bpy.types.SubsurfModifier) -> bpy.types.bpy_struct | None:

@@ -6,15 +6,15 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.eyes.types import CORNEA_IOR, DEFAULT_EYES
-from ..core.result.images import write_png
-from ..names import FINE_MODIFIER, MEDIUM_MODIFIER
-from .eye_material import EYE_ROUGHNESS, IRIS_ATTRIBUTE, look_of
+from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES
+from ...core.result.images import write_png
+from ...names import FINE_MODIFIER, IRIS_ATTRIBUTE, MEDIUM_MODIFIER, SOCKET_ATTRIBUTE
+from ..build.eyes import EYE_ROUGHNESS, look_of
+from ..build.material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE
+from ..nodes import add_node, find_node
+from ..relief.nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE
+from ..space import METRES_PER_MM
 from .eye_texture import eye_picture, eye_uv
-from .material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE, SOCKET_ATTRIBUTE
-from .nodes import add_node, find_node
-from .relief_nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE
-from .space import METRES_PER_MM
 
 _ALBEDO, _ROUGHNESS, _NORMAL, _EYE = "albedo", "roughness", "normal", "eye"
 _STEEPEST = 1e-3

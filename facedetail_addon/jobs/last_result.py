@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..core.errors import PhotoError
 from ..core.result.files import RECORD_FILE
-from ..jobs.job import Loaded
+from .job import Loaded
 
 Key = tuple[object, ...]
 

@@ -3,12 +3,12 @@
 
 import numpy as np
 
-from ..core.colour import to_srgb8
-from ..core.eyes.look import eye_colors
-from ..core.eyes.types import EyeLook
+from ...core.colour import to_srgb8
+from ...core.eyes.look import eye_colors
+from ...core.eyes.types import EyeLook
 
 RADIUS = 2.4
-"""Of the usual iris, from the picture's centre to its border: what is farther away is white."""
+"""Of the default iris, from the picture's centre to its border: what is farther away is white."""
 _SIDE = 512
 
 
@@ -16,7 +16,7 @@ def eye_picture(look: EyeLook, size: float) -> np.ndarray:
     """(512, 512, 3) uint8 sRGB: pupil, iris with fibres, limbus and white, for the layout of :func:`eye_uv`.
 
     Args:
-        size: of the iris relative to the usual one.
+        size: of the iris relative to the default one.
     """
     place = (np.arange(_SIDE) + 0.5) / _SIDE * 2 - 1
     flat = np.stack(np.meshgrid(place, -place), axis=-1).reshape(-1, 2) * (RADIUS / size)

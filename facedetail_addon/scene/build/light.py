@@ -4,22 +4,21 @@
 import bpy
 import numpy as np
 
-from ..core.rendering.environment import nonnegative, split_sun
-from ..names import LIGHT_PROPERTY, SUN_SUFFIX
+from ...core.rendering.environment import nonnegative, split_sun
+from ...names import HEAD_ID_PROPERTY, LIGHT_PROPERTY, SUN_PART
+from ..head_object import HeadObject, mark
 from .sun import make_sun
 from .world import make_world
 
 
-def light_scene(
-    scene: bpy.types.Scene, collection: bpy.types.Collection, stem: str, radiance: np.ndarray, use_sun: bool
-) -> None:
+def light_scene(scene: bpy.types.Scene, head: HeadObject, stem: str, radiance: np.ndarray, use_sun: bool) -> None:
     """Make the photo's light the scene's, and show colours as they are instead of with a film look.
 
     The scene's old world is kept in the file; suns of other photos' lights are hidden, since their worlds are gone too.
 
     Args:
         scene: the scene to light.
-        collection: of the head; its first object becomes the parent of the sun.
+        head: carries the sun, which goes to its collection.
         stem: the names' beginning.
         radiance: (B², 3) spherical harmonics, head frame, linear Rec. 709 in units of the display.
         use_sun: take the strongest direction out of the world and make it a lamp; light without any has none.
@@ -32,10 +31,11 @@ def light_scene(
         sun, radiance = split_sun(nonnegative(radiance))
     world = make_world(stem, radiance)
     if sun is not None and sun.irradiance.max() > 0:
-        lamp = make_sun(f"{stem} {SUN_SUFFIX}", sun, world)
+        lamp = make_sun(f"{stem} {SUN_PART}", sun, world)
         lamp[LIGHT_PROPERTY] = True
-        lamp.parent = collection.objects[0]
-        collection.objects.link(lamp)
+        mark(lamp, head.root[HEAD_ID_PROPERTY], SUN_PART)
+        lamp.parent = head.root
+        head.collection.objects.link(lamp)
     _use(scene, world)
 
 

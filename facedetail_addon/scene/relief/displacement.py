@@ -11,23 +11,21 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..core.face_model.model import FaceModel
-from ..core.result.pictures import Pictures
-from ..names import (
+from ...core.face_model.model import FaceModel
+from ...names import (
     ADAPTIVE,
     DISPLACE,
     FINE_LEVEL_PROPERTY,
     FINE_MODIFIER,
     MEDIUM_MODIFIER,
     NORMAL_MAP,
-    RELIEF_PROPERTY,
 )
+from ..head_object import HeadObject
+from ..space import METRES_PER_MM
 from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
 from .density import default_level, fine_level
-from .images import packed_map
-from .relief_material import own_relief_material
-from .relief_nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
-from .space import METRES_PER_MM
+from .material import own_relief_material
+from .nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
 
 
 @dataclass(frozen=True)
@@ -49,34 +47,16 @@ class Relief:
     render_level: int = 3
 
 
-def add_relief(
-    stem: str,
-    root: bpy.types.Object,
-    skin: bpy.types.Object,
-    model: FaceModel,
-    pictures: Pictures,
-) -> None:
-    """Give a head its relief: packed maps, modifiers, material nodes; shown as ``Relief()`` says,
-    at levels that make the skin about as fine as the built-in one.
-
-    Pictures without any relief leave the head as it is.
+def add_relief(head: HeadObject, model: FaceModel, images: ReliefImages) -> None:
+    """Give a head its relief: modifiers, material nodes; shown as ``Relief()`` says, at levels that make the skin about
+    as fine as the built-in one.
 
     Args:
-        stem: the names' beginning.
-        root: the head's empty.
-        skin: its child, with the face model's material and a Subdivision modifier; remembers from which level on its
+        head: its skin has the face model's material and a Subdivision modifier; it remembers from which level on its
             mesh can carry the fine relief.
-        model: the face model of both.
-        pictures: its four maps of relief are shown.
+        model: the face model of it.
     """
-    if not pictures.has_relief:
-        return
-    images = ReliefImages(
-        medium=packed_map(stem, pictures, "displacement_medium"),
-        fine=packed_map(stem, pictures, "displacement_fine"),
-        normal=packed_map(stem, pictures, "normal"),
-        normal_fine=packed_map(stem, pictures, "normal_fine"),
-    )
+    skin = head.skin
     uv_map = skin.data.uv_layers[0].name
     for name, image in ((MEDIUM_MODIFIER, images.medium), (FINE_MODIFIER, images.fine)):
         _add_displace(skin, name, uv_map, image)
@@ -86,31 +66,44 @@ def add_relief(
         viewport_level=default_level(model, Relief.viewport_level),
         render_level=default_level(model, Relief.render_level),
     )
-    set_relief(root, relief)
-    _show_on_sliders(root, relief)
+    set_relief(head, relief)
+    _show_on_sliders(head, relief)
 
 
-def set_relief(root: bpy.types.Object, relief: Relief) -> None:
+def relief_skin(head: HeadObject) -> bpy.types.Object | None:
+    """The skin of a head that was built with relief; None where there is none to show."""
+    skin = head.skin
+    return skin if skin is not None and FINE_LEVEL_PROPERTY in skin else None
+
+
+def known_fine_level(skin: bpy.types.Object) -> int | None:
+    """The Subdivision level from which on a skin can carry the fine relief; None where the artist has changed it."""
+    level = skin[FINE_LEVEL_PROPERTY]
+    return level if isinstance(level, int) else None
+
+
+def set_relief(head: HeadObject, relief: Relief) -> None:
     """Show the relief of a head otherwise; called again with the same choice it changes nothing.
 
     What the artist has removed (a modifier, a node, a material) stays away, and a material of the artist's own stays as
     it is. A duplicate that still shares the skin's material gets its own. A head without relief has nothing to show.
-
-    Args:
-        root: the empty of a head, the first object of the collection that ``build_scene`` returns.
-        relief: how.
     """
-    skin = relief_skin(root)
-    if skin is None:
-        return
+    skin = relief_skin(head)
+    if skin is not None:
+        show_relief(skin, relief)
+
+
+def show_relief(skin: bpy.types.Object, relief: Relief) -> None:
+    """As :func:`set_relief`, for a skin with relief."""
     medium, fine = relief.strength * relief.medium, relief.strength * relief.fine
     displace = relief.mode == DISPLACE
-    level = _known_fine_level(skin)
+    level = known_fine_level(skin)
+    reached = np.inf if level is None else level
     # One material serves viewport and render, so the render's level says whether fine relief is geometry or shading.
-    fine_is_geometry = displace and relief.render_level >= level
+    fine_is_geometry = displace and relief.render_level >= reached
     _set_subdivision(skin, relief)
     _set_displace(skin, MEDIUM_MODIFIER, medium, viewport=displace, render=displace)
-    shown = fine_is_geometry and relief.viewport_level >= level
+    shown = fine_is_geometry and relief.viewport_level >= reached
     _set_displace(skin, FINE_MODIFIER, fine, viewport=shown, render=fine_is_geometry)
     if relief.mode == NORMAL_MAP:
         weights = ReliefWeights(normal=medium, normal_fine=fine - medium)
@@ -125,22 +118,11 @@ def set_relief(root: bpy.types.Object, relief: Relief) -> None:
         allow_adaptive(scene, skin, relief.mode == ADAPTIVE)
 
 
-def relief_skin(root: bpy.types.Object) -> bpy.types.Object | None:
-    """The skin of a head that was built with relief; None for other objects."""
-    return next((item for item in root.children if item.type == "MESH" and FINE_LEVEL_PROPERTY in item), None)
-
-
-def _show_on_sliders(root: bpy.types.Object, relief: Relief) -> None:
+def _show_on_sliders(head: HeadObject, relief: Relief) -> None:
     """A model of another fineness has other levels than the sliders' defaults; without the add-on there are none."""
-    sliders = getattr(root, RELIEF_PROPERTY, None)
+    sliders = head.relief_settings
     if sliders is not None and relief != Relief():
         sliders.viewport_level, sliders.render_level = relief.viewport_level, relief.render_level
-
-
-def _known_fine_level(skin: bpy.types.Object) -> float:
-    """The level that the skin remembers; never reached where the artist has made something else of it."""
-    level = skin[FINE_LEVEL_PROPERTY]
-    return level if isinstance(level, int) else np.inf
 
 
 def _add_displace(skin: bpy.types.Object, name: str, uv_map: str, image: bpy.types.Image) -> None:

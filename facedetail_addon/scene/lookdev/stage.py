@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import bpy
 import numpy as np
 
-from ..core.errors import OutputError
-from ..names import HEAD_LIGHT_PROPERTY
-from .displacement import Relief, set_relief
-from .lookdev_view import PhotoCamera, photo_camera
-from .rollback import removed_afterwards
+from ...core.errors import OutputError
+from ..frames import in_frame
+from ..head_object import HeadObject, unmark
+from ..relief.displacement import Relief, relief_skin, show_relief
+from ..rollback import removed_afterwards
+from .view import PhotoCamera, photo_camera
 
 _FRAMING_LEVEL = 0
 """Subdivision where only the outline is asked for."""
@@ -42,21 +43,14 @@ class Stage:
     radiance: np.ndarray
 
 
-def root_of(item: bpy.types.Object | None) -> bpy.types.Object | None:
-    """The empty of the head that an object belongs to; None where it belongs to none."""
-    while item is not None and HEAD_LIGHT_PROPERTY not in item:
-        item = item.parent
-    return item
-
-
 @contextmanager
-def staged(root: bpy.types.Object, relief: Relief, max_level: int, *, neutral: bool = False) -> Iterator[Stage]:
+def staged(head: HeadObject, relief: Relief, max_level: int, *, neutral: bool = False) -> Iterator[Stage]:
     """A stage with a copy of a head, removed at the end of the block, also when it fails.
 
     Copies, because expression, materials and visibility change here, and none of it may show in the artist's scene.
 
     Args:
-        root: the empty of a head.
+        head: any.
         relief: how the artist shows its relief.
         max_level: nothing is subdivided further: more than a picture shows only takes time.
         neutral: without expression; what the head has is kept otherwise.
@@ -64,56 +58,57 @@ def staged(root: bpy.types.Object, relief: Relief, max_level: int, *, neutral: b
     Raises:
         OutputError: the head lacks its skin, its camera, its photo or its light.
     """
+    skin, camera = _skin_of(head), _camera_of(head)
+    has_relief, radiance = relief_skin(head) is not None, head.radiance
     with removed_afterwards():
-        scene = bpy.data.scenes.new(root.name)
+        scene = bpy.data.scenes.new(head.root.name)
         scene.frame_current = bpy.context.scene.frame_current
-        stem = bpy.data.objects.new(root.name, None)
-        copies = _copies(root, stem)
+        copies = _copies(head, bpy.data.objects.new(head.root.name, None))
         for copy in copies.values():
             if copy.type != "LIGHT":
                 scene.collection.objects.link(copy)
-        skin, camera = _skin(copies), _camera(copies)
+        skin, camera = copies[skin], copies[camera]
         parts = tuple(item for item in copies.values() if item.type not in ("LIGHT", "CAMERA", "EMPTY"))
         _show(parts, skin)
         if neutral:
             for part in parts:
                 _relax(part)
-        level = min(relief.render_level, max_level)
-        set_relief(stem, replace(relief, viewport_level=_FRAMING_LEVEL, render_level=level))
+        if has_relief:
+            level = min(relief.render_level, max_level)
+            show_relief(skin, replace(relief, viewport_level=_FRAMING_LEVEL, render_level=level))
         _limit_subdivision(parts, max_level)
         scene.camera = camera
         scene.view_layers[0].update()
         pose = np.array(camera.matrix_world, np.float64)
         camera.parent = None
-        yield Stage(scene, parts, skin, camera, photo_camera(camera, pose), _points(scene, skin), _radiance(root))
+        yield Stage(scene, parts, skin, camera, photo_camera(camera, pose), _points(scene, skin), radiance)
 
 
-def _copies(root: bpy.types.Object, stem: bpy.types.Object) -> dict[bpy.types.Object, bpy.types.Object]:
-    """Copies of all that hangs on a head's empty, hung on another."""
-    copies = {root: stem}
-    for item in root.children_recursive:
-        copies[item] = item.copy()
-        if item.type in ("MESH", "CAMERA"):
-            copies[item].data = item.data.copy()
-    del copies[root]
+def _copies(head: HeadObject, carrier: bpy.types.Object) -> dict[bpy.types.Object, bpy.types.Object]:
+    """Copies of all that belongs to a head, on an empty in the place of its root."""
+    originals = head.objects
+    copies = {item: item.copy() for item in originals}
     for item, copy in copies.items():
-        copy.parent = copies.get(item.parent, stem)
+        unmark(copy)
+        if item.type in ("MESH", "CAMERA"):
+            copy.data = item.data.copy()
+        copy.parent = copies.get(item.parent, carrier)
+        if item.parent not in (head.root, *originals):
+            copy.matrix_parent_inverse.identity()
+            copy.matrix_basis = in_frame(item, head.root)
     return copies
 
 
-def _skin(copies: dict[bpy.types.Object, bpy.types.Object]) -> bpy.types.Object:
-    """The part of a head with the most shape keys: the others only follow its."""
-    meshes = [item for item in copies.values() if item.type == "MESH" and item.data.shape_keys is not None]
-    if not meshes:
+def _skin_of(head: HeadObject) -> bpy.types.Object:
+    if head.keys is None:
         raise OutputError("The head has no skin with an expression any more.", _REMEDY)
-    return max(meshes, key=lambda item: len(item.data.shape_keys.key_blocks))
+    return head.skin
 
 
-def _camera(copies: dict[bpy.types.Object, bpy.types.Object]) -> bpy.types.Object:
-    cameras = [item for item in copies.values() if item.type == "CAMERA"]
-    if not cameras:
+def _camera_of(head: HeadObject) -> bpy.types.Object:
+    if head.camera is None:
         raise OutputError("The head has no camera any more.", _REMEDY)
-    return max(cameras, key=lambda item: len(item.data.background_images))
+    return head.camera
 
 
 def _show(parts: tuple[bpy.types.Object, ...], skin: bpy.types.Object) -> None:
@@ -151,15 +146,3 @@ def _points(scene: bpy.types.Scene, skin: bpy.types.Object) -> np.ndarray:
     to_head = np.array(evaluated.matrix_world, np.float32)
     evaluated.to_mesh_clear()
     return points.reshape(-1, 3) @ to_head[:3, :3].T + to_head[:3, 3]
-
-
-def _radiance(root: bpy.types.Object) -> np.ndarray:
-    """What ``build_scene`` has noted down; the artist may have written over it."""
-    try:
-        radiance = np.array(root[HEAD_LIGHT_PROPERTY], np.float32).reshape(-1, 3)
-    except (KeyError, TypeError, ValueError) as error:
-        raise OutputError("The head does not remember its photo's light.", _REMEDY) from error
-    bands = round(len(radiance) ** 0.5)
-    if bands < 1 or bands**2 != len(radiance) or not np.isfinite(radiance).all():
-        raise OutputError("The head does not remember its photo's light.", _REMEDY)
-    return radiance

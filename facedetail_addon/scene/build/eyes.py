@@ -5,15 +5,14 @@ from collections.abc import Iterable
 
 import bpy
 
-from ..core.eyes.look import FIBRE_CONTRAST, FIBRE_REACH, IRIS_PROFILE, PUPIL, SCLERA_SHARE, SCLERA_TINT
-from ..core.eyes.types import CORNEA_IOR, DEFAULT_EYES, EYE_SPECULAR_LEVEL, EyeLook
-from .nodes import add_node, color_ramp, mix_colors, vector_math
-from .space import METRES_PER_MM
+from ...core.eyes.look import FIBRE_CONTRAST, FIBRE_REACH, IRIS_PROFILE, PUPIL, SCLERA_SHARE, SCLERA_TINT
+from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES, EYE_SPECULAR_LEVEL, EyeLook
+from ...names import IRIS_ATTRIBUTE
+from ..nodes import add_node, color_ramp, mix_colors, vector_math
+from ..space import METRES_PER_MM
 
-IRIS_ATTRIBUTE = "facedetail_iris"
-"""Point attribute of the eyes: position around the pupil, in radii of a usual iris."""
 IRIS_NODE, SCLERA_NODE, SIZE_NODE, SHADE_NODE = "Iris Colour", "Sclera Colour", "Iris Size", "Lid Shade"
-"""Colours; the iris' size relative to the usual one; how much lids and lashes darken the eye under them, 0 to 1."""
+"""Colours; the iris' size relative to the default one; how much lids and lashes darken the eye under them, 0 to 1."""
 EYE_ROUGHNESS = 0.06
 
 _SPAN = 2.5
@@ -57,7 +56,7 @@ def color_eyes(parts: Iterable[bpy.types.Object], look: EyeLook) -> None:
 
 
 def look_of(material: bpy.types.Material) -> EyeLook:
-    """The look of an eye's material as it is now; what the artist has removed is usual."""
+    """The look of an eye's material as it is now; what the artist has removed has its default."""
     nodes = material.node_tree.nodes
     values = {
         name: nodes[name].outputs[0].default_value for name in (IRIS_NODE, SCLERA_NODE, SIZE_NODE) if name in nodes

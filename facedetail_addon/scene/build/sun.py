@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The strongest direction of a photo's light as a lamp, which obeys the same knobs as the world."""
+"""The strongest direction of a photo's light as a lamp, which obeys the same controls as the world."""
 
 import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..core.rendering.environment import Sun
-from ..names import ROTATION_NODE, STRENGTH_NODE, STUDIO_NODE
-from .space import HEAD_TO_BLENDER
+from ...core.rendering.environment import Sun
+from ...names import ROTATION_NODE, STRENGTH_NODE, STUDIO_NODE
+from ..space import HEAD_TO_BLENDER
 
 _DISTANCE_M = 0.5  # where it is drawn; suns shine from everywhere
 

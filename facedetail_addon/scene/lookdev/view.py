@@ -7,8 +7,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..core.errors import OutputError
-from .camera import CLIP_START_M, SENSOR_MM
+from ...core.errors import OutputError
+from ..camera import CLIP_START_M, SENSOR_MM
 
 PANEL_ASPECT = 0.8
 """Width of a picture by its height: heads are taller than wide."""

@@ -8,9 +8,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..core.errors import OutputError
-from .cycles_devices import Devices, chosen_devices, use_devices
-from .displacement import Relief
+from ...core.errors import OutputError
+from ..head_object import HeadObject
+from ..relief.displacement import Relief
+from .devices import Devices, chosen_devices, use_devices
 
 _FILE = "head.blend"
 _NOTE = "FaceDetail lookdev"
@@ -18,7 +19,7 @@ _ROOT = "root"
 _PART, _PAINTED, _COPY = "part {}", "painted {}", "painted copy {}"
 
 
-def write_head(folder: Path, root: bpy.types.Object, relief: Relief) -> None:
+def write_head(folder: Path, head: HeadObject, relief: Relief) -> None:
     """Write a head, what hangs on it and all that they use, as they are in the open file, painted pictures included.
 
     Takes some hundredths of a second for each ten megabytes; pictures that were painted and not saved are copied first,
@@ -26,7 +27,7 @@ def write_head(folder: Path, root: bpy.types.Object, relief: Relief) -> None:
 
     Args:
         folder: an existing one, for this alone.
-        root: the head's empty. relief: how it is shown.
+        head: any. relief: how it is shown.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -34,12 +35,12 @@ def write_head(folder: Path, root: bpy.types.Object, relief: Relief) -> None:
     scene = bpy.context.scene
     note, copies = bpy.data.texts.new(_NOTE), []
     try:
-        said = {"relief": asdict(relief), "frame": scene.frame_current, "devices": asdict(chosen_devices(scene))}
-        note.write(json.dumps(said))
-        note[_ROOT] = root
-        for number, part in enumerate(root.children_recursive):
+        facts = {"relief": asdict(relief), "frame": scene.frame_current, "devices": asdict(chosen_devices(scene))}
+        note.write(json.dumps(facts))
+        note[_ROOT] = head.root
+        for number, part in enumerate(head.objects):
             note[_PART.format(number)] = part
-        for number, image in enumerate(_painted(root)):
+        for number, image in enumerate(_painted(head)):
             copies.append(_copy(image))
             note[_PAINTED.format(number)], note[_COPY.format(number)] = image, copies[-1]
         # The note is all that is asked for: it brings along what it names.
@@ -52,7 +53,7 @@ def write_head(folder: Path, root: bpy.types.Object, relief: Relief) -> None:
         bpy.data.batch_remove([note, *copies])
 
 
-def read_head(folder: Path) -> tuple[bpy.types.Object, Relief]:
+def read_head(folder: Path) -> tuple[HeadObject, Relief]:
     """The head of :func:`write_head` and how it is shown. The open file is replaced; the scene renders as that one did.
 
     Raises:
@@ -63,7 +64,7 @@ def read_head(folder: Path) -> tuple[bpy.types.Object, Relief]:
         with bpy.data.libraries.load(str(folder / _FILE)) as (there, wanted):
             wanted.texts = [name for name in there.texts if name.startswith(_NOTE)]
         (note,) = wanted.texts
-        said = json.loads(note.as_string())
+        facts = json.loads(note.as_string())
         root = note[_ROOT]
         number = 0
         while _COPY.format(number) in note:
@@ -72,9 +73,9 @@ def read_head(folder: Path) -> tuple[bpy.types.Object, Relief]:
     except (RuntimeError, OSError, KeyError, ValueError) as error:
         raise OutputError(f"The head cannot be read from {folder}: {error}.", "Try again.") from error
     scene = bpy.context.scene
-    scene.frame_current = said["frame"]
-    use_devices(scene, Devices(**said["devices"]))
-    return root, Relief(**said["relief"])
+    scene.frame_current = facts["frame"]
+    use_devices(scene, Devices(**facts["devices"]))
+    return HeadObject(root), Relief(**facts["relief"])
 
 
 def _copy(image: bpy.types.Image) -> bpy.types.Image:
@@ -91,10 +92,10 @@ def _copy(image: bpy.types.Image) -> bpy.types.Image:
     return copy
 
 
-def _painted(root: bpy.types.Object) -> list[bpy.types.Image]:
+def _painted(head: HeadObject) -> list[bpy.types.Image]:
     """Pictures of a head that were changed since they were saved or packed; the file would hold what they were."""
     found: set[bpy.types.Image] = set()
-    for part in root.children_recursive:
+    for part in head.objects:
         for slot in part.material_slots:
             if slot.material is not None and slot.material.node_tree is not None:
                 found |= _pictures(slot.material.node_tree)

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from ..core.face_model.model import FaceModel
+from ...core.face_model.model import FaceModel
 
 _FINE_EDGE_MM = 0.125
 """Edges this long draw a wave of 1 mm with eight of them. With four, pores are fainter than as shading (by a sixth in
