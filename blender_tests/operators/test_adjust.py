@@ -11,6 +11,7 @@ from facedetail_addon.core.result.files import RECORD_FILE
 from facedetail_addon.core.result.pictures import encode_pictures
 from facedetail_addon.jobs.job import Loaded
 from facedetail_addon.jobs.last_result import key_of, remember
+from facedetail_addon.settings import Settings
 
 
 @pytest.fixture
@@ -73,13 +74,13 @@ def test_a_result_answers_what_it_was_made_for(model, reconstruction_of, tmp_pat
     loaded = Loaded(folder, made.record, model, encode_pictures(made.maps))
     photo.write_bytes(b"one")
     folder.mkdir()
-    asked = {"resolution": 512, "face": None, "output": tmp_path}
+    asked = {"settings": Settings(resolution=512), "output": tmp_path}
     key = key_of(photo, **asked)
     assert remember(key, loaded) is None, "nothing was written"
     (folder / RECORD_FILE).write_text("{}")
     last = remember(key, loaded)
     assert last.answers(key_of(photo, **asked))
-    assert not last.answers(key_of(photo, **asked | {"face": 1}))
+    assert not last.answers(key_of(photo, **asked | {"settings": Settings(resolution=512, face=1)}))
     photo.write_bytes(b"another")
     assert not last.answers(key_of(photo, **asked)), "the photo has changed"
     os.utime(folder / RECORD_FILE, ns=(5, 5))

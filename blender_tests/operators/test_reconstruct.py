@@ -8,6 +8,7 @@ import pytest
 
 from facedetail_addon.core.result.files import read_result
 from facedetail_addon.jobs.messages import Reconstruct
+from facedetail_addon.settings import EXPRESSION_SOURCES, Settings
 
 KINDS = ("objects", "collections", "meshes", "cameras", "materials", "worlds", "images", "shape_keys")
 
@@ -109,8 +110,6 @@ def test_choices_are_kept(blender, registered, astronaut, tmp_path):
 
 def test_choices_of_the_panel_are_those_of_the_operator(blender, registered):
     """The panel hands each of them over by name."""
-    from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE
-    from facedetail_addon.settings import EXPRESSION_SOURCES
     from facedetail_addon.ui import panel
 
     settings = blender.context.scene.facedetail.bl_rna.properties
@@ -119,7 +118,7 @@ def test_choices_of_the_panel_are_those_of_the_operator(blender, registered):
         assert settings[name].type == asked[name].type
         assert settings[name].default == asked[name].default
     assert tuple(settings["expression"].enum_items.keys()) == EXPRESSION_SOURCES
-    assert settings["expression"].default == DEFAULT_EXPRESSION_SOURCE
+    assert settings["expression"].default == Settings().expression
     with pytest.raises(TypeError, match="mood"):
         blender.context.scene.facedetail.expression = "mood"
 
@@ -156,7 +155,7 @@ def test_wants_object_mode_and_a_free_worker(blender, registered, astronaut, tmp
     assert not operator.poll()
     blender.ops.object.mode_set(mode="OBJECT")
     worker = current_worker()
-    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path), resolution=512)
+    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path))
     assert not operator.poll()
     with pytest.raises(RuntimeError, match="already"):
         operator(filepath=astronaut, output=str(tmp_path))
@@ -168,7 +167,7 @@ def test_switching_off_and_on_ends_the_worker_and_leaves_nothing(blender, regist
     import facedetail_addon
 
     worker = current_worker()
-    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path), resolution=512)
+    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path))
     assert worker.pid is not None
     facedetail_addon.unregister()
     try:

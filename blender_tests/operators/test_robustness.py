@@ -39,6 +39,7 @@ from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.jobs.job import import_job, install_job, reconstruct_job
 from facedetail_addon.jobs.runner import Worker
 from facedetail_addon.paths import site_directories
+from facedetail_addon.settings import Settings
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -64,7 +65,7 @@ def limited_worker(folder: Path, limit: str) -> Worker:
 
 
 def job_of(worker: Worker, output: Path, photo: Path = ASTRONAUT):
-    return reconstruct_job(worker, photo, output, output / "assets", resolution=512, detail="none")
+    return reconstruct_job(worker, photo, output, output / "assets", Settings(resolution=512, detail="none"))
 
 
 def unheard(stage: str, fraction: float) -> None:
@@ -343,14 +344,15 @@ import os, sys, time
 from pathlib import Path
 import bpy, facedetail_addon
 from facedetail_addon.jobs.job import reconstruct_job
+from facedetail_addon.settings import Settings
 
 facedetail_addon.register()
 from facedetail_addon import session
 
 photo, output, way = sys.argv[1:]
 worker = session.current().worker
-job = reconstruct_job(worker, Path(photo), Path(output), Path(output, "assets"), resolution=512,
-                      detail="none")
+small = Settings(resolution=512, detail="none")
+job = reconstruct_job(worker, Path(photo), Path(output), Path(output, "assets"), small)
 while not list(Path(output).glob(".*.partial")):
     assert job.step() is None
     time.sleep(0.002)

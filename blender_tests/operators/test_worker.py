@@ -20,6 +20,7 @@ from facedetail_addon.jobs.job import Job, download_job, import_job, reconstruct
 from facedetail_addon.jobs.messages import Reconstruct, to_line
 from facedetail_addon.jobs.runner import Worker
 from facedetail_addon.paths import site_directories
+from facedetail_addon.settings import Settings
 
 MAIN_THREAD_LIMIT_S = 0.05
 
@@ -47,11 +48,11 @@ def astronaut() -> Path:
 
 def ask(worker: Worker, photo: Path, output: Path) -> int:
     files = {"photo": str(photo), "output": str(output), "assets": str(output / "assets")}
-    return worker.submit(Reconstruct, **files, resolution=512)
+    return worker.submit(Reconstruct, **files, settings=Settings(resolution=512))
 
 
 def job_of(worker: Worker, photo: Path, output: Path, **choices) -> Job:
-    return reconstruct_job(worker, photo, output, output / "assets", **({"resolution": 512} | choices))
+    return reconstruct_job(worker, photo, output, output / "assets", Settings(**({"resolution": 512} | choices)))
 
 
 def test_reconstructs_as_asked_for_and_stays_warm(worker, astronaut, tmp_path):
@@ -70,8 +71,8 @@ def test_reconstructs_as_asked_for_and_stays_warm(worker, astronaut, tmp_path):
     assert raised.value.code == "no_face"
     assert raised.value.remedy
     assert worker.pid == pid, "a photo without the face does not end the worker"
-    with pytest.raises(FaceDetailError, match="expression must be one of"):
-        job_of(worker, astronaut, tmp_path, expression="mood").run(lambda *told: None)
+    with pytest.raises(ValueError, match="expression must be one of"):
+        job_of(worker, astronaut, tmp_path, expression="mood")
     assert [entry.name for entry in tmp_path.iterdir()] == ["astronaut"]
 
 
