@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Made-up observations, fits and reconstructions, and changed copies of them."""
 
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,6 +64,35 @@ def fit_one_sparse(
     return flattened(fit_sparse([observed(landmarks, image_size, reading, focal_px)], model, **how))
 
 
+def values_of(reconstruction: Reconstruction) -> dict[str, object]:
+    """Arrays and values by name: of the record, its first photo, landmarks, pose and light, and the maps."""
+    record = reconstruction.record
+    photo = {name: value for name, value in vars(record.observation).items() if name != "notices"}
+    parts = (vars(record), photo, vars(photo["landmarks"]), vars(record.fit), vars(record.pose), vars(record.light))
+    return {name: value for part in (*parts, reconstruction.maps) for name, value in part.items()}
+
+
+def assert_same(got: object, wanted: object, where: str = "it") -> None:
+    """Equal through and through: kinds of objects, names, shapes, dtypes and values."""
+    assert type(got) is type(wanted), where
+    if is_dataclass(wanted):
+        for name in [field.name for field in fields(wanted)]:
+            assert_same(getattr(got, name), getattr(wanted, name), f"{where}.{name}")
+    elif isinstance(wanted, Mapping):
+        assert got.keys() == wanted.keys(), where
+        for name in wanted:
+            assert_same(got[name], wanted[name], f"{where}[{name!r}]")
+    elif isinstance(wanted, tuple):
+        assert len(got) == len(wanted), where
+        for index, pair in enumerate(zip(got, wanted, strict=True)):
+            assert_same(*pair, f"{where}[{index}]")
+    elif isinstance(wanted, np.ndarray):
+        assert got.dtype == wanted.dtype, where
+        np.testing.assert_array_equal(got, wanted, err_msg=where)
+    else:
+        assert got == wanted, where
+
+
 def changed(reconstruction: Reconstruction, **values: object) -> Reconstruction:
     """With other values of the record, its first photo, pose or light, or other maps, whichever has that name."""
     record = reconstruction.record
@@ -74,6 +104,7 @@ def changed(reconstruction: Reconstruction, **values: object) -> Reconstruction:
         taken.update(names)
         return replace(item, **{name: values[name] for name in names})
 
+    record = part(record, HeadRecord)
     pose = part(record.pose, PoseFit)
     fit = replace(part(record.fit, HeadFit), poses=(pose, *record.fit.poses[1:]))
     light = part(record.light, PhotoLight)
@@ -81,7 +112,7 @@ def changed(reconstruction: Reconstruction, **values: object) -> Reconstruction:
     if "photo" in maps:
         observation = replace(observation, pixels=maps["photo"])
     record = replace(
-        part(record, HeadRecord), fit=fit, lights=(light, *record.lights[1:]),
+        record, fit=fit, lights=(light, *record.lights[1:]),
         observations=(observation, *record.observations[1:]),
     )  # fmt: skip
     assert taken == set(values), f"no such values: {set(values) - taken}"

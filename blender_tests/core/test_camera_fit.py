@@ -20,6 +20,7 @@ from facedetail_addon.core.fit.perspective import (
 )
 from facedetail_addon.core.fit.points import silhouette_choice
 from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
+from facedetail_addon.core.observe.types import CameraPrior
 
 FACING = np.diag([1.0, -1.0, -1.0])
 
@@ -81,9 +82,8 @@ def test_perspective_pose_is_recovered_from_a_wrong_start(points):
     truth = PerspectiveCamera(
         turned(25, -8, 5), np.array([20.0, -15.0, 900.0]), 1400.0, np.array([320.0, 240.0]), (640, 480)
     )
-    start = initial_perspective(
-        1.6, turned(10, 0, 0), np.array([300.0, 260.0]), points.mean(0), truth.image_size, truth.focal_px
-    )
+    prior = CameraPrior(truth.image_size, truth.center_px)
+    start = initial_perspective(1.6, turned(10, 0, 0), np.array([300.0, 260.0]), points.mean(0), prior, truth.focal_px)
     found = refine_perspective(start, points, truth.project(points), np.ones(len(points)))
     assert np.abs(found.project(points) - truth.project(points)).max() < 1e-3
     assert np.linalg.norm(found.translation - truth.translation) < 0.1
@@ -92,9 +92,11 @@ def test_perspective_pose_is_recovered_from_a_wrong_start(points):
 def test_initial_perspective_agrees_with_the_orthography_at_its_anchor():
     anchor, translation = np.array([3.0, -20.0, 100.0]), np.array([310.0, 220.0])
     rotation = turned(20)
-    camera = initial_perspective(1.7, rotation, translation, anchor, (640, 480), 1500.0)
+    prior = CameraPrior((640, 480), np.array([250.0, 300.0]))  # of a cropped picture
+    camera = initial_perspective(1.7, rotation, translation, anchor, prior, 1500.0)
     assert np.abs(camera.project(anchor[None])[0] - (1.7 * rotation[:2] @ anchor + translation)).max() < 1e-9
     assert camera.focal_px / (rotation @ anchor + camera.translation)[2] == pytest.approx(1.7)
+    assert camera.center_px.tolist() == [250, 300] and camera.image_size == (640, 480)
 
 
 def test_point_jacobian_is_the_difference_quotient(points):

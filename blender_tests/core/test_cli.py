@@ -17,9 +17,9 @@ from PIL import Image
 import facedetail_addon
 from facedetail_addon.cli import main as cli
 from facedetail_addon.cli.terminal import ProgressLine, write_line
-from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, PRIOR
 from facedetail_addon.core.result.files import read_result
 from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.settings import PRIOR, Settings
 
 PACKAGE = Path(facedetail_addon.__file__).parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -99,7 +99,7 @@ def saved(told, output) -> Reconstruction:
 
 def test_no_detail_leaves_the_skin_smooth(saved):
     assert saved.displacement.shape == (512, 512) and not saved.displacement.any()
-    assert (saved.normal == (32768, 32768, 65535)).all()
+    assert (saved.maps["normal"] == (32768, 32768, 65535)).all()
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_quiet_says_nothing_but_the_folder(told, output):
 
 
 def test_expression_is_taken_from_both_unless_asked_otherwise(saved):
-    assert saved.expression_source == DEFAULT_EXPRESSION_SOURCE
-    assert saved.emotion.name == "happy"
+    assert saved.record.expression_source == Settings().expression
+    assert saved.record.observation.emotion.name == "happy"
 
 
 def test_debug_shows_where_an_error_comes_from(tmp_path):

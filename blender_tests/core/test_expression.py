@@ -22,15 +22,10 @@ from facedetail_addon.core.observe.expression.dictionary import (
     save_dictionary,
 )
 from facedetail_addon.core.observe.expression.reader import UNLIKE, ExpressionReader, notices
-from facedetail_addon.core.observe.expression.types import (
-    EXPRESSION_SOURCES,
-    LANDMARKS,
-    PRIOR,
-    PRIOR_AND_LANDMARKS,
-    ExpressionPrior,
-)
+from facedetail_addon.core.observe.expression.types import Emotion, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.settings import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from scripts.training.heads.painter import make_painter
 from scripts.training.heads.picture import render_head
 from scripts.training.heads.samples import PoseRange, sample_head
@@ -204,18 +199,18 @@ class TestDictionary:
 
 class TestReading:
     def test_astronaut_smiles(self, reader, astronaut, model):
-        reading = reader.read(*astronaut)
-        assert reading.emotion.name == "happy"
+        emotion, reading = reader.read(*astronaut)
+        assert emotion.name == "happy"
         assert weight(model.expression_names, reading.beta_prior, "mouthSmile") > 0.2
         assert weight(model.expression_names, reading.beta_prior, "mouthFrown") < 0.15
 
     def test_same_photo_same_reading(self, reader, astronaut):
-        first, second = reader.read(*astronaut), reader.read(*astronaut)
+        (_, first), (_, second) = reader.read(*astronaut), reader.read(*astronaut)
         assert np.array_equal(first.beta_prior, second.beta_prior)
 
     def test_finds_drawn_expressions(self, reader, drawn, model):
         """Over drawn heads, the prior is nearer to the true motion than no expression, and follows single muscles."""
-        found = np.array([reader.read(picture, face).beta_prior for picture, face, _ in drawn])
+        found = np.array([reader.read(picture, face)[1].beta_prior for picture, face, _ in drawn])
         true = np.array([beta for *_, beta in drawn])
         moved = [np.abs(np.tensordot(beta, model.expression_basis, 1)).mean() for beta in true]
         missed = [np.abs(np.tensordot(beta, model.expression_basis, 1)).mean() for beta in found - true]
@@ -237,8 +232,8 @@ class TestReading:
     )
     def test_bad_pictures_stay_bounded(self, reader, astronaut, model, calibration, spoil):
         picture, face = spoil(astronaut[0]), astronaut[1]
-        reading = reader.read(picture, face)
-        assert_bounded(reading)
+        emotion, reading = reader.read(picture, face)
+        assert_bounded(emotion, reading)
         for source in EXPRESSION_SOURCES:
             fit = fit_one(face, picture.shape[1::-1], model, calibration, reading=reading, expression=source)
             assert np.isfinite(fit.vertices).all() and fit.beta.min() >= 0 and fit.beta.max() <= 1
@@ -248,42 +243,42 @@ class TestReading:
         picture, face = astronaut
         factor = side / np.ptp(face.mesh_px[:, 0])
         small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        assert_bounded(reader.read(small, replace(face, mesh_px=(face.mesh_px * factor).astype(np.float32))))
+        assert_bounded(*reader.read(small, replace(face, mesh_px=(face.mesh_px * factor).astype(np.float32))))
 
     def test_strange_faces_count_less(self, reader, astronaut):
         picture, face = astronaut
         noise = np.random.default_rng(0).integers(0, 256, picture.shape, dtype=np.uint8)
-        clear, strange = reader.read(picture, face), reader.read(noise, face)
+        (_, clear), (_, strange) = reader.read(picture, face), reader.read(noise, face)
         assert strange.distance > clear.distance
         if strange.distance > 1:
             assert np.trace(strange.precision) < np.trace(reader.dictionary.precision)
 
     def test_notice(self, reader, astronaut):
-        reading = reader.read(*astronaut)
+        _, reading = reader.read(*astronaut)
         assert notices(reading, PRIOR) == ()
         strange = replace(reading, distance=UNLIKE + 0.1)
         assert [notice.code for notice in notices(strange, PRIOR_AND_LANDMARKS)] == ["unlike_dictionary"]
         assert notices(strange, LANDMARKS) == ()
 
 
-def assert_bounded(reading: ExpressionPrior) -> None:
+def assert_bounded(emotion: Emotion, reading: ExpressionPrior) -> None:
     assert np.isfinite(reading.beta_prior).all() and np.isfinite(reading.precision).all()
     assert 0 <= reading.beta_prior.min() and reading.beta_prior.max() <= 1
-    assert np.isclose(reading.emotion.probabilities.sum(), 1, atol=1e-4)
+    assert np.isclose(emotion.probabilities.sum(), 1, atol=1e-4)
     assert np.isfinite(reading.distance) and np.linalg.eigvalsh(reading.precision).min() > 0
 
 
 class TestFit:
     def test_prior_keeps_the_reading_but_for_the_gaze(self, reader, astronaut, model, calibration):
         picture, face = astronaut
-        reading = reader.read(picture, face)
+        _, reading = reader.read(picture, face)
         fit = fit_one(face, picture.shape[1::-1], model, calibration, reading=reading, expression=PRIOR)
         still = np.array([not name.startswith("eyeLook") for name in model.expression_names])
         assert np.abs(fit.beta - reading.beta_prior)[still].max() < 1e-6
 
     def test_landmarks_alone_ignore_the_reading(self, reader, astronaut, model, calibration):
         picture, face = astronaut
-        reading = reader.read(picture, face)
+        _, reading = reader.read(picture, face)
         size = picture.shape[1::-1]
         with_reading = fit_one(face, size, model, calibration, reading=reading, expression=LANDMARKS)
         assert np.array_equal(with_reading.beta, fit_one(face, size, model, calibration).beta)
@@ -296,9 +291,9 @@ class TestFit:
     def test_both_together_beat_landmarks_alone(self, reader, drawn, model, calibration):
         """Mean error of the motion over the skin of drawn heads."""
         errors = {source: [] for source in EXPRESSION_SOURCES}
-        skin = model.expression_basis[:, : model.skin.stop]
+        skin = model.skin.of(model.expression_basis)
         for picture, face, true in drawn:
-            reading = reader.read(picture, face)
+            _, reading = reader.read(picture, face)
             for source, row in errors.items():
                 fit = fit_one(face, (SIZE, SIZE), model, calibration, reading=reading, expression=source)
                 row.append(np.linalg.norm(np.tensordot(fit.beta - true, skin, 1), axis=1).mean())

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from skimage import data
 
-from blender_tests.made_up import fit_one
+from blender_tests.made_up import observed
 from facedetail_addon.core.detail.resolvable_size import resolvable_size, resolved_px
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.fit.dense import fit_dense
+from facedetail_addon.core.fit.types import PoseFit
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 
 
@@ -26,8 +27,9 @@ def mesh_px(astronaut) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def fit(model, astronaut) -> ProxyFit:
-    return fit_one(MeshLandmarker.load().find(astronaut)[0], astronaut.shape[1::-1], model, load_calibration())
+def fit(model, astronaut) -> PoseFit:
+    photo = observed(MeshLandmarker.load().find(astronaut)[0], astronaut.shape[1::-1])
+    return fit_dense([photo], model, load_calibration()).pose
 
 
 def enlarged(photo: np.ndarray, factor: float, way: int = cv2.INTER_CUBIC) -> np.ndarray:
@@ -75,10 +77,10 @@ def test_grain_is_the_pixels_size_where_the_skin_faces_the_camera(model, astrona
     resolvable = resolvable_size(astronaut, mesh_px, fit, model.skin.triangles(), model.skin.stop)
     assert resolvable.shape == (model.skin.stop,) and resolvable.dtype == np.float32 and np.isfinite(resolvable).all()
     camera = fit.perspective
-    nose = model.region == model.region_names.index("forehead")
-    depth = fit.vertices[: model.skin.stop][nose] @ camera.rotation[2] + camera.translation[2]
+    nose = model.in_region("forehead")
+    depth = model.skin.of(fit.vertices)[nose] @ camera.rotation[2] + camera.translation[2]
     assert np.quantile(resolvable[nose], 0.05) == pytest.approx(np.median(depth) / camera.focal_px, rel=0.1)
-    away = model.region == model.region_names.index("ears")
+    away = model.in_region("ears")
     assert np.median(resolvable[away]) > 1.2 * np.median(resolvable[nose])
 
 

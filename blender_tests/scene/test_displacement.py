@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Relief: millimetres arrive as millimetres, each way of showing it is alone, and light falls on it rightly."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
+from blender_tests.made_up import changed
 from blender_tests.scene.relief_scene import MAPS, SIDE, geometry, shading, show
 from facedetail_addon import names
 
@@ -55,9 +54,9 @@ def test_maps_come_back_exactly_after_saving(blender, head, wavy, tmp_path):
         stored = pixels_of(image)
         if name.startswith("displacement"):
             assert stored.min() < -0.05, "signed"
-            assert np.array_equal(stored[..., 0], getattr(wavy, name))
+            assert np.array_equal(stored[..., 0], wavy.maps[name])
         else:
-            assert np.array_equal(np.round(stored * 65535), getattr(wavy, name))
+            assert np.array_equal(np.round(stored * 65535), wavy.maps[name])
 
 
 def test_images_wait_in_their_packed_form_until_they_are_shown(blender, head):
@@ -77,7 +76,7 @@ def test_vertices_move_by_the_maps_millimetres_along_the_normal(blender, head, w
     smooth, normals, uv = evaluated(blender, skin)
     show(root, strength=1.5, medium=float("medium" in field), fine=float("fine" in field), **levels)
     moved = evaluated(blender, skin)[0] - smooth
-    expected = 1.5 * at_uv(getattr(wavy, field), uv)
+    expected = 1.5 * at_uv(wavy.maps[field], uv)
     assert np.abs(expected).max() > 0.14
     np.testing.assert_allclose((moved * normals).sum(axis=1), expected, atol=2e-3)
     assert np.linalg.norm(moved - expected[:, None] * normals, axis=1).max() < 2e-3
@@ -92,7 +91,7 @@ def test_both_parts_add_up(blender, head, wavy):
     show(root, render_level=2)
     moved = ((evaluated(blender, skin)[0] - smooth) * normals).sum(axis=1)
     # The fine part goes along the normals that the medium one leaves, which differ where the skin folds into the mouth.
-    error = np.abs(moved - at_uv(wavy.displacement_medium + wavy.displacement_fine, uv))
+    error = np.abs(moved - at_uv(wavy.displacement, uv))
     assert np.percentile(error, 99.8) < 0.01
 
 
@@ -144,10 +143,10 @@ def test_modes_exclude_each_other_and_can_be_taken_back(blender, head):
 
 
 def test_experimental_features_stay_where_they_are_needed(blender, model, wavy, head):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     first, scene = head[0], blender.context.scene
-    second = build_scene(wavy, model).objects[0]
+    second = build_scene(wavy, model).root
     for root in (first, second):
         show(root, mode=names.ADAPTIVE)
     show(first)
@@ -161,8 +160,8 @@ def test_experimental_features_stay_where_they_are_needed(blender, model, wavy, 
 
 
 def test_sliders_act_on_their_own_head_and_are_saved(blender, registered, model, wavy, tmp_path):
-    from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.scene.displacement import Relief
+    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.relief.displacement import Relief
 
     for _ in range(2):
         build_scene(wavy, model)
@@ -194,16 +193,14 @@ def lit_bumps(model, reconstruction_of, relief_maps, tmp_path_factory):
     """
     bpy = pytest.importorskip("bpy", reason="needs Blender's Python module")
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     middle = model.mean[model.landmarks68.vertices[[19, 24], 0]].mean(axis=0) + (0, 20, 0)
     right, left = (_nearest(model, middle + (offset, 0, 0)) for offset in (-VIEW_MM / 2, VIEW_MM / 2))
     dull = {"albedo": np.full((8, 8, 3), 180, np.uint8), "specular": np.zeros((8, 8), np.uint8)}
     maps = relief_maps(_bump(right), _bump(left))
-    made = dataclasses.replace(
-        reconstruction_of(model), vertices=model.mean, vertices_neutral=model.mean, **dull, **maps
-    )
-    root = build_scene(made, model, use_light=False).objects[0]
+    made = changed(reconstruction_of(model), vertices=model.mean, vertices_neutral=model.mean, **dull, **maps)
+    root = build_scene(made, model, use_light=False).root
     path = tmp_path_factory.mktemp("bumps") / "bumps.exr"
     pictures = {}
     for towards in ("left", "above"):
@@ -217,7 +214,7 @@ def lit_bumps(model, reconstruction_of, relief_maps, tmp_path_factory):
 
 
 def _nearest(model, place: np.ndarray) -> np.ndarray:
-    skin = model.mean[: model.skin.stop]
+    skin = model.skin.of(model.mean)
     return skin[np.linalg.norm(skin - place, axis=1).argmin()]
 
 

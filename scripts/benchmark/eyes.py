@@ -14,17 +14,16 @@ import cv2
 import numpy as np
 
 from facedetail_addon.core.colour import to_srgb8
-from facedetail_addon.core.detail.types import NO_DETAIL
 from facedetail_addon.core.eyes.estimate import estimate_eyes
-from facedetail_addon.core.eyes.prior import ColourPrior, prior_of
+from facedetail_addon.core.eyes.prior import ColourPrior
 from facedetail_addon.core.eyes.sampling import EyeSample
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.pipeline import eye_samples, fit, illuminate, observe
-from facedetail_addon.settings import RESOLUTIONS, Settings
+from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes, table
 
-SETTINGS = Settings(resolution=RESOLUTIONS[0], detail=NO_DETAIL)
+SETTINGS = Settings(resolution=512, detail=NO_DETAIL)
 _SIDES = np.radians(np.arange(-10, 36, 3))
 _REACH = np.arange(0.5, 1.4, 0.02)
 
@@ -105,6 +104,12 @@ def between(faces: list[list[EyeSample]], name: str) -> float:
 def among(faces: list[list[EyeSample]], name: str) -> float:
     """How far people are from each other, as the standard deviation of one."""
     return float(np.log([together(eyes, name) for eyes in faces]).std(axis=0).mean())
+
+
+def prior_of(colors: np.ndarray) -> ColourPrior:
+    """The distribution of (N, 3) reflectances, as wide as they scatter."""
+    logs = np.log(colors)
+    return ColourPrior(logs.mean(axis=0), np.cov(logs.T))
 
 
 def described(prior: ColourPrior) -> str:

@@ -12,16 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from facedetail_addon.core.detail.types import NO_DETAIL
-from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG
+from facedetail_addon.core.face_model.eyeball import FULL_GAZE_DEG
 from facedetail_addon.core.fit.types import PoseFit
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.pipeline import fit, observe
-from facedetail_addon.settings import RESOLUTIONS, Settings
+from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes, table
 
-SETTINGS = Settings(resolution=RESOLUTIONS[0], detail=NO_DETAIL)
+SETTINGS = Settings(resolution=512, detail=NO_DETAIL)
 
 
 def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:

@@ -15,7 +15,7 @@ from ..errors import FaceModelError
 from ..face_model.model import FaceModel, MeshPart, PointEmbedding
 from ..face_model.normalise import similarity
 from ..geometry.nearest import ClosestPoints
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 from .external import ExternalModel
 from .mean_landmarks import FEATURES, FindFaces, drawn_head, find_on_skin
 from .nonrigid import Landmarks, Template, register
@@ -74,7 +74,7 @@ def correspond(external: ExternalModel, builtin: FaceModel, find: FindFaces) -> 
     """
     marks, found = _landmarks(external, builtin, find)
     skin = external.skin
-    triangles, vertices = skin.triangles(), external.neutral[: skin.stop].astype(np.float64)
+    triangles, vertices = skin.triangles(), skin.of(external.neutral).astype(np.float64)
     target = Surface(vertices, triangles)
     matched = outside_of_openings(builtin)
     shape = fit_shape(builtin, matched, target, marks)
@@ -90,7 +90,7 @@ def correspond(external: ExternalModel, builtin: FaceModel, find: FindFaces) -> 
     turn, shift = shape.placed.rotation, -shape.placed.translation @ shape.placed.rotation
     points = registered.points @ turn + shift
     neutral = external.neutral @ turn.astype(np.float32) + shift.astype(np.float32)
-    layout = transfer_uv(builtin, points, neutral[: skin.stop].astype(np.float64), skin.faces)
+    layout = transfer_uv(builtin, points, skin.of(neutral).astype(np.float64), skin.faces)
     return Correspondence(
         turn=turn,
         shift=shift,
@@ -116,7 +116,7 @@ def transfer_embedding(
     normals = vertex_normals(found.registered, builtin.skin.triangles()).astype(np.float64)
     facing = embedding.points(normals)
     facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)
-    target = Surface(found.neutral[: skin.stop], skin.triangles())
+    target = Surface(skin.of(found.neutral), skin.triangles())
     closest = target.match(embedding.points(found.registered), facing)
     return PointEmbedding(target.triangles[closest.triangle].astype(np.int32), closest.weights.astype(np.float32))
 
@@ -176,9 +176,7 @@ def _placed_marks(marks: Landmarks, shape: FittedShape, builtin: FaceModel) -> L
 
 
 def _require_match(external: ExternalModel, builtin: FaceModel, certain: np.ndarray, residual_mm: float) -> None:
-    names = builtin.region_names
-    face = np.isin(builtin.region, [names.index(name) for name in _FACE])
-    share = float(certain[face].mean())
+    share = float(certain[builtin.in_region(*_FACE)].mean())
     if share < _LEAST_FACE:
         raise _no_match(external, f"only {share:.0%} of a face was found on it")
     if residual_mm > MAX_RESIDUAL_MM:

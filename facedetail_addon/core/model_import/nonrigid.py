@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
 from ..geometry.mesh_fields import mesh_laplacian, smooth_field, vertex_areas
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 from .surface import Match, Surface, mesh_edges
 
 _UNIT_MM = 100.0  # maps work in this unit, in which heads fill about −1 to 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry.nearest import Closest, ClosestPoints
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 
 _CORNER_WEIGHT = 1e-5  # a corner that weighs less does not count: the point lies on the opposite edge
 

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, split_quads
 from ..geometry.nearest import ClosestPoints
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 from .surface import Surface, border_vertices, rests_on
 from .uv_folds import folded, links, membrane, unfold
 
@@ -129,7 +129,7 @@ def transfer_uv(model: FaceModel, points: np.ndarray, vertices: np.ndarray, face
 
 def outside_of_openings(model: FaceModel) -> np.ndarray:
     """(V_skin,) bool: not in the mouth bag, the eye sockets or the nostrils."""
-    return model.region != model.region_names.index("socket")
+    return ~model.in_region("socket")
 
 
 def _laid_skin(model: FaceModel, points: np.ndarray) -> _Skin:

@@ -156,8 +156,8 @@ def _read_maps(folder: Path) -> Mapping[str, np.ndarray]:
     for spec in MAPS:
         if spec.is_height:
             maps[spec.name] = _read_heights(folder / spec.file, spec, shape)
-        elif stored[spec.name].dtype != spec.stored:
-            raise ValueError(f"{spec.file} is not of {8 * np.dtype(spec.stored).itemsize} bits")
+        elif (stored[spec.name].dtype, stored[spec.name].ndim) != (spec.stored, 2 if spec.channels == 1 else 3):
+            raise ValueError(f"{spec.file} is not {spec.kind}")
         elif spec.dtype == spec.stored:
             maps[spec.name] = stored[spec.name]
         else:

@@ -46,6 +46,11 @@ class MapSpec:
         """Whether it is a float map, stored as OpenEXR."""
         return self.file.endswith(".exr")
 
+    @property
+    def kind(self) -> str:
+        """Of its pixels in the file, for people: ``16-bit grey``."""
+        return f"{8 * np.dtype(self.stored).itemsize}-bit {'grey' if self.channels == 1 else 'RGB'}"
+
 
 MAX_DISPLACEMENT_MM = 20.0
 _U8, _U16, _F32 = np.uint8, np.uint16, np.float32

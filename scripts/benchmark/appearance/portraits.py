@@ -17,7 +17,7 @@ from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.image import sample
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.pipeline import reconstruct
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.skin.basis import at_vertices
 from facedetail_addon.scene.space import to_blender
@@ -120,7 +120,7 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, mode
     shading = at_pixels(portrait.shading, places)
     found_at = pose.perspective.project(pose.vertices[rows])
     colour = at_pixels(to_linear(found.maps["photo"]), found_at)
-    normals = vertex_normals(pose.vertices[: model.skin.stop], model.skin.triangles())[rows]
+    normals = vertex_normals(model.skin.of(pose.vertices), model.skin.triangles())[rows]
     mean = models.basis.albedo(np.zeros(len(models.basis.modes), np.float32))[rows]
     plain, plain_shading = plain_light(colour, normals, mean)
     albedo = {

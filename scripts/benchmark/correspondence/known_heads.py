@@ -16,7 +16,7 @@ from facedetail_addon.core.model_import.importers.read import read_external_mode
 from facedetail_addon.core.model_import.surface import Surface
 from facedetail_addon.core.model_import.uv_folds import links, membrane
 from facedetail_addon.core.model_import.uv_transfer import outside_of_openings
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 MASK_REGIONS = (*FACE, "socket")
@@ -46,7 +46,7 @@ def errors_mm(head: KnownHead, builtin: FaceModel, found: Correspondence) -> np.
     """(V_skin,) how far from its true place on the mean head each vertex was put; NaN where that is not known or where
     the correspondence knows of none.
     """
-    put = found.on_builtin @ builtin.mean[: builtin.skin.stop]
+    put = found.on_builtin @ builtin.skin.of(builtin.mean)
     error = np.linalg.norm(put - head.place, axis=1)
     return np.where(head.known & found.layout.matched, error, np.nan)
 
@@ -101,7 +101,7 @@ def mask(builtin: FaceModel, seed: int) -> KnownHead:
     head = another_person(builtin, seed)
     triangles = builtin.skin.triangles()
     socket = ~outside_of_openings(builtin)
-    middle = builtin.mean[: builtin.skin.stop]
+    middle = builtin.skin.of(builtin.mean)
     over_eyes = socket & (middle[:, 1] > 15)
     film = membrane(head, over_eyes, links(middle, triangles), evened=False).astype(np.float32)
     kept = _named(builtin, builtin.region, MASK_REGIONS) & ~(socket & ~over_eyes)

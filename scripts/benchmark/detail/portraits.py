@@ -14,11 +14,10 @@ from facedetail_addon.core.detail.dfdn import shading_change
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import load_detail_net
-from facedetail_addon.core.detail.types import NO_DETAIL
 from facedetail_addon.core.errors import NoFaceError, PhotoError
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.pipeline import illuminate, inputs_of_detail, reconstruct
-from facedetail_addon.settings import Settings
+from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.benchmark.detail.measure import Amplitude, Explained, amplitude, beyond, explained
 from scripts.benchmark.detail.pictures import write_photo
 

@@ -11,7 +11,7 @@ import argparse
 from functools import partial
 
 from facedetail_addon.core.observe.expression.emotion_net import load_emotion_net
-from facedetail_addon.core.observe.expression.types import EXPRESSION_SOURCES, LANDMARKS
+from facedetail_addon.settings import EXPRESSION_SOURCES, LANDMARKS
 from scripts.benchmark.expression.measure import (
     Errors,
     Look,

@@ -13,8 +13,9 @@ from facedetail_addon.core.observe.expression.appearance import CROP
 from facedetail_addon.core.observe.expression.emotion_net import EmotionNet, load_emotion_net
 from facedetail_addon.core.observe.expression.face_crop import crop_face
 from facedetail_addon.core.observe.expression.features import describe_faces
-from facedetail_addon.core.observe.expression.types import EMOTIONS, LANDMARKS
+from facedetail_addon.core.observe.expression.types import EMOTIONS
 from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.settings import LANDMARKS
 from scripts.benchmark.expression.measure import Look, Tools, fit_sources, load_tools, see
 from scripts.training.fast_heads.renderer import FaceRenderer, make_renderer, render_faces
 from scripts.training.fast_heads.scenes import painted_looks, plain_scenes, simulate_landmarks

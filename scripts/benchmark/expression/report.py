@@ -3,11 +3,8 @@
 
 import numpy as np
 
-from facedetail_addon.core.observe.expression.types import (
-    EMOTIONS,
-    LANDMARKS,
-    PRIOR_AND_LANDMARKS,
-)
+from facedetail_addon.core.observe.expression.types import EMOTIONS
+from facedetail_addon.settings import LANDMARKS, PRIOR_AND_LANDMARKS
 from scripts.benchmark.expression.measure import (
     AMBIGUOUS_TOGETHER,
     CHEEKS_AND_FOLDS,

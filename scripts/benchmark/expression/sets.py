@@ -8,7 +8,7 @@ import numpy as np
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.fit.bounded import minimise_in_box
 from facedetail_addon.core.geometry.nearest import ClosestPoints
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from scripts.training.heads.samples import HeadSample, PoseRange, sample_head
 
 # Calibration (20), dictionary (30 to 39) and the geometry benchmark (99) start with other numbers.
@@ -55,7 +55,7 @@ class AmbiguousPair:
 
 def face_regions(model: FaceModel) -> dict[str, np.ndarray]:
     """(V_skin,) bool masks of :data:`REGIONS` on the built-in head; disjoint, symmetric, bounds in its mean's mm."""
-    points = model.mean[: model.skin.stop].astype(np.float64)
+    points = model.skin.of(model.mean).astype(np.float64)
     marks = model.landmarks68.points(model.mean).astype(np.float64)
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     labels = np.array(model.region_names)[model.region]
@@ -87,7 +87,7 @@ def places_on(reference: FaceModel, model: FaceModel) -> PointEmbedding:
     Fields over the reference's vertices, motion for one, are carried over by it.
     """
     skin, triangles = reference.skin.stop, reference.skin.triangles()
-    own = model.mean[: model.skin.stop].astype(np.float64)
+    own = model.skin.of(model.mean).astype(np.float64)
     normals = vertex_normals(own, model.skin.triangles())
     found = ClosestPoints(reference.mean[:skin], triangles).query(own, normals, candidates=24)
     return PointEmbedding(triangles[found.triangle], found.weights.astype(np.float32))
@@ -115,7 +115,7 @@ def ambiguous_pair(number: int, reference: FaceModel, places: PointEmbedding, re
     while True:
         sample = sample_head(rng, reference, size=int(rng.integers(SIDES_PX[0], SIDES_PX[1] + 1)), pose=POSE)
         joint = every[rng.random(len(every)) < MUSCLE_SHARE]
-        basis = np.einsum("je,evc->jvc", joint, reference.expression_basis[:, : reference.skin.stop])
+        basis = np.einsum("je,evc->jvc", joint, reference.skin.of(reference.expression_basis))
         marks = reference.landmarks68.points(basis)
         fields = places.points(basis)
         flat = (marks @ sample.camera.rotation[:2].T).reshape(len(joint), -1) / np.sqrt(marks.shape[1])

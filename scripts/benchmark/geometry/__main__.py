@@ -19,8 +19,8 @@ import skimage.data
 
 from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.face_model.gaze import with_gaze_motion
 from facedetail_addon.core.face_model.model_file import load_face_model
+from facedetail_addon.core.model_import.gaze import with_gaze_motion
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from scripts.benchmark.geometry.candidates import DENSE, builtin_candidate, installed_candidates
 from scripts.benchmark.geometry.measure import OUR_FIT, Tools, measure_view

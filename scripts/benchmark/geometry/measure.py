@@ -90,7 +90,7 @@ def measure_view(
 def _skin_to_scan(scan: tuple[np.ndarray, np.ndarray], model: FaceModel, vertices: np.ndarray) -> np.ndarray:
     """Distances of a scan to the whole skin: nostrils are sockets in the built-in model, but not in the truth."""
     seven = model.landmarks68.points(vertices)[list(SEVEN_OF_68)]
-    return scan_to_mesh(*scan, vertices[: model.skin.stop], model.skin.triangles(), seven)
+    return scan_to_mesh(*scan, model.skin.of(vertices), model.skin.triangles(), seven)
 
 
 def _subjects(tools: Tools, yaw: int, heads: int):

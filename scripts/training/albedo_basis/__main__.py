@@ -17,10 +17,10 @@ import numpy as np
 
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
-from facedetail_addon.core.skin.basis import save_basis
 from facedetail_addon.core.uv.atlas import make_atlas
 from scripts.harness import data_folder, description, errors_told, table
 from scripts.training.albedo_basis.evaluation import evaluate_on, left_over, reach, write_pictures
+from scripts.training.albedo_basis.file import save_basis
 from scripts.training.albedo_basis.learning import as_map, learn, shading_patterns, without_shading
 from scripts.training.albedo_basis.portraits import load_models, read_portraits, studio_light
 from scripts.training.albedo_basis.skins import known_share, people_apart, people_of

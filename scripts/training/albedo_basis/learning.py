@@ -8,7 +8,7 @@ import numpy as np
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.rendering.harmonics import evaluate
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.uv.types import Atlas
 from scripts.training.albedo_basis.portraits import BANDS, PLAIN
 from scripts.training.albedo_basis.skins import PortraitSkin
@@ -92,8 +92,8 @@ def without_shading(learned: Learned, patterns: np.ndarray, plain: np.ndarray) -
 
 def shading_patterns(model: FaceModel, atlas: Atlas, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, 9) spherical harmonics of the mean head's normals, and (N,) plain skin, of the stored texels."""
-    normals = vertex_normals(model.mean[: model.skin.stop], atlas.triangles)
-    plain = np.isin(model.region, [model.region_names.index(name) for name in PLAIN])
+    normals = vertex_normals(model.skin.of(model.mean), atlas.triangles)
+    plain = model.in_region(*PLAIN)
     at = atlas.texels(np.column_stack([normals, plain]).astype(np.float32))[stored[atlas.covered]]
     directions = at[:, :3] / np.maximum(np.linalg.norm(at[:, :3], axis=1, keepdims=True), 1e-6)
     return evaluate(directions, BANDS).astype(np.float64), at[:, 3] > 0.99

@@ -16,13 +16,13 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.detail.space import make_detail_space
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.lighting.types import Transfer
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.pipeline import fit, observe, transfer_of
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
+from facedetail_addon.core.rendering.types import Transfer
 from facedetail_addon.core.skin.gloss import skin_gloss
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
@@ -87,7 +87,7 @@ def studio_light(portraits: list[Portrait], model: FaceModel) -> np.ndarray:
     Every portrait's plain skin is taken to be of one brightness, so that all that changes with the normals is light
     (what lies lower or higher on the face is not otherwise told from light from above). Scaled by the shirts.
     """
-    plain = np.isin(model.region, [model.region_names.index(name) for name in PLAIN])
+    plain = model.in_region(*PLAIN)
     shades = [portrait.unwrapped.vertex_color @ LUMINANCE for portrait in portraits]
     turns = [rotation(portrait.to_room.T, BANDS) for portrait in portraits]  # room to head
     trust = [plain * p.unwrapped.vertex_confidence * (p.unwrapped.vertex_clipped < 0.05) for p in portraits]

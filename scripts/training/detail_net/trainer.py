@@ -11,15 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facedetail_addon.core.detail.dfdn import (
-    DFDN,
-    PHOTO_CHANNELS,
-    PatchGAN,
-)
+from facedetail_addon.core.detail.dfdn import DFDN, PHOTO_CHANNELS
 from scripts.harness import progress, whole_file
 from scripts.training.detail_net.basis import begin_with_projection, pca_basis
 from scripts.training.detail_net.batches import Batch, Patches, make_batch
 from scripts.training.detail_net.losses import HINT_SHARE, hint_loss, reconstruction_loss, supervised_loss
+from scripts.training.detail_net.patch_gan import PatchGAN
 from scripts.training.detail_net.patches import SEED
 from scripts.training.detail_net.validation import validate
 from scripts.training.weights import save_network

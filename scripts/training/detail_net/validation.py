@@ -6,13 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from facedetail_addon.core.detail.bands import split_bands
 from facedetail_addon.core.detail.dfdn import (
     BASIS_SIDE,
     DFDN,
     slopes,
 )
-from facedetail_addon.core.detail.space import TEXEL_MM
+from facedetail_addon.core.detail.space import TEXEL_MM, split_bands
 from scripts.training.detail_net.batches import Batch, Patches, make_batch
 
 _AMPLITUDES = (0.5, 3.0)

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from facedetail_addon.core.face_model.gaze import with_gaze_motion
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart
+from facedetail_addon.core.model_import.gaze import with_gaze_motion
 from scripts.training.face_model.anatomy import REGIONS, embed_landmarks, label_regions
 from scripts.training.face_model.assemble import SkinMesh
 from scripts.training.face_model.canonical_uv import unwrap

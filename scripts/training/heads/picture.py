@@ -6,7 +6,8 @@ import numpy as np
 
 from facedetail_addon.core.colour import to_srgb
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate, vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate
 from facedetail_addon.core.rendering.rays import Hits, RayScene
 from scripts.training.heads.painter import Painter, random_albedo
 

@@ -49,9 +49,7 @@ def expose(
     colours = np.zeros((len(painter.rest), 3), np.float32)
     colours[: len(skin_colour)] = skin_colour
     hair = skin_colour.mean(axis=0) * rng.uniform(0.1, 1.0)
-    colours[: len(skin_colour)][studio.model.region == studio.model.region_names.index("scalp")] *= (
-        hair / skin_colour.mean(axis=0)
-    )
+    colours[: len(skin_colour)][studio.model.in_region("scalp")] *= hair / skin_colour.mean(axis=0)
     picture = np.empty((height * width, 3), np.float32)
     picture[:] = (rng.uniform(0, 0.8) * (1 + rng.normal(size=3) * 0.1)).clip(0)
     seen_colours = interpolate(hits, painter.triangles, colours)

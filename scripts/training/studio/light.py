@@ -8,7 +8,7 @@ import numpy as np
 
 from facedetail_addon.core.detail.space import texel_gradients
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
 from scripts.training.skin.pigment import stain_shapes
 from scripts.training.studio.studio import Studio
@@ -37,7 +37,7 @@ def light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera, 
     Columns of the fields, for each lamp: cosine; its change by a slope to the right and down; the same three of the
     half vector between lamp and view. Then the sky's: share of it, its changes, and how open the place is.
     """
-    skin = vertices[: studio.model.skin.stop].astype(np.float64)
+    skin = studio.model.skin.of(vertices).astype(np.float64)
     normals = vertex_normals(skin, studio.models.atlas.triangles)
     perturbed_normals = _perturbed_normals(skin, studio)
     view = camera.position() - skin

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facedetail_addon.core.detail.bands import split_bands
 from facedetail_addon.core.detail.inputs import DetailInputs
+from facedetail_addon.core.detail.space import split_bands
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.fit.types import HeadFit, PoseFit
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.lighting.types import Transfer
 from facedetail_addon.core.observe.photo import Photo
 from facedetail_addon.core.pipeline import Illumination, fit, illuminate, inputs_of_detail, observe
+from facedetail_addon.core.rendering.types import Transfer
 from facedetail_addon.settings import Settings
 from scripts.training.heads.samples import PoseRange, sample_head
 from scripts.training.skin.folds import random_person
@@ -120,7 +120,7 @@ def true_relief(
     studio: Studio, pose: PoseFit, relief: np.ndarray, seen: Seen
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Medium and fine relief where the fitted head sees them, and (H, W) where it sees skin of the right place."""
-    skin = pose.vertices[: studio.model.skin.stop]
+    skin = studio.model.skin.of(pose.vertices)
     at = onto_texels(studio, pose.perspective.project(skin).astype(np.float32), -1e4) - np.float32(0.5)
     true = cv2.remap(seen.uv, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(-1e6, -1e6))
     rows, columns = np.mgrid[0 : true.shape[0], 0 : true.shape[1]]

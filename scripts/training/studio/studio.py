@@ -7,10 +7,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from facedetail_addon.core.detail.space import BOX, SIDE
-from facedetail_addon.core.detail.types import NO_DETAIL
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.models import Models
-from facedetail_addon.settings import Settings
+from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.training.heads.painter import Painter, make_painter
 from scripts.training.skin.space import SkinSpace, skin_space
 
@@ -50,7 +49,7 @@ def open_studio() -> Studio:
     weights = atlas.raster.interpolation(atlas.triangles, model.skin.stop, slice(y0, y1))
     inside = np.nonzero(atlas.covered[y0:y1])[1]
     uv = np.full((len(model.mean), 2), -1e6)
-    uv[: model.skin.stop] = (model.skin.vertex_uv() * [1, -1] + [0, 1]) * SIDE - [x0, y0]
+    uv[model.skin.rows] = (model.skin.vertex_uv() * [1, -1] + [0, 1]) * SIDE - [x0, y0]
     return Studio(
         models=models,
         painter=make_painter(model),
