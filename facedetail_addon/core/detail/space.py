@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..face_model.model import FaceModel, MeshPart
+from ..face_model.model import FACE_REGIONS, FaceModel, MeshPart
 from ..image import smoothstep
 from ..rendering.tangents import uv_derivatives
 
@@ -18,7 +18,6 @@ VALUE_UNIT = 0.2
 """The networks see logarithms of brightness in this unit."""
 BOX = (256, 480, 1792, 1760)
 """x0, y0, x1, y1 of the part of the canonical UV that can have relief, in texels of SIDE."""
-FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 _SOCKET = "socket"
 _LIPS_MM = (0.5, 2.5)  # from the line between the lips
 _OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
@@ -46,7 +45,7 @@ class DetailSpace:
 def make_detail_space(model: FaceModel) -> DetailSpace:
     """The space of one face model."""
     rest = model.skin.of(model.mean)
-    is_face = model.in_region(*FACE)
+    is_face = model.in_region(*FACE_REGIONS)
     away, _ = cKDTree(rest[is_face]).query(rest)
     allowed = is_face.astype(np.float32)
     for name, reach in _BEYOND_MM.items():
