@@ -77,7 +77,7 @@ def pose_of_part(part: MeshPart, builtin: FaceModel, correspondence: Corresponde
 def local_jacobians(rest: np.ndarray, moved: np.ndarray, scale: float) -> np.ndarray:
     """(V, 3, 3) float64: what a small step at each point becomes where the points are moved, ``step @ jacobian``.
 
-    Affine maps fitted to the points around; across a smooth skin, which does not determine them, a mere change of scale.
+    Affine maps fitted to the points around; across a smooth skin, which does not determine them, a change of scale.
 
     Args:
         rest, moved: (V, 3) mm. scale: of the whole.
