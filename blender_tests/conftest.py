@@ -12,12 +12,13 @@ from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.fit.types import HeadFit, PoseFit
 from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamera
-from facedetail_addon.core.observe.expression.types import EMOTIONS, PRIOR_AND_LANDMARKS, Emotion, ExpressionPrior
+from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.core.observe.types import CameraPrior, Observation
 from facedetail_addon.core.result.record import HeadRecord, PhotoLight, Reconstruction
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas
+from facedetail_addon.settings import PRIOR_AND_LANDMARKS
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Identifiers and labels in one place."""
 
+ADDON = __package__
+"""Under this name Blender knows the add-on."""
 LABEL = "FaceDetail"
 COMMAND = "facedetail"
 """``blender --command facedetail``."""
@@ -8,8 +10,8 @@ COMMAND = "facedetail"
 OP_RECONSTRUCT = "facedetail.reconstruct"
 OP_IMPORT_MODEL = "facedetail.import_model"
 OP_REMOVE = "facedetail.remove"
-OP_DOWNLOAD_FAN = "facedetail.download_fan"
-OP_INSTALL_FAN = "facedetail.install_fan"
+OP_DOWNLOAD = "facedetail.download"
+OP_INSTALL = "facedetail.install"
 OP_EXPORT = "facedetail.export"
 OFFLINE_TEXT = "Blender may not use the network: see Preferences, System, Network, Allow Online Access."
 OP_COPY_COMMAND = "facedetail.copy_command"
@@ -35,11 +37,15 @@ SETTINGS_PROPERTY = "facedetail"
 """On the scene: what the artist chose."""
 
 COLLECTION_PREFIX = "FaceDetail"
-HEAD_SUFFIX = "head"
-CAMERA_SUFFIX = "camera"
 LIGHT_SUFFIX = "light"
-SUN_SUFFIX = "sun"
 LOOKDEV_SUFFIX = "lookdev"
+
+HEAD_ID_PROPERTY = "facedetail_head_id"
+"""On every object of a head: the same text on all of them, another for every head that is built."""
+PART_PROPERTY = "facedetail_part"
+"""On every object of a head: which part it is, a part of the face model or one of the following."""
+ROOT_PART, SKIN_PART, CAMERA_PART, SUN_PART = "head", "skin", "camera", "sun"
+"""The empty that carries all others, and what the objects' names end with."""
 
 EMOTION_PROPERTY = "facedetail_emotion"
 """On a head's empty: the emotion of the photo's face, a word."""
@@ -51,6 +57,13 @@ HEAD_LIGHT_PROPERTY = "facedetail_head_light"
 
 PHOTO_EXPRESSION_PROPERTY = "facedetail_photo_expression"
 """On the shape keys of a head's skin: the photo's values by their names."""
+
+SOCKET_ATTRIBUTE = "facedetail_socket"
+"""Point attribute of the skin, 1 inside the mouth bag and the eye sockets, where no photo looks."""
+SCATTER_ATTRIBUTE = "facedetail_scatter"
+"""Point attribute of the skin, 0 at its openings, 1 where light scatters under it undisturbed."""
+IRIS_ATTRIBUTE = "facedetail_iris"
+"""Point attribute of the eyes: position around the pupil, in radii of the iris of ``DEFAULT_EYES``."""
 
 RELIEF_PROPERTY = "facedetail_relief"
 """On a head's empty: the sliders of its relief."""
@@ -75,7 +88,3 @@ STRENGTH_NODE = "Strength"
 PHOTO_FILTER = "*.jpg;*.jpeg;*.png;*.tif;*.tiff;*.webp;*.avif;*.jp2;*.bmp;*.tga;*.psd;*.ppm;*.gif"
 MODEL_FILTER = "*.h5;*.mat;*.npz;generic_neutral_mesh.obj"
 WEIGHTS_FILTER = "*.tar;*.pth"
-QUALITIES = {512: "Smallest", 1024: "Draft", 2048: "Standard", 4096: "Fine"}
-"""Names of the texture's sides, for artists."""
-RESOLUTIONS = tuple(QUALITIES)
-DEFAULT_RESOLUTION = 2048

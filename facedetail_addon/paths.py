@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders of the user. Each function takes what it depends on, so that tests can use their own."""
+"""Folders of the user and of packages. Each function takes what it depends on, so that tests can use their own."""
 
 import os
 import sys
@@ -40,3 +40,8 @@ def user_folder(package: str) -> Path:
     if package.startswith("bl_ext."):
         return Path(bpy.utils.extension_path_user(package))
     return Path(bpy.utils.user_resource("DATAFILES", path=package))
+
+
+def site_directories(paths: list[str]) -> list[str]:
+    """Those of a Python's search paths that hold installed packages, an extension's own among them."""
+    return [path for path in paths if Path(path).name in ("site-packages", "dist-packages")]

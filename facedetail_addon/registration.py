@@ -3,24 +3,23 @@
 
 import bpy
 
-from . import properties
+from . import session
 from .names import COMMAND
+from .operators import properties
 from .operators.assets import (
-    FACEDETAIL_OT_download_fan,
+    FACEDETAIL_OT_download,
     FACEDETAIL_OT_import_model,
-    FACEDETAIL_OT_install_fan,
+    FACEDETAIL_OT_install,
     FACEDETAIL_OT_remove,
 )
+from .operators.copy_command import FACEDETAIL_OT_copy_command
 from .operators.export import FACEDETAIL_OT_export
 from .operators.expression import FACEDETAIL_OT_expression
-from .operators.faces import attach_finder, detach_finder
+from .operators.faces import stop_looking
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
+from .operators.properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
 from .operators.view import FACEDETAIL_OT_view
-from .operators.work import attach_worker, detach_worker
-from .preferences import FaceDetailPreferences, chosen_assets_directory
-from .properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
-from .ui import photo
 from .ui.export import FACEDETAIL_PT_export
 from .ui.expression import FACEDETAIL_PT_expression
 from .ui.head import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_result
@@ -30,7 +29,7 @@ from .ui.panel import (
     FACEDETAIL_PT_reconstruct,
     draw_import_entry,
 )
-from .ui.requirements import FACEDETAIL_OT_copy_command
+from .ui.preferences import FaceDetailPreferences
 
 _CLASSES = (
     FaceDetailPreferences,
@@ -43,8 +42,8 @@ _CLASSES = (
     FACEDETAIL_OT_view,
     FACEDETAIL_OT_import_model,
     FACEDETAIL_OT_remove,
-    FACEDETAIL_OT_download_fan,
-    FACEDETAIL_OT_install_fan,
+    FACEDETAIL_OT_download,
+    FACEDETAIL_OT_install,
     FACEDETAIL_OT_lookdev,
     FACEDETAIL_OT_turntable,
     FACEDETAIL_OT_copy_command,
@@ -59,31 +58,22 @@ _CLASSES = (
 )
 
 
-class _Command:
-    """``blender --command facedetail``; Blender wants its handle back to take it away."""
-
-    handle: object = None
-
-
 def register() -> None:
     """Called by Blender when the add-on is switched on."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     properties.attach()
-    attach_worker()
-    attach_finder()
-    photo.attach()
+    started = session.start()
     bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
-    _Command.handle = bpy.utils.register_cli_command(COMMAND, _run_command)
+    started.command = bpy.utils.register_cli_command(COMMAND, _run_command)
 
 
 def unregister() -> None:
     """Called by Blender when the add-on is switched off or Blender quits."""
-    bpy.utils.unregister_cli_command(_Command.handle)
+    bpy.utils.unregister_cli_command(session.current().command)
     bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
-    photo.detach()
-    detach_finder()
-    detach_worker()
+    stop_looking()
+    session.end()
     properties.detach()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)
@@ -92,4 +82,4 @@ def unregister() -> None:
 def _run_command(argv: list[str]) -> int:
     from .cli.main import command
 
-    return command(argv, chosen_assets_directory(bpy.context))
+    return command(argv, session.chosen_assets_directory(bpy.context))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 
-from .paths import user_folder
+from .names import ADDON
+from .paths import site_directories, user_folder
 
 NEEDED_BY_BLENDER = ("numpy", "scipy", "cv2")
 """What the add-on itself imports in Blender's process."""
@@ -43,13 +44,11 @@ class Problem:
 
 def packages_folder() -> Path:
     """Where packages may lie that the zip does not bring. Only the worker process looks there."""
-    return user_folder(__package__) / _PACKAGES
+    return user_folder(ADDON) / _PACKAGES
 
 
 def worker_directories() -> list[str]:
     """Folders in which the worker process looks for packages: those of Blender's Python, then the user's own."""
-    from .jobs.runner import site_directories
-
     return [*site_directories(sys.path), str(packages_folder())]
 
 

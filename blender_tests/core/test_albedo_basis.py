@@ -9,8 +9,9 @@ import pytest
 from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.errors import AssetError
-from facedetail_addon.core.skin.basis import at_vertices, load_basis, save_basis
+from facedetail_addon.core.skin.basis import at_vertices, load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss
+from scripts.training.albedo_basis_file import save_basis
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def basis(model):
 
 
 def region(model, *names: str) -> np.ndarray:
-    return np.isin(model.region, [model.region_names.index(name) for name in names])
+    return model.in_region(*names)
 
 
 def test_form(model, basis):
@@ -54,7 +55,7 @@ def test_tones_are_those_of_skin(model, basis, tone):
     red, green, blue = np.median(cheeks, axis=0)
     assert 0.65 > red > green > blue > 0.01
     marks = model.landmarks68.points(model.mean)
-    skin = model.mean[: model.skin.stop]
+    skin = model.skin.of(model.mean)
 
     def around(point: np.ndarray) -> np.ndarray:
         return np.median(basis.albedo(gamma)[np.linalg.norm(skin - point, axis=1) < 5], axis=0)

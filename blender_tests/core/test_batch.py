@@ -19,8 +19,9 @@ from facedetail_addon.cli.batch import JobSpecification, Task, results_of_worker
 from facedetail_addon.cli.run_log import settings_hash
 from facedetail_addon.cli.terminal import ProgressLine
 from facedetail_addon.core.result.files import read_result
-from facedetail_addon.jobs.messages import Reconstruct, WriteScene
-from facedetail_addon.jobs.runner import Worker, site_directories
+from facedetail_addon.jobs.runner import Worker
+from facedetail_addon.paths import site_directories
+from facedetail_addon.settings import SceneSettings, Settings
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -148,7 +149,7 @@ def test_a_worker_that_is_a_blender_may_greet_and_leaves_no_files(tmp_path, monk
     )
     blender.chmod(0o755)
     worker = Worker(site_directories(sys.path), blender=str(blender), tasks="cli.scene_tasks")
-    specification = JobSpecification(WriteScene, {"assets": str(tmp_path / "none")})
+    specification = JobSpecification(Settings(), tmp_path / "none", SceneSettings())
     task = Task(1, tmp_path / "missing.png", tmp_path / "out", None)
     (result,) = results_of_workers(
         [task], specification, lambda task: ProgressLine(sys.stderr, "", quiet=True), [worker]
@@ -160,7 +161,9 @@ def test_a_worker_that_is_a_blender_may_greet_and_leaves_no_files(tmp_path, monk
 
 
 def test_settings_are_compared_by_what_they_make():
-    plain = settings_hash(JobSpecification(Reconstruct, {"resolution": 512, "assets": "/here"}))
-    assert plain == settings_hash(JobSpecification(Reconstruct, {"assets": "/there", "resolution": 512}))
-    assert plain != settings_hash(JobSpecification(Reconstruct, {"resolution": 1024, "assets": "/here"}))
-    assert plain != settings_hash(JobSpecification(WriteScene, {"resolution": 512, "assets": "/here"}))
+    here, small = Path("/here"), Settings(resolution=512)
+    plain = settings_hash(JobSpecification(small, here))
+    assert plain == settings_hash(JobSpecification(small, Path("/there")))
+    assert plain != settings_hash(JobSpecification(Settings(resolution=1024), here))
+    in_scene = settings_hash(JobSpecification(small, here, SceneSettings()))
+    assert plain != in_scene != settings_hash(JobSpecification(small, here, SceneSettings(render=True)))

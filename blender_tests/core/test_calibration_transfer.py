@@ -36,7 +36,7 @@ def calibration() -> LandmarkCalibration:
 def known(model):
     """A mask, and which built-in vertices its own are."""
     head = mask(model, SEED)
-    return head, cKDTree(model.mean[: model.skin.stop]).query(head.place)[1]
+    return head, cKDTree(model.skin.of(model.mean)).query(head.place)[1]
 
 
 @pytest.fixture(scope="module")

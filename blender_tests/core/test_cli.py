@@ -17,9 +17,9 @@ from PIL import Image
 import facedetail_addon
 from facedetail_addon.cli import main as cli
 from facedetail_addon.cli.terminal import ProgressLine, write_line
-from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, PRIOR
 from facedetail_addon.core.result.files import read_result
 from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.settings import PRIOR, Settings
 
 PACKAGE = Path(facedetail_addon.__file__).parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -149,7 +149,7 @@ def test_quiet_says_nothing_but_the_folder(told, output):
 
 
 def test_expression_is_taken_from_both_unless_asked_otherwise(saved):
-    assert saved.record.expression_source == DEFAULT_EXPRESSION_SOURCE
+    assert saved.record.expression_source == Settings().expression
     assert saved.record.observation.emotion.name == "happy"
 
 

@@ -117,9 +117,9 @@ def test_a_mask_with_skin_over_the_eyes(face_only, model):
     face = of_face(head, errors_mm(head, model, found))
     assert np.median(face) < 1.0 and np.percentile(face, 95) < 3.5
     # The built-in head's ears and neck found nothing, and are where they belong all the same.
-    ears = model.region == model.region_names.index("ears")
+    ears = model.in_region("ears")
     assert found.certain[ears].mean() < 0.2
-    assert np.linalg.norm(found.registered[ears] - model.mean[: model.skin.stop][ears], axis=1).max() < 25
+    assert np.linalg.norm(found.registered[ears] - model.skin.of(model.mean)[ears], axis=1).max() < 25
     assert adapted.model.origin.attached == ("teeth_upper", "teeth_lower", "gums")
     # What lies over the eyes is their region's, and but for the corners of the mouth nothing is inside.
     names = np.array(model.region_names)[adapted.model.region]
@@ -140,7 +140,7 @@ def test_expressions_are_carried_over_and_own_modes_kept_apart(face_only, model)
     for name in ("mouthSmileLeft", "jawOpen"):
         index = model.expression_names.index(name)
         seen = head.face & ~np.isnan(errors_mm(head, model, adapted.correspondence))
-        _, nearest = cKDTree(model.mean[: model.skin.stop]).query(head.place[seen])
+        _, nearest = cKDTree(model.skin.of(model.mean)).query(head.place[seen])
         there = adapted.model.expression_basis[index, : external.skin.stop][seen]
         here = model.expression_basis[index][nearest]
         strong = np.linalg.norm(here, axis=1) > 2
@@ -161,7 +161,7 @@ def test_the_kit_keeps_its_parts_and_expressions(kit, model):
     # The kit's 68 vertices were made by hand; the built-in head's landmarks come to lie on them.
     landmarks = adapted.model.landmarks68.points(adapted.model.mean)
     assert np.linalg.norm(landmarks - adapted.model.mean[LANDMARK_VERTICES], axis=1).max() < 0.5
-    sockets = adapted.model.region == model.region_names.index("socket")
+    sockets = adapted.model.in_region("socket")
     assert sockets[11248:14062].mean() > 0.95 and sockets[:11248].mean() < 0.2
 
 

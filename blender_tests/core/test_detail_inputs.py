@@ -7,24 +7,26 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.colour import LUMINANCE, to_linear
-from facedetail_addon.core.detail.bands import COARSE_MM, FINE_MM, split_bands
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
 from facedetail_addon.core.detail.space import (
     BOX,
+    COARSE_MM,
     FACE,
+    FINE_MM,
     SIDE,
     TEXEL_MM,
     VALUE_UNIT,
     DetailSpace,
     make_detail_space,
+    split_bands,
     texel_vectors,
 )
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.lighting.types import LightEstimate, Transfer
+from facedetail_addon.core.lighting.types import LightEstimate
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.transfer import light_transfer
-from facedetail_addon.core.skin.types import SkinGloss
+from facedetail_addon.core.rendering.types import SkinGloss, Transfer
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 
@@ -58,7 +60,7 @@ def posed(model) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def transfer(model, posed) -> Transfer:
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
+    triangles = model.triangles()
     count = model.skin.stop
     gloss = SkinGloss(np.full(count, 0.45, np.float32), np.full(count, 0.5, np.float32))
     return light_transfer(posed, triangles, count, np.array([0.0, 0.0, 700.0]), gloss, 3, 128)
@@ -67,13 +69,13 @@ def transfer(model, posed) -> Transfer:
 @pytest.fixture(scope="module")
 def place(model, atlas, posed) -> np.ndarray:
     """(R, R, 3) mm where each texel lies on the posed head; NaN outside the skin."""
-    return on_texels(atlas, posed[: model.skin.stop], np.nan)
+    return on_texels(atlas, model.skin.of(posed), np.nan)
 
 
 @pytest.fixture(scope="module")
 def inputs(model, atlas, space, posed, transfer) -> DetailInputs:
     """Of an evenly grey photo."""
-    return inputs_of(grey(atlas), estimate(transfer), transfer, posed[: model.skin.stop], space, atlas)
+    return inputs_of(grey(atlas), estimate(transfer), transfer, model.skin.of(posed), space, atlas)
 
 
 def inputs_of(photo: UnwrappedPhoto, light: LightEstimate, *given) -> DetailInputs:
@@ -128,11 +130,11 @@ def inside(model: FaceModel, atlas: Atlas, vertices: np.ndarray) -> np.ndarray:
 
 
 def in_regions(model: FaceModel, *names: str) -> np.ndarray:
-    return np.isin(model.region, [model.region_names.index(name) for name in names])
+    return model.in_region(*names)
 
 
 def test_relief_is_allowed_on_the_face_and_fades_out_around_it(model, space):
-    rest = model.mean[: model.skin.stop]
+    rest = model.skin.of(model.mean)
     assert space.allowed.dtype == np.float32 and space.allowed.shape == (len(rest),)
     assert not space.allowed[in_regions(model, "socket")].any()
     assert (space.allowed[in_regions(model, "forehead")] == 1).all()
@@ -145,7 +147,7 @@ def test_relief_is_allowed_on_the_face_and_fades_out_around_it(model, space):
 
 
 def test_relief_fades_out_towards_eyes_nostrils_and_the_mouths_inside(model, space):
-    rest = model.mean[: model.skin.stop]
+    rest = model.skin.of(model.mean)
     face = np.flatnonzero(in_regions(model, "forehead", "nose", "mouth", "eyes"))
     lips, _ = cKDTree(between_lips(model)).query(rest[face])
     face = face[lips > 3]
@@ -157,7 +159,7 @@ def test_relief_fades_out_towards_eyes_nostrils_and_the_mouths_inside(model, spa
 
 
 def test_nothing_is_carved_where_the_lips_meet(model, space):
-    rest = model.mean[: model.skin.stop]
+    rest = model.skin.of(model.mean)
     away, _ = cKDTree(between_lips(model)).query(rest)
     assert (away < 0.5).sum() > 10 and space.allowed[away < 0.5].max() < 0.05
     lips = in_regions(model, "mouth") & (away > 2.8) & (away < 5)
@@ -186,7 +188,7 @@ def test_relief_ends_before_the_box_does(atlas, space):
 
 
 def test_a_step_of_one_texel_lands_on_the_neighbours_place(model, atlas, space, posed, place):
-    vectors = texel_vectors(posed[: model.skin.stop], space)
+    vectors = texel_vectors(model.skin.of(posed), space)
     face = inside(model, atlas, in_regions(model, *FACE))[1:-1, 1:-1]
     to_right = (place[1:-1, 2:] - place[1:-1, :-2]) / 2
     downwards = (place[2:, 1:-1] - place[:-2, 1:-1]) / 2
@@ -198,7 +200,7 @@ def test_a_step_of_one_texel_lands_on_the_neighbours_place(model, atlas, space, 
 
 
 def test_texels_have_about_their_nominal_size(model, space):
-    right, down = texel_vectors(model.mean[: model.skin.stop].astype(np.float64), space)
+    right, down = texel_vectors(model.skin.of(model.mean).astype(np.float64), space)
     plain = in_regions(model, "forehead", "cheeks")
     sizes = np.sqrt(np.linalg.norm(np.cross(right, down), axis=1))[plain]
     assert np.median(sizes) == pytest.approx(TEXEL_MM, rel=0.3)
@@ -230,7 +232,7 @@ def test_bands_meet_where_they_say_and_have_no_mean():
 def test_light_channels_tell_how_a_slope_changes_the_shading(model, atlas, posed, transfer, place, inputs, direction):
     """A relief that grows along a direction in space: its slopes come from where the texels lie, the change of
     light from normals that are tipped in space. Places with the whole sky; every region for its own layout."""
-    normals = on_texels(atlas, vertex_normals(posed[: model.skin.stop], model.skin.triangles()), 1.0)
+    normals = on_texels(atlas, vertex_normals(model.skin.of(posed), model.skin.triangles()), 1.0)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
     gradient = np.array(direction) - normals * (normals @ np.array(direction))[..., None]
     small = 0.1
@@ -262,7 +264,7 @@ def test_light_from_skin_and_gloss_weaken_what_slopes_change(model, atlas, space
     """Twice the shading from the same direct light: half the change, half the direct share."""
     light = estimate(transfer)
     brighter = LightEstimate(light.radiance, light.gamma, 2 * light.shading, light.gloss, 0.1, False)
-    found = inputs_of(grey(atlas), brighter, transfer, posed[: model.skin.stop], space, atlas)
+    found = inputs_of(grey(atlas), brighter, transfer, model.skin.of(posed), space, atlas)
     for name in ("light_x", "light_y", "direct_fraction"):
         before, after = getattr(inputs, name), getattr(found, name)
         calm = (inputs.mask > 0.99) & (cv2.dilate(np.abs(before), np.ones((25, 25))) < 2.5)  # nowhere clipped
@@ -272,7 +274,7 @@ def test_light_from_skin_and_gloss_weaken_what_slopes_change(model, atlas, space
 def test_even_light_tells_nothing_of_slopes(model, atlas, space, posed, transfer):
     """Where the whole sky is seen; crevices are darker to the side of their walls."""
     even = np.outer(np.eye(9)[0] * np.sqrt(4 * np.pi), np.ones(3)).astype(np.float32)
-    found = inputs_of(grey(atlas), estimate(transfer, even), transfer, posed[: model.skin.stop], space, atlas)
+    found = inputs_of(grey(atlas), estimate(transfer, even), transfer, model.skin.of(posed), space, atlas)
     open_sky = inside(model, atlas, np.abs(transfer.diffuse[:, 0] * np.sqrt(4 * np.pi) - 1) < 1e-6)
     for channel in (found.light_x, found.light_y):
         assert np.abs(to_texture(channel)[open_sky]).max() < 0.02
@@ -281,7 +283,7 @@ def test_even_light_tells_nothing_of_slopes(model, atlas, space, posed, transfer
 
 def test_light_channels_do_not_depend_on_the_textures_resolution(model, space, posed, transfer, inputs):
     finer = make_atlas(model, 2 * R)
-    found = inputs_of(grey(finer), estimate(transfer), transfer, posed[: model.skin.stop], space, finer)
+    found = inputs_of(grey(finer), estimate(transfer), transfer, model.skin.of(posed), space, finer)
     sure = cv2.erode(inputs.mask, np.ones((9, 9))) > 0.99
     for name in ("light_x", "light_y", "direct_fraction"):
         assert np.quantile(np.abs(getattr(found, name) - getattr(inputs, name))[sure], 0.98) < 0.05, name
@@ -295,7 +297,7 @@ def test_value_is_the_logarithm_of_brightness_in_its_unit(model, atlas, space, p
     linear = 0.2 * np.exp(wave + np.log(2) * (x / R - 0.5))
     srgb = np.float32(1.055) * linear ** (1 / 2.4) - np.float32(0.055)
     level = np.round(np.tile(srgb[None, :, None], (R, 1, 3)) * 255).astype(np.uint8)
-    found = inputs_of(photo_of(atlas, level), estimate(transfer), transfer, posed[: model.skin.stop], space, atlas)
+    found = inputs_of(photo_of(atlas, level), estimate(transfer), transfer, model.skin.of(posed), space, atlas)
     value = to_texture(found.value)
     sure = to_texture(found.mask) > 0.9
     scale = 2 * (value * np.tile(np.sin(2 * np.pi * x / 8), (R, 1)))[sure].mean()
@@ -313,7 +315,7 @@ def test_redness_is_chroma_and_not_brightness(model, atlas, space, posed, transf
     red *= (plain @ LUMINANCE) / (red @ LUMINANCE)
     linear = np.where(spots[..., None], red, plain)
     color = np.round((1.055 * linear ** (1 / 2.4) - 0.055) * 255).astype(np.uint8)
-    found = inputs_of(photo_of(atlas, color), estimate(transfer), transfer, posed[: model.skin.stop], space, atlas)
+    found = inputs_of(photo_of(atlas, color), estimate(transfer), transfer, model.skin.of(posed), space, atlas)
     sure = to_texture(found.mask) > 0.95
     chroma, value = to_texture(found.chroma), to_texture(found.value)
     assert chroma[sure & spots].mean() - chroma[sure & ~spots].mean() > 1.5
@@ -321,14 +323,14 @@ def test_redness_is_chroma_and_not_brightness(model, atlas, space, posed, transf
 
 
 def test_mask_is_what_the_photo_shows_of_skin(model, atlas, space, posed, transfer):
-    even = estimate(transfer, EVEN), transfer, posed[: model.skin.stop], space, atlas
+    even = estimate(transfer, EVEN), transfer, model.skin.of(posed), space, atlas
     mask = to_texture(inputs_of(grey(atlas), *even).mask)
     assert (mask[inside(model, atlas, in_regions(model, "forehead"))] > 0.99).all()
     assert mask[inside(model, atlas, in_regions(model, "socket"))].max() < 0.05
     left = np.zeros((R, R), np.float32)
     left[:, : R // 2] = 1
     half = inputs_of(photo_of(atlas, np.full((R, R, 3), 128, np.uint8), left * atlas.covered), estimate(transfer),
-                     transfer, posed[: model.skin.stop], space, atlas)  # fmt: skip
+                     transfer, model.skin.of(posed), space, atlas)  # fmt: skip
     assert not half.mask[:, WIDE // 2 + 8 :].any() and half.mask[:, : WIDE // 2].max() > 0.99
 
 
@@ -341,7 +343,7 @@ def test_whatever_the_photo_the_inputs_are_finite_and_in_range(model, atlas, spa
     if case == "no light":
         light = LightEstimate(light.radiance, light.gamma, 0 * light.shading, light.gloss, 0.1, True)
     photo = photo_of(atlas, color, np.zeros((R, R), np.float32) if case == "unseen" else None)
-    found = inputs_of(photo, light, transfer, posed[: model.skin.stop], space, atlas)
+    found = inputs_of(photo, light, transfer, model.skin.of(posed), space, atlas)
     for name, most in (
         ("value", 4),
         ("chroma", 4),
@@ -373,7 +375,7 @@ def test_hair_is_no_skin_and_a_groove_is(model, atlas, space, posed, transfer):
     color = np.full((R, R, 3), 150, np.uint8)
     color[y0 + 30 : y0 + 40, x0 + 150 : x0 + 240] = 45
     color[y0 + 52 : y0 + 53, x0 + 150 : x0 + 240] = 45
-    given = estimate(transfer, EVEN), transfer, posed[: model.skin.stop], space, atlas
+    given = estimate(transfer, EVEN), transfer, model.skin.of(posed), space, atlas
     plain, dark = (inputs_of(photo_of(atlas, one), *given).mask for one in (np.full_like(color, 150), color))
 
     def kept(first: int, last: int) -> np.ndarray:
@@ -388,7 +390,7 @@ def test_hair_is_no_skin_and_a_groove_is(model, atlas, space, posed, transfer):
 
 def test_grain_is_the_skins_or_the_textures(model, atlas, posed, inputs):
     """On 512 texels nothing below 0.8 mm is shown, however sharp the photo."""
-    resolvable = on_texels(atlas, resolvable_at(posed[: model.skin.stop])[:, None])[..., 0]
+    resolvable = on_texels(atlas, resolvable_at(model.skin.of(posed))[:, None])[..., 0]
     found = to_texture(inputs.resolvable_mm)
     where = inside(model, atlas, in_regions(model, "forehead", "nose"))
     np.testing.assert_allclose(found[where], np.maximum(resolvable[where], STEP * TEXEL_MM), atol=0.05)
@@ -404,7 +406,7 @@ def test_faint_brows_are_no_skin_but_the_skin_between_them_is(model, atlas, spac
         cv2.polylines(color, [line.round().astype(np.int32)], False, (128, 128, 128), 5)
     middle = marks[[21, 22]].mean(axis=0)
     cv2.line(color, *((middle + [0, away]).round().astype(int).tolist() for away in (-8, 3)), (128, 128, 128), 3)
-    given = estimate(transfer, EVEN), transfer, posed[: model.skin.stop], space, atlas
+    given = estimate(transfer, EVEN), transfer, model.skin.of(posed), space, atlas
     plain, dark = (
         to_texture(inputs_of(photo_of(atlas, one), *given).mask) for one in (np.full_like(color, 150), color)
     )

@@ -13,11 +13,11 @@ from facedetail_addon.core.detail.dfdn import (
     MOST_MM,
     PATCH,
     PHOTO_CHANNELS,
-    PatchGAN,
     shading_change,
     slopes,
 )
 from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT
+from scripts.training.patch_gan import PatchGAN
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
+from blender_tests.core.equirectangular import image_solid_angles
 from facedetail_addon.core.rendering.environment import (
     environment_image,
     image_directions,
-    image_solid_angles,
     nonnegative,
     split_sun,
     studio_image,

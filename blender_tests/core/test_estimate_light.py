@@ -8,9 +8,9 @@ import pytest
 
 from blender_tests.core.unwrap_scene import camera_at, fit_of
 from facedetail_addon.core.colour import LUMINANCE
-from facedetail_addon.core.face_model.model import split_quads
-from facedetail_addon.core.lighting.estimate import estimate_light, notices, prior_direction_of, shade
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.lighting.estimate import estimate_light, notices, prior_direction_of
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.shade import shade
 from facedetail_addon.core.rendering.transfer import light_transfer
 from facedetail_addon.core.skin.basis import load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss
@@ -24,15 +24,15 @@ class Studio:
     def __init__(self, model, bands: int = 3):
         self.model, self.basis, self.atlas = model, load_basis(model), make_atlas(model, 128)
         self.fit = fit_of(model, camera_at(10))
-        triangles = np.concatenate([split_quads(part.faces) + part.start for part in model.parts])
+        triangles = model.triangles()
         camera = self.fit.perspective.position()
         self.transfer = light_transfer(
             self.fit.vertices, triangles, model.skin.stop, camera, skin_gloss(model), bands, 200
         )
-        skin = self.fit.vertices[: model.skin.stop]
+        skin = model.skin.of(self.fit.vertices)
         towards = (camera - skin) / np.linalg.norm(camera - skin, axis=1, keepdims=True)
         facing = (vertex_normals(skin, model.skin.triangles()) * towards).sum(axis=1)
-        self.seen = np.clip((facing - 0.3) / 0.3, 0, 1) * (model.region != model.region_names.index("socket"))
+        self.seen = np.clip((facing - 0.3) / 0.3, 0, 1) * ~model.in_region("socket")
 
     def photo(self, radiance: np.ndarray, gamma: np.ndarray) -> UnwrappedPhoto:
         albedo = self.basis.albedo(gamma)
@@ -115,7 +115,7 @@ def codes(found, seen) -> set[str]:
 
 def bad_photos(studio: Studio) -> dict[str, tuple[np.ndarray, str]]:
     good = studio.photo(lamp((0.3, 0.5, 0.8), 0.5), np.zeros(len(studio.basis.modes))).vertex_color
-    skin = studio.model.mean[: studio.model.skin.stop]
+    skin = studio.model.skin.of(studio.model.mean)
     half = np.where(skin[:, :1] > 0, 0.05, 1.0)
     rng = np.random.default_rng(2)
     glasses = np.where(rng.random((len(skin), 1)) < 0.65, rng.uniform(0.05, 3, (len(skin), 1)), 1.0)

@@ -22,16 +22,10 @@ from facedetail_addon.core.observe.expression.dictionary import (
     save_dictionary,
 )
 from facedetail_addon.core.observe.expression.reader import UNLIKE, ExpressionReader, notices
-from facedetail_addon.core.observe.expression.types import (
-    EXPRESSION_SOURCES,
-    LANDMARKS,
-    PRIOR,
-    PRIOR_AND_LANDMARKS,
-    Emotion,
-    ExpressionPrior,
-)
+from facedetail_addon.core.observe.expression.types import Emotion, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.settings import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from scripts.training.synthetic_heads import PoseRange, make_painter, render_head, sample_head
 
 SIZE = 320
@@ -295,7 +289,7 @@ class TestFit:
     def test_both_together_beat_landmarks_alone(self, reader, drawn, model, calibration):
         """Mean error of the motion over the skin of drawn heads."""
         errors = {source: [] for source in EXPRESSION_SOURCES}
-        skin = model.expression_basis[:, : model.skin.stop]
+        skin = model.skin.of(model.expression_basis)
         for picture, face, true in drawn:
             _, reading = reader.read(picture, face)
             for source, row in errors.items():

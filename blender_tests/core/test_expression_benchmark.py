@@ -9,13 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from facedetail_addon.core.fit.types import ProxyFit
 from facedetail_addon.core.geometry.camera import AffineCamera
-from facedetail_addon.core.observe.expression.types import (
-    LANDMARKS,
-    PRIOR,
-    PRIOR_AND_LANDMARKS,
-    Emotion,
-    ExpressionPrior,
-)
+from facedetail_addon.core.observe.expression.types import Emotion, ExpressionPrior
+from facedetail_addon.settings import LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from scripts.benchmark.expression import AREAS, report_heads, report_pairs
 from scripts.benchmark.expression_measure import (
     NEUTRAL,
@@ -100,7 +95,7 @@ def test_fields_of_the_reference_arrive_on_the_built_in_head(model, truth, regio
     face = np.any(list(regions.values()), axis=0)
     skin = truth.reference.skin.stop
     carried = truth.places.points(truth.reference.expression_basis[:, :skin])[:, face]
-    own = model.expression_basis[:, : model.skin.stop][:, face]
+    own = model.skin.of(model.expression_basis)[:, face]
     assert np.linalg.norm(carried - own, axis=-1).mean() < 0.01 < 0.5 < np.linalg.norm(own, axis=-1).mean()
 
 
@@ -160,7 +155,7 @@ def test_the_neutral_face_errs_by_the_true_motion_and_landmarks_err_less(truth, 
     reference, motions = truth.reference, []
     for number in range(2):
         beta = held_out_head(number, reference).beta
-        field = np.tensordot(beta, reference.expression_basis[:, : reference.skin.stop], 1)
+        field = np.tensordot(beta, reference.skin.of(reference.expression_basis), 1)
         motions.append(np.linalg.norm(truth.places.points(field), axis=1))
     for name in REGIONS:
         expected = np.mean([motion[truth.regions[name]].mean() for motion in motions])

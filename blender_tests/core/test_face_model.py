@@ -59,7 +59,7 @@ def test_no_skin_quad_is_folded(model):
 def test_skin_is_symmetric(model):
     from scipy.spatial import cKDTree
 
-    points = model.mean[: model.skin.stop]
+    points = model.skin.of(model.mean)
     distance, partner = cKDTree(points).query(points * [-1, 1, 1])
     assert distance.max() < 0.1
     assert (partner[partner] == np.arange(len(points))).all()
@@ -125,8 +125,8 @@ def test_teeth_move_with_the_jaw(model):
     opened = model.vertices(None, _beta(model, jawOpen=1.0))
     lower, upper = model.part("teeth_lower"), model.part("teeth_upper")
     shift = opened - model.mean
-    assert np.abs(shift[upper.start : upper.stop]).max() < 0.05
-    rest, moved = (v[lower.start : lower.stop].astype(float) for v in (model.mean, opened))
+    assert np.abs(upper.of(shift)).max() < 0.05
+    rest, moved = (lower.of(v).astype(float) for v in (model.mean, opened))
     a, b = rest - rest.mean(0), moved - moved.mean(0)
     u, _, vt = np.linalg.svd(a.T @ b)
     assert np.linalg.norm(a @ u @ vt - b, axis=1).mean() < 0.3  # rigid
@@ -136,7 +136,7 @@ def test_teeth_move_with_the_jaw(model):
 def test_eyes_are_round_and_turn(model):
     for side in ("left", "right"):
         part = model.part(f"eye_{side}")
-        globe = model.mean[part.start : part.stop].astype(float)
+        globe = part.of(model.mean).astype(float)
         iris = np.unique(part.faces[part.face_material == part.materials.index("iris")])
         back = globe[globe[:, 2] < np.median(globe[:, 2])]
         design = np.concatenate([2 * back, np.ones((len(back), 1))], axis=1)
@@ -148,7 +148,7 @@ def test_eyes_are_round_and_turn(model):
         beta = _beta(model, **{f"eyeLookUp{side.capitalize()}": 1.0})
         turned = model.vertices(None, beta)
         assert turned[pupil, 1] - model.mean[pupil, 1] > 5
-        spread = np.linalg.norm(turned[part.start : part.stop] - centre, axis=1)
+        spread = np.linalg.norm(part.of(turned) - centre, axis=1)
         assert np.abs(spread - np.linalg.norm(globe - centre, axis=1)).max() < 0.6
 
 
@@ -157,9 +157,9 @@ def test_blink_closes_the_lids(model):
     blinking = model.vertices(None, beta)
     from facedetail_addon.core.rendering.rays import RayScene
 
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
+    triangles = model.triangles()
     eye = model.part("eye_left")
-    globe = model.mean[eye.start : eye.stop]
+    globe = eye.of(model.mean)
     x, y = np.meshgrid(np.linspace(-12, 12, 60), np.linspace(-10, 10, 60))
     origins = np.stack([globe[0, 0] + x.ravel(), globe[0, 1] + y.ravel(), np.full(x.size, 300)], axis=1)
     down = np.broadcast_to([0.0, 0.0, -1.0], origins.shape)
@@ -175,13 +175,12 @@ def test_blink_closes_the_lids(model):
 @pytest.mark.parametrize("name", ["jawOpen", "mouthPucker", "mouthFunnel", "browInnerUpLeft", "cheekPuffLeft"])
 def test_expressions_do_not_fold_the_face(model, name):
     posed = model.vertices(None, _beta(model, **{name: 1.0}))
-    socket = model.region_names.index("socket")
-    outside = model.skin.faces[(model.region[model.skin.faces] != socket).all(axis=1)]
+    outside = model.skin.faces[~model.in_region("socket")[model.skin.faces].any(axis=1)]
     assert (_quad_sines(posed, outside) < 0).mean() < 0.002
 
 
 def test_identity_modes_are_orthogonal_and_sorted(model):
-    modes = model.identity_basis[:, : model.skin.stop].reshape(len(model.identity_basis), -1).astype(float)
+    modes = model.skin.of(model.identity_basis).reshape(len(model.identity_basis), -1).astype(float)
     assert len(modes) == 50
     gram = modes @ modes.T
     power = np.diag(gram)
@@ -250,7 +249,7 @@ def test_rigid_parts_are_the_same_bits_with_every_blas(model):
     from facedetail_addon.core.io.archive import read_arrays
 
     arrays = read_arrays(find_weights("face_model.npz"))
-    part = next(part for part in model.parts if part.name == "eye_left")
+    part = model.part("eye_left")
     maps = arrays["eye_left.identity_affine"]
     for mode, vertex in ((0, 0), (3, 100), (49, 641)):
         place = [*map(Fraction, model.mean[part.start + vertex].tolist()), Fraction(1)]

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from skimage.data import astronaut
 
-from facedetail_addon.core.assets.user import FAN_WEIGHTS, UserAsset, find_user_asset, torch_checkpoints
+from facedetail_addon.core.assets.user import UserAsset, find_user_asset, places, user_asset
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.landmarks.fan import FanLandmarker, fan_region, load_library
@@ -29,12 +29,15 @@ from facedetail_addon.core.pipeline import reconstruct
 from facedetail_addon.settings import Settings
 
 face_alignment = load_library()
+FAN_WEIGHTS = user_asset("fan")
+HERE = dataclasses.replace(FAN_WEIGHTS, folder="", shared_with_torch=False)
+"""The same, right in the folder that is named and nowhere else."""
 
 
 def expecting(path: Path) -> UserAsset:
     """FAN's entry with size and hash of a file made here."""
     content = path.read_bytes()
-    return dataclasses.replace(FAN_WEIGHTS, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+    return dataclasses.replace(HERE, size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def folder(hub) -> Path:
 
 @pytest.fixture(scope="module")
 def landmarker(folder) -> FanLandmarker:
-    return FanLandmarker.load([folder.parent, folder], expecting(folder / FAN_WEIGHTS.name))
+    return FanLandmarker.load(folder, expecting(folder / FAN_WEIGHTS.name))
 
 
 @pytest.fixture(scope="module")
@@ -183,16 +186,17 @@ def test_square_holds_the_whole_face(face):
     assert np.ptp(face.sparse_px, axis=0).min() > 0.35 * region.side
 
 
-def test_missing_weights(tmp_path, no_network):
+def test_missing_weights(tmp_path, no_network, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     with pytest.raises(AssetError, match=FAN_WEIGHTS.name) as caught:
-        FanLandmarker.load([tmp_path / "user", tmp_path / "torch"])
-    assert str(tmp_path / "user") in caught.value.message
+        FanLandmarker.load(tmp_path / "user")
+    assert str(tmp_path / "user") in caught.value.message and str(tmp_path / "torch") in caught.value.message
     assert FAN_WEIGHTS.url in caught.value.remedy and "96 MB" in caught.value.remedy
 
 
 def test_random_weights_are_not_the_real_ones(folder, no_network):
     with pytest.raises(AssetError, match=FAN_WEIGHTS.name):
-        FanLandmarker.load([folder])
+        FanLandmarker.load(folder, HERE)
 
 
 class Attack:
@@ -210,7 +214,7 @@ def test_attack_under_the_right_name_is_not_opened(folder, tmp_path):
     content = pickle.dumps(Attack(tmp_path / "attacked"))
     (tmp_path / FAN_WEIGHTS.name).write_bytes(content + bytes(size - len(content)))
     with pytest.raises(AssetError, match="SHA-256"):
-        FanLandmarker.load([tmp_path], expecting(folder / FAN_WEIGHTS.name))
+        FanLandmarker.load(tmp_path, expecting(folder / FAN_WEIGHTS.name))
     assert not (tmp_path / "attacked").exists()
 
 
@@ -227,21 +231,21 @@ def test_verified_file_that_is_no_fan(tmp_path, kind):
     else:
         path.write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(AssetError, match="does not hold FAN's weights") as caught:
-        FanLandmarker.load([tmp_path], expecting(path))
+        FanLandmarker.load(tmp_path, expecting(path))
     assert caught.value.remedy and not (tmp_path / "attacked").exists()
 
 
 def test_other_version_of_the_library(folder, monkeypatch):
     monkeypatch.setattr(face_alignment, "__version__", "1.6.0")
     with pytest.raises(AssetError, match=r"1\.5\.0, but 1\.6\.0 is installed") as caught:
-        FanLandmarker.load([folder])
+        FanLandmarker.load(folder, HERE)
     assert "mesh" in caught.value.remedy
 
 
 def test_library_is_not_installed(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "face_alignment", None)
     with pytest.raises(AssetError, match="face_alignment") as caught:
-        FanLandmarker.load([folder])
+        FanLandmarker.load(folder, HERE)
     assert "pip install face-alignment==1.5.0" in caught.value.remedy
 
 
@@ -285,9 +289,10 @@ def test_a_photo_is_fitted_to_its_points(landmarker, face, tmp_path):
 
 def test_real_weights_agree_with_the_mesh(face):
     """Only where the real file is in torch's cache: both landmarkers mean the same points."""
-    if find_user_asset(FAN_WEIGHTS, [torch_checkpoints()]) is None:
-        pytest.skip(f"FAN's weights are not in {torch_checkpoints()}: {FAN_WEIGHTS.url}")
-    found = FanLandmarker.load([torch_checkpoints()]).find(astronaut(), face)
+    (cache,) = places(FAN_WEIGHTS, None)
+    if find_user_asset(FAN_WEIGHTS, [cache]) is None:
+        pytest.skip(f"FAN's weights are not in {cache}: {FAN_WEIGHTS.url}")
+    found = FanLandmarker.load(None).find(astronaut(), face)
     distance = np.linalg.norm(found.points_px - face.sparse_px, axis=1)
     assert np.median(distance[17:]) < 0.05 * np.ptp(face.sparse_px[:, 0])
     assert np.median(found.scores) > 0.5

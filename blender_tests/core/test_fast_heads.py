@@ -12,7 +12,8 @@ from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.normalise import normalise_landmarks
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.expression.face_crop import face_region
-from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image, vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image
 from scripts.training.fast_heads import FaceRenderer, landmarks_px, make_renderer, render_faces
 from scripts.training.fast_scenes import Scenes, plain_scenes, sample_scenes, sh_basis, simulate_landmarks
 from scripts.training.synthetic_heads import head_rotation
@@ -32,8 +33,8 @@ def renderer(model: FaceModel, calibration: LandmarkCalibration) -> FaceRenderer
     looks = np.full((4, len(model.mean)), REST, np.float32)
     for part in model.parts:
         if part.name.startswith("teeth"):
-            looks[1, part.start : part.stop] = TEETH
-            looks[3, part.start : part.stop] = 0.02
+            looks[1, part.rows] = TEETH
+            looks[3, part.rows] = 0.02
     looks[2, model.mean[:, 0] > 0] = TEETH
     return make_renderer(model, calibration, looks)
 
@@ -56,7 +57,7 @@ def test_a_face_looks_as_rays_see_it(model, calibration, renderer, yaw, expressi
     points = simulate_landmarks(calibration, alpha, beta, scenes.yaw_deg, scenes.pitch_deg, None)
     crop = render_faces(renderer, alpha, beta, scenes, points, SIZE)[0].astype(float)
     vertices = model.vertices(alpha[0], beta[0])
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
+    triangles = model.triangles()
     hits = trace_image(vertices, triangles, crop_camera(renderer, alpha, beta, scenes, points))
     normals = vertex_normals(vertices, triangles) @ head_rotation(yaw, 0, 0).T
     seen = hits.triangle >= 0

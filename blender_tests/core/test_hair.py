@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.skin.completion import complete, well_known
 from facedetail_addon.core.skin.hair import find_hair, short_hair
 
@@ -15,12 +15,12 @@ HAIRLINE_MM = 118.0
 
 @pytest.fixture(scope="module")
 def rest(model):
-    return model.mean[: model.skin.stop]
+    return model.skin.of(model.mean)
 
 
 @pytest.fixture(scope="module")
 def scalp(model):
-    return model.region == model.region_names.index("scalp")
+    return model.in_region("scalp")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_the_statistical_albedos_border_counts_less_than_its_inside(model, atlas
     known = load_basis(model).known
     trusted = well_known(known, model, atlas)
     assert (trusted <= known).all()
-    nose, mouth = (model.region == model.region_names.index(name) for name in ("nose", "mouth"))
+    nose, mouth = (model.in_region(name) for name in ("nose", "mouth"))
     for inside in (nose, mouth):
         certain = inside & (known == 1)
         assert certain.sum() > 100 and np.median(trusted[certain]) == 1

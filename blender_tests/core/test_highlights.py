@@ -21,9 +21,9 @@ def skin() -> np.ndarray:
 
 
 def found(image: np.ndarray, skin: np.ndarray, monochrome: bool = False) -> np.ndarray:
-    trust = np.zeros((SIDE, SIDE), np.float32)
-    trust[40:216, 40:216] = 1
-    return find_highlights(image.astype(np.float32), trust, skin, monochrome)
+    confidence = np.zeros((SIDE, SIDE), np.float32)
+    confidence[40:216, 40:216] = 1
+    return find_highlights(image.astype(np.float32), confidence, skin, monochrome)
 
 
 def test_a_white_patch_is_found_and_skin_is_left(skin):

@@ -46,7 +46,7 @@ def test_objects_are_apart_and_keep_their_uv(kit):
     names = [part.name for part in kit.parts]
     assert names[:6] == ["skin", "gums", "teeth_upper", "teeth_lower", "eye_left", "eye_right"]
     assert {"lacrimal", "eye_blend", "eye_occlusion", "lashes"} == set(names[6:])
-    centre = {part.name: kit.mean[part.start : part.stop].mean(axis=0) for part in kit.parts}
+    centre = {part.name: part.of(kit.mean).mean(axis=0) for part in kit.parts}
     assert centre["eye_left"][0] > 20 and centre["eye_right"][0] < -20
     assert centre["teeth_upper"][1] > centre["teeth_lower"][1]
     assert sum(len(part.faces) for part in kit.parts) == 26384

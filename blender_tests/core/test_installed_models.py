@@ -12,9 +12,14 @@ import pytest
 from skimage import data
 
 from blender_tests.core.external_files import COLOURS, EXPRESSIONS, IDENTITIES, quiet, skin_of, write_bfm_hdf5
-from facedetail_addon.core.errors import FaceModelError, OutputError
+from facedetail_addon.core.errors import FaceModelError, OutputError, PhotoError
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.face_model.library import load_named_calibration, load_named_model, named_dictionary
+from facedetail_addon.core.face_model.library import (
+    is_outdated,
+    load_named_calibration,
+    load_named_model,
+    named_dictionary,
+)
 from facedetail_addon.core.face_model.store import (
     HEAD_FILE,
     INFO_FILE,
@@ -30,6 +35,8 @@ from facedetail_addon.core.models import Models
 from facedetail_addon.core.pipeline import reconstruct
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.jobs.messages import Reconstruct
+from facedetail_addon.jobs.tasks import do, match_if_outdated
 from facedetail_addon.settings import Settings
 
 
@@ -185,15 +192,58 @@ def test_a_damaged_model_is_refused(copy_of_assets, info):
     assert caught.value.remedy
 
 
-def test_another_built_in_head_is_matched_again(copy_of_assets, info, model, find):
+@pytest.fixture
+def outdated(copy_of_assets, info) -> Path:
+    """The folder of the model, matched to another built-in head."""
     folder = copy_of_assets / "models" / info.folder.name
     values = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
     (folder / INFO_FILE).write_text(json.dumps(values | {"canonical": "0" * 64}), encoding="utf-8")
+    return folder
+
+
+def test_another_built_in_head_is_matched_again(outdated, copy_of_assets, info, model, find):
     old = find_installed(info.id, copy_of_assets)
     # Its file may be gone by then; the copy in the folder is enough.
     again = match_again(old, model, load_calibration(), find, quiet)
     assert again.canonical == model.fingerprint() and (again.id, again.source) == (info.id, info.source)
-    assert sorted(os.listdir(folder)) == sorted(os.listdir(info.folder))
+    assert sorted(os.listdir(outdated)) == sorted(os.listdir(info.folder))
+
+
+def test_loading_a_model_writes_nothing(outdated, copy_of_assets, info):
+    def content() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in outdated.iterdir()}
+
+    before = content()
+    settings = Settings(resolution=512, face_model=info.id)
+    for load in (lambda: load_named_model(info.id, copy_of_assets), lambda: Models.load(settings, copy_of_assets)):
+        with pytest.raises(FaceModelError, match=f"{info.id} was matched to the built-in head of another") as caught:
+            load()
+        assert "import it again" in caught.value.remedy
+    assert content() == before
+
+
+def test_a_model_is_matched_again_before_a_photo_is_reconstructed(outdated, copy_of_assets, info, assets):
+    told = []
+
+    def tell(text: str, done: float) -> None:
+        told.append(text)
+
+    assert is_outdated(info.id, copy_of_assets) and not is_outdated("builtin", copy_of_assets)
+    request = Reconstruct(
+        1, str(copy_of_assets / "no photo.jpg"), str(copy_of_assets), str(copy_of_assets), info.id, resolution=512
+    )
+    with pytest.raises(PhotoError):
+        do(request, {}, tell)
+    assert not is_outdated(info.id, copy_of_assets) and sum("Matching" in text for text in told) == 1
+    again, before = load_named_model(info.id, copy_of_assets), load_named_model(info.id, assets)
+    assert again.fingerprint() == before.fingerprint()
+
+    written = (outdated / HEAD_FILE).stat().st_mtime_ns
+    for name in (info.id, "builtin"):
+        match_if_outdated(name, copy_of_assets, tell)
+    assert (outdated / HEAD_FILE).stat().st_mtime_ns == written
+    with pytest.raises(FaceModelError, match="not installed"):
+        match_if_outdated("bfm2017-0a", copy_of_assets, tell)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from facedetail_addon.core.observe.landmarks import landmarker as landmarker_mod
 from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH
 from facedetail_addon.core.observe.landmarks.landmarker import MEDIAPIPE, MeshLandmarker, notices
 from facedetail_addon.core.observe.region import Region
-from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image, vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image
 
 REFERENCE = Path(__file__).parent / "data" / "astronaut_mediapipe_mesh.npz"
 FACE_WIDTH = 90  # px of the astronaut's face
@@ -169,15 +170,15 @@ def test_yaw_of_a_rendered_head(landmarker, model, yaw):
 def render_turned_head(model, yaw: float) -> np.ndarray:
     """A clay head with dark irises, turned to its left by ``yaw``; (512, 512, 3) uint8."""
     vertices = model.vertices().astype(np.float64)
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
+    triangles = model.triangles()
     colour = np.full((len(vertices), 3), [205.0, 160.0, 135.0])
     for part in (model.part("eye_left"), model.part("eye_right")):
-        ball = vertices[part.start : part.stop] - vertices[part.start : part.stop].mean(0)
+        ball = part.of(vertices) - part.of(vertices).mean(0)
         front = ball[:, 2] / np.linalg.norm(ball, axis=1) > 0.88
-        colour[part.start : part.stop] = np.where(front[:, None], 35.0, 235.0)
+        colour[part.rows] = np.where(front[:, None], 35.0, 235.0)
     turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     turned = vertices @ turn.T
-    middle = turned[model.skin.start : model.skin.stop].mean(0)
+    middle = model.skin.of(turned).mean(0)
     flip = np.diag([1.0, -1.0, -1.0])
     camera = PerspectiveCamera(
         flip, np.array([0, 0, 900.0]) - flip @ middle, 1300.0, np.array([256.0, 256.0]), (512, 512)

@@ -19,8 +19,8 @@ COLOURS = 120
 def coloured(model):
     """The built-in head with colours like Basel's: redder lips, then one mode of brightness and many of waves."""
     rng = np.random.default_rng(2)
-    skin = model.mean[: model.skin.stop]
-    mouth = (model.region == model.region_names.index("mouth"))[:, None]
+    skin = model.skin.of(model.mean)
+    mouth = model.in_region("mouth")[:, None]
     mean = np.where(mouth, [0.6, 0.33, 0.31], [0.62, 0.46, 0.38]).astype(np.float32)
     waves = np.sin(skin @ rng.normal(0, 0.04, (3, COLOURS)) + rng.uniform(0, 6, COLOURS)).T[:, :, None]
     size = 0.04 / np.arange(1, COLOURS + 1) ** 0.7

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What correspondence is built of: closest points, registration of one surface to another, layouts without folds."""
+"""What correspondence is built of: registration of one surface to another, layouts without folds."""
 
 import numpy as np
 import pytest
@@ -25,34 +25,11 @@ def hill(flat: np.ndarray, height_mm: float) -> np.ndarray:
     return np.column_stack([100 * flat, height_mm * np.exp(-away / 0.05)])
 
 
-def test_closest_points_are_those_of_all_triangles():
-    rng = np.random.default_rng(2)
-    flat, triangles = sheet(9)
-    surface = Surface(hill(flat, 30), triangles)
-    queries = rng.uniform([0, 0, -20], [100, 100, 60], (60, 3))
-    found = surface.closest(queries)
-    lattice = np.array([(i, j, 40 - i - j) for i in range(41) for j in range(41 - i)]) / 40
-    everywhere = np.einsum("lk,tkc->tlc", lattice, surface.vertices[triangles]).reshape(-1, 3)
-    brute = np.linalg.norm(queries[:, None] - everywhere, axis=2).min(axis=1)
-    assert (found.distance < brute + 1e-9).all() and np.abs(found.distance - brute).max() < 0.2
-
-
-def test_surfaces_that_face_away_are_not_taken():
-    flat, triangles = sheet(9)
-    front = hill(flat, 0)
-    both = np.concatenate([front, front - [0, 0, 1]])
-    surface = Surface(both, np.concatenate([triangles, triangles[:, ::-1] + len(front)]))
-    queries = front + [0, 0, -2.0]
-    ahead = np.tile([0.0, 0.0, 1.0], (len(queries), 1))
-    np.testing.assert_allclose(surface.closest(queries, ahead).position[:, 2], 0, atol=1e-9)
-    np.testing.assert_allclose(surface.closest(queries, -ahead).position[:, 2], -1, atol=1e-9)
-
-
 def test_borders_are_told():
     flat, triangles = sheet(9)
     border = border_vertices(triangles, len(flat))
     assert border.sum() == 4 * 8
-    found = Surface(hill(flat, 0), triangles).closest(np.array([[-5.0, 50, 0], [50, 50, 3], [50, 104, 0]]))
+    found = Surface(hill(flat, 0), triangles).match(np.array([[-5.0, 50, 0], [50, 50, 3], [50, 104, 0]]))
     assert found.on_border.tolist() == [True, False, True]
 
 
@@ -64,7 +41,7 @@ def test_a_sheet_is_laid_on_a_hill_and_keeps_its_landmarks():
     landmarks = Landmarks(start[marks], target.vertices[marks], np.ones(len(marks)), marks)
     done = register(Template(start, triangles, np.ones(len(start), bool)), target, landmarks)
     inside = np.abs(flat - 0.5).max(axis=1) < 0.4
-    assert target.closest(done.points[inside]).distance.mean() < 0.1
+    assert target.match(done.points[inside]).distance.mean() < 0.1
     assert np.linalg.norm(done.points - target.vertices, axis=1)[marks].max() < 1.0
     assert done.certain[inside].mean() > 0.95
 

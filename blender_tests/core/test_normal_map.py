@@ -87,7 +87,7 @@ def test_a_relief_on_the_head_tilts_it_as_it_should(model, direction):
     atlas = make_atlas(model, 512)
     covered = atlas.covered
     place = np.full((512, 512, 3), np.nan)
-    place[covered] = atlas.texels(model.mean[: model.skin.stop])
+    place[covered] = atlas.texels(model.skin.of(model.mean))
     height = np.nan_to_num(place @ np.array(direction)).astype(np.float32)
     found = vectors(normal_map(height, texel_size_mm(model, atlas), covered))
 
@@ -102,7 +102,7 @@ def test_a_relief_on_the_head_tilts_it_as_it_should(model, direction):
     x, y, z = np.moveaxis(found[1:-1, 1:-1], -1, 0)[..., None]
     shown = x * tangent + y * np.cross(out, tangent) + z * out
     angle = np.degrees(np.arccos((shown * wanted).sum(axis=-1).clip(-1, 1)))
-    face = np.isin(model.region, [model.region_names.index(name) for name in ("forehead", "cheeks", "nose", "chin")])
+    face = model.in_region("forehead", "cheeks", "nose", "chin")
     weight = np.zeros((512, 512))
     weight[covered] = atlas.texels(face.astype(np.float32)[:, None])[:, 0]
     angle = angle[(weight[1:-1, 1:-1] > 0.99) & np.isfinite(angle)]

@@ -19,7 +19,7 @@ FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 def mask_of(model: FaceModel) -> FaceModel:
     """The head as a mask of triangles: no faces beside and behind the face."""
     triangles = model.skin.triangles()
-    face = np.isin(model.region, [model.region_names.index(name) for name in FACE])
+    face = model.in_region(*FACE)
     kept = triangles[face[triangles].all(axis=1)]
     faces = np.column_stack([kept, np.full(len(kept), -1, np.int32)])
     return replace(model, parts=(replace(model.skin, faces=faces, face_uv=faces),))
@@ -75,8 +75,8 @@ def test_the_silhouette_of_the_far_cheek_is_found(model, yaw):
     paths = paths_of(model).astype(np.float64) @ flat
     center = model.landmarks68.points(model.mean).mean(axis=0) @ flat
     chosen = paths[np.arange(JAW), silhouette_choice(paths, center)]
-    face = np.isin(model.region, [model.region_names.index(name) for name in FACE])
-    hull = ConvexHull(model.mean[: model.skin.stop][face] @ flat)
+    face = model.in_region(*FACE)
+    hull = ConvexHull(model.skin.of(model.mean)[face] @ flat)
     inside = [
         -(points @ hull.equations[:, :2].T + hull.equations[:, 2]).max(axis=1) for points in (chosen, paths[:, 0])
     ]

@@ -13,11 +13,10 @@ from skimage import data
 from blender_tests.made_up import values_of
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
 from facedetail_addon.core.models import Models
-from facedetail_addon.core.observe.expression.types import EXPRESSION_SOURCES, PRIOR
 from facedetail_addon.core.pipeline import reconstruct
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
-from facedetail_addon.settings import Settings
+from facedetail_addon.settings import EXPRESSION_SOURCES, PRIOR, Settings
 
 SMALL = Settings(resolution=512)
 

@@ -7,8 +7,8 @@ import pytest
 
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
-from facedetail_addon.core.uv.mirror import mirror_embedding
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.uv.atlas import mirror_embedding
 from scripts.training.portrait_looks import portrait_looks, relative_light
 
 
@@ -24,9 +24,9 @@ def looks(model, calibration, data_dir) -> np.ndarray:
 
 def around(model, look: np.ndarray, point: np.ndarray, radius_mm: float) -> float:
     """Median of the skin's albedo around a point of the mean head, as seen from the front."""
-    off = model.mean[: model.skin.stop] - point
+    off = model.skin.of(model.mean) - point
     near = (np.linalg.norm(off[:, :2], axis=1) < radius_mm) & (off[:, 2] > -40)
-    near &= model.region != model.region_names.index("socket")
+    near &= ~model.in_region("socket")
     assert near.sum() >= 5
     return float(np.median(look[: model.skin.stop][near]))
 
@@ -38,7 +38,7 @@ def test_form(model, looks):
 
 def test_left_and_right_are_alike(model, looks):
     mirror = mirror_embedding(model)
-    face = np.isin(model.region, [model.region_names.index(name) for name in ("cheeks", "nose", "forehead", "chin")])
+    face = model.in_region("cheeks", "nose", "forehead", "chin")
     for look in looks[:, : model.skin.stop]:
         other = (look[mirror.vertices] * mirror.weights).sum(1)
         ratio = np.log(look / other)[face & (model.mean[: model.skin.stop, 0] > 5)]
@@ -60,24 +60,24 @@ def test_lids_hold_no_eyeball(model, looks):
     """What a blink draws over the eye is neither white nor black."""
     blinks = [model.expression_names.index(f"eyeBlink{side}") for side in ("Left", "Right")]
     moved = np.linalg.norm(model.expression_basis[blinks, : model.skin.stop].sum(0), axis=1)
-    lid = (moved > 3) & (model.region != model.region_names.index("socket"))
-    skin = np.isin(model.region, [model.region_names.index(name) for name in ("cheeks", "forehead")])
+    lid = (moved > 3) & ~model.in_region("socket")
+    skin = model.in_region("cheeks", "forehead")
     for look in looks[:, : model.skin.stop]:
         relative = look[lid] / np.median(look[skin])
         assert lid.sum() > 50 and np.percentile(relative, 1) > 0.15 and np.percentile(relative, 99) < 1.6
 
 
 def test_people_differ_in_tone(model, looks):
-    cheeks = model.region == model.region_names.index("cheeks")
+    cheeks = model.in_region("cheeks")
     light, dark = np.median(looks[:, : model.skin.stop][:, cheeks], axis=1)
     assert light > 2 * dark
 
 
 def test_light_is_found_below_a_dark_beard(model):
     """Skin of albedo 0.4 in light from one side, a third of it covered by a beard of 0.1."""
-    skin, height = model.mean[: model.skin.stop], model.mean[: model.skin.stop, 1]
+    skin, height = model.skin.of(model.mean), model.mean[: model.skin.stop, 1]
     normals = vertex_normals(skin, model.skin.triangles())
-    face = np.isin(model.region, [model.region_names.index(name) for name in ("cheeks", "nose", "forehead", "chin")])
+    face = model.in_region("cheeks", "nose", "forehead", "chin")
     truth = 1 + 0.3 * normals[:, 0] + 0.15 * normals[:, 1]
     albedo = np.where(height < np.percentile(height[face], 33), 0.1, 0.4)
     light, tone = relative_light(normals, (albedo * truth).astype(np.float32), face.astype(np.float32))

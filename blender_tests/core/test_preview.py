@@ -10,7 +10,10 @@ from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_
 from blender_tests.made_up import changed
 from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
-from facedetail_addon.core.result.preview import head_box, render_preview, render_turned
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.result.preview import appearance_of, head_box, render_preview
+from facedetail_addon.core.result.preview_frame import trace_frame
+from facedetail_addon.core.result.preview_panels import relit
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.unwrap import unwrap
@@ -81,7 +84,7 @@ def test_the_relit_head_shows_the_light(reconstruction, model, panels):
     assert 0.75 < relit[inner].mean() / flat[inner].mean() < 1.05
     from_left = reconstruction.record.light.radiance.copy()
     from_left[3] = 0.5 * from_left[0]  # the subject's left is on the right of the picture
-    picture = render_turned(changed(reconstruction, radiance=from_left), model, 0, 160).astype(int)
+    picture = turned(changed(reconstruction, radiance=from_left), model, 0, 160).astype(int)
     assert picture[60:120, 90:110].mean() > 1.2 * picture[60:120, 50:70].mean()
 
 
@@ -89,8 +92,8 @@ def test_eyes_have_their_own_colours_not_the_photos_pixels(reconstruction, model
     green = changed(reconstruction, eyes=EyeLook((0.02, 0.5, 0.02), (0.4, 0.4, 0.4), 12.6, 1.0))
     drawn = split(render_preview(green, model, HEIGHT))
     for before, after in zip(panels[4:], drawn[4:], strict=True):
-        green_pixels = after[..., 1] - before[..., 1] > 40
-        assert 10 < green_pixels.sum() < 0.01 * green_pixels.size
+        greener = after[..., 1] - before[..., 1] > 40
+        assert 10 < greener.sum() < 0.01 * greener.size
     for before, after in zip(panels[:4], drawn[:4], strict=True):
         np.testing.assert_array_equal(before, after)
 
@@ -156,7 +159,21 @@ def test_the_turned_head_shows_the_right_cheek(reconstruction, model, yaw_deg):
     for dy in range(-4, 5):
         for dx in range(-4, 5):
             texture[(rows + dy).clip(0, side - 1), (columns + dx).clip(0, side - 1)] = (255, 0, 0)
-    picture = render_turned(changed(reconstruction, albedo=texture), model, yaw_deg, 160).astype(int)
+    picture = turned(changed(reconstruction, albedo=texture), model, yaw_deg, 160).astype(int)
     red = (picture[..., 0] > picture[..., 1] + 100).sum()
     green = (picture[..., 1] > picture[..., 0] + 100).sum()
     assert (red > green) == (yaw_deg < 0)
+
+
+def turned(reconstruction: Reconstruction, model, yaw_deg: float, height: int) -> np.ndarray:
+    """(height, height, 3) the head in the photo's light, both turned about the vertical axis; 0 faces the camera."""
+    face = model.region != model.region_names.index("neck")
+    points = reconstruction.record.pose.vertices[: model.skin.stop][face]
+    angle, distance = np.radians(yaw_deg), 900.0
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    rotation = np.diag([1.0, -1.0, -1.0]) @ turn
+    translation = np.array([0, 0, distance]) - rotation @ (points.min(axis=0) + points.max(axis=0)) / 2
+    focal_px = height * distance / (1.25 * float(np.ptp(points[:, 1])))
+    camera = PerspectiveCamera(rotation, translation, focal_px, np.full(2, height / 2), (height, height))
+    frame = trace_frame(reconstruction.record.pose.vertices, model, camera, (height, height), (0, 0, height, height))
+    return relit(appearance_of(reconstruction), frame)

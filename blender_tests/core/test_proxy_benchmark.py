@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.geometry.nearest import closest_weights
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from scripts.benchmark.now import (
     SEVEN_OF_68,
     crop_scan,
@@ -26,8 +26,8 @@ def model():
 def skin(model):
     """Vertices, triangles and seven landmarks of the mean head's visible skin."""
     triangles = model.skin.triangles()
-    socket = model.region == model.region_names.index("socket")
-    vertices = model.mean[: model.skin.stop].astype(np.float64)
+    socket = model.in_region("socket")
+    vertices = model.skin.of(model.mean).astype(np.float64)
     return vertices, triangles[~socket[triangles].any(1)], model.landmarks68.points(model.mean)[list(SEVEN_OF_68)]
 
 

@@ -15,12 +15,13 @@ from facedetail_addon.core.face_model.calibration import (
     load_calibration,
     save_calibration,
 )
-from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG, with_gaze_motion
+from facedetail_addon.core.face_model.eyeball import FULL_GAZE_DEG
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.face_model.normalise import similarity
 from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, notices
 from facedetail_addon.core.fit.eyes import IRIS_LANDMARKS, MOST_BLINK
+from facedetail_addon.core.model_import.gaze import with_gaze_motion
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from scripts.benchmark.now import SEVEN_OF_68, crop_scan
@@ -73,8 +74,8 @@ def drawn(model, painter, landmarker) -> list[Drawn]:
 def face_distance(model: FaceModel, first: np.ndarray, second: np.ndarray) -> float:
     """Mean distance in mm of the face's vertices, point to same point, after a similarity over them."""
     seven = model.landmarks68.points(model.mean)[list(SEVEN_OF_68)]
-    face = np.flatnonzero(crop_scan(model.mean[: model.skin.stop], seven))
-    face = face[model.region[face] != model.region_names.index("socket")]
+    face = np.flatnonzero(crop_scan(model.skin.of(model.mean), seven))
+    face = face[~model.in_region("socket")[face]]
     first, second = first[face].astype(np.float64), second[face].astype(np.float64)
     scale, rotation, translation = similarity(first, second)
     return float(np.linalg.norm(scale * first @ rotation.T + translation - second, axis=1).mean())
@@ -220,7 +221,7 @@ def test_gaze_motion_turns_the_eyeball_and_nothing_twice(model):
     part = model.part("eye_left")
     beta = np.zeros(len(model.expression_names), np.float32)
     beta[model.expression_names.index("eyeLookOutLeft")] = 1
-    eye, turned = model.mean[part.start : part.stop], model.vertices(None, beta)[part.start : part.stop]
+    eye, turned = part.of(model.mean), part.of(model.vertices(None, beta))
     _, rotation, _ = similarity(eye.astype(np.float64), turned.astype(np.float64))
     gaze = rotation @ [0, 0, 1]
     assert np.degrees(np.arctan2(gaze[0], gaze[2])) == pytest.approx(FULL_GAZE_DEG, abs=1)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from blender_tests.core.unwrap_scene import camera_at
-from facedetail_addon.core.rendering.primary_rays import ambient_occlusion, camera_rays, trace_image, vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import ambient_occlusion, camera_rays, trace_image
 
 SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
 

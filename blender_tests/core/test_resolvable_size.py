@@ -77,10 +77,10 @@ def test_grain_is_the_pixels_size_where_the_skin_faces_the_camera(model, astrona
     resolvable = resolvable_size(astronaut, mesh_px, fit, model.skin.triangles(), model.skin.stop)
     assert resolvable.shape == (model.skin.stop,) and resolvable.dtype == np.float32 and np.isfinite(resolvable).all()
     camera = fit.perspective
-    nose = model.region == model.region_names.index("forehead")
-    depth = fit.vertices[: model.skin.stop][nose] @ camera.rotation[2] + camera.translation[2]
+    nose = model.in_region("forehead")
+    depth = model.skin.of(fit.vertices)[nose] @ camera.rotation[2] + camera.translation[2]
     assert np.quantile(resolvable[nose], 0.05) == pytest.approx(np.median(depth) / camera.focal_px, rel=0.1)
-    away = model.region == model.region_names.index("ears")
+    away = model.in_region("ears")
     assert np.median(resolvable[away]) > 1.2 * np.median(resolvable[nose])
 
 

@@ -28,7 +28,7 @@ def test_recipes_run(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "photos" / "bad.png")
     recipes = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     assert len(recipes) == 6
-    told = 'print("medium relief:", round(relief_skin(head).modifiers["FaceDetail medium"].strength, 6))'
+    told = 'print("medium relief:", round(head.skin.modifiers["FaceDetail medium"].strength, 6))'
     program = f"import sys\nsys.path.insert(0, {str(REPOSITORY)!r})\n" + "\n".join([*recipes[:-1], told, recipes[-1]])
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

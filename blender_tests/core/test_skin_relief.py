@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facedetail_addon.core.detail.bands import split_bands
-from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM
+from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM, split_bands
 from facedetail_addon.core.uv.raster import rasterise_uv
 from scripts.training.skin_folds import Person, face_lines, random_person
 from scripts.training.skin_pigment import add_pigment, stain_shapes

@@ -16,14 +16,9 @@ from facedetail_addon.core.fit.native_expressions import BlendshapeMapping
 from facedetail_addon.core.fit.points import silhouette_choice
 from facedetail_addon.core.fit.sparse import DEFAULT_SETTINGS, ROUGH_FIT
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.observe.expression.types import (
-    EMOTIONS,
-    PRIOR,
-    PRIOR_AND_LANDMARKS,
-    Emotion,
-    ExpressionPrior,
-)
+from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.settings import PRIOR, PRIOR_AND_LANDMARKS
 
 SIZE = (512, 512)
 FOCAL = 1500.0
@@ -103,7 +98,7 @@ def known_native(native_model, outline, seed: int, native_beta: np.ndarray) -> K
 
 def distance(model: FaceModel, first: np.ndarray, second: np.ndarray) -> float:
     """Mean mm over the face, point to same point, after a similarity."""
-    face = np.isin(model.region, [model.region_names.index(name) for name in ("cheeks", "nose", "mouth", "chin")])
+    face = model.in_region("cheeks", "nose", "mouth", "chin")
     first, second = first[: len(face)][face].astype(float), second[: len(face)][face].astype(float)
     scale, rotation, translation = similarity(first, second)
     return float(np.linalg.norm(scale * first @ rotation.T + translation - second, axis=1).mean())

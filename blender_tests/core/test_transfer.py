@@ -6,17 +6,13 @@ import pytest
 from numpy.polynomial import legendre
 
 from blender_tests.core.test_render import sphere
-from facedetail_addon.core.lighting.types import Transfer
 from facedetail_addon.core.rendering.harmonics import evaluate, fibonacci_sphere, lambert
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
-from facedetail_addon.core.rendering.transfer import (
-    directional_albedo,
-    light_transfer,
-    lobe_factors,
-    specular_occlusion,
-)
-from facedetail_addon.core.skin.types import SKIN_IOR, SkinGloss
+from facedetail_addon.core.rendering.specular import directional_albedo, lobe_factors, specular_occlusion
+from facedetail_addon.core.rendering.transfer import light_transfer
+from facedetail_addon.core.rendering.types import SkinGloss, Transfer
+from facedetail_addon.core.skin.types import SKIN_IOR
 
 CAMERA = np.array([0.0, 0.0, 700.0])
 EVEN = np.sqrt(4 * np.pi)
@@ -26,12 +22,12 @@ EVEN = np.sqrt(4 * np.pi)
 @pytest.fixture(scope="module")
 def head(model):
     """Vertices, triangles of all parts, normals of the skin, which skin is outside eye sockets, and the transfer."""
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
+    triangles = model.triangles()
     count = model.skin.stop
     gloss = SkinGloss(np.full(count, 0.45, np.float32), np.full(count, 0.5, np.float32))
     transfer = light_transfer(model.mean, triangles, count, CAMERA, gloss, 3)
     normals = vertex_normals(model.mean[:count], model.skin.triangles())
-    outside = model.region != model.region_names.index("socket")
+    outside = ~model.in_region("socket")
     return model.mean, triangles, normals, outside, transfer
 
 

@@ -10,13 +10,12 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 from blender_tests.core.unwrap_scene import camera_at, fit_of, photograph, skin_colours
 from facedetail_addon.core.colour import to_linear
 from facedetail_addon.core.lighting.types import LightEstimate
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.skin.basis import load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss
 from facedetail_addon.core.skin.texture import make_skin_maps
 from facedetail_addon.core.skin.types import SkinMaps
-from facedetail_addon.core.uv.atlas import make_atlas
-from facedetail_addon.core.uv.mirror import mirror_embedding
+from facedetail_addon.core.uv.atlas import make_atlas, mirror_embedding
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
 
@@ -67,7 +66,7 @@ def on_texels(model, raster, values: np.ndarray) -> np.ndarray:
 
 def outer_skin(model, raster, *regions: str) -> np.ndarray:
     """(N,) bool of the covered texels: they lie in these regions."""
-    wanted = np.isin(model.region, [model.region_names.index(name) for name in regions]).astype(np.float32)
+    wanted = model.in_region(*regions).astype(np.float32)
     return on_texels(model, raster, wanted[:, None])[:, 0] > 0.999
 
 
@@ -115,7 +114,7 @@ def test_confidence_is_zero_behind_and_high_in_front(model, atlas, raster, yaw_d
     camera = camera_at(yaw_deg)
     fit = fit_of(model, camera)
     texture = unwrap(photograph(model, fit, skin_colours(model)), fit, model, atlas)
-    skin = fit.vertices[: model.skin.stop]
+    skin = model.skin.of(fit.vertices)
     normals = vertex_normals(skin, model.skin.triangles())
     towards = camera.position() - skin
     towards /= np.linalg.norm(towards, axis=1, keepdims=True)
@@ -203,9 +202,9 @@ def test_both_sides_of_a_seam_agree(model, atlas, painter):
 
 def test_the_mirror_map_is_an_involution_on_the_surface(model):
     embedding = mirror_embedding(model)
-    skin = model.mean[: model.skin.stop]
+    skin = model.skin.of(model.mean)
     mirrored = embedding.points(skin)
-    outer = model.region != model.region_names.index("socket")
+    outer = ~model.in_region("socket")
     gap = np.linalg.norm(mirrored * [-1, 1, 1] - skin, axis=1)
     assert np.percentile(gap[outer], 99) < 0.5  # mm
     np.testing.assert_allclose(embedding.weights.sum(axis=1), 1, atol=1e-5)
@@ -228,7 +227,7 @@ def test_a_face_partly_outside_the_photo_is_completed(model, painter):
                                         whole.image_size))  # fmt: skip
     colours = skin_colours(model)
     seen = unwrap(photograph(model, shifted, colours), shifted, model, atlas)
-    px = shifted.perspective.project(on_texels(model, atlas.raster, shifted.vertices[: model.skin.stop]))
+    px = shifted.perspective.project(on_texels(model, atlas.raster, model.skin.of(shifted.vertices)))
     outside = px[:, 0] < -2
     assert outside.mean() > 0.2
     assert not seen.confidence[atlas.covered][outside].any()
@@ -280,7 +279,7 @@ def test_fine_detail_of_a_large_photo_does_not_alias(model, yaw_deg):
 def test_a_white_collar_over_the_neck_stays_out(model, atlas, painter, raster):
     fit = fit_of(model, camera_at(0))
     colours = np.tile(np.float32([205, 150, 125]), (model.skin.stop, 1))
-    neck = model.region == model.region_names.index("neck")
+    neck = model.in_region("neck")
     collar = neck & (model.mean[: model.skin.stop, 1] < model.mean[: model.skin.stop, 1][neck].max() - 30)
     colours[collar] = (240, 242, 245)
     texture = painter.maps(unwrap(photograph(model, fit, colours), fit, model, atlas), atlas)

@@ -9,26 +9,31 @@ import pytest
 import torch.hub
 
 from facedetail_addon.core.assets.user import (
-    FAN_WEIGHTS,
+    USER_ASSETS,
     UserAsset,
     download_user_asset,
     find_user_asset,
     install_user_asset,
+    places,
     read_user_asset,
     remove_user_asset,
     torch_checkpoints,
+    user_asset,
 )
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.observe.landmarks.fan import load_library
 
 CONTENT = bytes(range(256)) * 8
 ASSET = UserAsset(
+    id="test",
     title="Test file",
     name="file.bin",
-    url="https://example.org/file.bin",
+    folder="",
     size=len(CONTENT),
     sha256=hashlib.sha256(CONTENT).hexdigest(),
+    url="https://example.org/file.bin",
     licence="none",
+    needed_by="nobody",
 )
 OTHER_BYTES = CONTENT[:-1] + b"\0"
 WRONG = {
@@ -38,11 +43,29 @@ WRONG = {
 }
 
 
+def test_every_file_is_described_completely():
+    assert len({asset.id for asset in USER_ASSETS}) == len(USER_ASSETS)
+    for asset in USER_ASSETS:
+        assert user_asset(asset.id) is asset
+        assert asset.url.startswith("https://") and len(asset.sha256) == 64 and asset.size > 0
+        assert asset.title and asset.licence and asset.folder and asset.needed_by
+    with pytest.raises(AssetError, match="nothing of ours") as caught:
+        user_asset("nothing of ours")
+    assert USER_ASSETS[0].id in caught.value.remedy
+
+
 def test_fan_weights_are_those_the_library_names():
-    assert FAN_WEIGHTS.url == load_library().api.models_urls["2DFAN-4"]
-    assert FAN_WEIGHTS.url.endswith("/" + FAN_WEIGHTS.name)
-    assert len(FAN_WEIGHTS.sha256) == 64
-    assert FAN_WEIGHTS.sha256.startswith(torch.hub.HASH_REGEX.search(FAN_WEIGHTS.name)[1])
+    weights = user_asset("fan")
+    assert weights.url == load_library().api.models_urls["2DFAN-4"]
+    assert weights.url.endswith("/" + weights.name)
+    assert weights.sha256.startswith(torch.hub.HASH_REGEX.search(weights.name)[1])
+
+
+def test_the_users_own_folder_comes_first(tmp_path):
+    weights = user_asset("fan")
+    assert places(weights, tmp_path) == (tmp_path / "landmarkers", torch_checkpoints())
+    assert places(weights, None) == (torch_checkpoints(),)
+    assert places(ASSET, tmp_path) == (tmp_path,) and places(ASSET, None) == ()
 
 
 def test_torch_folder_is_torchs(monkeypatch, tmp_path):

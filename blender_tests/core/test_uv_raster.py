@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial import Delaunay
 
 from facedetail_addon.core.face_model.model import MeshPart
-from facedetail_addon.core.uv.raster import rasterise_uv, texel_uv
+from facedetail_addon.core.uv.raster import rasterise_uv
 
 
 def patch(points: np.ndarray, triangles: np.ndarray) -> MeshPart:
@@ -86,3 +86,9 @@ def test_texel_uv_has_its_origin_at_the_bottom_left():
     grid = texel_uv(4)
     np.testing.assert_allclose(grid[0, 0], [0.125, 0.875])
     np.testing.assert_allclose(grid[3, 3], [0.875, 0.125])
+
+
+def texel_uv(resolution: int) -> np.ndarray:
+    """(R, R, 2) float32 u and v at the texels' centres; row 0 is the top."""
+    center = (np.arange(resolution, dtype=np.float32) + np.float32(0.5)) / np.float32(resolution)
+    return np.stack(np.meshgrid(center, 1 - center), axis=-1)

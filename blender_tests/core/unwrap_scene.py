@@ -34,7 +34,7 @@ def fit_of(model: FaceModel, camera: PerspectiveCamera, expression: dict[str, fl
 
 def skin_colours(model: FaceModel, symmetric: bool = True) -> np.ndarray:
     """(V_skin, 3) float32: a smooth skin-like pattern in space, red above green and blue everywhere."""
-    x, y, z = (model.mean[: model.skin.stop] / 14).T
+    x, y, z = (model.skin.of(model.mean) / 14).T
     x = np.abs(x) if symmetric else x
     red = 205 + 25 * np.sin(x + 0.5 * y)
     green = 140 + 20 * np.sin(y - x)
@@ -53,9 +53,9 @@ def photograph(
     width, height = fit.perspective.image_size
     painted = np.zeros((len(model.mean), 3), np.float32)
     for part in model.parts:
-        painted[part.start : part.stop] = EYES if part.name.startswith("eye") else TEETH
-    painted[: model.skin.stop] = colours * (light(model.mean[: model.skin.stop]) if light else 1)
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
+        painted[part.rows] = EYES if part.name.startswith("eye") else TEETH
+    painted[model.skin.rows] = colours * (light(model.skin.of(model.mean)) if light else 1)
+    triangles = model.triangles()
     fine = 2
     hits = trace_image(fit.vertices, triangles, fit.perspective, (width * fine, height * fine))
     image = np.where(hits.triangle[:, None] >= 0, interpolate(hits, triangles, painted), BACKGROUND)

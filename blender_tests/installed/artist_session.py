@@ -43,7 +43,7 @@ def main(archive: str, photo: str, output: str, packages: str | None = None) -> 
         "torch": origin("torch"),
         "numpy": origin("numpy"),
         "registered": registered(),
-        "results": str(sys.modules[NAME + ".preferences"].chosen_results_directory(bpy.context)),
+        "results": str(sys.modules[NAME + ".session"].chosen_results_directory(bpy.context)),
     }
     if facts["torch"] is None:
         facts["without_torch"] = told(photo, output)
@@ -61,7 +61,7 @@ def main(archive: str, photo: str, output: str, packages: str | None = None) -> 
             facts |= reconstruct(photo, output)
     facts["files_changed"] = sorted(name for name, _ in in_archive(archive) ^ in_folder(folder))
     facts["paths_changed"] = paths != sys.path
-    pid = bpy.types.FACEDETAIL_OT_reconstruct.worker.pid
+    pid = sys.modules[NAME + ".session"].current().worker.pid
 
     facts["disabled"] = sorted(bpy.ops.preferences.addon_disable(module=NAME))
     facts["worker_left"] = pid is not None and Path(f"/proc/{pid}").exists()

@@ -10,7 +10,8 @@ from facedetail_addon.core.errors import PhotoError
 from facedetail_addon.core.result.files import RECORD_FILE
 from facedetail_addon.core.result.pictures import encode_pictures
 from facedetail_addon.jobs.job import Loaded
-from facedetail_addon.operators.last_result import key_of, remember
+from facedetail_addon.jobs.last_result import key_of, remember
+from facedetail_addon.settings import Settings
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def adjust(blender):
 
 
 def test_strengths_camera_and_light_are_adjusted_without_computing(blender, registered, adjust, astronaut, tmp_path):  # noqa: F811
-    from facedetail_addon.operators.reconstruct import FACEDETAIL_OT_reconstruct
+    from facedetail_addon import session
 
     blender.ops.ed.undo_push(message="before")
     result = blender.ops.facedetail.reconstruct(
@@ -64,7 +65,7 @@ def test_strengths_camera_and_light_are_adjusted_without_computing(blender, regi
     albedo = next(image for image in blender.data.images if image.name.endswith("albedo"))
     assert albedo.packed_file is not None and tuple(albedo.size) == (512, 512)
     blender.ops.wm.read_homefile(use_factory_startup=True)
-    assert FACEDETAIL_OT_reconstruct.last is None
+    assert session.current().last_result is None
 
 
 def test_a_result_answers_what_it_was_made_for(model, reconstruction_of, tmp_path):
@@ -73,13 +74,13 @@ def test_a_result_answers_what_it_was_made_for(model, reconstruction_of, tmp_pat
     loaded = Loaded(folder, made.record, model, encode_pictures(made.maps))
     photo.write_bytes(b"one")
     folder.mkdir()
-    asked = {"resolution": 512, "face": None, "output": tmp_path}
+    asked = {"settings": Settings(resolution=512), "output": tmp_path}
     key = key_of(photo, **asked)
     assert remember(key, loaded) is None, "nothing was written"
     (folder / RECORD_FILE).write_text("{}")
     last = remember(key, loaded)
     assert last.answers(key_of(photo, **asked))
-    assert not last.answers(key_of(photo, **asked | {"face": 1}))
+    assert not last.answers(key_of(photo, **asked | {"settings": Settings(resolution=512, face=1)}))
     photo.write_bytes(b"another")
     assert not last.answers(key_of(photo, **asked)), "the photo has changed"
     os.utime(folder / RECORD_FILE, ns=(5, 5))

@@ -23,11 +23,11 @@ def draw(blender):
 
 @pytest.fixture
 def collection(blender, draw, model, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene, select_head
+    from facedetail_addon.scene.build.build import build_scene
 
     made = build_scene(reconstruction_of(model, expression=SHOWN), model)
-    select_head(made, blender.context.view_layer)
-    return made
+    made.select(blender.context.view_layer)
+    return made.collection
 
 
 def values(bpy) -> dict[str, float]:
@@ -109,10 +109,10 @@ def test_sliders_of_the_artists_own_and_renamed_ones_are_left_alone(blender, col
 
 
 def test_each_head_goes_back_to_its_own_photo(blender, collection, model, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene, select_head
+    from facedetail_addon.scene.build.build import build_scene
 
     other = build_scene(reconstruction_of(model, expression={"jawOpen": 0.5}), model)
-    select_head(other, blender.context.view_layer)
+    other.select(blender.context.view_layer)
     blender.ops.facedetail.expression(expression=names.NEUTRAL)
     blender.ops.facedetail.expression(expression=names.AS_IN_THE_PHOTO)
     keys = blender.context.active_object.data.shape_keys.key_blocks

@@ -49,7 +49,8 @@ def settings(blender, tmp_path):
 @pytest.fixture
 def find(settings):
     """The function that looks at a photo and waits as Blender's timer does."""
-    from facedetail_addon.operators.faces import FaceFinder, _tick, look_for_faces
+    from facedetail_addon import session
+    from facedetail_addon.operators.faces import _tick, look_for_faces
 
     def wait(photo: Path) -> None:
         look_for_faces(photo)
@@ -57,7 +58,7 @@ def find(settings):
         while _tick() is not None:
             assert time.monotonic() < end, "took too long"
             time.sleep(0.02)
-        assert FaceFinder.worker.pid is None, "its process ends"
+        assert session.current().faces.worker.pid is None, "its process ends"
 
     return wait
 
@@ -137,13 +138,16 @@ def test_photos_without_faces_and_broken_ones(settings, find, tmp_path):
 def test_the_finder_ends_with_the_add_on(blender, settings, two_people):
     import os
 
-    from facedetail_addon.operators.faces import FaceFinder, _tick, look_for_faces
+    from facedetail_addon import session
+    from facedetail_addon.operators.faces import _tick, look_for_faces
 
     look_for_faces(two_people)
-    child = FaceFinder.worker.pid
+    child = session.current().faces.worker.pid
     assert child is not None and blender.app.timers.is_registered(_tick)
     blender.ops.preferences.addon_disable(module="facedetail_addon")
-    assert not blender.app.timers.is_registered(_tick) and FaceFinder.worker is None
+    assert not blender.app.timers.is_registered(_tick)
+    with pytest.raises(RuntimeError, match="switched off"):
+        session.current()
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
     blender.ops.preferences.addon_enable(module="facedetail_addon")

@@ -13,7 +13,8 @@ from blender_tests.processes import wait_until
 from facedetail_addon.core.errors import FaceDetailError
 from facedetail_addon.core.result.images import read_png
 from facedetail_addon.jobs.job import picture_job
-from facedetail_addon.jobs.runner import Worker, site_directories
+from facedetail_addon.jobs.runner import Worker
+from facedetail_addon.paths import site_directories
 
 HEIGHT = 64
 QUICK = {"height": HEIGHT, "samples": 1}
@@ -42,18 +43,19 @@ def renderer(tmp_path, monkeypatch):
 @pytest.fixture
 def smiling(blender, model, reconstruction_of):
     """The empty of a smiling head with relief."""
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
-    root = build_scene(reconstruction_of(model, expression={"jawOpen": 0.8}), model).objects[0]
+    root = build_scene(reconstruction_of(model, expression={"jawOpen": 0.8}), model).root
     blender.context.view_layer.update()
     return root
 
 
 def start(worker: Worker, root, **choices):
-    from facedetail_addon.scene.displacement import Relief
-    from facedetail_addon.scene.lookdev_file import write_head
+    from facedetail_addon.scene.head_object import HeadObject
+    from facedetail_addon.scene.lookdev.file import write_head
+    from facedetail_addon.scene.relief.displacement import Relief
 
-    write_head(worker.folder, root, Relief(strength=0.5))
+    write_head(worker.folder, HeadObject(root), Relief(strength=0.5))
     return picture_job(worker, lambda path: path, **QUICK, **choices)
 
 
@@ -68,9 +70,9 @@ def census(bpy) -> dict[str, list[str]]:
 
 def test_as_in_this_process(blender, smiling, renderer, tmp_path):
     """Also what was painted and not saved, the frame, and the artist's relief."""
-    from facedetail_addon.scene.build import run_through
-    from facedetail_addon.scene.displacement import Relief
-    from facedetail_addon.scene.lookdev import Lookdev, sheet_steps
+    from facedetail_addon.scene.lookdev.pictures import Lookdev, sheet_steps
+    from facedetail_addon.scene.relief.displacement import Relief
+    from facedetail_addon.scene.steps import run_through
 
     albedo = blender.data.images["made up albedo"]
     plain = run_through(sheet_steps(smiling.name, Lookdev(relief=Relief(strength=0.5), **QUICK)))

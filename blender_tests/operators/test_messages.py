@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What Blender and the worker say to each other comes back as it was said, and nothing else is believed."""
 
-import dataclasses
 import json
 
 import pytest
 
-from facedetail_addon.core.assets.user import FAN_WEIGHTS
+from facedetail_addon.core.assets.user import user_asset
 from facedetail_addon.jobs.messages import (
     Done,
     Download,
@@ -19,17 +18,19 @@ from facedetail_addon.jobs.messages import (
     Ready,
     Reconstruct,
     RenderHead,
+    WriteScene,
     parse_line,
     to_line,
 )
-from facedetail_addon.settings import Settings
+from facedetail_addon.settings import SceneSettings, Settings
 
 MESSAGES = [
-    Reconstruct(1, "/photos/Zoë 猫 “x”.jpg", "out", "assets", face=2),
-    Reconstruct(2, "a\nb.jpg", "out", "assets", resolution=512, expression="prior", detail="none", fit="sparse"),
+    Reconstruct(1, "/photos/Zoë 猫 “x”.jpg", "out", "assets", Settings(face=2)),
+    Reconstruct(2, "a\nb.jpg", "out", "assets", Settings(resolution=512, expression="prior", fit="sparse")),
+    WriteScene(12, "a.jpg", "out", "assets", Settings(detail="none"), SceneSettings(use_sun=True, turntable=24)),
     ImportModel(6, "assets", "C:\\models\\Zoë.h5"),
-    Download(7, "assets", FAN_WEIGHTS, online=True),
-    InstallFile(8, "assets", FAN_WEIGHTS, "weights.pth.tar"),
+    Download(7, "assets", user_asset("fan"), online=True),
+    InstallFile(8, "assets", user_asset("fan"), "weights.pth.tar"),
     RenderHead(9, "C:\\Temp\\Zoë", 512, 12),
     RenderHead(10, "folder", 64, 1, frames=24, film=False, output="out"),
     FindFaces(11, "assets", "Zoë.jpg", "/tmp/faces"),
@@ -48,23 +49,24 @@ def test_round_trip_on_one_line(message):
     assert parse_line(line) == message
 
 
-def test_defaults_are_those_of_the_pipeline():
-    """They are written out in the messages, which must load without the packages that the pipeline needs."""
-    asked = Reconstruct(1, "photo.jpg", "out", "assets")
-    settings = Settings()
-    for field in dataclasses.fields(Settings):
-        assert getattr(asked, field.name) == getattr(settings, field.name), field.name
-
-
 def test_a_request_without_a_known_expression_is_refused():
     fields = json.loads(to_line(Reconstruct(1, "photo.jpg", "out", "assets")))
-    for broken in ({**fields, "expression": None}, {key: fields[key] for key in fields if key != "expression"}):
+    settings = fields["settings"]
+    missing = {key: value for key, value in settings.items() if key != "expression"}
+    for broken in ({**settings, "expression": None}, {**settings, "expression": "mood"}, missing):
         with pytest.raises(MessageError, match="expression"):
-            parse_line(json.dumps(broken))
+            parse_line(json.dumps({**fields, "settings": broken}))
+
+
+@pytest.mark.parametrize("settings", [None, {}, "default", [], {"resolution": 512}])
+def test_a_request_with_other_settings_is_refused(settings):
+    fields = json.loads(to_line(Reconstruct(1, "photo.jpg", "out", "assets")))
+    with pytest.raises(MessageError, match="ettings"):
+        parse_line(json.dumps({**fields, "settings": settings}))
 
 
 def test_a_file_to_download_is_described_strictly():
-    fields = json.loads(to_line(Download(7, "assets", FAN_WEIGHTS, online=True)))
+    fields = json.loads(to_line(Download(7, "assets", user_asset("fan"), online=True)))
     for asset in ("FAN", None, {}, {**fields["asset"], "size": "95 MB"}, {**fields["asset"], "run": "this"}):
         with pytest.raises(MessageError, match="asset|UserAsset"):
             parse_line(json.dumps({**fields, "asset": asset}))

@@ -73,20 +73,21 @@ def test_every_choice_has_its_place_and_goes_to_the_operator(blender, draw):
 
 
 def test_photo_is_shown_by_thumbnail_and_name(blender, draw, photo):
-    from facedetail_addon.ui.photo import Thumbnails, thumbnail
+    from facedetail_addon import session
 
+    thumbnails = session.current().thumbnails
     blender.context.scene.facedetail.photo = str(photo)
     layout = draw(MAIN)
     assert "template_icon" in dict(layout.drawn) and layout.of("label") == [photo.name]
     draw(MAIN)
-    assert len(Thumbnails.previews) == 1, "loaded once"
+    assert len(thumbnails) == 1, "loaded once"
     os.utime(photo, ns=(1, 1))
     draw(MAIN)
-    assert len(Thumbnails.previews) == 2, "another photo under the same name"
+    assert len(thumbnails) == 2, "another photo under the same name"
     for index in range(40):
         os.utime(photo, ns=(index, index))
-        thumbnail(photo)
-    assert len(Thumbnails.previews) <= 16
+        thumbnails.icon(photo)
+    assert len(thumbnails) <= 16
 
 
 def test_photo_that_is_not_there_is_told_and_can_be_replaced(blender, draw, tmp_path):
@@ -140,16 +141,16 @@ def test_codes_of_errors_are_known(draw):
 
 
 def test_panels_of_a_head_show_with_a_head_only(blender, draw, model, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene, select_head
+    from facedetail_addon.scene.build.build import build_scene
 
     def shown() -> list[str]:
         wanted = (*OF_A_HEAD, "FACEDETAIL_PT_light")
         return [name for name in wanted if getattr(blender.types, name).poll(blender.context)]
 
     assert shown() == []
-    collection = build_scene(reconstruction_of(model), model)
+    head = build_scene(reconstruction_of(model), model)
     assert shown() == ["FACEDETAIL_PT_light"], "nothing is selected"
-    select_head(collection, blender.context.view_layer)
+    head.select(blender.context.view_layer)
     assert shown() == [*OF_A_HEAD, "FACEDETAIL_PT_light"]
 
     result = draw("FACEDETAIL_PT_result")
@@ -174,7 +175,7 @@ def test_grey_buttons_say_why(blender, draw):
 
 def test_preferences_show_the_folders_in_use(blender, draw, tmp_path):
     from blender_tests.operators.recording_layout import RecordingLayout
-    from facedetail_addon.preferences import chosen_assets_directory, chosen_results_directory
+    from facedetail_addon.session import chosen_assets_directory, chosen_results_directory
     from facedetail_addon.ui.preferences import draw_preferences
 
     preferences = blender.context.preferences.addons["facedetail_addon"].preferences

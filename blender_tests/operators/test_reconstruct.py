@@ -8,6 +8,7 @@ import pytest
 
 from facedetail_addon.core.result.files import read_result
 from facedetail_addon.jobs.messages import Reconstruct
+from facedetail_addon.settings import EXPRESSION_SOURCES, Settings
 
 KINDS = ("objects", "collections", "meshes", "cameras", "materials", "worlds", "images", "shape_keys")
 
@@ -30,6 +31,12 @@ def registered():
     facedetail_addon.unregister()
 
 
+def current_worker():
+    from facedetail_addon import session
+
+    return session.current().worker
+
+
 def census(bpy) -> dict[str, int]:
     return {kind: len(getattr(bpy.data, kind)) for kind in KINDS}
 
@@ -46,7 +53,7 @@ def skin_of(collection):
     return next(item for item in collection.objects if item.name.split(".")[0].endswith(" skin"))
 
 
-def assert_expression_is_of(source: str, folder: Path, head) -> None:
+def assert_expression_is_of(source: str, folder: Path, context) -> None:
     """The source has gone to the worker, and the emotion has come to the panel."""
     from facedetail_addon.ui.found import found_expression
 
@@ -54,7 +61,7 @@ def assert_expression_is_of(source: str, folder: Path, head) -> None:
     assert result.record.expression_source == source
     emotion = result.record.observation.emotion
     text = f"Expression: {emotion.name} ({100 * emotion.probability:.0f} %)"
-    assert found_expression(head) == text
+    assert found_expression(context) == text
 
 
 def test_one_photo_one_undo_step(blender, registered, astronaut, tmp_path):
@@ -65,19 +72,19 @@ def test_one_photo_one_undo_step(blender, registered, astronaut, tmp_path):
     )
     assert result == {"FINISHED"}
     assert census(blender) != before
-    assert_expression_is_of("prior", tmp_path / "astronaut", blender.context.active_object)
+    assert_expression_is_of("prior", tmp_path / "astronaut", blender.context)
     blender.ops.ed.undo()
     assert census(blender) == before
     assert blender.context.scene.camera is None
 
 
 def test_operator_does_what_the_python_api_does(blender, registered, model, astronaut, tmp_path):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     blender.ops.facedetail.reconstruct(filepath=astronaut, output=str(tmp_path), resolution="512")
     by_operator = blender.data.collections["FaceDetail astronaut"]
-    assert_expression_is_of("prior+landmarks", tmp_path / "astronaut", blender.context.active_object)
-    by_python = build_scene(read_result(tmp_path / "astronaut"), model)
+    assert_expression_is_of("prior+landmarks", tmp_path / "astronaut", blender.context)
+    by_python = build_scene(read_result(tmp_path / "astronaut"), model).collection
     one, other = skin_of(by_operator), skin_of(by_python)
     assert np.array_equal(positions(one), positions(other))
     assert list(blender.context.view_layer.objects.selected) == [one]
@@ -95,7 +102,7 @@ def test_choices_are_kept(blender, registered, astronaut, tmp_path):
         filepath=astronaut, output=str(tmp_path), resolution="1024", face=1, use_camera=False, use_light=False,
         expression="landmarks",
     )  # fmt: skip
-    assert_expression_is_of("landmarks", tmp_path / "astronaut", blender.context.active_object)
+    assert_expression_is_of("landmarks", tmp_path / "astronaut", blender.context)
     assert (scene.render.resolution_x, scene.render.resolution_y) == size
     assert (scene.camera, scene.world, scene.view_settings.view_transform) == (None, world, transform)
     assert tuple(blender.data.images["astronaut albedo"].size) == (1024, 1024)
@@ -103,7 +110,6 @@ def test_choices_are_kept(blender, registered, astronaut, tmp_path):
 
 def test_choices_of_the_panel_are_those_of_the_operator(blender, registered):
     """The panel hands each of them over by name."""
-    from facedetail_addon.core.observe.expression.types import DEFAULT_EXPRESSION_SOURCE, EXPRESSION_SOURCES
     from facedetail_addon.ui import panel
 
     settings = blender.context.scene.facedetail.bl_rna.properties
@@ -112,7 +118,7 @@ def test_choices_of_the_panel_are_those_of_the_operator(blender, registered):
         assert settings[name].type == asked[name].type
         assert settings[name].default == asked[name].default
     assert tuple(settings["expression"].enum_items.keys()) == EXPRESSION_SOURCES
-    assert settings["expression"].default == DEFAULT_EXPRESSION_SOURCE
+    assert settings["expression"].default == Settings().expression
     with pytest.raises(TypeError, match="mood"):
         blender.context.scene.facedetail.expression = "mood"
 
@@ -148,8 +154,8 @@ def test_wants_object_mode_and_a_free_worker(blender, registered, astronaut, tmp
     blender.ops.object.mode_set(mode="EDIT")
     assert not operator.poll()
     blender.ops.object.mode_set(mode="OBJECT")
-    worker = blender.types.FACEDETAIL_OT_reconstruct.worker
-    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path), resolution=512)
+    worker = current_worker()
+    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path))
     assert not operator.poll()
     with pytest.raises(RuntimeError, match="already"):
         operator(filepath=astronaut, output=str(tmp_path))
@@ -160,8 +166,8 @@ def test_wants_object_mode_and_a_free_worker(blender, registered, astronaut, tmp
 def test_switching_off_and_on_ends_the_worker_and_leaves_nothing(blender, registered, astronaut, tmp_path):
     import facedetail_addon
 
-    worker = blender.types.FACEDETAIL_OT_reconstruct.worker
-    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path), resolution=512)
+    worker = current_worker()
+    worker.submit(Reconstruct, photo=astronaut, output=str(tmp_path), assets=str(tmp_path))
     assert worker.pid is not None
     facedetail_addon.unregister()
     try:

@@ -23,7 +23,7 @@ from PIL import Image
 import facedetail_addon
 from blender_tests.core.external_files import skin_of, write_bfm_hdf5
 from blender_tests.processes import PATIENCE_S, is_alive, wait_until
-from facedetail_addon.core.assets.user import FAN_WEIGHTS
+from facedetail_addon.core.assets.user import user_asset
 from facedetail_addon.core.errors import (
     FaceDetailError,
     OutOfMemoryError,
@@ -37,7 +37,9 @@ from facedetail_addon.core.io.atomic_directory import atomic_directory
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.jobs.job import import_job, install_job, reconstruct_job
-from facedetail_addon.jobs.runner import Worker, site_directories
+from facedetail_addon.jobs.runner import Worker
+from facedetail_addon.paths import site_directories
+from facedetail_addon.settings import Settings
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -63,7 +65,7 @@ def limited_worker(folder: Path, limit: str) -> Worker:
 
 
 def job_of(worker: Worker, output: Path, photo: Path = ASTRONAUT):
-    return reconstruct_job(worker, photo, output, output / "assets", resolution=512, detail="none")
+    return reconstruct_job(worker, photo, output, output / "assets", Settings(resolution=512, detail="none"))
 
 
 def unheard(stage: str, fraction: float) -> None:
@@ -96,7 +98,7 @@ def test_no_memory_is_an_answer_and_the_next_job_is_done(tmp_path):
         assert raised.value.code == "memory" and "close other programs" in raised.value.remedy
         assert names(tmp_path / "out") == []
         with pytest.raises(FaceDetailError) as raised:
-            install_job(worker, FAN_WEIGHTS, ASTRONAUT, tmp_path / "assets").run(unheard)
+            install_job(worker, user_asset("fan"), ASTRONAUT, tmp_path / "assets").run(unheard)
         assert raised.value.code == "asset"
     finally:
         worker.close()
@@ -342,17 +344,19 @@ import os, sys, time
 from pathlib import Path
 import bpy, facedetail_addon
 from facedetail_addon.jobs.job import reconstruct_job
+from facedetail_addon.settings import Settings
 
 facedetail_addon.register()
-from facedetail_addon.operators.work import WorkOperator
+from facedetail_addon import session
 
 photo, output, way = sys.argv[1:]
-job = reconstruct_job(WorkOperator.worker, Path(photo), Path(output), Path(output, "assets"), resolution=512,
-                      detail="none")
+worker = session.current().worker
+small = Settings(resolution=512, detail="none")
+job = reconstruct_job(worker, Path(photo), Path(output), Path(output, "assets"), small)
 while not list(Path(output).glob(".*.partial")):
     assert job.step() is None
     time.sleep(0.002)
-print(WorkOperator.worker.pid, flush=True)
+print(worker.pid, flush=True)
 if way == "killed":
     time.sleep(60)
 sys.exit(0)
@@ -387,9 +391,9 @@ def test_undo_and_another_file_during_a_job(blender, tmp_path):
     """The job goes on beside the artist's work, the button says why it is grey, and nothing reaches the new file."""
     facedetail_addon.register()
     try:
-        from facedetail_addon.operators.work import WorkOperator
+        from facedetail_addon import session
 
-        worker, operator = WorkOperator.worker, blender.ops.facedetail.reconstruct
+        worker, operator = session.current().worker, blender.ops.facedetail.reconstruct
         job = job_of(worker, tmp_path)
         pid = worker.pid
         blender.ops.ed.undo_push(message="before")

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from blender_tests.core.external_files import EXPRESSIONS, IDENTITIES, skin_of, write_bfm_hdf5
-from facedetail_addon.core.assets.user import FAN_WEIGHTS, LANDMARKER_FOLDER
+from facedetail_addon.core.assets.user import user_asset
 from facedetail_addon.core.face_model.store import installed_models
 from facedetail_addon.core.result.files import read_result
 from facedetail_addon.names import OFFLINE_TEXT
+
+FAN_WEIGHTS = user_asset("fan")
 
 
 @pytest.fixture(scope="module")
@@ -102,41 +104,51 @@ def test_bad_files_are_refused_with_a_remedy(addon, assets, tmp_path, content):
     path = tmp_path / "model.h5"
     if content is not None:
         path.write_bytes(content)
-    for operator in (addon.import_model, addon.install_fan):
+    for operator, choice in ((addon.import_model, {}), (addon.install, {"asset": "fan"})):
         with pytest.raises(RuntimeError, match="model.h5") as raised:
-            operator(filepath=str(path))
+            operator(filepath=str(path), **choice)
         assert str(raised.value).rstrip().endswith((".", ")."))
-    assert not list(assets.glob("models/*")) and not list(assets.glob(f"{LANDMARKER_FOLDER}/*"))
+    assert not list(assets.glob("models/*")) and not list(assets.glob(f"{FAN_WEIGHTS.folder}/*"))
+
+
+def test_an_unknown_file_is_refused_with_a_remedy(addon, tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"weights")
+    for unknown in ("", "no such file"):
+        with pytest.raises(RuntimeError, match=f"“{unknown}”.* fan"):
+            addon.install(filepath=str(path), asset=unknown)
 
 
 def test_no_download_without_online_access(blender, addon):
     assert not blender.app.online_access, "these tests are offline"
-    assert not addon.download_fan.poll()
+    assert not addon.download.poll()
     with pytest.raises(RuntimeError, match=OFFLINE_TEXT):
-        addon.download_fan()
+        addon.download(asset="fan")
 
 
 def test_fan_without_weights_says_so_before_and_after(blender, addon, assets, astronaut, tmp_path):
-    from facedetail_addon.ui.assets import choice_notes, fan_state, fan_text
+    from facedetail_addon.ui.assets import asset_state, asset_texts, choice_notes
 
     notes = choice_notes("builtin", "fan", assets)
     assert "FAN" in notes.not_installed[0]
-    assert fan_text(fan_state(assets)) == "Weights: not installed"
+    assert asset_texts(FAN_WEIGHTS, asset_state(FAN_WEIGHTS, assets))[0] == "Not installed"
     with pytest.raises(RuntimeError, match="Download"):
         addon.reconstruct(filepath=astronaut, output=str(tmp_path), resolution="512", landmarker="fan")
 
 
 def test_fan_of_the_right_size_is_found_told_and_removed(addon, assets):
     """Its hash is checked when it is used; a panel that hashes 95 MB would stutter."""
-    from facedetail_addon.ui.assets import fan_state, fan_text
+    from facedetail_addon.ui.assets import asset_state, asset_texts
 
-    folder = assets / LANDMARKER_FOLDER
+    folder = assets / FAN_WEIGHTS.folder
     folder.mkdir(exist_ok=True)
     (folder / (FAN_WEIGHTS.name + ".part")).write_bytes(bytes(2_000_000))
-    assert "2.0 MB of 95.6 MB" in fan_text(fan_state(assets))
+    assert "2.0 MB of 95.6 MB" in asset_texts(FAN_WEIGHTS, asset_state(FAN_WEIGHTS, assets))[0]
     with open(folder / FAN_WEIGHTS.name, "wb") as stream:
         stream.truncate(FAN_WEIGHTS.size)
-    state = fan_state(assets)
-    assert state.path == folder / FAN_WEIGHTS.name and state.is_own and str(folder) in fan_text(state)
-    assert addon.remove(asset=FAN_WEIGHTS.name) == {"FINISHED"}
-    assert fan_state(assets).path is None and not list(folder.iterdir())
+    state = asset_state(FAN_WEIGHTS, assets)
+    assert (
+        state.path == folder / FAN_WEIGHTS.name and state.is_own and str(folder) in asset_texts(FAN_WEIGHTS, state)[0]
+    )
+    assert addon.remove(asset=FAN_WEIGHTS.id) == {"FINISHED"}
+    assert asset_state(FAN_WEIGHTS, assets).path is None and not list(folder.iterdir())

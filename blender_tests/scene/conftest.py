@@ -32,7 +32,7 @@ def relief_maps(model, atlas):
     """The function that makes the four maps from heights as functions of the (N, 3) place on the mean head."""
 
     def make(medium, fine) -> dict[str, np.ndarray]:
-        places = atlas.texels(model.mean[: model.skin.stop])
+        places = atlas.texels(model.skin.of(model.mean))
         heights = []
         for height in (medium, fine):
             heights.append(np.zeros((SIDE, SIDE), np.float32))
@@ -61,11 +61,10 @@ def wavy(model, reconstruction_of, relief_maps):
 @pytest.fixture
 def head(blender, model, wavy):
     """The root and the skin of the wavy head in an empty scene."""
-    from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.scene.displacement import relief_skin
+    from facedetail_addon.scene.build.build import build_scene
 
-    root = build_scene(wavy, model).objects[0]
-    return root, relief_skin(root)
+    made = build_scene(wavy, model)
+    return made.root, made.skin
 
 
 @pytest.fixture

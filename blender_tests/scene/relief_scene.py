@@ -6,9 +6,10 @@ MAPS = ("displacement_medium", "displacement_fine", "normal", "normal_fine")
 
 
 def show(root, **choice) -> None:
-    from facedetail_addon.scene.displacement import Relief, set_relief
+    from facedetail_addon.scene.head_object import HeadObject
+    from facedetail_addon.scene.relief.displacement import Relief, set_relief
 
-    set_relief(root, Relief(**choice))
+    set_relief(HeadObject(root), Relief(**choice))
 
 
 def shading(skin) -> tuple[bool, bool]:

@@ -143,10 +143,10 @@ def test_modes_exclude_each_other_and_can_be_taken_back(blender, head):
 
 
 def test_experimental_features_stay_where_they_are_needed(blender, model, wavy, head):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     first, scene = head[0], blender.context.scene
-    second = build_scene(wavy, model).objects[0]
+    second = build_scene(wavy, model).root
     for root in (first, second):
         show(root, mode=names.ADAPTIVE)
     show(first)
@@ -160,8 +160,8 @@ def test_experimental_features_stay_where_they_are_needed(blender, model, wavy, 
 
 
 def test_sliders_act_on_their_own_head_and_are_saved(blender, registered, model, wavy, tmp_path):
-    from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.scene.displacement import Relief
+    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.relief.displacement import Relief
 
     for _ in range(2):
         build_scene(wavy, model)
@@ -193,14 +193,14 @@ def lit_bumps(model, reconstruction_of, relief_maps, tmp_path_factory):
     """
     bpy = pytest.importorskip("bpy", reason="needs Blender's Python module")
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     middle = model.mean[model.landmarks68.vertices[[19, 24], 0]].mean(axis=0) + (0, 20, 0)
     right, left = (_nearest(model, middle + (offset, 0, 0)) for offset in (-VIEW_MM / 2, VIEW_MM / 2))
     dull = {"albedo": np.full((8, 8, 3), 180, np.uint8), "specular": np.zeros((8, 8), np.uint8)}
     maps = relief_maps(_bump(right), _bump(left))
     made = changed(reconstruction_of(model), vertices=model.mean, vertices_neutral=model.mean, **dull, **maps)
-    root = build_scene(made, model, use_light=False).objects[0]
+    root = build_scene(made, model, use_light=False).root
     path = tmp_path_factory.mktemp("bumps") / "bumps.exr"
     pictures = {}
     for towards in ("left", "above"):
@@ -214,7 +214,7 @@ def lit_bumps(model, reconstruction_of, relief_maps, tmp_path_factory):
 
 
 def _nearest(model, place: np.ndarray) -> np.ndarray:
-    skin = model.mean[: model.skin.stop]
+    skin = model.skin.of(model.mean)
     return skin[np.linalg.norm(skin - place, axis=1).argmin()]
 
 

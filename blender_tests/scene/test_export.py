@@ -31,11 +31,11 @@ def posed(model, reconstruction_of, wavy):
 
 
 @pytest.fixture
-def collection(blender, model, posed):
-    from facedetail_addon.scene.build import build_scene
+def head(blender, model, posed):
+    from facedetail_addon.scene.build.build import build_scene
 
     made = build_scene(posed, model)
-    made.objects[0].location.x = 0.5
+    made.root.location.x = 0.5
     return made
 
 
@@ -79,17 +79,17 @@ def nearest(places: np.ndarray, wanted: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_comes_back_as_it_was(blender, collection, model, posed, tmp_path, kind):
-    from facedetail_addon.scene.export import export_head
+def test_comes_back_as_it_was(blender, head, model, posed, tmp_path, kind):
+    from facedetail_addon.scene.export.export import export_head
     from facedetail_addon.scene.space import to_blender
 
-    path = export_head(collection, tmp_path / EXPORT_FILES[kind])
+    path = export_head(head, tmp_path / EXPORT_FILES[kind])
     beside = {file.name for file in tmp_path.iterdir()} - {path.name}
     assert beside == (set(EXPORT_EXTRAS) if kind == "obj" else set())
     found = read_back(blender, path)
     assert set(found) == PARTS
     for part in model.parts:
-        wanted = to_blender(posed.record.pose.vertices[part.start : part.stop]) + (0.5, 0, 0)
+        wanted = to_blender(part.of(posed.record.pose.vertices)) + (0.5, 0, 0)
         assert nearest(positions(blender, found[part.name]), wanted) < TOLERANCE_M, part.name
     for name in ("skin", "eye_left"):
         images = {
@@ -107,8 +107,8 @@ def test_comes_back_as_it_was(blender, collection, model, posed, tmp_path, kind)
     for name, value in EXPRESSION.items():
         assert keys[name].value == pytest.approx(value, abs=1e-6)
     for name in ("skin", "gums", "teeth_lower"):
-        part = next(part for part in model.parts if part.name == name)
-        true = model.expression_basis[model.expression_names.index("jawOpen"), part.start : part.stop] / 1000
+        part = model.part(name)
+        true = part.of(model.expression_basis[model.expression_names.index("jawOpen")]) / 1000
         moved = np.linalg.norm(key_offsets(found[name], "jawOpen"), axis=1).max()
         assert moved == pytest.approx(np.linalg.norm(true, axis=1).max(), abs=TOLERANCE_M)
     armatures = [item for item in blender.data.objects if item.type == "ARMATURE"]
@@ -116,8 +116,8 @@ def test_comes_back_as_it_was(blender, collection, model, posed, tmp_path, kind)
     assert kind == "usd" or not armatures
 
 
-def test_the_scene_stays_as_it_was(blender, collection, tmp_path, monkeypatch):
-    from facedetail_addon.scene.export import export_head
+def test_the_scene_stays_as_it_was(blender, head, tmp_path, monkeypatch):
+    from facedetail_addon.scene.export.export import export_head
 
     def state():
         kinds = ("objects", "meshes", "materials", "images", "collections", "shape_keys", "actions", "armatures")
@@ -129,17 +129,17 @@ def test_the_scene_stays_as_it_was(blender, collection, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = state()
     for kind in KINDS:
-        export_head(collection, Path(EXPORT_FILES[kind]))
+        export_head(head, Path(EXPORT_FILES[kind]))
     assert state() == before
 
 
 @pytest.mark.parametrize(("medium", "fine"), [(1.0, 1.0), (0.5, 2.0), (0.0, 1.0), (0.0, 0.0)])
-def test_normals_are_as_strong_as_the_sliders_say(blender, collection, posed, tmp_path, medium, fine):
-    from facedetail_addon.scene.displacement import Relief, set_relief
-    from facedetail_addon.scene.export import export_head
+def test_normals_are_as_strong_as_the_sliders_say(blender, head, posed, tmp_path, medium, fine):
+    from facedetail_addon.scene.export.export import export_head
+    from facedetail_addon.scene.relief.displacement import Relief, set_relief
 
-    set_relief(collection.objects[0], Relief(medium=medium, fine=fine))
-    export_head(collection, tmp_path / "scene.obj")
+    set_relief(head, Relief(medium=medium, fine=fine))
+    export_head(head, tmp_path / "scene.obj")
     if not (medium or fine):
         assert not (tmp_path / "scene_normal.png").exists()
         return
@@ -154,44 +154,46 @@ def test_normals_are_as_strong_as_the_sliders_say(blender, collection, posed, tm
     assert np.abs(found[..., :2] / found[..., 2:] - wanted).max() < 0.02
 
 
-def test_albedo_and_the_inside_of_the_mouth(blender, collection, posed, tmp_path):
-    from facedetail_addon.scene.export import export_head
+def test_albedo_and_the_inside_of_the_mouth(blender, head, posed, tmp_path):
+    from facedetail_addon.scene.export.export import export_head
 
-    export_head(collection, tmp_path / "scene.obj")
+    export_head(head, tmp_path / "scene.obj")
     assert (read_png(tmp_path / "scene_albedo.png") == posed.maps["albedo"]).all()
     skin = read_back(blender, tmp_path / "scene.obj")["skin"]
     inside = [polygon for polygon in skin.data.polygons if polygon.material_index == 1]
     assert 0.01 < len(inside) / len(skin.data.polygons) < 0.5
 
 
-def test_what_is_clear_or_hidden_stays_out(blender, collection, tmp_path):
-    from facedetail_addon.scene.export import export_head
-    from facedetail_addon.scene.material import FILM, make_material
+def test_what_is_clear_or_hidden_stays_out(blender, head, tmp_path):
+    from facedetail_addon.scene.build.material import FILM, make_material
+    from facedetail_addon.scene.export.export import export_head
 
-    film, hidden = collection.objects["made up eye_left"], collection.objects["made up gums"]
+    film, hidden = head.parts["eye_left"], head.parts["gums"]
     for slot in film.material_slots:
         slot.material = make_material("clear", FILM, None)
     hidden.hide_render = True
-    found = read_back(blender, export_head(collection, tmp_path / "scene.obj"))
+    found = read_back(blender, export_head(head, tmp_path / "scene.obj"))
     assert set(found) == PARTS - {"eye_left", "gums"}
 
 
-def test_errors(blender, collection, tmp_path):
-    from facedetail_addon.scene.export import export_head
+def test_errors(blender, head, tmp_path):
+    from facedetail_addon.scene.export.export import export_head
 
     with pytest.raises(OutputError, match=r"head\.abc names no known format"):
-        export_head(collection, tmp_path / "head.abc")
-    with pytest.raises(OutputError, match="holds no head"):
-        export_head(blender.data.collections.new("empty"), tmp_path / "head.glb")
+        export_head(head, tmp_path / "head.abc")
     for suffix in (".fbx", ".glb", ".usdz", ".obj"):
         with pytest.raises(OutputError, match="cannot be written"):
-            export_head(collection, (tmp_path / "none" / "head").with_suffix(suffix))
+            export_head(head, (tmp_path / "none" / "head").with_suffix(suffix))
+    for item in head.parts.values():
+        blender.data.objects.remove(item)
+    with pytest.raises(OutputError, match="has no meshes any more"):
+        export_head(head, tmp_path / "head.glb")
 
 
-def test_operator(registered, blender, collection, tmp_path):
+def test_operator(registered, blender, head, tmp_path):
     blender.context.view_layer.objects.active = None
     assert not blender.ops.facedetail.export.poll()
-    blender.context.view_layer.objects.active = collection.objects["made up teeth_upper"]
+    blender.context.view_layer.objects.active = head.parts["teeth_upper"]
     assert blender.ops.facedetail.export(filepath=str(tmp_path / "head.fbx")) == {"FINISHED"}
     assert (tmp_path / "head.fbx").stat().st_size > 1_000_000
     with pytest.raises(RuntimeError, match="names no known format"):

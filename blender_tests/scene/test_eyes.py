@@ -11,11 +11,11 @@ BLUE = EyeLook((0.10, 0.13, 0.16), (0.50, 0.46, 0.44), 12.2, 1.0)
 
 def test_the_nodes_carry_the_look_and_an_export_reads_them(blender, model, reconstruction_of):
     from facedetail_addon.core.colour import to_linear
-    from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.scene.eye_material import IRIS_NODE, look_of
-    from facedetail_addon.scene.eye_texture import eye_picture
+    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.eyes import IRIS_NODE, look_of
+    from facedetail_addon.scene.export.eye_texture import eye_picture
 
-    collection = build_scene(changed(reconstruction_of(model), eyes=BLUE), model)
+    collection = build_scene(changed(reconstruction_of(model), eyes=BLUE), model).collection
     eyes = [item for item in collection.objects if "eye_" in item.name]
     materials = [material for item in eyes for material in item.data.materials]
     assert len(eyes) == 2 and all(IRIS_NODE in material.node_tree.nodes for material in materials)

@@ -10,9 +10,9 @@ TEXT = "Expression: surprise (75 %)"
 
 @pytest.fixture
 def collection(blender, model, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
-    return build_scene(reconstruction_of(model), model)
+    return build_scene(reconstruction_of(model), model).collection
 
 
 def found_after_selecting(bpy, item) -> str:
@@ -23,7 +23,7 @@ def found_after_selecting(bpy, item) -> str:
     for other in bpy.context.view_layer.objects:
         other.select_set(other == item)
     bpy.context.view_layer.objects.active = item
-    return found_expression(bpy.context.active_object)
+    return found_expression(bpy.context)
 
 
 def test_every_object_of_a_head_tells_it(blender, collection):
@@ -32,9 +32,9 @@ def test_every_object_of_a_head_tells_it(blender, collection):
 
 
 def test_two_heads_tell_their_own(blender, model, reconstruction_of, collection):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
-    other = build_scene(reconstruction_of(model), model)
+    other = build_scene(reconstruction_of(model), model).collection
     other.objects[0][EMOTION_PROPERTY] = "sad"
     assert found_after_selecting(blender, other.objects[-1]) == "Expression: sad (75 %)"
     assert found_after_selecting(blender, collection.objects[-1]) == TEXT
@@ -50,7 +50,7 @@ def test_other_objects_and_no_selection_tell_nothing(blender, collection):
     head = collection.objects[0]
     assert found_after_selecting(blender, head) == TEXT
     head.select_set(False)
-    assert blender.context.active_object == head and found_expression(head) == ""
+    assert blender.context.active_object == head and found_expression(blender.context) == ""
 
 
 def test_it_is_saved_with_the_file(blender, collection, tmp_path):

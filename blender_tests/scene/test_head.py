@@ -30,17 +30,17 @@ def evaluated_mm(bpy, item) -> np.ndarray:
 
 @pytest.fixture
 def built(blender, model, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     reconstruction = reconstruction_of(model, expression=EXPRESSION)
-    return reconstruction, build_scene(reconstruction, model)
+    return reconstruction, build_scene(reconstruction, model).collection
 
 
 def assert_parts_are_at(bpy, model, collection, vertices_mm):
     parts = objects_by_part(collection)
     for part in model.parts:
         found = evaluated_mm(bpy, parts[part.name])
-        distance = np.linalg.norm(found - vertices_mm[part.start : part.stop], axis=1)
+        distance = np.linalg.norm(found - part.of(vertices_mm), axis=1)
         # What no shape key carries is below the threshold of each mode.
         assert distance.max() < 0.1, part.name
 
@@ -114,11 +114,11 @@ def images_behind(socket) -> list:
     ],
 )
 def test_skin_maps_are_in_its_material_and_packed(blender, model, reconstruction_of, field, socket, space):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     maps = np.random.default_rng(1).integers(0, 256, (2, 256, 256), np.uint8)
     reconstruction = changed(reconstruction_of(model), roughness=maps[0], specular=maps[1])
-    collection = build_scene(reconstruction, model)
+    collection = build_scene(reconstruction, model).collection
     shader = objects_by_part(collection)["skin"].material_slots[0].material.node_tree.nodes["Principled BSDF"]
     (image,) = images_behind(shader.inputs[socket])
     assert image.packed_file is not None
@@ -130,7 +130,7 @@ def test_skin_maps_are_in_its_material_and_packed(blender, model, reconstruction
 
 
 def test_light_scatters_under_the_skin_but_not_across_its_openings(model, built):
-    from facedetail_addon.scene.material import SCATTER_ATTRIBUTE
+    from facedetail_addon.names import SCATTER_ATTRIBUTE
 
     _, collection = built
     skin = objects_by_part(collection)["skin"]
@@ -160,7 +160,7 @@ def test_real_size_and_one_parent(blender, model, built):
 
 def test_pupils_lie_in_front_and_only_there(blender, model, built):
     """The iris place counts arcs from the pupil: it is small in front, and nowhere at the back of the eye."""
-    from facedetail_addon.scene.eye_material import IRIS_ATTRIBUTE
+    from facedetail_addon.names import IRIS_ATTRIBUTE
 
     _, collection = built
     for side in ("eye_left", "eye_right"):

@@ -54,16 +54,16 @@ def reconstruction_with_own_modes(model: FaceModel, reconstruction_of):
 
 def largest_error_mm(bpy, model: FaceModel, collection, vertices_mm: np.ndarray) -> float:
     parts = objects_by_part(collection)
-    errors = [evaluated_mm(bpy, parts[part.name]) - vertices_mm[part.start : part.stop] for part in model.parts]
+    errors = [evaluated_mm(bpy, parts[part.name]) - part.of(vertices_mm) for part in model.parts]
     return max(float(np.linalg.norm(error, axis=1).max()) for error in errors)
 
 
 def test_rest_key_makes_the_photos_shape_exact(blender, face_only, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.scene.head import REST_KEY
+    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.shape import REST_KEY
 
     reconstruction = reconstruction_with_own_modes(face_only, reconstruction_of)
-    collection = build_scene(reconstruction, face_only)
+    collection = build_scene(reconstruction, face_only).collection
     keys = objects_by_part(collection)["skin"].data.shape_keys.key_blocks
     assert [key.name for key in keys[1:]] == [*face_only.expression_names, REST_KEY]
     assert keys[REST_KEY].value == 1
@@ -76,10 +76,10 @@ def test_rest_key_makes_the_photos_shape_exact(blender, face_only, reconstructio
 
 
 def test_no_rest_key_where_named_expressions_say_all(blender, face_only, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.scene.head import REST_KEY
+    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.shape import REST_KEY
 
-    collection = build_scene(reconstruction_of(face_only, expression=SMILE), face_only)
+    collection = build_scene(reconstruction_of(face_only, expression=SMILE), face_only).collection
     assert not any(REST_KEY in key.key_blocks for key in blender.data.shape_keys)
     assert {item.name.removeprefix("made up ") for item in collection.objects} == {
         "head", "camera", *(part.name for part in face_only.parts),
@@ -89,7 +89,7 @@ def test_no_rest_key_where_named_expressions_say_all(blender, face_only, reconst
 
 def test_rest_needs_the_vertices_of_the_model(blender, face_only, reconstruction_of):
     from facedetail_addon.core.errors import OutputError
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     found = reconstruction_of(face_only)
     with pytest.raises(OutputError, match="another face model"):
@@ -98,27 +98,26 @@ def test_rest_needs_the_vertices_of_the_model(blender, face_only, reconstruction
 
 def test_fine_triangles_are_divided_less_and_without_tables(blender, registered, face_only, reconstruction_of):
     """Half as long edges need a level less for the same geometry; the panel's sliders say so too."""
-    from facedetail_addon.scene.build import build_scene
-    from facedetail_addon.scene.displacement import relief_skin
+    from facedetail_addon.scene.build.build import build_scene
 
     half = dataclasses.replace(face_only, mean=face_only.mean * np.float32(0.5))
     for model, levels in ((face_only, (2, 3)), (half, (1, 2))):
-        root = build_scene(reconstruction_of(model), model).objects[0]
-        subdivision = relief_skin(root).modifiers[0]
+        head = build_scene(reconstruction_of(model), model)
+        root, subdivision = head.root, head.skin.modifiers[0]
         assert (subdivision.levels, subdivision.render_levels) == levels
         assert (root.facedetail_relief.viewport_level, root.facedetail_relief.render_level) == levels
         assert not subdivision.use_limit_surface
 
 
 def test_a_face_that_names_a_vertex_twice_is_left_out(blender, face_only, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     faces = face_only.skin.faces.copy()
     faces[0, 1] = faces[0, 0]
     broken = dataclasses.replace(
         face_only, parts=(dataclasses.replace(face_only.skin, faces=faces), *face_only.parts[1:])
     )
-    skin = objects_by_part(build_scene(reconstruction_of(broken), broken))["skin"]
+    skin = objects_by_part(build_scene(reconstruction_of(broken), broken).collection)["skin"]
     assert len(skin.data.polygons) == len(faces) - 1
     blender.context.view_layer.update()
     uv = np.empty(2 * len(skin.data.loops), np.float32)
@@ -127,9 +126,9 @@ def test_a_face_that_names_a_vertex_twice_is_left_out(blender, face_only, recons
 
 
 def test_kit_has_its_own_uv_beside_ours(blender, kit, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
-    parts = objects_by_part(build_scene(reconstruction_of(kit, expression=SMILE), kit))
+    parts = objects_by_part(build_scene(reconstruction_of(kit, expression=SMILE), kit).collection)
     for name in ("skin", "eye_left"):
         layers, part = parts[name].data.uv_layers, kit.part(name)
         assert [layer.name for layer in layers] == ["UVMap", "Own UV"]
@@ -141,9 +140,9 @@ def test_kit_has_its_own_uv_beside_ours(blender, kit, reconstruction_of):
 
 
 def test_films_are_clear_and_lashes_are_hidden(blender, kit, reconstruction_of):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
-    parts = objects_by_part(build_scene(reconstruction_of(kit), kit))
+    parts = objects_by_part(build_scene(reconstruction_of(kit), kit).collection)
     kinds = {part.name: part.materials[0] for part in kit.parts}
     assert set(kinds.values()) >= {FILM, LASHES}
     for name, kind in kinds.items():
@@ -155,7 +154,7 @@ def test_films_are_clear_and_lashes_are_hidden(blender, kit, reconstruction_of):
 
 def test_a_film_does_not_darken_what_is_behind(blender):
     """In Cycles a white card lit evenly is as white behind a film."""
-    from facedetail_addon.scene.material import SkinImages, make_material
+    from facedetail_addon.scene.build.material import SkinImages, make_material
 
     bpy = blender
     film = make_material("film", FILM, SkinImages(None, None, None))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The photo's light as the scene's world: where it comes from, its knobs, its sun, and what happens to other worlds."""
+"""The photo's light as the scene's world: where it comes from, its controls, its sun, and what other worlds become."""
 
 import numpy as np
 import pytest
@@ -34,17 +34,17 @@ def grey(model, reconstruction_of, no_relief):
 
 @pytest.fixture
 def rendered(blender, tmp_path):
-    """The function that renders a collection through its camera: (h, w, 3) linear and (h, w) what the head covers."""
+    """The function that renders a head through its camera: (h, w, 3) linear and (h, w) what the head covers."""
     from skimage import io
 
     from facedetail_addon.scene.render import render_scene
 
     blender.context.scene.render.threads_mode, blender.context.scene.render.threads = "FIXED", 1
 
-    def render(collection, samples: int = 16) -> tuple[np.ndarray, np.ndarray]:
-        for modifier in [one for item in collection.objects for one in item.modifiers if one.type == "SUBSURF"]:
+    def render(head, samples: int = 16) -> tuple[np.ndarray, np.ndarray]:
+        for modifier in [one for item in head.objects for one in item.modifiers if one.type == "SUBSURF"]:
             modifier.levels = modifier.render_levels = 1  # faces about as small as pixels
-        picture = io.imread(render_scene(tmp_path / "render.png", collection, samples=samples))
+        picture = io.imread(render_scene(tmp_path / "render.png", head, samples=samples))
         return to_linear(picture[..., :3]), picture[..., 3] == 255
 
     return render
@@ -70,7 +70,7 @@ def turn_control(scene, node: str, value: float) -> None:
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_light_comes_from_where_it_came_in_the_photo(model, grey, rendered, side):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     found = grey(light(x=0.8 * side))
     picture, _ = rendered(build_scene(found, model))
@@ -81,7 +81,7 @@ def test_light_comes_from_where_it_came_in_the_photo(model, grey, rendered, side
 
 
 def test_strength(blender, model, grey, rendered):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     collection = build_scene(grey(light(z=0.6)), model)
     once, head = rendered(collection)
@@ -92,7 +92,7 @@ def test_strength(blender, model, grey, rendered):
 
 def test_rotation_turns_the_light_counterclockwise_from_above(blender, model, grey, rendered):
     """From the subject's left a quarter turn leads behind the head, a quarter back to before the face."""
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     found = grey(light(x=0.8))
     collection = build_scene(found, model)
@@ -107,7 +107,7 @@ def test_rotation_turns_the_light_counterclockwise_from_above(blender, model, gr
 
 
 def test_studio_is_white_whatever_the_photo_was(blender, model, grey, rendered):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     collection = build_scene(grey(light(z=0.5, color=(1.0, 0.3, 0.1))), model)
     reddish, head = rendered(collection)
@@ -122,7 +122,7 @@ def test_studio_is_white_whatever_the_photo_was(blender, model, grey, rendered):
 
 def test_even_light_reproduces_the_albedo_with_scattering(model, grey, rendered):
     """Light that goes under the skin comes out again: the forehead is as bright as its albedo says."""
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     found = changed(grey(light(even=2 * np.sqrt(np.pi))), specular=np.zeros((256, 256), np.uint8))
     picture, _ = rendered(build_scene(found, model), samples=32)
@@ -133,7 +133,7 @@ def test_even_light_reproduces_the_albedo_with_scattering(model, grey, rendered)
 
 def test_world_is_packed_plain_and_shows_colours_as_they_are(blender, model, grey):
     from facedetail_addon.core.rendering.environment import environment_image
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     radiance = light(x=0.3, y=0.4, color=(1.0, 0.8, 0.6))
     build_scene(grey(radiance), model)
@@ -155,7 +155,7 @@ def test_world_is_packed_plain_and_shows_colours_as_they_are(blender, model, gre
 
 
 def test_newest_light_is_the_scenes_and_no_world_is_lost(blender, model, grey, tmp_path):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
     from facedetail_addon.ui.light import light_controls
 
     scene = blender.context.scene
@@ -175,24 +175,24 @@ def test_newest_light_is_the_scenes_and_no_world_is_lost(blender, model, grey, t
 
 
 def test_sun_keeps_the_brightness_and_is_in_the_head(blender, model, grey, rendered):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     radiance = light(x=0.4, y=0.4, z=0.7, color=(1.0, 0.9, 0.8))
     soft, head = rendered(build_scene(grey(radiance), model))
-    crisp_collection = build_scene(grey(radiance, "sunny.png"), model, use_sun=True)
-    (lamp,) = [item for item in crisp_collection.objects if item.type == "LIGHT"]
+    sunny = build_scene(grey(radiance, "sunny.png"), model, use_sun=True)
+    (lamp,) = [item for item in sunny.objects if item.type == "LIGHT"]
     for item in blender.data.collections["FaceDetail made up"].objects:
         item.hide_render = True
-    crisp, _ = rendered(crisp_collection)
-    assert lamp.parent == crisp_collection.objects[0]
+    crisp, _ = rendered(sunny)
+    assert lamp.parent == sunny.root
     assert lamp.data.energy > 0.2
     assert crisp[head].mean(axis=0) == pytest.approx(soft[head].mean(axis=0), rel=0.05)
     towards = np.array(lamp.matrix_world)[:3, 2]  # lamps shine along −Z
     assert towards @ np.array([0.4, -0.7, 0.4]) / 0.9 > 0.999
 
 
-def test_sun_obeys_the_knobs_also_with_scripts_off(blender, model, grey, tmp_path):
-    from facedetail_addon.scene.build import build_scene
+def test_sun_obeys_the_controls_also_with_scripts_off(blender, model, grey, tmp_path):
+    from facedetail_addon.scene.build.build import build_scene
 
     build_scene(grey(light(x=0.8)), model, use_sun=True)
     path = str(tmp_path / "scene.blend")
@@ -220,7 +220,7 @@ def test_sun_obeys_the_knobs_also_with_scripts_off(blender, model, grey, tmp_pat
 
 
 def test_light_without_a_direction_has_no_sun(blender, model, grey):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     collection = build_scene(grey(light()), model, use_sun=True)
     assert not [item for item in collection.objects if item.type == "LIGHT"]
@@ -228,7 +228,7 @@ def test_light_without_a_direction_has_no_sun(blender, model, grey):
 
 
 def test_sun_of_an_older_light_is_hidden(blender, model, grey):
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     lamp = blender.data.objects.new("artist's lamp", blender.data.lights.new("artist's lamp", "SUN"))
     blender.context.scene.collection.objects.link(lamp)
@@ -240,8 +240,8 @@ def test_sun_of_an_older_light_is_hidden(blender, model, grey):
     assert hidden == {"artist's lamp": (False,) * 2, "first sun": (True,) * 2, "second sun": (False,) * 2}
 
 
-def test_knobs_of_the_panel(blender, model, grey):
-    from facedetail_addon.scene.build import build_scene
+def test_controls_of_the_panel(blender, model, grey):
+    from facedetail_addon.scene.build.build import build_scene
     from facedetail_addon.ui.light import light_controls
 
     assert light_controls(None) == ()

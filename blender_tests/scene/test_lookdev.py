@@ -62,26 +62,26 @@ def file_dump(bpy) -> dict:
 def smiling(blender, model, reconstruction_of, no_relief):
     """The empty of a smiling head, seen from the side and off-centre; its photo is white where the head is."""
     from facedetail_addon.core.rendering.primary_rays import trace_image
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
 
     made = reconstruction_of(model, (320, 240), (190.0, 100.0), 25.0, {"jawOpen": 0.8, "mouthSmileLeft": 0.6})
     hits = trace_image(made.record.pose.vertices, model.skin.triangles(), made.record.pose.perspective)
     photo = np.repeat(np.where(hits.triangle >= 0, 255, 0).reshape(240, 320, 1), 3, axis=2).astype(np.uint8)
-    root = build_scene(changed(made, photo=photo, **no_relief), model).objects[0]
+    root = build_scene(changed(made, photo=photo, **no_relief), model).root
     blender.context.view_layer.update()  # drivers have had their say, as in a window
     return root
 
 
 @pytest.fixture
 def quick():
-    from facedetail_addon.scene.lookdev import Lookdev
+    from facedetail_addon.scene.lookdev.pictures import Lookdev
 
     return Lookdev(height=HEIGHT, samples=1)
 
 
 def sheet_of(root, lookdev) -> np.ndarray:
-    from facedetail_addon.scene.build import run_through
-    from facedetail_addon.scene.lookdev import sheet_steps
+    from facedetail_addon.scene.lookdev.pictures import sheet_steps
+    from facedetail_addon.scene.steps import run_through
 
     return run_through(sheet_steps(root.name, lookdev))
 
@@ -99,7 +99,7 @@ def pictures_of(sheet: np.ndarray) -> list[np.ndarray]:
 
 
 def test_sheet_and_nothing_else(blender, smiling, quick):
-    from facedetail_addon.scene.lookdev_sheet import BACKDROP
+    from facedetail_addon.scene.lookdev.sheet import BACKDROP
 
     # As an artist may have left it: hidden, moved, another frame, another expression.
     scene = blender.context.scene
@@ -125,7 +125,7 @@ def test_sheet_and_nothing_else(blender, smiling, quick):
 def test_cancelled_or_failed_in_the_middle(blender, smiling, quick):
     from facedetail_addon.core.errors import OutputError
     from facedetail_addon.names import HEAD_LIGHT_PROPERTY
-    from facedetail_addon.scene.lookdev import sheet_steps
+    from facedetail_addon.scene.lookdev.pictures import sheet_steps
 
     before = file_dump(blender)
     steps = sheet_steps(smiling.name, quick)
@@ -164,10 +164,11 @@ def test_head_without_its_photo(blender, smiling, quick):
 def test_turntable(blender, smiling, quick, tmp_path):
     from facedetail_addon.core.errors import OutputError
     from facedetail_addon.core.result.images import read_png
-    from facedetail_addon.scene.build import run_through
-    from facedetail_addon.scene.lookdev import orbit_picture
-    from facedetail_addon.scene.lookdev_sheet import over_backdrop
-    from facedetail_addon.scene.lookdev_turntable import turntable_steps
+    from facedetail_addon.scene.head_object import HeadObject
+    from facedetail_addon.scene.lookdev.pictures import orbit_picture
+    from facedetail_addon.scene.lookdev.sheet import over_backdrop
+    from facedetail_addon.scene.lookdev.turntable import turntable_steps
+    from facedetail_addon.scene.steps import run_through
 
     before = file_dump(blender)
     paths = run_through(turntable_steps(smiling.name, quick, tmp_path, 2, film=False))
@@ -175,7 +176,7 @@ def test_turntable(blender, smiling, quick, tmp_path):
     assert paths == sorted(tmp_path.iterdir()) and len(paths) == 2
     frames = [read_png(path).astype(int) for path in paths]
     assert min(np.abs(one - other).mean() for one, other in combinations(frames, 2)) > 3
-    assert np.array_equal(over_backdrop(orbit_picture(smiling, quick, 360)), frames[0])
+    assert np.array_equal(over_backdrop(orbit_picture(HeadObject(smiling), quick, 360)), frames[0])
     # Where a head is seen from behind its outline is the front's, mirrored.
     front, back = (np.abs(frame - frames[0][0, 0]).max(-1) > 8 for frame in (frames[0], frames[1][:, ::-1]))
     assert (front & back).sum() / (front | back).sum() > 0.85
@@ -188,8 +189,8 @@ def test_turntable(blender, smiling, quick, tmp_path):
 def test_film(blender, smiling, quick, tmp_path):
     import cv2
 
-    from facedetail_addon.scene.build import run_through
-    from facedetail_addon.scene.lookdev_turntable import turntable_steps
+    from facedetail_addon.scene.lookdev.turntable import turntable_steps
+    from facedetail_addon.scene.steps import run_through
 
     before = file_dump(blender)
     (path,) = run_through(turntable_steps(smiling.name, quick, tmp_path, 2, film=True))

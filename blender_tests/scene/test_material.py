@@ -28,8 +28,9 @@ def edge(tmp_path_factory) -> np.ndarray:
 
 
 def _slab_of_skin(bpy) -> None:
+    from facedetail_addon.names import SCATTER_ATTRIBUTE
+    from facedetail_addon.scene.build.material import SkinImages, make_material
     from facedetail_addon.scene.images import packed_image
-    from facedetail_addon.scene.material import SCATTER_ATTRIBUTE, SkinImages, make_material
 
     flat = np.broadcast_to(ALBEDO, (4, 4, 3))
     dull = packed_image("dull", np.zeros((4, 4), np.uint8), is_data=True)

@@ -109,13 +109,13 @@ def test_the_artists_own_displacement_stays_as_it_is(head):
 @pytest.fixture(params=[False, True], ids=["Shift D", "Alt D"])
 def duplicate(blender, head, request):
     """The root and the skin of the head's duplicate as Blender makes it; with Alt D it has the same meshes."""
-    from facedetail_addon.scene.displacement import relief_skin
+    from facedetail_addon.scene.head_object import HeadObject
 
     for item in (head[0], *head[0].children):
         item.select_set(True)
     blender.ops.object.duplicate(linked=request.param)
     root = next(item for item in blender.context.selected_objects if item.type == "EMPTY")
-    skin = relief_skin(root)
+    skin = HeadObject(root).skin
     assert skin.material_slots[0].material == head[1].material_slots[0].material
     assert (skin.data == head[1].data) == request.param
     return root, skin
@@ -149,12 +149,11 @@ def test_a_duplicate_gets_one_material_of_its_own_and_shares_the_rest(blender, h
 
 
 def test_heads_are_built_and_shown_without_cycles(blender, no_cycles, head):
-    from facedetail_addon.ui.relief import head_of
+    from facedetail_addon.scene.head_object import HeadObject
 
     root, skin = head
     assert not hasattr(skin, "cycles")
-    skin.select_set(True)
-    assert head_of(skin).skin == skin
+    assert HeadObject.of(skin).skin == skin
     show(root, mode=names.NORMAL_MAP)
     assert shading(skin) == (True, False)
     show(root)
@@ -164,24 +163,24 @@ def test_heads_are_built_and_shown_without_cycles(blender, no_cycles, head):
 
 
 def test_adaptive_without_cycles_is_told_and_works_once_it_is_back(blender, registered, head, no_cycles):
-    from facedetail_addon.ui.relief import head_of, relief_texts
+    from facedetail_addon.ui.relief import relief_texts
 
     root, skin = head
-    skin.select_set(True)
     settings, scene = root.facedetail_relief, blender.context.scene
     settings.mode = names.ADAPTIVE
-    assert relief_texts(head_of(skin), settings, scene) == ("Adaptive needs the Cycles add-on", "Pores: shading")
+    assert relief_texts(settings, scene) == ("Adaptive needs the Cycles add-on", "Pores: shading")
     blender.ops.preferences.addon_enable(module="cycles")
-    assert relief_texts(head_of(skin), settings, scene) == ("Adaptive subdivision is off", "Pores: shading")
+    assert relief_texts(settings, scene) == ("Adaptive subdivision is off", "Pores: shading")
     settings.mode = names.ADAPTIVE
-    assert relief_texts(head_of(skin), settings, scene) == ("Pores: geometry in Cycles",)
+    assert relief_texts(settings, scene) == ("Pores: geometry in Cycles",)
     assert skin.cycles.use_adaptive_subdivision
 
 
 def test_pictures_without_cycles_are_an_error_that_names_it(blender, no_cycles, head, tmp_path):
     from facedetail_addon.core.errors import OutputError
+    from facedetail_addon.scene.head_object import HeadObject
     from facedetail_addon.scene.render import render_scene
 
     with pytest.raises(OutputError, match="Cycles"):
-        render_scene(tmp_path / "render.png", head[0].users_collection[0], samples=1)
+        render_scene(tmp_path / "render.png", HeadObject(head[0]), samples=1)
     assert not (tmp_path / "render.png").exists()

@@ -28,7 +28,7 @@ def plane(blender):
     from facedetail_addon.core.io.exr import exr_bytes
     from facedetail_addon.core.result.images import png_bytes
     from facedetail_addon.scene.images import packed_file
-    from facedetail_addon.scene.relief_nodes import ReliefImages, add_relief_nodes
+    from facedetail_addon.scene.relief.nodes import ReliefImages, add_relief_nodes
 
     rng = np.random.default_rng(5)
     medium, fine = rng.uniform(-1.2, 1.2, (2, PIXELS, PIXELS, 2))
@@ -94,7 +94,7 @@ def shown_normals(bpy, path) -> np.ndarray:
 @pytest.mark.parametrize("medium", [0.0, 0.5, 1.0, 4.0])
 @pytest.mark.parametrize("fine", [0.0, 1.0, 4.0])
 def test_normals_are_those_of_so_many_times_the_heights(blender, plane, tmp_path, medium, fine):
-    from facedetail_addon.scene.relief_nodes import ReliefWeights, weigh_relief
+    from facedetail_addon.scene.relief.nodes import ReliefWeights, weigh_relief
 
     material, medium_slopes, fine_slopes = plane
     weigh_relief(material, ReliefWeights(normal=medium, normal_fine=fine - medium))

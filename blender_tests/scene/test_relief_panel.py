@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The panel's sliders of relief, and what it says of pores."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from facedetail_addon import names
-from facedetail_addon.ui.relief import RELIEF_KNOBS, head_of, relief_texts
+from facedetail_addon.ui.relief import RELIEF_CONTROLS, relief_texts
 
 WITH_ADAPTIVE = "Pores: shading; geometry with Adaptive"
 
@@ -18,22 +20,27 @@ def texts_of(blender, registered, head):
     def texts(**choice) -> tuple[str, ...]:
         for name, value in choice.items():
             setattr(root.facedetail_relief, name, value)
-        return relief_texts(head_of(skin), root.facedetail_relief, blender.context.scene)
+        return relief_texts(root.facedetail_relief, blender.context.scene)
 
     return texts
 
 
-def test_finds_the_head(blender, head):
+def test_finds_the_head(blender, registered, head):
+    from facedetail_addon.operators.selection import relief_at_hand
+
+    def found(item):
+        return relief_at_hand(SimpleNamespace(active_object=item))
+
     root, skin = head
-    assert head_of(None) is None
-    assert head_of(skin) is None, "nothing is selected"
+    assert found(None) is None
+    assert found(skin) is None, "nothing is selected"
     for item in (root, skin, blender.data.objects["made up eye_left"]):
         item.select_set(True)
-        assert (head_of(item).root, head_of(item).skin, head_of(item).fine_level) == (root, skin, 5)
+        assert (found(item).id_data, found(item).skin, found(item).fine_level) == (root, skin, 5)
     cube = blender.data.objects.new("cube", None)
     blender.context.scene.collection.objects.link(cube)
     cube.select_set(True)
-    assert head_of(cube) is None
+    assert found(cube) is None
 
 
 @pytest.mark.parametrize(
@@ -55,14 +62,14 @@ def test_tells_of_pores_and_of_many_quads(texts_of, choice, texts):
     assert texts_of(**choice) == texts
 
 
-def test_quads_are_counted_as_blender_makes_them(blender, head):
+def test_quads_are_counted_as_blender_makes_them(blender, registered, head):
     root, skin = head
     skin.select_set(True)
     for level in (0, 1, 2):
         skin.modifiers["Subdivision"].levels = level
         blender.context.view_layer.update()
         mesh = skin.evaluated_get(blender.context.evaluated_depsgraph_get()).data
-        assert head_of(skin).quads(level) == len(mesh.polygons)
+        assert root.facedetail_relief.quads(level) == len(mesh.polygons)
 
 
 def test_tells_when_adaptive_cannot_work(blender, head, texts_of):
@@ -83,7 +90,7 @@ def test_a_level_made_something_else_is_pores_as_shading(head, texts_of):
     assert texts_of(render_level=4) == ("Pores: shading", "5 million quads in renders")
 
 
-@pytest.mark.parametrize("name", RELIEF_KNOBS)
+@pytest.mark.parametrize("name", RELIEF_CONTROLS)
 def test_sliders_take_no_keyframes(registered, head, name):
     """Blender calls no update function in playback: keyframes would move the slider and not the skin."""
     with pytest.raises(TypeError, match="not animatable"):

@@ -15,7 +15,7 @@ def rendered(blender, model, reconstruction_of, no_relief, tmp_path):
     """A smooth head of one colour, its off-centre render as (H, W, 4) uint8, and the reconstruction."""
     from skimage import io
 
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
     from facedetail_addon.scene.render import render_scene
 
     flat = np.broadcast_to(SKIN, (256, 256, 3)).copy()
@@ -24,9 +24,9 @@ def rendered(blender, model, reconstruction_of, no_relief, tmp_path):
     even[0] = 2 * np.sqrt(np.pi)  # radiance 1 from everywhere
     dull = np.zeros((256, 256), np.uint8)
     reconstruction = changed(reconstruction, albedo=flat, specular=dull, radiance=even, **no_relief)
-    collection = build_scene(reconstruction, model)
+    head = build_scene(reconstruction, model)
     before = blender.context.scene.render.engine
-    path = render_scene(tmp_path / "render.png", collection, samples=8)
+    path = render_scene(tmp_path / "render.png", head, samples=8)
     assert blender.context.scene.render.engine == before
     return reconstruction, io.imread(path)
 
@@ -54,11 +54,11 @@ def test_lies_on_the_photo_in_its_colours(model, rendered):
 
 def test_unwritable_picture_is_an_error(blender, model, reconstruction_of, tmp_path):
     from facedetail_addon.core.errors import OutputError
-    from facedetail_addon.scene.build import build_scene
+    from facedetail_addon.scene.build.build import build_scene
     from facedetail_addon.scene.render import render_scene
 
-    collection = build_scene(reconstruction_of(model, (16, 12)), model)
-    show(collection.objects[0], render_level=0)
+    head = build_scene(reconstruction_of(model, (16, 12)), model)
+    show(head.root, render_level=0)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError):
-        render_scene(tmp_path / "file" / "render.png", collection, samples=1)
+        render_scene(tmp_path / "file" / "render.png", head, samples=1)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from ..core.errors import FaceDetailError, OutOfMemoryError, is_out_of_memory
 from ..jobs.job import Job
-from ..jobs.messages import Reconstruct
+from ..jobs.messages import Reconstruct, WriteScene
 from ..jobs.runner import Worker
+from ..settings import SceneSettings, Settings
 from .scene_tasks import do
 from .terminal import ProgressLine
 
 _PAUSE_S = 0.02
-_FOR_ALL = frozenset(("asset", "face_model", "packages"))
+_FATAL = frozenset(("asset", "face_model", "packages"))
 """Codes of errors that every photo would have."""
 
 
@@ -46,21 +47,36 @@ class PhotoResult:
 
 @dataclass(frozen=True)
 class JobSpecification:
-    """What to do with every photo: the kind of request, and its fields besides the photo and where its result goes."""
+    """What is made of every photo.
 
-    kind: type[Reconstruct]
-    fields: dict[str, object]
+    Attributes:
+        settings: what the pipeline is asked for. assets: the user's folder with face models and weights.
+        scene: what is made of the result in Blender; None: nothing, a result folder is enough.
+    """
+
+    settings: Settings
+    assets: Path
+    scene: SceneSettings | None = None
+
+    @property
+    def kind(self) -> type[Reconstruct]:
+        """Of the requests."""
+        return Reconstruct if self.scene is None else WriteScene
 
     def fields_of(self, task: Task) -> dict[str, object]:
         """Those of a task's request, all but its number."""
-        return {**self.fields, "photo": str(task.photo), "output": str(task.directory)}
+        files = {"photo": str(task.photo), "output": str(task.directory), "assets": str(self.assets)}
+        scene = {} if self.scene is None else {"scene": self.scene}
+        return {**files, "settings": self.settings, **scene}
 
 
-Lines = Callable[[Task], ProgressLine]
+ProgressOf = Callable[[Task], ProgressLine]
 """Where a task's progress is shown."""
 
 
-def results_here(tasks: Iterable[Task], specification: JobSpecification, lines: Lines) -> Iterator[PhotoResult]:
+def results_here(
+    tasks: Iterable[Task], specification: JobSpecification, progress_of: ProgressOf
+) -> Iterator[PhotoResult]:
     """Do one task after the other in this process.
 
     Raises:
@@ -69,12 +85,13 @@ def results_here(tasks: Iterable[Task], specification: JobSpecification, lines: 
     warm: dict = {}
     for task in tasks:
         start = time.monotonic()
-        line = lines(task)
+        progress = progress_of(task)
         folder, error = None, None
         try:
-            with line:
-                folder = do(specification.kind(job=task.number, **specification.fields_of(task)), warm, line.show)
-                line.show("Done", 1.0)
+            with progress:
+                request = specification.kind(job=task.number, **specification.fields_of(task))
+                folder = do(request, warm, progress.show)
+                progress.show("Done", 1.0)
         except FaceDetailError as raised:
             error = raised
         except Exception as raised:
@@ -86,9 +103,9 @@ def results_here(tasks: Iterable[Task], specification: JobSpecification, lines: 
 
 
 def results_of_workers(
-    tasks: Iterable[Task], specification: JobSpecification, lines: Lines, workers: Iterable[Worker]
+    tasks: Iterable[Task], specification: JobSpecification, progress_of: ProgressOf, workers: Iterable[Worker]
 ) -> Iterator[PhotoResult]:
-    """Do as many tasks at once as there are workers; outcomes come as they are ready.
+    """Do as many tasks at once as there are workers; results come as they are ready.
 
     When the generator is closed all workers have ended, and nothing is half written.
 
@@ -99,11 +116,11 @@ def results_of_workers(
     try:
         while True:
             while free and (task := next(waiting, None)) is not None:
-                running.append(_Running(task, free.pop(), specification, lines(task)))
+                running.append(_Running(task, free.pop(), specification, progress_of(task)))
             if not running:
                 return
             for one in running[:]:
-                result = one.look()
+                result = one.step()
                 if result is not None:
                     running.remove(one)
                     free.append(one.worker)
@@ -119,34 +136,33 @@ def results_of_workers(
 class _Running:
     """A task that a worker has been given."""
 
-    def __init__(self, task: Task, worker: Worker, specification: JobSpecification, line: ProgressLine):
+    def __init__(self, task: Task, worker: Worker, specification: JobSpecification, progress: ProgressLine):
         self.worker = worker
-        self._task, self._specification, self._line = task, specification, line
+        self._task, self._specification, self._progress = task, specification, progress
         self._start = time.monotonic()
         self._job: Job[Path] | None = None
-        self._told: tuple[str, float] | None = None
+        self._shown: tuple[str, float] | None = None
 
-    def look(self) -> PhotoResult | None:
-        """The outcome, once it is there."""
+    def step(self) -> PhotoResult | None:
+        """Go on without waiting; the result, once it is there."""
         folder, error = None, None
         try:
             if self._job is None:
-                self._job = Job(
-                    self.worker, _itself, self._specification.kind, **self._specification.fields_of(self._task)
-                )
+                fields = self._specification.fields_of(self._task)
+                self._job = Job(self.worker, _itself, self._specification.kind, **fields)
             folder = self._job.step()
             self._show("Done" if folder else self._job.stage, 1.0 if folder else self._job.fraction)
         except FaceDetailError as raised:
             error = raised
         if folder is None and error is None:
             return None
-        self._line.__exit__(None, None, None)
+        self._progress.__exit__(None, None, None)
         return PhotoResult(self._task, time.monotonic() - self._start, folder, error)
 
     def _show(self, stage: str, done: float) -> None:
-        if self._told != (stage, done):
-            self._told = (stage, done)
-            self._line.show(stage, done)
+        if self._shown != (stage, done):
+            self._shown = (stage, done)
+            self._progress.show(stage, done)
 
 
 def _itself(folder: Path) -> Path:
@@ -154,6 +170,6 @@ def _itself(folder: Path) -> Path:
 
 
 def _checked(result: PhotoResult) -> PhotoResult:
-    if result.error is not None and result.error.code in _FOR_ALL:
+    if result.error is not None and result.error.code in _FATAL:
         raise result.error
     return result

@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from ..core.errors import FaceDetailError, OutputError
@@ -20,7 +21,6 @@ from ..core.result.files import (
 )
 from ..core.result.record import result_folder, same_folder_key
 from ..core.result.record_json import FORMAT_VERSION
-from ..jobs.messages import WriteScene
 from .batch import JobSpecification, PhotoResult, Task
 from .inputs import FoundPhoto
 from .manifest import DONE, FAILED, SKIPPED, Entry, Manifest, Problem, content_hash
@@ -28,13 +28,13 @@ from .terminal import write_line
 
 
 class RunLog:
-    """The books of one run.
+    """Knows which photos of a run are left to do; reports every result and writes it to the manifest.
 
     Args:
-        photos: in the order in which they are to be done. specification: what is done with each.
+        photos: in the order in which they are to be done. specification: what is made of each.
         output: the folder of results and of the manifest.
         resume: leave out what an earlier run has finished.
-        tell: called with every result's folder. quiet: no warnings. debug: show where errors come from.
+        announce: called with every result's folder. quiet: no warnings. debug: show where errors come from.
 
     Attributes:
         failures: how many photos have no result.
@@ -47,19 +47,19 @@ class RunLog:
         output: Path,
         *,
         resume: bool,
-        tell: Callable[[Path], None],
+        announce: Callable[[Path], None],
         quiet: bool,
         debug: bool,
     ):
         self.failures = 0
         self._photos, self._specification, self._output = photos, specification, output
-        self._resume, self._tell, self._quiet, self._debug = resume, tell, quiet, debug
+        self._resume, self._announce, self._quiet, self._debug = resume, announce, quiet, debug
         self._manifest = Manifest(output)
-        self._settings = settings_hash(specification)
+        self._settings_hash = settings_hash(specification)
         self._first_photo_of: dict[str, Path] = {}
 
     def tasks(self) -> Iterator[Task]:
-        """The photos that are to be done; what becomes of the others is noted on the way.
+        """The photos that are to be done; what becomes of the others is recorded on the way.
 
         Raises:
             OutputError: results cannot be written.
@@ -72,18 +72,18 @@ class RunLog:
             try:
                 self._refuse_same_folder(task)
             except OutputError as error:
-                self.note(PhotoResult(task, 0.0, error=error))
+                self.record(PhotoResult(task, 0.0, error=error))
                 continue
             if self._resume:
                 discard_half_written(self._folder(task))  # a killed run's
             if self._is_finished(task, finished.get(self._name(self._folder(task)))):
-                self._append(task, SKIPPED)
-                self._tell(self._folder(task))
+                self._write(task, SKIPPED)
+                self._announce(self._folder(task))
             else:
                 yield task
 
-    def note(self, result: PhotoResult) -> None:
-        """Report an outcome and write it down.
+    def record(self, result: PhotoResult) -> None:
+        """Report a result or its error, and write it to the manifest.
 
         Raises:
             OutputError: the manifest cannot be written.
@@ -93,16 +93,16 @@ class RunLog:
             self.failures += 1
             report_error(error, self._debug)
             problem = Problem(error.code, error.message, error.remedy)
-            self._append(task, FAILED, result.seconds, error=problem)
+            self._write(task, FAILED, result.seconds, error=problem)
             return
         warnings = json.loads((result.folder / RECORD_FILE).read_text(encoding="utf-8"))["warnings"]
         if not self._quiet:
             for warning in warnings:
                 write_line(sys.stderr, f"warning: {task.photo}: {warning['message']}")
-        self._append(task, DONE, result.seconds, tuple(warning["code"] for warning in warnings))
-        self._tell(result.folder)
+        self._write(task, DONE, result.seconds, tuple(warning["code"] for warning in warnings))
+        self._announce(result.folder)
 
-    def _append(
+    def _write(
         self,
         task: Task,
         status: str,
@@ -113,7 +113,7 @@ class RunLog:
         folder = self._name(self._folder(task))
         photo = str(task.photo.absolute())
         self._manifest.append(
-            Entry(photo, task.sha256, status, folder, round(seconds, 3), warnings, error, self._settings)
+            Entry(photo, task.sha256, status, folder, round(seconds, 3), warnings, error, self._settings_hash)
         )
 
     def _is_finished(self, task: Task, earlier: Entry | None) -> bool:
@@ -122,7 +122,7 @@ class RunLog:
             earlier is not None
             and earlier.status == DONE
             and task.sha256 is not None
-            and (earlier.sha256, earlier.settings) == (task.sha256, self._settings)
+            and (earlier.sha256, earlier.settings) == (task.sha256, self._settings_hash)
             and all((self._folder(task) / name).is_file() for name in _files_of(self._specification))
         )
 
@@ -145,14 +145,14 @@ class RunLog:
 
 
 def settings_hash(specification: JobSpecification) -> str:
-    """Hexadecimal, equal for requests that give equal results of an equal photo."""
-    fields = {name: value for name, value in specification.fields.items() if name != "assets"}
-    asked = {"kind": specification.kind.__name__, "format": FORMAT_VERSION, **fields}
+    """Hexadecimal, equal for specifications that make equal results of an equal photo."""
+    scene = None if specification.scene is None else asdict(specification.scene)
+    asked = {"format": FORMAT_VERSION, "settings": asdict(specification.settings), "scene": scene}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def report_error(error: FaceDetailError, debug: bool) -> None:
-    """Tell on standard error what happened and what to do about it."""
+    """Say on standard error what happened and what to do about it."""
     if debug:
         write_line(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
     write_line(sys.stderr, f"error: {error.message}")
@@ -161,9 +161,10 @@ def report_error(error: FaceDetailError, debug: bool) -> None:
 
 def _files_of(specification: JobSpecification) -> tuple[str, ...]:
     """Files that a complete result has; each folder appears whole or not at all, so a few of them tell."""
-    if specification.kind is not WriteScene:
+    scene = specification.scene
+    if scene is None:
         return (RECORD_FILE,)
-    asked = {"render": RENDER_FILE, "lookdev": LOOKDEV_FILE, "turntable": TURNTABLE_FILE}
-    pictures = [name for field, name in asked.items() if specification.fields[field]]
-    export = (EXPORT_FILES[specification.fields["export"]],) if specification.fields["export"] else ()
+    asked = {RENDER_FILE: scene.render, LOOKDEV_FILE: scene.lookdev, TURNTABLE_FILE: scene.turntable}
+    pictures = (name for name, wanted in asked.items() if wanted)
+    export = (EXPORT_FILES[scene.export],) if scene.export else ()
     return (RECORD_FILE, SCENE_FILE, *pictures, *export)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What needs Blender beside the worker's own tasks: photos with their scenes, for the command line, in its process or a
-worker; and, in a second Blender, pictures of a head that an artist has at hand."""
+"""What a worker does that is a Blender, beside the tasks of any: photos with their scenes, which the command line also
+does in its own process; and pictures of a head that an artist has at hand."""
 
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -39,32 +39,32 @@ def _write_scene(
 ) -> None:
     from ..scene.file import write_scene_file
 
-    rendering = request.render or request.lookdev or request.turntable
+    scene = request.scene
+    rendering = scene.render or scene.lookdev or scene.turntable
     report("Rendering" if rendering else "Building the scene", _SHARE_SAVED)
-    names = ("render", "sun", "lookdev", "turntable", "export")
     with interrupt_kept():
-        write_scene_file(reconstruction, model, folder, **{name: getattr(request, name) for name in names})
+        write_scene_file(reconstruction, model, folder, scene)
 
 
 def _render_head(request: RenderHead, report: Report) -> Path:
-    from ..scene.lookdev import Lookdev, sheet_steps
-    from ..scene.lookdev_file import read_head
-    from ..scene.lookdev_turntable import turntable_steps
+    from ..scene.lookdev.file import read_head
+    from ..scene.lookdev.pictures import Lookdev, sheet_steps
+    from ..scene.lookdev.turntable import turntable_steps
 
     report("Reading the head", 0.0)
-    root, relief = read_head(Path(request.folder))
-    lookdev = Lookdev(request.height, request.samples, relief)
+    head, relief = read_head(Path(request.folder))
+    name, lookdev = head.root.name, Lookdev(request.height, request.samples, relief)
     if request.frames:
         output = Path(request.output)
-        _told(turntable_steps(root.name, lookdev, output, request.frames, film=request.film), report)
+        _reported(turntable_steps(name, lookdev, output, request.frames, film=request.film), report)
         return output
     path = Path(request.folder, LOOKDEV_FILE)
-    write_png(path, _told(sheet_steps(root.name, lookdev), report))
+    write_png(path, _reported(sheet_steps(name, lookdev), report))
     return path
 
 
-def _told(steps: Generator[tuple[str, float], None, Result], report: Report) -> Result:
-    """What the steps return in the end; each is reported before it is done."""
+def _reported(steps: Generator[tuple[str, float], None, Result], report: Report) -> Result:
+    """What the steps return in the end; each of them is reported before it is done."""
     while True:
         try:
             report(*next(steps))

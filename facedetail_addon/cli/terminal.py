@@ -85,11 +85,11 @@ def interrupt_kept() -> Iterator[None]:
     """
     came = threading.Event()
 
-    def note(_signal: int, _frame: FrameType | None) -> None:
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
         came.set()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, note)
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:

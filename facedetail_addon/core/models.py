@@ -6,22 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-from ..settings import AUTO_FIT, FAN_LANDMARKER, SPARSE_FIT, Settings
-from .assets.user import landmarker_folders
+from ..settings import AUTO_FIT, FAN_LANDMARKER, NO_DETAIL, SPARSE_FIT, Settings
 from .detail.space import DetailSpace, make_detail_space
 from .detail.synthesis import DetailNet, load_detail_net
-from .detail.types import NO_DETAIL
 from .face_model.calibration import LandmarkCalibration
-from .face_model.library import BUILTIN, installed, load_named_calibration, load_named_model, named_dictionary
+from .face_model.library import load_named_calibration, load_named_model, named_dictionary
 from .face_model.model import FaceModel, PointEmbedding
 from .face_model.outline import mesh_offset, outline_paths
-from .model_import.install import match_again
 from .observe.expression.reader import ExpressionReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
+from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
-from .skin.types import AlbedoBasis, SkinGloss
+from .skin.types import AlbedoBasis
 from .uv.atlas import make_atlas
 from .uv.types import Atlas
 
@@ -56,11 +54,10 @@ class Models:
 
         Raises:
             AssetError: a weight file is missing, damaged or made for another face model.
-            FaceModelError: the face model is not installed or not what it should be.
+            FaceModelError: the face model is not installed, is out of date, or is not what it should be.
         """
         landmarker = MeshLandmarker.load()
-        fan = FanLandmarker.load(landmarker_folders(assets)) if settings.landmarker == FAN_LANDMARKER else None
-        _keep_up_to_date(settings.face_model, assets, landmarker)
+        fan = FanLandmarker.load(assets) if settings.landmarker == FAN_LANDMARKER else None
         model = load_named_model(settings.face_model, assets)
         calibration = load_named_calibration(settings.face_model, assets)
         dictionary = named_dictionary(settings.face_model, assets)
@@ -79,15 +76,6 @@ class Models:
             detail_space=make_detail_space(model),
             detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
         )
-
-
-def _keep_up_to_date(name: str, assets: Path | None, landmarker: MeshLandmarker) -> None:
-    """An imported model that was matched to the built-in head of another version is matched again."""
-    if name == BUILTIN:
-        return
-    info, builtin = installed(name, assets), load_named_model(BUILTIN)
-    if info.canonical != builtin.canonical():
-        match_again(info, builtin, load_named_calibration(BUILTIN), landmarker.find, lambda text, done: None)
 
 
 def _is_sparse(settings: Settings) -> bool:

@@ -25,7 +25,6 @@ from .eyes.estimate import notices as eye_notices
 from .eyes.sampling import EyeSample, sample_eye
 from .eyes.types import EyeLook
 from .face_model.eyeball import fit_eyeball, seen_front
-from .face_model.model import split_quads
 from .fit.dense import ROUGH_FIT, fit_dense
 from .fit.dense import notices as fit_notices
 from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
@@ -33,7 +32,7 @@ from .fit.sparse import fit_sparse
 from .fit.types import HeadFit, PoseFit
 from .lighting.estimate import estimate_light, prior_direction_of
 from .lighting.estimate import notices as light_notices
-from .lighting.types import LightEstimate, Transfer
+from .lighting.types import LightEstimate
 from .models import Models
 from .notices import Notice
 from .observe.expression.reader import notices as expression_notices
@@ -43,6 +42,7 @@ from .observe.landmarks.types import FaceLandmarks
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .rendering.transfer import diffuse_light, light_transfer
+from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.texture import make_skin_maps
 from .skin.types import SkinMaps
@@ -244,26 +244,23 @@ def detail(
 
 def transfer_of(pose: PoseFit, models: Models, light_bands: int) -> Transfer:
     """How light reaches the skin of the posed head, and its photo's camera."""
-    parts = models.model.solid_parts
-    triangles = np.concatenate([split_quads(part.faces) + part.start for part in parts])
-    camera, skin = pose.perspective.position(), models.model.skin.stop
-    return light_transfer(pose.vertices, triangles, skin, camera, models.gloss, light_bands)
+    model, camera = models.model, pose.perspective.position()
+    return light_transfer(pose.vertices, model.solid_triangles(), model.skin.stop, camera, models.gloss, light_bands)
 
 
 def eye_samples(
     pixels: np.ndarray, landmarks: FaceLandmarks, pose: PoseFit, light: LightEstimate, models: Models
 ) -> list[EyeSample]:
     """What a photo, (H, W, 3) uint8 sRGB, shows of each eye; nothing of eyes that the model does not have."""
-    triangles = np.concatenate([part.triangles() + part.start for part in models.model.solid_parts])
+    triangles = models.model.solid_triangles()
     skin_light = light.shading * models.basis.albedo(light.gamma)
-    names = [part.name for part in models.model.parts]
+    eyes = models.model.eyes
     samples = []
     for side, eye_points in EYES.items():
-        if f"eye_{side}" not in names:
+        if side not in eyes:
             continue
-        part = models.model.part(f"eye_{side}")
-        vertices = pose.vertices[part.start : part.stop]
-        eye = fit_eyeball(part, vertices)
+        vertices = eyes[side].of(pose.vertices)
+        eye = fit_eyeball(eyes[side], vertices)
         points, normals = seen_front(eye, vertices)
         lit = diffuse_light(points, normals, pose.vertices, triangles, light.radiance, skin_light)
         lids, iris = (landmarks.mesh_px[list(which), :2] for which in eye_points)

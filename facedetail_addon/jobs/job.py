@@ -17,6 +17,7 @@ from ..core.face_model.store import INFO_FILE, InstalledModel, read_info
 from ..core.result.files import read_record
 from ..core.result.pictures import Pictures, read_pictures
 from ..core.result.record import HeadRecord
+from ..settings import Settings
 from .messages import Done, Download, Failed, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 from .runner import Worker
 
@@ -75,10 +76,10 @@ class Job(Generic[Result]):
             if isinstance(reply, Failed):
                 raise JobError(reply)
             if isinstance(reply, Done):
-                self._tell("Loading the result", _SHARE_OF_WORKER)
+                self._advance("Loading the result", _SHARE_OF_WORKER)
                 self._loading = _Loading(partial(self._load, Path(reply.path)))
             else:
-                self._tell(reply.stage, reply.fraction * _SHARE_OF_WORKER)
+                self._advance(reply.stage, reply.fraction * _SHARE_OF_WORKER)
         if self._loading is not None:
             return self._loading.result()
         if not self._worker.busy:
@@ -86,17 +87,17 @@ class Job(Generic[Result]):
         return None
 
     def run(self, progress: Callable[[str, float], None]) -> Result:
-        """Wait for the result, telling stages and fractions on the way (background mode).
+        """Wait for the result, reporting stages and fractions on the way (background mode).
 
         Raises:
             FaceDetailError: the job failed.
         """
-        told = None
+        reported = None
         try:
             while (loaded := self.step()) is None:
-                if told != (self.stage, self.fraction):
-                    told = (self.stage, self.fraction)
-                    progress(*told)
+                if reported != (self.stage, self.fraction):
+                    reported = (self.stage, self.fraction)
+                    progress(*reported)
                 time.sleep(_PAUSE_S)
         except FaceDetailError:
             raise
@@ -109,20 +110,20 @@ class Job(Generic[Result]):
         """Give the job up; nothing stays half written. ``at_once`` as of :meth:`Worker.cancel`."""
         self._worker.cancel(at_once=at_once)
 
-    def _tell(self, stage: str, fraction: float) -> None:
+    def _advance(self, stage: str, fraction: float) -> None:
         self.stage = stage
         self.fraction = max(self.fraction, fraction)
 
 
-def reconstruct_job(worker: Worker, photo: Path, output: Path, assets: Path, **choices: object) -> Job[Loaded]:
+def reconstruct_job(worker: Worker, photo: Path, output: Path, assets: Path, settings: Settings) -> Job[Loaded]:
     """Reconstruct a photo.
 
     Args:
         output: folder in which the result folder is to be made. assets: the user's folder with models and weights.
-        choices: further fields of :class:`Reconstruct`.
+        settings: what the pipeline is asked for.
     """
     files = {"photo": str(photo), "output": str(output), "assets": str(assets)}
-    return Job(worker, partial(load_result, assets=assets), Reconstruct, **files, **choices)
+    return Job(worker, partial(load_result, assets=assets), Reconstruct, **files, settings=settings)
 
 
 def import_job(worker: Worker, source: Path, assets: Path) -> Job[InstalledModel]:

@@ -8,6 +8,7 @@ import typing
 from dataclasses import dataclass
 
 from ..core.assets.user import UserAsset
+from ..settings import SceneSettings, Settings
 
 
 class MessageError(ValueError):
@@ -23,41 +24,21 @@ class Reconstruct:
         photo: path of the photo.
         output: folder in which the result folder is to be made.
         assets: the user's folder with face models and weights.
-        face_model, landmarker, fit, resolution, face, expression, light_bands, detail: as in the pipeline's settings,
-            whose defaults are written out here because this module must load where numpy is missing; ``face`` None is
-            the largest.
+        settings: what the pipeline is asked for.
     """
 
     job: int
     photo: str
     output: str
     assets: str
-    face_model: str = "builtin"
-    landmarker: str = "mesh"
-    fit: str = "auto"
-    resolution: int = 2048
-    face: int | None = None
-    expression: str = "prior+landmarks"
-    light_bands: int = 3
-    detail: str = "compact"
+    settings: Settings = Settings()
 
 
 @dataclass(frozen=True)
 class WriteScene(Reconstruct):
-    """The command line asks for one photo with its Blender scene.
+    """The command line asks for one photo with its Blender scene; ``scene``: what is made of that."""
 
-    Attributes:
-        render: render the head through the photo's camera.
-        sun: make the light's strongest direction a lamp.
-        lookdev: render a contact sheet. turntable: frames of a film around the head, 0 for none.
-        export: also write the head as ``fbx``, ``glb``, ``usd`` or ``obj``; empty: none of them.
-    """
-
-    render: bool = False
-    sun: bool = False
-    lookdev: bool = False
-    turntable: int = 0
-    export: str = ""
+    scene: SceneSettings = SceneSettings()
 
 
 @dataclass(frozen=True)
@@ -169,7 +150,7 @@ def parse_line(line: str) -> Message:
     """The message of one line.
 
     Raises:
-        MessageError: not JSON, an unknown type, a missing, unknown or wrongly typed field.
+        MessageError: not JSON, an unknown type, a missing, unknown or wrongly typed field, a setting's wrong value.
     """
     try:
         fields = json.loads(line)
@@ -188,7 +169,11 @@ def _made(kind: type, fields: dict) -> typing.Any:
     name, hints = kind.__name__, typing.get_type_hints(kind)
     if set(fields) != set(hints):
         raise MessageError(f"{name} has the fields {sorted(fields)}, expected {sorted(hints)}")
-    return kind(**{key: _checked(name, key, fields[key], hint) for key, hint in hints.items()})
+    values = {key: _checked(name, key, fields[key], hint) for key, hint in hints.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise MessageError(f"{name}: {error}") from error
 
 
 def _checked(name: str, key: str, value: object, hint: object) -> object:

@@ -31,11 +31,6 @@ _LOW_PRIORITY = 10
 _REMEDY = "Try again; if it happens again, ask for less (a smaller texture, smaller pictures), and report it."
 
 
-def site_directories(paths: list[str]) -> list[str]:
-    """Those of a Python's search paths that hold installed packages, an extension's own among them."""
-    return [path for path in paths if Path(path).name in ("site-packages", "dist-packages")]
-
-
 class Worker:
     """A warm child process that does one job at a time.
 

@@ -2,11 +2,10 @@
 """What the worker does for each kind of request. What needs torch is imported by the task that needs it."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ..core.assets.user import LANDMARKER_FOLDER, download_user_asset, install_user_asset
+from ..core.assets.user import download_user_asset, install_user_asset
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
 from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
@@ -57,26 +56,47 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
         also: makes of the reconstruction and its model what writes more files into the result folder.
 
     Raises:
-        FaceDetailError: as ``Models.load``, ``reconstruct`` and ``write_result``.
+        FaceDetailError: as :func:`match_if_outdated`, ``Models.load``, ``reconstruct`` and ``write_result``.
     """
     report("Loading the networks", 0.0)
     from ..core.models import Models
     from ..core.pipeline import reconstruct
-    from ..settings import Settings
 
-    settings = Settings(**{field.name: getattr(request, field.name) for field in fields(Settings)})
-    key = (
-        request.assets, settings.face_model, settings.landmarker, settings.fit, settings.resolution, settings.detail,
-    )  # fmt: skip
+    settings = request.settings
+    key = (request.assets, settings.loading_key())
     if key not in warm:
         warm.clear()
+        match_if_outdated(settings.face_model, Path(request.assets), report)
         warm[key] = Models.load(settings, Path(request.assets))
-    model = warm[key].model
+    models = warm[key]
     reconstruction = reconstruct(
-        Path(request.photo), warm[key], settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
+        Path(request.photo), models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
     )
     report(SAVING, SHARE_RECONSTRUCTED)
-    return write_result(reconstruction, Path(request.output), model, also and also(reconstruction, model))
+    also_write = also and also(reconstruction, models.model)
+    return write_result(reconstruction, Path(request.output), models.model, also_write)
+
+
+def match_if_outdated(name: str, assets: Path, report: Report) -> None:
+    """Match an imported face model again where that was done with the built-in head of another version; some seconds.
+
+    Args:
+        name: as of settings; the built-in head is never out of date.
+
+    Raises:
+        FaceModelError: it is not installed, or its converted copy is damaged.
+        OutputError: its folder cannot be written.
+    """
+    from ..core.face_model.library import BUILTIN, installed, is_outdated, load_named_calibration, load_named_model
+
+    if not is_outdated(name, assets):
+        return
+    report("Matching the face model to the new built-in head", 0.0)
+    from ..core.model_import.install import match_again
+    from ..core.observe.landmarks.landmarker import MeshLandmarker
+
+    builtin, calibration = load_named_model(BUILTIN), load_named_calibration(BUILTIN)
+    match_again(installed(name, assets), builtin, calibration, MeshLandmarker.load().find, lambda text, done: None)
 
 
 def _import_model(request: ImportModel, warm: dict, report: Report) -> Path:
@@ -92,18 +112,18 @@ def _import_model(request: ImportModel, warm: dict, report: Report) -> Path:
 
 
 def _download(request: Download, warm: dict, report: Report) -> Path:
-    def told(done: int, size: int) -> None:
+    def progress(done: int, size: int) -> None:
         megabytes = f"{done / _BYTES_PER_MB:.0f} of {size / _BYTES_PER_MB:.0f} MB"
         report(f"Downloading {request.asset.title}: {megabytes}", done / size)
 
     # Cancelling ends this process; what has arrived stays, and the next download goes on from there.
-    folder = Path(request.assets) / LANDMARKER_FOLDER
-    return download_user_asset(request.asset, folder, online=request.online, progress=told, cancelled=lambda: False)
+    assets = Path(request.assets)
+    return download_user_asset(request.asset, assets, online=request.online, progress=progress, cancelled=lambda: False)
 
 
 def _install_file(request: InstallFile, warm: dict, report: Report) -> Path:
     report(f"Checking {Path(request.source).name}", 0.0)
-    return install_user_asset(request.asset, Path(request.source), Path(request.assets) / LANDMARKER_FOLDER)
+    return install_user_asset(request.asset, Path(request.source), Path(request.assets))
 
 
 def _find_faces(request: FindFaces, warm: dict, report: Report) -> Path:

@@ -1,29 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Face models and weights of the user's own: import, download, install, remove."""
+"""Face models and other files of the user's own: import, download, install, remove."""
 
 from pathlib import Path
 
 import bpy
 
-from ..core.assets.user import FAN_WEIGHTS, LANDMARKER_FOLDER, remove_user_asset
+from .. import session
+from ..core.assets.user import USER_ASSETS, remove_user_asset, user_asset
 from ..core.errors import AssetError, FaceDetailError, FaceModelError
 from ..core.face_model.store import InstalledModel, remove_model
 from ..jobs.job import Job, download_job, import_job, install_job
 from ..jobs.runner import BUSY_MESSAGE
-from ..layout_text import draw_text, megabytes
 from ..names import (
     MODEL_FILTER,
     OFFLINE_TEXT,
-    OP_DOWNLOAD_FAN,
+    OP_DOWNLOAD,
     OP_IMPORT_MODEL,
-    OP_INSTALL_FAN,
+    OP_INSTALL,
     OP_REMOVE,
     WEIGHTS_FILTER,
 )
-from ..preferences import chosen_assets_directory
+from ..session import chosen_assets_directory
+from .layout import draw_text, megabytes
 from .work import WorkOperator, is_at_work, redraw, refuse
 
 _LICENCE_WIDTH = 400  # px of the dialog
+_ASSET_HELP = "The file's id: " + ", ".join(asset.id for asset in USER_ASSETS)
 
 
 class FACEDETAIL_OT_import_model(WorkOperator, bpy.types.Operator):
@@ -40,7 +42,7 @@ class FACEDETAIL_OT_import_model(WorkOperator, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def start(self, context: bpy.types.Context) -> Job[InstalledModel]:
-        return import_job(self.worker, _chosen(self, FaceModelError), chosen_assets_directory(context))
+        return import_job(session.current().worker, _chosen(self, FaceModelError), chosen_assets_directory(context))
 
     def complete(self, context: bpy.types.Context, result: InstalledModel) -> set[str]:
         for text in result.missing:
@@ -49,11 +51,13 @@ class FACEDETAIL_OT_import_model(WorkOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FACEDETAIL_OT_download_fan(WorkOperator, bpy.types.Operator):
-    """Download the weights of the landmarker FAN from their author's site; broken off, it goes on from there"""
+class FACEDETAIL_OT_download(WorkOperator, bpy.types.Operator):
+    """Download a file that FaceDetail may not bring along from its author's site; broken off, it goes on from there"""
 
-    bl_idname = OP_DOWNLOAD_FAN
-    bl_label = f"Download {FAN_WEIGHTS.title}"
+    bl_idname = OP_DOWNLOAD
+    bl_label = "Download"
+
+    asset: bpy.props.StringProperty(name="Asset", description=_ASSET_HELP, options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -63,30 +67,36 @@ class FACEDETAIL_OT_download_fan(WorkOperator, bpy.types.Operator):
         return super().poll(context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        try:
+            title = f"Download {user_asset(self.asset).title}"
+        except AssetError as error:
+            return refuse(self, error)
         return context.window_manager.invoke_props_dialog(
-            self, width=_LICENCE_WIDTH, title=self.bl_label, confirm_text="Download"
+            self, width=_LICENCE_WIDTH, title=title, confirm_text="Download"
         )
 
     def draw(self, context: bpy.types.Context) -> None:
         """What the user agrees to."""
+        asset = user_asset(self.asset)
         column = self.layout.column(align=True)
-        for text in (f"{megabytes(FAN_WEIGHTS.size)} from {FAN_WEIGHTS.url}", FAN_WEIGHTS.licence):
+        for text in (f"{megabytes(asset.size)} from {asset.url}", asset.licence):
             draw_text(column, text, _LICENCE_WIDTH)
 
     def start(self, context: bpy.types.Context) -> Job[Path]:
         assets = chosen_assets_directory(context)
-        return download_job(self.worker, FAN_WEIGHTS, assets, online=bpy.app.online_access)
+        return download_job(session.current().worker, user_asset(self.asset), assets, online=bpy.app.online_access)
 
     def complete(self, context: bpy.types.Context, result: Path) -> set[str]:
         return _installed(self, result)
 
 
-class FACEDETAIL_OT_install_fan(WorkOperator, bpy.types.Operator):
-    """Install the weights of the landmarker FAN from a file that you have"""
+class FACEDETAIL_OT_install(WorkOperator, bpy.types.Operator):
+    """Install a file that FaceDetail may not bring along, from where you have it"""
 
-    bl_idname = OP_INSTALL_FAN
-    bl_label = f"Install {FAN_WEIGHTS.title}"
+    bl_idname = OP_INSTALL
+    bl_label = "Install"
 
+    asset: bpy.props.StringProperty(name="Asset", description=_ASSET_HELP, options={"HIDDEN", "SKIP_SAVE"})
     filepath: bpy.props.StringProperty(name="File", subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: bpy.props.StringProperty(default=WEIGHTS_FILTER, options={"HIDDEN"})
 
@@ -95,7 +105,8 @@ class FACEDETAIL_OT_install_fan(WorkOperator, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def start(self, context: bpy.types.Context) -> Job[Path]:
-        return install_job(self.worker, FAN_WEIGHTS, _chosen(self, AssetError), chosen_assets_directory(context))
+        source = _chosen(self, AssetError)
+        return install_job(session.current().worker, user_asset(self.asset), source, chosen_assets_directory(context))
 
     def complete(self, context: bpy.types.Context, result: Path) -> set[str]:
         return _installed(self, result)
@@ -109,7 +120,7 @@ class FACEDETAIL_OT_remove(bpy.types.Operator):
 
     asset: bpy.props.StringProperty(
         name="Asset",
-        description="A face model's id, the name of its folder where it is broken, or the name of the weights' file",
+        description="A face model's id, the name of its folder where it is broken, or the id of a file of weights",
         options={"SKIP_SAVE"},
     )
 
@@ -127,11 +138,11 @@ class FACEDETAIL_OT_remove(bpy.types.Operator):
         )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        WorkOperator.worker.close()  # it may hold what is removed
+        session.current().worker.close()  # it may hold what is removed
         assets = chosen_assets_directory(context)
         try:
-            if self.asset == FAN_WEIGHTS.name:
-                remove_user_asset(FAN_WEIGHTS, assets / LANDMARKER_FOLDER)
+            if any(asset.id == self.asset for asset in USER_ASSETS):
+                remove_user_asset(user_asset(self.asset), assets)
             else:
                 remove_model(self.asset, assets)
         except FaceDetailError as error:

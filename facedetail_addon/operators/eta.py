@@ -7,14 +7,14 @@ _FIRST_S = 3.0
 """Earlier than this a guess would be worthless."""
 _MINUTES_FROM_S = 90
 _ROUGH_FROM_S, _ROUGH_STEP_S = 20, 5
-"""Long times are told in steps, so that the text stays calm."""
+"""Long times are shown in steps, so that the text stays calm."""
 
 
 class Eta:
     """Of a job that began at ``begin_s``, in seconds of any clock.
 
     While one stage takes its time, a guess by its beginning counts down too fast, and one by what is done so far grows;
-    told is their mean, which is calm.
+    their mean is calm.
     """
 
     def __init__(self, begin_s: float):

@@ -8,17 +8,18 @@ import bpy
 from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import FaceDetailError
+from ..core.result.files import EXPORT_FILES
 from ..names import EXPORT_LABEL, OP_EXPORT
-from ..scene.export import export_head, head_collection
+from ..scene.export.export import export_head
+from ..settings import SceneSettings, option_of
+from .selection import NO_HEAD, active_head
 from .work import refuse
 
+_CHOICES = option_of(SceneSettings, "export").choices
+_SUFFIXES = tuple(Path(EXPORT_FILES[choice.value]).suffix for choice in _CHOICES)
 _FORMATS = [
-    ("FBX", "FBX", "Expressions as shape keys, pictures inside: for game engines and other 3D programs"),
-    ("GLB", "glTF Binary", "Expressions as morph targets, pictures inside: for the web and game engines"),
-    ("USDZ", "USD", "Expressions as blend shapes, pictures inside: for film pipelines"),
-    ("OBJ", "OBJ", "The head as it is posed, without expressions; pictures beside it"),
+    (suffix[1:].upper(), choice.label, choice.description) for suffix, choice in zip(_SUFFIXES, _CHOICES, strict=True)
 ]
-_SUFFIXES = tuple(f".{name.lower()}" for name, _, _ in _FORMATS)
 
 
 class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):
@@ -34,8 +35,8 @@ class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if head_collection(context.active_object) is None:
-            cls.poll_message_set("Select a head first.")
+        if active_head(context) is None:
+            cls.poll_message_set(NO_HEAD)
             return False
         if context.mode != "OBJECT":
             cls.poll_message_set("A head is exported in Object Mode.")
@@ -43,7 +44,8 @@ class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        name = head_collection(context.active_object).name.replace(" ", "_")
+        head = active_head(context)
+        name = (head.collection or head.root).name.replace(" ", "_")
         self.filepath = self._with_ending(str(Path(self.filepath or name).with_name(name)))
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
@@ -56,7 +58,7 @@ class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            path = export_head(head_collection(context.active_object), Path(bpy.path.abspath(self.filepath)))
+            path = export_head(active_head(context), Path(bpy.path.abspath(self.filepath)))
         except FaceDetailError as error:
             return refuse(self, error)
         self.report({"INFO"}, f"The head is in {path}")

@@ -4,7 +4,8 @@
 import bpy
 
 from ..names import AS_IN_THE_PHOTO, EXPRESSION_CHOICES, NEUTRAL, OP_EXPRESSION
-from ..scene.expression import expression_keys, photo_expression, set_photo_expression
+from ..scene.expression import photo_expression, set_photo_expression
+from .selection import NO_HEAD, keys_at_hand
 
 _DESCRIPTIONS = {
     AS_IN_THE_PHOTO: "The expression that was found in the photo",
@@ -30,7 +31,7 @@ class FACEDETAIL_OT_expression(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         keys = keys_at_hand(context)
         if keys is None:
-            cls.poll_message_set("Select a head first.")
+            cls.poll_message_set(NO_HEAD)
         elif not photo_expression(keys):
             cls.poll_message_set("This head does not know its photo's expression.")
         elif context.mode != "OBJECT":
@@ -42,9 +43,3 @@ class FACEDETAIL_OT_expression(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         set_photo_expression(keys_at_hand(context), 1.0 if self.expression == AS_IN_THE_PHOTO else 0.0)
         return {"FINISHED"}
-
-
-def keys_at_hand(context: bpy.types.Context) -> bpy.types.Key | None:
-    """The shape keys that move the selected head, whichever of its objects is selected; None without one."""
-    item = context.active_object
-    return expression_keys(item) if item is not None and item.select_get() else None

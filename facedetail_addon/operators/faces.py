@@ -1,79 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which faces the chosen photo shows, found in the background by a process that ends as soon as it knows."""
 
-import atexit
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
+from .. import session
 from ..core.errors import FaceDetailError
-from ..jobs.job import Job, find_faces_job
-from ..jobs.runner import Worker
-from ..preferences import chosen_assets_directory
-from ..requirements import worker_directories, worker_problem
+from ..jobs.job import find_faces_job
+from ..requirements import worker_problem
+from ..session import FoundFaces, chosen_assets_directory
 from .work import redraw
 
 _TICK_S = 0.2
 _FOLDER = "facedetail_faces"
 
 
-@dataclass(frozen=True)
-class FoundFaces:
-    """The faces of a photo.
-
-    Attributes:
-        photo: its path and time of change.
-        pictures: small pictures of them, largest face first; None where it cannot be looked at: a reconstruction will
-            say why.
-    """
-
-    photo: tuple[Path, int]
-    pictures: tuple[Path, ...] | None
-
-
-class FaceFinder:
-    """Looks at one photo at a time, from :func:`attach_finder` to :func:`detach_finder`.
-
-    It has a worker of its own, so it never makes a reconstruction wait.
-    """
-
-    worker: Worker | None = None
-    job: Job | None = None
-    looking_at: tuple[Path, int] | None = None
-    found: FoundFaces | None = None
-
-
-def attach_finder() -> None:
-    """Be ready; nothing starts before a photo is chosen."""
-    FaceFinder.worker = Worker(worker_directories(), threads=1, low_priority=True)
-    atexit.register(FaceFinder.worker.cancel)
-
-
-def detach_finder() -> None:
-    """End what is under way."""
+def stop_looking() -> None:
+    """Look at no photo any more; the session ends its process."""
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    worker, FaceFinder.worker = FaceFinder.worker, None
-    FaceFinder.job = FaceFinder.looking_at = FaceFinder.found = None
-    if worker is not None:
-        atexit.unregister(worker.cancel)
-        worker.cancel()
 
 
 def look_for_faces(photo: Path) -> None:
     """Begin with a photo, in place of another one; at once done where it is known or under way, or is not there."""
-    version = _version(photo)
-    known = FaceFinder.found.photo if FaceFinder.found is not None else None
-    if version is None or version in (known, FaceFinder.looking_at) or worker_problem() is not None:
+    search, version = session.current().faces, _version(photo)
+    known = search.found.photo if search.found is not None else None
+    if version is None or version in (known, search.photo) or worker_problem() is not None:
         return
-    worker = FaceFinder.worker
-    worker.cancel()
+    search.worker.cancel()
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=bpy.app.tempdir))  # Blender removes it when it ends
-    FaceFinder.looking_at = version
+    search.photo = version
     try:
-        FaceFinder.job = find_faces_job(worker, photo, folder, chosen_assets_directory(bpy.context))
+        search.job = find_faces_job(search.worker, photo, folder, chosen_assets_directory(bpy.context))
     except FaceDetailError:
         _keep(None)
         return
@@ -83,16 +43,17 @@ def look_for_faces(photo: Path) -> None:
 
 def found_faces(photo: Path) -> tuple[Path, ...] | None:
     """Pictures of the faces of a photo, largest first; None as long as they are not known. Quick: for drawing."""
-    found = FaceFinder.found
+    found = session.current().faces.found
     return found.pictures if found is not None and found.photo == _version(photo) else None
 
 
 def _tick() -> float | None:
     """Blender's timer."""
-    if FaceFinder.job is None:
+    job = session.current().faces.job
+    if job is None:
         return None
     try:
-        pictures = FaceFinder.job.step()
+        pictures = job.step()
     except FaceDetailError:
         _keep(None)
         return None
@@ -103,9 +64,10 @@ def _tick() -> float | None:
 
 
 def _keep(pictures: tuple[Path, ...] | None) -> None:
-    FaceFinder.found = FoundFaces(FaceFinder.looking_at, pictures)
-    FaceFinder.job = FaceFinder.looking_at = None
-    FaceFinder.worker.close()
+    search = session.current().faces
+    search.found = FoundFaces(search.photo, pictures)
+    search.job = search.photo = None
+    search.worker.close()
     redraw(bpy.context)
 
 

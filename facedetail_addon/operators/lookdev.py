@@ -6,6 +6,7 @@ from pathlib import Path
 
 import bpy
 
+from .. import session
 from ..core.errors import FaceDetailError, OutputError
 from ..core.io.atomic_directory import atomic_files
 from ..core.result.images import png_bytes
@@ -16,18 +17,16 @@ from ..names import (
     MIN_FRAMES,
     OP_LOOKDEV,
     OP_TURNTABLE,
-    RELIEF_PROPERTY,
     STATE_PROPERTY,
     TURNTABLE_LABEL,
 )
-from ..scene.build import run_through
-from ..scene.lookdev import DEFAULT_HEIGHT, MAX_HEIGHT, MIN_HEIGHT, Lookdev, keep_sheet, sheet_steps
-from ..scene.lookdev_file import write_head
-from ..scene.lookdev_stage import root_of
-from ..scene.lookdev_turntable import DEFAULT_FRAMES, turntable_steps
+from ..scene.head_object import HeadObject
+from ..scene.lookdev.file import write_head
+from ..scene.lookdev.pictures import DEFAULT_HEIGHT, MAX_HEIGHT, MIN_HEIGHT, Lookdev, keep_sheet, sheet_steps
+from ..scene.lookdev.turntable import DEFAULT_FRAMES, turntable_steps
+from ..scene.steps import run_through
+from .selection import NO_HEAD, active_head
 from .work import WorkOperator
-
-_NO_HEAD = "Select a head first."
 
 
 def _height_property() -> object:
@@ -52,8 +51,8 @@ class _Pictures(WorkOperator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if root_of(context.active_object) is None:
-            cls.poll_message_set(_NO_HEAD)
+        if active_head(context) is None:
+            cls.poll_message_set(NO_HEAD)
             return False
         if context.mode != "OBJECT":
             cls.poll_message_set("Pictures are made in Object Mode.")
@@ -69,12 +68,12 @@ class _Pictures(WorkOperator):
         raise NotImplementedError
 
     def start(self, context: bpy.types.Context) -> Job:
-        wanted, lookdev = self.wanted(), self._lookdev(context)
+        wanted, lookdev, renderer = self.wanted(), self._lookdev(context), session.current().renderer
         try:
-            write_head(self.renderer.folder, self._root(context), lookdev.relief)
-            return picture_job(self.renderer, self.load, height=lookdev.height, samples=lookdev.samples, **wanted)
+            write_head(renderer.folder, self._head(context), lookdev.relief)
+            return picture_job(renderer, self.load, height=lookdev.height, samples=lookdev.samples, **wanted)
         except BaseException:
-            self.renderer.close()
+            renderer.close()
             raise
 
     @staticmethod
@@ -83,12 +82,12 @@ class _Pictures(WorkOperator):
         return path
 
     def _lookdev(self, context: bpy.types.Context) -> Lookdev:
-        return Lookdev(height=self.height, relief=getattr(self._root(context), RELIEF_PROPERTY).chosen())
+        return Lookdev(height=self.height, relief=self._head(context).relief_settings.chosen())
 
-    def _root(self, context: bpy.types.Context) -> bpy.types.Object:
-        root = root_of(context.active_object)
-        self._root_name = root.name
-        return root
+    def _head(self, context: bpy.types.Context) -> HeadObject:
+        head = active_head(context)
+        self._root_name = head.root.name
+        return head
 
     def _fail(self, context: bpy.types.Context, error: FaceDetailError) -> set[str]:
         result = super()._fail(context, error)
@@ -97,7 +96,7 @@ class _Pictures(WorkOperator):
 
     def _finish(self, context: bpy.types.Context) -> None:
         super()._finish(context)
-        self.renderer.close(at_once=True)
+        session.current().renderer.close(at_once=True)
 
 
 class FACEDETAIL_OT_lookdev(_Pictures, bpy.types.Operator):
@@ -119,7 +118,7 @@ class FACEDETAIL_OT_lookdev(_Pictures, bpy.types.Operator):
         return {}
 
     def wait(self, context: bpy.types.Context) -> bytes:
-        return png_bytes(run_through(sheet_steps(self._root(context).name, self._lookdev(context))))
+        return png_bytes(run_through(sheet_steps(self._head(context).root.name, self._lookdev(context))))
 
     @staticmethod
     def load(path: Path) -> bytes:

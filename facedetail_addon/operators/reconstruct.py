@@ -5,35 +5,23 @@ from pathlib import Path
 
 import bpy
 
+from .. import session
 from ..core.errors import PhotoError
-from ..core.face_model.library import BUILTIN
 from ..core.face_model.store import find_installed
 from ..jobs.job import Job, Loaded, reconstruct_job
-from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, RELIEF_PROPERTY, SETTINGS_PROPERTY
-from ..preferences import chosen_assets_directory, chosen_results_directory
-from ..properties import (
-    expression_property,
-    face_model_property,
-    face_property,
-    fit_property,
-    landmarker_property,
-    photo_path,
-    relief_strength_property,
-    resolution_property,
-    use_camera_property,
-    use_light_property,
-    use_sun_property,
-)
-from ..scene.build import build_steps, select_head
+from ..jobs.last_result import key_of, remember
+from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, SETTINGS_PROPERTY
+from ..scene.build.build import build_steps
+from ..session import chosen_assets_directory, chosen_results_directory
+from ..settings import BUILTIN, OPERATOR, SceneSettings, Settings, options
 from .faces import look_for_faces
-from .last_result import LastResult, key_of, remember
+from .options import chosen, with_options
+from .properties import photo_path
 from .view import look_at_new_head
 from .work import Steps, WorkOperator
 
-_OF_THE_SCENE = ("relief_strength", "use_camera", "use_light", "use_sun")
-_OF_THE_RESULT = ("face_model", "landmarker", "fit", "expression", "resolution", "face")
 
-
+@with_options(OPERATOR)
 class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     """Make a posed, textured head and the photo's camera from one photo of a face"""
 
@@ -41,8 +29,6 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
     bl_label = RECONSTRUCT_LABEL
     bl_options = {"REGISTER", "UNDO"}
     changes_scene = True
-    # Adjusted afterwards, the operator only builds what a choice has changed. Kept until the next result or file.
-    last: LastResult | None = None
 
     filepath: bpy.props.StringProperty(name="Photo", subtype="FILE_PATH", options={"SKIP_SAVE"})
     filter_glob: bpy.props.StringProperty(default=PHOTO_FILTER, options={"HIDDEN"})
@@ -52,27 +38,6 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         subtype="DIR_PATH",
         options={"SKIP_SAVE", "HIDDEN"},
     )
-    face_model: face_model_property()
-    landmarker: landmarker_property()
-    fit: fit_property()
-    expression: expression_property()
-    resolution: resolution_property()
-    face: face_property(frozenset(("SKIP_SAVE",)))  # the next photo's faces are others
-    relief_strength: relief_strength_property()
-    use_camera: use_camera_property()
-    use_light: use_light_property()
-    use_sun: use_sun_property()
-
-    @classmethod
-    def register(cls) -> None:
-        """Blender calls it when the class has been registered."""
-        bpy.app.handlers.load_post.append(_let_go)
-
-    @classmethod
-    def unregister(cls) -> None:
-        """Blender calls it before the class goes."""
-        bpy.app.handlers.load_post.remove(_let_go)
-        cls.last = None
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -95,24 +60,24 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         layout.use_property_split = True
         layout.use_property_decorate = False
         scene = layout.column()
-        for name in _OF_THE_SCENE:
-            scene.prop(self, name)
+        for option in options(SceneSettings, OPERATOR):
+            scene.prop(self, option.name)
         result = layout.column()
         if context.space_data is None or context.space_data.type != "FILE_BROWSER":
             result.label(text="Computed again:")
-        for name in _OF_THE_RESULT:
-            result.prop(self, name)
+        for option in options(Settings, OPERATOR):
+            result.prop(self, option.name)
 
     def known(self, context: bpy.types.Context) -> Loaded | None:
         self._asked(context)
-        last = FACEDETAIL_OT_reconstruct.last
+        last = session.current().last_result
         return last.loaded if last is not None and last.answers(self._key) else None
 
     def start(self, context: bpy.types.Context) -> Job[Loaded]:
-        return reconstruct_job(self.worker, **self._asked(context))
+        return reconstruct_job(session.current().worker, **self._asked(context))
 
     def _asked(self, context: bpy.types.Context) -> dict[str, object]:
-        """What the worker is asked for; everything that the result depends on.
+        """What :func:`reconstruct_job` takes; everything that the result depends on.
 
         Raises:
             FaceDetailError: there is no such photo, or no such face model.
@@ -122,17 +87,15 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             raise PhotoError(f"The photo {photo} is not there.", "Choose an image file with a face.")
         output = Path(bpy.path.abspath(self.output)) if self.output else chosen_results_directory(context)
         assets = chosen_assets_directory(context)
-        if self.face_model != BUILTIN:
-            find_installed(self.face_model, assets)  # before anything is loaded
-        names = ("face_model", "landmarker", "fit", "expression")
-        choices = {name: getattr(self, name) for name in names}
-        choices |= {"resolution": int(self.resolution), "face": self.face - 1 if self.face else None}
-        asked = {"photo": photo, "output": output, "assets": assets, **choices}
+        settings = chosen(Settings, self)
+        if settings.face_model != BUILTIN:
+            find_installed(settings.face_model, assets)  # before anything is loaded
+        asked = {"photo": photo, "output": output, "assets": assets, "settings": settings}
         self._key = key_of(**asked)
         return asked
 
     def steps(self, context: bpy.types.Context, result: Loaded) -> Steps:
-        collection = yield from build_steps(
+        head = yield from build_steps(
             result.record,
             result.model,
             result.pictures,
@@ -141,14 +104,14 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             use_light=self.use_light,
             use_sun=self.use_sun,
         )
-        getattr(collection.objects[0], RELIEF_PROPERTY).strength = self.relief_strength
-        FACEDETAIL_OT_reconstruct.last = remember(self._key, result)
-        select_head(collection, context.view_layer)
+        head.relief_settings.strength = self.relief_strength
+        session.current().last_result = remember(self._key, result)
+        head.select(context.view_layer)
         if not bpy.app.background and context.window is not None:
             self._show_in_window(context)
         for notice in result.record.notices:
             self.report({"WARNING"}, notice.message)
-        self.report({"INFO"}, f"{collection.name} is in the scene; files in {result.folder}")
+        self.report({"INFO"}, f"{head.collection.name} is in the scene; files in {result.folder}")
         return {"FINISHED"}
 
     def _show_in_window(self, context: bpy.types.Context) -> None:
@@ -159,9 +122,3 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         if not settings.photo:
             settings.photo, settings.face = self.filepath, self.face
         look_for_faces(photo_path(settings))
-
-
-@bpy.app.handlers.persistent
-def _let_go(*args: object) -> None:
-    """With another file there is nothing left to adjust."""
-    FACEDETAIL_OT_reconstruct.last = None

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What operators have in common that give a worker a job and wait for it."""
 
-import atexit
 import time
 from collections.abc import Generator
 
 import bpy
 
+from .. import session
 from ..core.errors import FaceDetailError, WorkerError
 from ..jobs.job import Job
-from ..jobs.runner import BUSY_MESSAGE, Worker
+from ..jobs.runner import BUSY_MESSAGE
 from ..names import LABEL, STATE_PROPERTY
-from ..requirements import worker_directories, worker_problem
-from ..scene.build import run_through
+from ..requirements import worker_problem
+from ..scene.steps import run_through
 from .eta import Eta
 
 _TIMER_S = 0.1
@@ -31,10 +31,6 @@ class WorkOperator:
     An operator has ``start``, and ``complete`` or ``steps``.
     """
 
-    # From register() to unregister(), one for all operators; kept warm between jobs.
-    worker: Worker | None = None
-    # A second Blender, for pictures; not where this one is no program that could be started.
-    renderer: Worker | None = None
     needs_packages = True
     """Its job needs what the worker needs, torch above all."""
     last_stage = "Building the scene"
@@ -62,7 +58,7 @@ class WorkOperator:
         return self.start(context).run(lambda stage, fraction: None)
 
     def complete(self, context: bpy.types.Context, result: object) -> set[str]:
-        """Show or tell what the job has made."""
+        """Show or report what the job has made."""
         raise NotImplementedError
 
     def steps(self, context: bpy.types.Context, result: object) -> Steps:
@@ -71,7 +67,7 @@ class WorkOperator:
         return self.complete(context, result)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        _tell_error(context, None)
+        _show_error(context, None)
         try:
             known = self.known(context) if self.options.is_repeat else None
             if known is not None:
@@ -136,8 +132,8 @@ class WorkOperator:
             self._finish(context)
 
     def _fail(self, context: bpy.types.Context, error: FaceDetailError) -> set[str]:
-        """Tell it at once, and in the panel until the next job."""
-        _tell_error(context, error)
+        """Report it at once, and in the panel until the next job."""
+        _show_error(context, error)
         return refuse(self, error)
 
     def _begin(self, context: bpy.types.Context) -> None:
@@ -165,8 +161,8 @@ class WorkOperator:
         state = getattr(context.window_manager, STATE_PROPERTY)
         state.running, state.stage, state.fraction, state.remaining = True, stage, fraction, remaining
         context.window_manager.progress_update(round(100 * fraction))
-        told = ", ".join(filter(None, (f"{stage} ({fraction:.0%})", remaining)))
-        context.workspace.status_text_set(f"{LABEL}: {told}   Esc: cancel")
+        progress = ", ".join(filter(None, (f"{stage} ({fraction:.0%})", remaining)))
+        context.workspace.status_text_set(f"{LABEL}: {progress}   Esc: cancel")
         redraw(context)
 
     def _finish(self, context: bpy.types.Context) -> None:
@@ -189,18 +185,17 @@ def _require_packages() -> None:
 
 
 def is_at_work(context: bpy.types.Context) -> bool:
-    """Whether a job is under way, or there is nobody to do one."""
-    worker = WorkOperator.worker
-    return worker is None or worker.busy or getattr(context.window_manager, STATE_PROPERTY).running
+    """Whether a job is under way."""
+    return session.current().worker.busy or getattr(context.window_manager, STATE_PROPERTY).running
 
 
 def refuse(operator: bpy.types.Operator, error: FaceDetailError) -> set[str]:
-    """Tell what went wrong and what to do about it."""
+    """Report what went wrong and what to do about it."""
     operator.report({"ERROR"}, f"{error.message} {error.remedy}")
     return {"CANCELLED"}
 
 
-def _tell_error(context: bpy.types.Context, error: FaceDetailError | None) -> None:
+def _show_error(context: bpy.types.Context, error: FaceDetailError | None) -> None:
     state = getattr(context.window_manager, STATE_PROPERTY)
     state.error, state.remedy, state.error_code = (error.message, error.remedy, error.code) if error else ("", "", "")
 
@@ -214,27 +209,3 @@ def redraw(context: bpy.types.Context) -> None:
                     # The 3D view's own region may take long to draw, and shows nothing of this.
                     if area.type != "VIEW_3D" or region.type == "UI":
                         region.tag_redraw()
-
-
-def attach_worker() -> None:
-    """Give the operators their workers; a child process starts with its first job."""
-    watched = not bpy.app.background
-    WorkOperator.worker = Worker(worker_directories(), low_priority=watched)
-    if bpy.app.binary_path:
-        WorkOperator.renderer = Worker(
-            worker_directories(), blender=bpy.app.binary_path, tasks="cli.scene_tasks", low_priority=watched
-        )
-    for worker in _workers():
-        atexit.register(worker.cancel)
-
-
-def detach_worker() -> None:
-    """End the child processes, and what they are at."""
-    for worker in _workers():
-        atexit.unregister(worker.cancel)
-        worker.cancel()
-    WorkOperator.worker = WorkOperator.renderer = None
-
-
-def _workers() -> list[Worker]:
-    return [worker for worker in (WorkOperator.worker, WorkOperator.renderer) if worker is not None]

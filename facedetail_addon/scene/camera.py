@@ -26,25 +26,43 @@ def make_camera(name: str, camera: PerspectiveCamera) -> bpy.types.Object:
     Raises:
         OutputError: the focal length is beyond what Blender's cameras can have.
     """
-    width, height = camera.image_size
-    longer = max(width, height)
-    lens = camera.focal_px * SENSOR_MM / longer
+    check_lens(camera)
+    made = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+    set_lens(made.data, camera)
+    made.matrix_world = camera_matrix(camera)
+    return made
+
+
+def check_lens(camera: PerspectiveCamera) -> None:
+    """Raises OutputError where the focal length is beyond what Blender's cameras can have."""
+    lens = _lens_mm(camera)
     if not _MIN_LENS_MM <= lens <= _MAX_LENS_MM:
         raise OutputError(f"A lens of {lens:g} mm is beyond Blender's cameras.", "Use a photo with less perspective.")
-    data = bpy.data.cameras.new(name)
+
+
+def set_lens(data: bpy.types.Camera, camera: PerspectiveCamera) -> None:
+    """Give a Blender camera the photo's field of view, principal point, and room for the head."""
+    width, height = camera.image_size
+    longer = max(width, height)
     data.type = "PERSP"
     data.lens_unit = "MILLIMETERS"
     # Sensor size and shifts all refer to the fitted side, so tell Blender which it is instead of letting it guess.
     data.sensor_fit = "HORIZONTAL" if width >= height else "VERTICAL"
     data.sensor_width = data.sensor_height = SENSOR_MM
-    data.lens = lens
+    data.lens = _lens_mm(camera)
     data.shift_x = (width / 2 - camera.center_px[0]) / longer
     data.shift_y = (camera.center_px[1] - height / 2) / longer
     data.clip_start = CLIP_START_M
     data.clip_end = max(_CLIP_END_M, 10 * float(np.linalg.norm(to_blender(camera.position()))))
-    made = bpy.data.objects.new(name, data)
-    made.matrix_world = _pose(camera)
-    return made
+
+
+def camera_matrix(camera: PerspectiveCamera) -> Matrix:
+    """Camera to head, in metres. Blender's cameras look along -Z with +Y up; OpenCV's along +Z with +Y down."""
+    axes = HEAD_TO_BLENDER @ camera.rotation.T @ np.diag([1.0, -1.0, -1.0])
+    pose = np.eye(4)
+    pose[:3, :3] = axes
+    pose[:3, 3] = to_blender(camera.position())
+    return Matrix(pose.tolist())
 
 
 def show_photo(camera: bpy.types.Object, photo: bpy.types.Image) -> None:
@@ -66,10 +84,5 @@ def look_through(scene: bpy.types.Scene, camera: bpy.types.Object, image_size: t
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
 
 
-def _pose(camera: PerspectiveCamera) -> Matrix:
-    """Camera to world. Blender's cameras look along -Z with +Y up; OpenCV's along +Z with +Y down."""
-    axes = HEAD_TO_BLENDER @ camera.rotation.T @ np.diag([1.0, -1.0, -1.0])
-    pose = np.eye(4)
-    pose[:3, :3] = axes
-    pose[:3, 3] = to_blender(camera.position())
-    return Matrix(pose.tolist())
+def _lens_mm(camera: PerspectiveCamera) -> float:
+    return camera.focal_px * SENSOR_MM / max(camera.image_size)

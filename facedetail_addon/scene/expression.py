@@ -1,31 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The expression of a head in the scene: what its photo showed, and how to go back to it."""
+"""The expression that a head's photo showed, as its shape keys remember it, and the way back to it."""
+
+from collections.abc import Collection
 
 import bpy
 
 from ..names import PHOTO_EXPRESSION_PROPERTY
-from .lookdev_stage import root_of
 
 
-def expression_keys(item: bpy.types.Object | None) -> bpy.types.Key | None:
-    """The shape keys that move the head that an object belongs to.
+def remember_photo_expression(keys: bpy.types.Key, names: Collection[str]) -> None:
+    """Note the sliders' values as those of the photo; saved with the file.
 
     Args:
-        item: any object of a head, or another one, or None.
-
-    Returns:
-        the keys of its skin, which those of the other parts follow; None where it belongs to no head, or to one
-        that has lost its skin.
+        keys: of a head's skin.
+        names: of the expressions; the artist's own sliders are none.
     """
-    root = root_of(item)
-    children = root.children if root is not None else ()
-    found = [child.data.shape_keys for child in children if child.type == "MESH" and child.data.shape_keys is not None]
-    return max(found, key=lambda keys: len(keys.key_blocks), default=None)
-
-
-def remember_photo_expression(keys: bpy.types.Key) -> None:
-    """Note the sliders' values as those of the photo; saved with the file."""
-    keys[PHOTO_EXPRESSION_PROPERTY] = {key.name: key.value for key in keys.key_blocks[1:]}
+    keys[PHOTO_EXPRESSION_PROPERTY] = {key.name: key.value for key in keys.key_blocks[1:] if key.name in names}
 
 
 def photo_expression(keys: bpy.types.Key) -> dict[str, float]:

@@ -10,23 +10,20 @@ from ..core.face_model.model import FaceModel
 from ..core.result.files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE
 from ..core.result.images import write_png
 from ..core.result.record import Reconstruction
-from .build import build_scene, run_through
-from .export import export_head
-from .lookdev import Lookdev, sheet_steps
-from .lookdev_turntable import turntable_steps
+from ..settings import SceneSettings
+from .build.build import build_scene
+from .export.export import export_head
+from .lookdev.pictures import Lookdev, sheet_steps
+from .lookdev.turntable import turntable_steps
 from .render import render_scene
+from .steps import run_through
 
 
 def write_scene_file(
     reconstruction: Reconstruction,
     model: FaceModel,
     folder: Path,
-    *,
-    render: bool,
-    sun: bool = False,
-    lookdev: bool = False,
-    turntable: int = 0,
-    export: str = "",
+    settings: SceneSettings,
 ) -> None:
     """Write ``scene.blend``, which holds its images, and on demand pictures, a film, and the head for other programs.
 
@@ -34,26 +31,29 @@ def write_scene_file(
 
     Args:
         reconstruction: what to build. model: the face model it was made with.
-        folder: an existing folder. render: render through the photo's camera. sun: with a lamp of its own.
-        lookdev: make a contact sheet. turntable: frames of a film around the head, 0 for none.
-        export: one of ``EXPORT_FILES``, or empty.
+        folder: an existing folder. settings: those that the command line offers; relief is as found in the photo.
 
     Raises:
         OutputError: a file cannot be written, or the reconstruction does not belong to the model.
     """
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    collection = build_scene(reconstruction, model, use_sun=sun)
+    head = build_scene(
+        reconstruction,
+        model,
+        use_camera=settings.use_camera,
+        use_light=settings.use_light,
+        use_sun=settings.use_sun,
+    )
     path = folder / SCENE_FILE
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
     except RuntimeError as error:
         raise OutputError(f"{path} cannot be written: {error}.", "Choose a folder that you may write to.") from error
-    if export:
-        export_head(collection, folder / EXPORT_FILES[export])
-    if render:
-        render_scene(folder / RENDER_FILE, collection)
-    root = collection.objects[0].name
-    if lookdev:
-        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(root, Lookdev())))
-    if turntable:
-        run_through(turntable_steps(root, Lookdev(), folder, turntable, film=True))
+    if settings.export:
+        export_head(head, folder / EXPORT_FILES[settings.export])
+    if settings.render:
+        render_scene(folder / RENDER_FILE, head)
+    if settings.lookdev:
+        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(head.root.name, Lookdev())))
+    if settings.turntable:
+        run_through(turntable_steps(head.root.name, Lookdev(), folder, settings.turntable, film=True))

@@ -8,26 +8,21 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import OutputError
-from .adaptive import can_denoise
+from .head_object import HeadObject
 
 DEFAULT_SAMPLES = 32
 
 
-def head_camera(collection: bpy.types.Collection) -> bpy.types.Object:
-    """The photo's camera of a collection made by ``build_scene``.
+def can_denoise() -> bool:
+    """Whether this Blender's Cycles was built with a denoiser; those of some Linux distributions are not."""
+    import _cycles  # Cycles' own module, there where its add-on is
 
-    Raises:
-        OutputError: the collection holds no camera.
-    """
-    for item in collection.objects:
-        if item.type == "CAMERA":
-            return item
-    raise OutputError(f"The collection {collection.name} holds no camera.", "Reconstruct the photo again.")
+    return bool(_cycles.with_openimagedenoise)
 
 
 def render_scene(
     path: Path,
-    collection: bpy.types.Collection,
+    head: HeadObject,
     *,
     scene: bpy.types.Scene | None = None,
     camera: bpy.types.Object | None = None,
@@ -40,12 +35,12 @@ def render_scene(
 
     Args:
         path: the PNG to write; its folder must exist.
-        collection: of ``build_scene``; its photo camera is used unless ``camera`` is given.
+        head: its photo's camera is used unless ``camera`` is given.
         samples: per pixel; the result is denoised where this Blender can.
         percentage: of the scene's render size, which ``build_scene`` sets to the photo's size.
 
     Raises:
-        OutputError: the picture cannot be written, or the Cycles add-on is switched off.
+        OutputError: the picture cannot be written, the head has no camera, or the Cycles add-on is switched off.
     """
     scene = scene or bpy.context.scene
     if not hasattr(scene, "cycles"):
@@ -53,9 +48,12 @@ def render_scene(
             "Pictures are rendered with Cycles, which is switched off.",
             "Switch the add-on Cycles Render Engine on in Blender's preferences.",
         )
+    camera = camera or head.camera
+    if camera is None:
+        raise OutputError(f"{head.root.name} has no camera any more.", "Reconstruct the photo again.")
     render, cycles = scene.render, scene.cycles
     wanted = (
-        (scene, "camera", camera or head_camera(collection)),
+        (scene, "camera", camera),
         (render, "engine", "CYCLES"),
         (render, "filepath", str(path)),
         (render, "use_file_extension", False),

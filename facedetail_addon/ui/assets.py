@@ -6,23 +6,22 @@ from pathlib import Path
 
 from ..core.assets.downloads import PART_SUFFIX
 from ..core.assets.shipped import WEIGHTS_DIR
-from ..core.assets.user import FAN_WEIGHTS, LANDMARKER_FOLDER, find_user_asset, landmarker_folders
+from ..core.assets.user import USER_ASSETS, UserAsset, find_user_asset, places
 from ..core.face_model.library import BUILTIN, BUILTIN_FILE
 from ..core.face_model.store import BrokenModel, InstalledModel, installed_models
-from ..layout_text import megabytes
+from ..operators.layout import megabytes
 
-FAN = "fan"
 BUILTIN_LICENCE = "Made from ICT-FaceKit Light, © 2020 USC Institute for Creative Technologies, MIT: free for any use."
 MESH_LICENCE = "MediaPipe Face Mesh, © Google, Apache-2.0: free for any use."
 
 
 @dataclass(frozen=True)
-class FanState:
-    """What there is of the landmarker FAN.
+class AssetState:
+    """What there is of a file that does not ship.
 
     Attributes:
-        path: of its weights, None where there are none of the right size; their hash is checked when they are used.
-        is_own: they lie in FaceDetail's folder, so they can be removed there.
+        path: None where there is none of the right size; its hash is checked when it is used.
+        is_own: it lies in FaceDetail's folder, so it can be removed there.
         arrived: bytes of an unfinished download.
     """
 
@@ -43,25 +42,27 @@ class ChoiceNotes:
     not_installed: tuple[str, ...]
 
 
-def fan_state(assets: Path) -> FanState:
-    """What there is of FAN in the user's folder and in torch's cache."""
-    own = assets / LANDMARKER_FOLDER
-    path = find_user_asset(FAN_WEIGHTS, landmarker_folders(assets))
-    part = own / (FAN_WEIGHTS.name + PART_SUFFIX)
-    return FanState(
+def asset_state(asset: UserAsset, assets: Path) -> AssetState:
+    """What there is of a file in the user's folder and, where that will do, in torch's cache."""
+    own = assets / asset.folder
+    path = find_user_asset(asset, places(asset, assets))
+    part = own / (asset.name + PART_SUFFIX)
+    return AssetState(
         path=path,
         is_own=path is not None and path.parent == own,
         arrived=part.stat().st_size if part.is_file() else 0,
     )
 
 
-def fan_text(state: FanState) -> str:
-    """Whether its weights are there, and where."""
+def asset_texts(asset: UserAsset, state: AssetState) -> tuple[str, ...]:
+    """A paragraph each: whether the file is there and where, its size, its licence."""
     if state.path is not None:
-        return f"Weights: {state.path}"
-    if state.arrived:
-        return f"Weights: {megabytes(state.arrived)} of {megabytes(FAN_WEIGHTS.size)} have arrived"
-    return "Weights: not installed"
+        found = f"Installed: {state.path}"
+    elif state.arrived:
+        found = f"{megabytes(state.arrived)} of {megabytes(asset.size)} have arrived"
+    else:
+        found = "Not installed"
+    return (found, megabytes(asset.size), asset.licence)
 
 
 def model_texts(info: InstalledModel) -> tuple[str, ...]:
@@ -96,6 +97,7 @@ def choice_notes(face_model: str, landmarker: str, assets: Path) -> ChoiceNotes:
             not_installed.append(f"The face model {face_model} is not installed: import it, or choose another.")
         else:
             missing = info.missing
-    if landmarker == FAN and fan_state(assets).path is None:
-        not_installed.append("The weights of FAN are not installed.")
+    for asset in USER_ASSETS:
+        if asset.needed_by in (face_model, landmarker) and asset_state(asset, assets).path is None:
+            not_installed.append(f"The file {asset.name} ({asset.title}) is not installed.")
     return ChoiceNotes(missing, tuple(not_installed))

@@ -4,8 +4,8 @@
 import bpy
 
 from ..core.errors import AssetError, FaceModelError, OutputError
-from ..layout_text import draw_text
-from ..preferences import ADDON
+from ..names import ADDON
+from ..operators.layout import draw_text
 
 PREFERENCES_TEXTS = {
     AssetError.code: "Import, Download…",

@@ -4,7 +4,7 @@
 import bpy
 
 from ..names import EXPORT_LABEL, OP_EXPORT, PANEL_CATEGORY
-from .found import head_is_selected
+from ..operators.selection import head_at_hand
 
 
 class FACEDETAIL_PT_export(bpy.types.Panel):
@@ -19,7 +19,7 @@ class FACEDETAIL_PT_export(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return head_is_selected(context.active_object)
+        return head_at_hand(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.operator(OP_EXPORT, text=f"{EXPORT_LABEL}…", icon="EXPORT")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..names import EXPRESSION_CHOICES, OP_EXPRESSION, PANEL_CATEGORY
-from ..operators.expression import keys_at_hand
+from ..operators.selection import keys_at_hand
 
 _GROUPS = (
     ("Brows", ("brow",)),

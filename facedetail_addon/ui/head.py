@@ -3,11 +3,12 @@
 
 import bpy
 
-from ..names import OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, RELIEF_PROPERTY, VIEW_CHOICES
+from ..names import OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, VIEW_CHOICES
+from ..operators.selection import head_at_hand, relief_at_hand
 from ..operators.view import shown_view
-from .found import found_expression, head_is_selected
+from .found import found_expression
 from .light import light_controls
-from .relief import RELIEF_KNOBS, head_of, relief_texts
+from .relief import RELIEF_CONTROLS, relief_texts
 
 
 class _Subpanel:
@@ -24,11 +25,11 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return head_is_selected(context.active_object)
+        return head_at_hand(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        found = found_expression(context.active_object)
+        found = found_expression(context)
         if found:
             layout.label(text=found)
         shown = shown_view(context.space_data.shading)
@@ -47,17 +48,16 @@ class FACEDETAIL_PT_detail(_Subpanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return head_of(context.active_object) is not None
+        return relief_at_hand(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        head = head_of(context.active_object)
-        settings = getattr(head.root, RELIEF_PROPERTY)
-        for name in RELIEF_KNOBS:
+        settings = relief_at_hand(context)
+        for name in RELIEF_CONTROLS:
             layout.prop(settings, name)
-        for text in relief_texts(head, settings, context.scene):
+        for text in relief_texts(settings, context.scene):
             layout.label(text=text)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The knobs of a photo's light, where the scene's world has them."""
+"""The controls of a photo's light, where the scene's world has them."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Control:
 def light_controls(world: bpy.types.World | None) -> tuple[Control, ...]:
     """What can be turned of a world that was made from a photo: studio, strength, rotation.
 
-    Empty for other worlds; a knob whose node the artist has removed is left out.
+    Empty for other worlds; a control whose node the artist has removed is left out.
     """
     if world is None or LIGHT_PROPERTY not in world or not world.use_nodes:
         return ()

@@ -3,30 +3,25 @@
 
 import bpy
 
-from ..layout_text import draw_text
-from ..names import (
-    IMPORT_LABEL,
-    LABEL,
-    OP_RECONSTRUCT,
-    PANEL_CATEGORY,
-    QUALITIES,
-    SETTINGS_PROPERTY,
-    STATE_PROPERTY,
-)
+from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
 from ..operators.faces import found_faces
-from ..preferences import chosen_assets_directory
-from ..properties import photo_path
+from ..operators.layout import draw_text
+from ..operators.properties import photo_path
+from ..session import chosen_assets_directory
+from ..settings import PANEL, SceneSettings, Settings, option_of, options
 from .assets import ChoiceNotes, choice_notes
 from .error import draw_error, preferences_button
 from .photo import draw_photo
 from .progress import draw_progress
 from .requirements import draw_worker_problem
 
-CHOICES = ("face_model", "landmarker", "fit", "expression", "resolution", "face", "use_camera", "use_light", "use_sun")
+_RESULT = tuple(option.name for option in options(Settings, PANEL))
+_SCENE = tuple(option.name for option in options(SceneSettings, PANEL))
+CHOICES = (*_RESULT, *_SCENE)
 """What the button hands to the operator."""
-_ADVANCED = ("landmarker", "fit", "expression", "face")
-_SCENE = ("use_camera", "use_light", "use_sun")
-_OFFERED = [str(side) for side in QUALITIES][1:]
+_OFFERED = [str(side) for side in option_of(Settings, "resolution").values[1:]]
+_ADVANCED = tuple(name for name in _RESULT if name not in ("face_model", "resolution"))
+"""All that have no place of their own."""
 _BUTTON_SCALE = 1.5
 _SCROLLBAR_PX = 60
 
@@ -56,7 +51,7 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         if draw_worker_problem(layout):
             return
         missing = _notes(settings, context).not_installed
-        _draw_lines(layout, missing, context)
+        _draw_texts(layout, missing, context)
         if missing:
             preferences_button(layout, "Import, Download…")
         # With no photo chosen the operator asks for one.
@@ -95,7 +90,7 @@ class FACEDETAIL_PT_face_model(_Choices, bpy.types.Panel):
         self, layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, context: bpy.types.Context
     ) -> None:
         layout.prop(settings, "face_model_menu", text="Model")
-        _draw_lines(layout, _notes(settings, context).missing, context)
+        _draw_texts(layout, _notes(settings, context).missing, context)
 
 
 class FACEDETAIL_PT_advanced(_Choices, bpy.types.Panel):
@@ -121,10 +116,10 @@ def _notes(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> Cho
     return choice_notes(settings.face_model, settings.landmarker, chosen_assets_directory(context))
 
 
-def _draw_lines(layout: bpy.types.UILayout, texts: tuple[str, ...], context: bpy.types.Context) -> None:
-    lines = layout.column(align=True)
+def _draw_texts(layout: bpy.types.UILayout, texts: tuple[str, ...], context: bpy.types.Context) -> None:
+    column = layout.column(align=True)
     for text in texts:
-        draw_text(lines, text, _width(context))
+        draw_text(column, text, _width(context))
 
 
 def _width(context: bpy.types.Context) -> float:

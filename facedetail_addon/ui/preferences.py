@@ -1,25 +1,50 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The add-on's preferences."""
+"""The add-on's preferences: what holds for all files."""
 
 from pathlib import Path
 
 import bpy
 
-from ..core.assets.user import FAN_WEIGHTS
+from ..core.assets.user import USER_ASSETS
 from ..core.face_model.store import BrokenModel, list_models
-from ..layout_text import draw_text, megabytes
 from ..names import (
-    OP_DOWNLOAD_FAN,
+    ADDON,
+    OP_DOWNLOAD,
     OP_IMPORT_MODEL,
-    OP_INSTALL_FAN,
+    OP_INSTALL,
     OP_REMOVE,
     STATE_PROPERTY,
 )
-from .assets import MESH_LICENCE, broken_texts, builtin_texts, fan_state, fan_text, model_texts
+from ..operators.layout import draw_text
+from ..session import chosen_assets_directory, chosen_results_directory
+from .assets import MESH_LICENCE, asset_state, asset_texts, broken_texts, builtin_texts, model_texts
 from .progress import draw_progress
 
 _MARGIN_PX = 80
 _NARROWEST_PX = 300
+
+
+class FaceDetailPreferences(bpy.types.AddonPreferences):
+    """Folders of the user."""
+
+    bl_idname = ADDON
+
+    results: bpy.props.StringProperty(
+        name="Results",
+        description="Folder for results (meshes, textures, camera). Empty: a folder in Blender's user folder",
+        subtype="DIR_PATH",
+    )
+
+    assets: bpy.props.StringProperty(
+        name="Models",
+        description="Folder for imported face models and downloaded weights. Empty: a folder in Blender's user folder",
+        subtype="DIR_PATH",
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_preferences(
+            self.layout, self, chosen_results_directory(context), chosen_assets_directory(context), context
+        )
 
 
 def draw_preferences(
@@ -63,14 +88,14 @@ def _draw_models(column: bpy.types.UILayout, assets: Path, width: float) -> None
 def _draw_landmarkers(column: bpy.types.UILayout, assets: Path, width: float) -> None:
     column.label(text="Landmarkers", icon="TRACKER")
     _draw_entry(column, "Face Mesh (built-in)", (MESH_LICENCE,), width)
-    state = fan_state(assets)
-    texts = (fan_text(state), megabytes(FAN_WEIGHTS.size), FAN_WEIGHTS.licence)
-    row = _draw_entry(column, "FAN", texts, width)
-    if state.path is None:
-        row.operator(OP_DOWNLOAD_FAN, text="Download…")
-        row.operator(OP_INSTALL_FAN, text="Install…")
-    if state.is_own or state.arrived:
-        row.operator(OP_REMOVE).asset = FAN_WEIGHTS.name
+    for asset in USER_ASSETS:
+        state = asset_state(asset, assets)
+        row = _draw_entry(column, asset.title, asset_texts(asset, state), width)
+        if state.path is None:
+            row.operator(OP_DOWNLOAD, text="Download…").asset = asset.id
+            row.operator(OP_INSTALL, text="Install…").asset = asset.id
+        if state.is_own or state.arrived:
+            row.operator(OP_REMOVE).asset = asset.id
 
 
 def _draw_entry(

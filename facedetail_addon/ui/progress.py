@@ -5,7 +5,7 @@ import bpy
 
 
 def draw_progress(layout: bpy.types.UILayout, state: bpy.types.PropertyGroup) -> None:
-    """Stage and percentage, the time left as soon as it can be told, and how to cancel."""
+    """Stage and percentage, the time left as soon as it can be guessed, and how to cancel."""
     layout.progress(factor=state.fraction, text=f"{state.stage} ({state.fraction:.0%})")
     row = layout.row()
     row.active = False

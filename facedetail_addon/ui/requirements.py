@@ -6,26 +6,11 @@ import textwrap
 import bpy
 
 from ..names import LABEL, OP_COPY_COMMAND, PANEL_CATEGORY
+from ..operators.copy_command import FACEDETAIL_OT_copy_command
 from ..requirements import Problem, blender_problem, worker_problem
 
 _LINE = 42
-"""Characters that a sidebar of usual width shows."""
-
-
-class FACEDETAIL_OT_copy_command(bpy.types.Operator):
-    """Copy the command that installs what is missing"""
-
-    bl_idname = OP_COPY_COMMAND
-    bl_label = "Copy the Command"
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        problem = blender_problem() or worker_problem()
-        if problem is None or not problem.command:
-            self.report({"INFO"}, "Nothing is missing")
-            return {"CANCELLED"}
-        context.window_manager.clipboard = problem.command
-        self.report({"INFO"}, "Copied. Paste it in a terminal")
-        return {"FINISHED"}
+"""Characters that a sidebar of the default width shows."""
 
 
 class FACEDETAIL_PT_requirements(bpy.types.Panel):
@@ -55,13 +40,13 @@ def draw_worker_problem(layout: bpy.types.UILayout) -> bool:
 def draw_problem(layout: bpy.types.UILayout, problem: Problem) -> None:
     """The problem, its remedy, and a button for the command."""
     column = layout.column(align=True)
-    for index, line in enumerate(problem_lines(problem)):
+    for index, line in enumerate(wrapped_texts(problem)):
         column.label(text=line, icon="NONE" if index else "ERROR")
     if problem.command:
         layout.operator(OP_COPY_COMMAND, icon="COPYDOWN")
 
 
-def problem_lines(problem: Problem) -> list[str]:
+def wrapped_texts(problem: Problem) -> list[str]:
     """The texts in lines that fit a sidebar."""
     return [line for text in (problem.message, problem.remedy) for line in textwrap.wrap(text, _LINE)]
 

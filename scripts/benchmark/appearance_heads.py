@@ -10,7 +10,7 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
 from scripts.benchmark.appearance_lights import Light, random_light
 from scripts.training.synthetic_heads import (
@@ -72,7 +72,7 @@ def make_head(number: int, model: FaceModel, painter: Painter) -> Head:
     np.minimum.at(part, painter.triangles, painter.part[:, None])
     fine_part, _ = refined(part[:, None].astype(np.float32), painter.triangles)
     albedo = random_albedo(painter, rest, fine_part[:, 0].astype(np.uint8), rng)
-    plain = np.isin(model.region, [model.region_names.index(name) for name in ("cheeks", "nose")])
+    plain = model.in_region("cheeks", "nose")
     tone = float(np.median(albedo[: model.skin.stop][plain] @ LUMINANCE))
     return Head(
         sample=sample,
@@ -94,11 +94,11 @@ def seen_vertices(model: FaceModel, vertices: np.ndarray, camera: PerspectiveCam
         vertices: (V, 3) mm, posed.
     """
     skin = model.skin.stop
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
+    triangles = model.triangles()
     normals = vertex_normals(vertices[:skin], model.skin.triangles())
     towards = camera.position() - vertices[:skin]
     towards /= np.linalg.norm(towards, axis=1, keepdims=True)
-    face = np.isin(model.region, [model.region_names.index(name) for name in FACE])
+    face = model.in_region(*FACE)
     rows = np.flatnonzero(face & ((normals * towards).sum(1) > _FACING))
     hidden = RayScene(vertices, triangles).occluded(vertices[rows] + normals[rows] * _SURFACE_MM, towards[rows])
     return rows[~hidden]

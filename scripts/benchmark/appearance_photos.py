@@ -15,7 +15,7 @@ from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.pipeline import reconstruct
 from facedetail_addon.core.rendering.primary_rays import trace_image
 from facedetail_addon.core.result.record import Reconstruction
-from facedetail_addon.scene.build import build_scene
+from facedetail_addon.scene.build.build import build_scene
 from facedetail_addon.scene.render import render_scene
 from scripts.benchmark.appearance_core import SETTINGS, load_core
 from scripts.benchmark.appearance_heads import FACE
@@ -71,7 +71,7 @@ def render_looks(found: Reconstruction, model: FaceModel, threads: int) -> tuple
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
     scene.render.threads_mode, scene.render.threads = "FIXED", threads
-    collection = build_scene(found, model, scene=scene)
+    head = build_scene(found, model, scene=scene)
     percentage = min(100, max(1, int(100 * _LONGEST_PX / max(found.photo.shape[:2]))))
     prepare = {RENDER: lambda: None, FLAT: lambda: _even_light(scene), UNLIT: lambda: _no_light(scene)}
     rendered = {}
@@ -79,7 +79,7 @@ def render_looks(found: Reconstruction, model: FaceModel, threads: int) -> tuple
         for look in LOOKS:
             prepare[look]()
             path = Path(folder) / f"{LOOKS.index(look)}.png"
-            render_scene(path, collection, scene=scene, samples=_SAMPLES[look], percentage=percentage)
+            render_scene(path, head, scene=scene, samples=_SAMPLES[look], percentage=percentage)
             rendered[look] = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]]
     height, width = rendered[RENDER].shape[:2]
     target = cv2.resize(found.photo, (width, height), interpolation=cv2.INTER_AREA)
@@ -116,11 +116,10 @@ def region_image(model: FaceModel, found: Reconstruction, size: tuple[int, int])
         triangles = part.triangles()
         kind = np.full(len(triangles), -1)
         if part is model.skin:
-            socket = model.region_names.index("socket")
-            regions = model.region[triangles].astype(int)
-            kind = np.where((regions == socket).any(axis=1), -1, regions[:, 0])
+            socket = model.in_region("socket")[triangles].any(axis=1)
+            kind = np.where(socket, -1, model.region[triangles[:, 0]].astype(int))
         kinds.append(kind)
-    triangles = np.concatenate([part.triangles() + part.start for part in model.parts])
+    triangles = model.triangles()
     hits = trace_image(found.vertices, triangles, found.perspective, size)
     kind = np.append(np.concatenate(kinds), -2)  # a miss is the last
     return kind[hits.triangle].reshape(size[1], size[0])

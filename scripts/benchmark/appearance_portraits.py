@@ -16,7 +16,7 @@ from facedetail_addon.core.colour import LUMINANCE, to_linear, to_srgb
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.image import sample
 from facedetail_addon.core.pipeline import Models, reconstruct
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.skin.basis import at_vertices
 from facedetail_addon.scene.space import to_blender
@@ -110,7 +110,7 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, core
     truth = portrait.head.albedo[rows]
     shading = at_pixels(portrait.shading, places)
     colour = at_pixels(to_linear(found.photo), found.perspective.project(found.vertices[rows]))
-    normals = vertex_normals(found.vertices[: model.skin.stop], model.skin.triangles())[rows]
+    normals = vertex_normals(model.skin.of(found.vertices), model.skin.triangles())[rows]
     mean = core.basis.albedo(np.zeros(len(core.basis.modes), np.float32))[rows]
     plain, plain_shading = plain_light(colour, normals, mean)
     albedo = {

@@ -90,7 +90,7 @@ def write_basel_like(path: Path, data: Path, size: BaselSize = BaselSize()) -> N
 def _mask(kit: FaceModel) -> tuple[np.ndarray, csr_matrix]:
     """(T, 3) triangles of the kit's face with skin over the eyes, and (V, V_kit) its vertices as the kit's."""
     triangles = kit.skin.triangles()
-    face = kit.region == kit.region_names.index("face")
+    face = kit.in_region("face")
     triangles = triangles[face[triangles].all(axis=1)]
     used, numbered = np.unique(triangles, return_inverse=True)
     triangles = numbered.reshape(-1, 3)

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from facedetail_addon.core.detail.bands import split_bands
 from facedetail_addon.core.detail.inputs import DetailInputs
-from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT
+from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT, split_bands
 from scripts.benchmark.detail_measure import best_factor, rms
 
 STIFFNESS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)

@@ -15,7 +15,7 @@ from facedetail_addon.core.detail.space import BOX, TEXEL_MM
 from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
 from facedetail_addon.core.detail.types import DetailMaps
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.lighting.types import Transfer
+from facedetail_addon.core.rendering.types import Transfer
 from scripts.benchmark.appearance_measure import brightest
 from scripts.benchmark.detail_baselines import dark_is_deep, in_hindsight, linear_shapes
 from scripts.benchmark.detail_measure import Amplitude, ReliefErrors, amplitude, band_pass, decoded, relief_errors, rms

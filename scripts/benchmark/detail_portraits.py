@@ -114,7 +114,7 @@ def inputs_of(found: Reconstruction, core: Models) -> DetailInputs:
         residual_px=0.0,
     )
     unwrapped = unwrap(found.photo, fit, core.model, core.atlas)
-    triangles = np.concatenate([part.triangles() + part.start for part in core.model.parts])
+    triangles = core.model.triangles()
     transfer = light_transfer(
         found.vertices, triangles, core.model.skin.stop, found.perspective.position(), core.gloss, SETTINGS.light_bands
     )

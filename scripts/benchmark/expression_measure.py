@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration
-from facedetail_addon.core.face_model.gaze import with_gaze_motion
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.normalise import normalise_landmarks, similarity
 from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, fit_proxy
 from facedetail_addon.core.fit.equations import FitSettings
 from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.model_import.gaze import with_gaze_motion
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.expression.types import LANDMARKS, PRIOR_AND_LANDMARKS, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker

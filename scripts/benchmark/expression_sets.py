@@ -8,7 +8,7 @@ from scipy.sparse import identity
 
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.fit.bounded import minimise_in_box
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from scripts.training.headmesh.surface import Surface, closest_on_surface
 from scripts.training.synthetic_heads import HeadSample, PoseRange, sample_head
 
@@ -56,7 +56,7 @@ class AmbiguousPair:
 
 def face_regions(model: FaceModel) -> dict[str, np.ndarray]:
     """(V_skin,) bool masks of :data:`REGIONS` on the built-in head; disjoint, symmetric, bounds in its mean's mm."""
-    points = model.mean[: model.skin.stop].astype(np.float64)
+    points = model.skin.of(model.mean).astype(np.float64)
     marks = model.landmarks68.points(model.mean).astype(np.float64)
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
     labels = np.array(model.region_names)[model.region]
@@ -89,7 +89,7 @@ def places_on(reference: FaceModel, model: FaceModel) -> PointEmbedding:
     """
     skin, triangles = reference.skin.stop, reference.skin.triangles()
     surface = Surface(reference.mean[:skin].astype(np.float64), triangles, identity(skin, format="csr"))
-    own = model.mean[: model.skin.stop].astype(np.float64)
+    own = model.skin.of(model.mean).astype(np.float64)
     normals = vertex_normals(own, model.skin.triangles())
     triangle, weights, _ = closest_on_surface(surface, own, facing=normals)
     return PointEmbedding(triangles[triangle], weights.astype(np.float32))
@@ -117,7 +117,7 @@ def ambiguous_pair(number: int, reference: FaceModel, places: PointEmbedding, re
     while True:
         sample = sample_head(rng, reference, size=int(rng.integers(SIDES_PX[0], SIDES_PX[1] + 1)), pose=POSE)
         joint = every[rng.random(len(every)) < MUSCLE_SHARE]
-        basis = np.einsum("je,evc->jvc", joint, reference.expression_basis[:, : reference.skin.stop])
+        basis = np.einsum("je,evc->jvc", joint, reference.skin.of(reference.expression_basis))
         marks = reference.landmarks68.points(basis)
         fields = places.points(basis)
         flat = (marks @ sample.camera.rotation[:2].T).reshape(len(joint), -1) / np.sqrt(marks.shape[1])

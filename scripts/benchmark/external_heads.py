@@ -9,13 +9,14 @@ from scipy.spatial import Delaunay, cKDTree
 from scipy.spatial.transform import Rotation
 
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart
+from facedetail_addon.core.geometry.nearest import ClosestPoints
 from facedetail_addon.core.model_import.correspondence import Correspondence
 from facedetail_addon.core.model_import.external import NO_ALBEDO, UNKNOWN, ExternalModel
 from facedetail_addon.core.model_import.importers.read import read_external_model
 from facedetail_addon.core.model_import.surface import Surface
 from facedetail_addon.core.model_import.uv_folds import links, membrane
 from facedetail_addon.core.model_import.uv_transfer import outside_of_openings
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 MASK_REGIONS = (*FACE, "socket")
@@ -45,7 +46,7 @@ def errors_mm(head: KnownHead, builtin: FaceModel, found: Correspondence) -> np.
     """(V_skin,) how far from its true place on the mean head each vertex was put; NaN where that is not known or where
     the correspondence knows of none.
     """
-    put = found.on_builtin @ builtin.mean[: builtin.skin.stop]
+    put = found.on_builtin @ builtin.skin.of(builtin.mean)
     error = np.linalg.norm(put - head.place, axis=1)
     return np.where(head.known & found.layout.matched, error, np.nan)
 
@@ -74,15 +75,15 @@ def remeshed(builtin: FaceModel, seed: int, samples: int = _SAMPLES) -> KnownHea
     """Another person on triangles of their own: random points of the canonical UV, none of them a built-in vertex."""
     rng = np.random.default_rng(seed)
     uv, uv_triangles, triangles = builtin.skin.uv, builtin.skin.uv_triangles(), builtin.skin.triangles()
-    flat = Surface(np.column_stack([uv, np.zeros(len(uv))]), uv_triangles)
+    flat = ClosestPoints(np.column_stack([uv, np.zeros(len(uv))]), uv_triangles)
     points = _spread_points(flat, rng, samples)
-    closest = flat.closest(points)
+    closest = flat.query(points)
     inside = closest.distance < 1e-6
     points, corners, weights = points[inside], triangles[closest.triangle[inside]], closest.weights[inside]
     found = Delaunay(points[:, :2]).simplices
     centres = points[found].mean(axis=1)
     # Delaunay also closes bays of the layout; across the cut at the back nothing is closed.
-    found = found[flat.closest(centres).distance < 1e-6]
+    found = found[flat.query(centres).distance < 1e-6]
     sides = np.linalg.norm(points[found] - points[np.roll(found, 1, axis=1)], axis=2)
     found = found[sides.max(axis=1) < 4 * np.median(sides)]
     used, numbered = np.unique(found, return_inverse=True)
@@ -100,7 +101,7 @@ def mask(builtin: FaceModel, seed: int) -> KnownHead:
     head = another_person(builtin, seed)
     triangles = builtin.skin.triangles()
     socket = ~outside_of_openings(builtin)
-    middle = builtin.mean[: builtin.skin.stop]
+    middle = builtin.skin.of(builtin.mean)
     over_eyes = socket & (middle[:, 1] > 15)
     film = membrane(head, over_eyes, links(middle, triangles), evened=False).astype(np.float32)
     kept = _named(builtin, builtin.region, MASK_REGIONS) & ~(socket & ~over_eyes)
@@ -118,7 +119,7 @@ def kit_head(builtin: FaceModel, data: Path, seed: int | None) -> KnownHead:
     rest = kit.neutral[:stop].astype(np.float64)
     triangles = builtin.skin.triangles()
     outside = outside_of_openings(builtin)[triangles].all(axis=1)
-    closest = Surface(builtin.mean, triangles[outside]).closest(rest, vertex_normals(rest, kit.skin.triangles()))
+    closest = Surface(builtin.mean, triangles[outside]).match(rest, vertex_normals(rest, kit.skin.triangles()))
     corners = triangles[outside][closest.triangle]
     region = builtin.region[corners[np.arange(stop), closest.weights.argmax(axis=1)]]
     if seed is not None:
@@ -172,7 +173,7 @@ def _warp(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return height[:, None] * outwards / np.linalg.norm(outwards, axis=1, keepdims=True)
 
 
-def _spread_points(flat: Surface, rng: np.random.Generator, count: int) -> np.ndarray:
+def _spread_points(flat: ClosestPoints, rng: np.random.Generator, count: int) -> np.ndarray:
     """(N, 3) points in the layout, as dense as the mesh of the head and with no two too near."""
     corners = flat.vertices[flat.triangles]
     triangle = rng.integers(0, len(corners), 3 * count)

@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT)]
 
 from facedetail_addon.core.colour import to_srgb8  # noqa: E402
 from facedetail_addon.core.eyes.estimate import estimate_eyes  # noqa: E402
-from facedetail_addon.core.eyes.prior import ColourPrior, prior_of  # noqa: E402
+from facedetail_addon.core.eyes.prior import ColourPrior  # noqa: E402
 from facedetail_addon.core.eyes.sampling import EyeSample  # noqa: E402
 from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
 from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of  # noqa: E402
@@ -26,6 +26,7 @@ from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
 from facedetail_addon.core.pipeline import Models, Settings, eye_samples  # noqa: E402
 from facedetail_addon.core.rendering.transfer import light_transfer  # noqa: E402
 from facedetail_addon.core.uv.unwrap import unwrap  # noqa: E402
+from scripts.benchmark.eye_prior import prior_of  # noqa: E402
 
 _SIDES = np.radians(np.arange(-10, 36, 3))
 _REACH = np.arange(0.5, 1.4, 0.02)
@@ -74,7 +75,7 @@ def portrait(path: Path, core: Models) -> tuple[list[EyeSample], list[float]]:
     size = photo.pixels.shape[1::-1]
     how = {"reading": reading, "expression": Settings().expression, "focal_px": photo.focal_px}
     fit = fit_proxy(face, size, core.model, core.calibration, **how)
-    triangles = np.concatenate([part.triangles() + part.start for part in core.model.solid_parts])
+    triangles = core.model.solid_triangles()
     position = fit.perspective.position()
     transfer = light_transfer(fit.vertices, triangles, core.model.skin.stop, position, core.gloss, 3)
     above = prior_direction_of(fit.perspective.rotation)

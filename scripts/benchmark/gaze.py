@@ -15,7 +15,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from facedetail_addon.core.face_model.gaze import FULL_GAZE_DEG  # noqa: E402
+from facedetail_addon.core.face_model.eyeball import FULL_GAZE_DEG  # noqa: E402
 from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
 from facedetail_addon.core.fit.types import ProxyFit  # noqa: E402
 from facedetail_addon.core.observe.photo import read_photo  # noqa: E402

@@ -32,11 +32,11 @@ from synthetic_heads import HeadSample, Painter, make_painter, render_head, samp
 
 from facedetail_addon.core.assets.shipped import find_weights  # noqa: E402
 from facedetail_addon.core.face_model.calibration import load_calibration  # noqa: E402
-from facedetail_addon.core.face_model.gaze import with_gaze_motion  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
 from facedetail_addon.core.face_model.model_file import load_face_model  # noqa: E402
 from facedetail_addon.core.face_model.normalise import similarity  # noqa: E402
 from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
+from facedetail_addon.core.model_import.gaze import with_gaze_motion  # noqa: E402
 from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH  # noqa: E402
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker  # noqa: E402
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks  # noqa: E402
@@ -191,7 +191,7 @@ def _measure(
 def _skin_to_scan(scan: tuple[np.ndarray, np.ndarray], model: FaceModel, vertices: np.ndarray) -> np.ndarray:
     """Distances of a scan to the whole skin: nostrils are sockets in the built-in model, but not in the truth."""
     seven = model.landmarks68.points(vertices)[list(SEVEN_OF_68)]
-    return scan_to_mesh(*scan, vertices[: model.skin.stop], model.skin.triangles(), seven)
+    return scan_to_mesh(*scan, model.skin.of(vertices), model.skin.triangles(), seven)
 
 
 def _subjects(tools: Tools, yaw: int, heads: int):
@@ -220,7 +220,7 @@ def _posed_error(reference: FaceModel, model: FaceModel, subject: Subject, verti
 def _visible(model: FaceModel) -> np.ndarray:
     """(T, 3) skin triangles outside mouth bag and eye sockets."""
     triangles = model.skin.triangles()
-    socket = model.region == model.region_names.index("socket")
+    socket = model.in_region("socket")
     return triangles[~socket[triangles].any(1)]
 
 

@@ -20,8 +20,9 @@ sys.path.insert(0, str(ROOT))
 
 from facedetail_addon.core.result.files import read_record  # noqa: E402
 from facedetail_addon.jobs.job import Job, Loaded, import_job, load_result, reconstruct_job  # noqa: E402
-from facedetail_addon.jobs.runner import Worker, site_directories  # noqa: E402
+from facedetail_addon.jobs.runner import Worker  # noqa: E402
 from facedetail_addon.jobs.tasks import SAVING  # noqa: E402
+from facedetail_addon.paths import site_directories  # noqa: E402
 
 _TICK_S = 0.005
 _REDOS = 3
@@ -36,9 +37,9 @@ def photo(photo: Path, output: Path, resolution: int, sheet: bool) -> dict[str, 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     facedetail_addon.register()
     try:
-        from facedetail_addon.operators.work import WorkOperator
+        from facedetail_addon import session
 
-        worker = WorkOperator.worker
+        worker = session.current().worker
         begun = time.perf_counter()
         job = reconstruct_job(worker, photo, output, output / "assets", resolution=resolution)
         found, gap, saving_s = _watched(job)
@@ -121,7 +122,7 @@ def _loading(folder: Path, assets: Path) -> dict[str, float]:
 
 def _building(found: Loaded) -> dict[str, float]:
     """Its steps as the operator takes them, in processor time of this thread."""
-    from facedetail_addon.scene.build import build_steps
+    from facedetail_addon.scene.build.build import build_steps
 
     steps, spent = build_steps(found.record, found.model, found.pictures), []
     while True:
@@ -167,8 +168,8 @@ def _redo(photo: Path, output: Path, resolution: int) -> dict[str, float]:
 def _sheet_seconds() -> float:
     import bpy
 
-    from facedetail_addon.scene.build import run_through
-    from facedetail_addon.scene.lookdev import Lookdev, sheet_steps
+    from facedetail_addon.scene.lookdev.pictures import Lookdev, sheet_steps
+    from facedetail_addon.scene.steps import run_through
 
     root = next(item for item in bpy.data.objects if item.type == "EMPTY")
     begun = time.perf_counter()

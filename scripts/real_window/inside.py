@@ -132,18 +132,18 @@ def unpacked() -> list[str]:
 
 def forget_faces() -> None:
     """As if no photo had been looked at."""
-    finder().FaceFinder.found = None
+    installed("session").current().faces.found = None
 
 
 def faces() -> int | None:
     """How many faces of the chosen photo the panel knows; None: it does not know."""
-    found = finder().found_faces(Path(bpy.context.scene.facedetail.photo))
+    found = installed("operators.faces").found_faces(Path(bpy.context.scene.facedetail.photo))
     return None if found is None else len(found)
 
 
-def finder() -> ModuleType:
-    """The installed extension's module that finds faces."""
-    return sys.modules[bpy.types.FACEDETAIL_OT_reconstruct.__module__.replace("reconstruct", "faces")]
+def installed(module: str) -> ModuleType:
+    """A module of the installed extension, by its name in the package."""
+    return sys.modules[bpy.types.FACEDETAIL_OT_reconstruct.__module__.replace("operators.reconstruct", module)]
 
 
 def census() -> dict[str, int]:

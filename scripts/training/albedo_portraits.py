@@ -14,16 +14,15 @@ import numpy as np
 
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.face_model.model import FaceModel, split_quads
+from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.fit.dense import fit_proxy
-from facedetail_addon.core.lighting.types import Transfer
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.expression.types import PRIOR_AND_LANDMARKS
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
 from facedetail_addon.core.rendering.transfer import light_transfer
-from facedetail_addon.core.skin.types import SkinGloss
+from facedetail_addon.core.rendering.types import SkinGloss, Transfer
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
 
@@ -62,7 +61,7 @@ def read_portraits(folder: Path, model: FaceModel, atlas: Atlas, gloss: SkinGlos
         groups = {row["face_id"]: row["face_eth"] for row in csv.DictReader(stream)}
     landmarker, calibration = MeshLandmarker.load(), load_calibration()
     reader = ExpressionReader.load(model, calibration)
-    triangles = np.concatenate([split_quads(part.faces) + part.start for part in model.parts])
+    triangles = model.triangles()
     portraits = []
     for kind in ("neutral", "smiling"):
         for path in sorted((folder / kind).glob("*.jpg")):
@@ -89,7 +88,7 @@ def studio_light(portraits: list[Portrait], model: FaceModel) -> np.ndarray:
     Every portrait's plain skin is taken to be of one brightness, so that all that changes with the normals is light
     (what lies lower or higher on the face is not otherwise told from light from above). Scaled by the shirts.
     """
-    plain = np.isin(model.region, [model.region_names.index(name) for name in PLAIN])
+    plain = model.in_region(*PLAIN)
     shades = [portrait.unwrapped.vertex_color @ LUMINANCE for portrait in portraits]
     turns = [rotation(portrait.to_room.T, BANDS) for portrait in portraits]  # room to head
     trust = [plain * p.unwrapped.vertex_confidence * (p.unwrapped.vertex_clipped < 0.05) for p in portraits]

@@ -8,8 +8,8 @@ import numpy as np
 
 from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.lighting.estimate import shade
 from facedetail_addon.core.rendering.harmonics import rotation
+from facedetail_addon.core.rendering.shade import shade
 from facedetail_addon.core.uv.types import Atlas
 from scripts.training.albedo_portraits import BANDS, PLAIN, Portrait
 
@@ -63,7 +63,7 @@ def _tone(
     portrait: Portrait, model: FaceModel, shading: np.ndarray | float = 1.0, gloss: np.ndarray | float = 0.0
 ) -> np.ndarray:
     """(3,) the usual colour of the plain skin."""
-    plain = np.isin(model.region, [model.region_names.index(name) for name in PLAIN])
+    plain = model.in_region(*PLAIN)
     sure = plain & (portrait.unwrapped.vertex_confidence > 0.5)
     return np.median(((portrait.unwrapped.vertex_color - gloss) / shading)[sure], axis=0).clip(*_ALBEDO_RANGE)
 
@@ -79,14 +79,14 @@ def _is_skin(
     albedo: np.ndarray, confidence: np.ndarray, tone: np.ndarray, model: FaceModel, atlas: Atlas
 ) -> np.ndarray:
     """(S, S) float32: 0 where hair, clothes or jewellery lie over the skin, and around them; 0 on the scalp."""
-    rest = model.mean[: model.skin.stop]
+    rest = model.skin.of(model.mean)
     marks = model.landmarks68.points(model.mean)
     near = np.min([
         np.linalg.norm(rest[:, None, :2] - marks[None, part, :2], axis=2).min(axis=1) - limit
         for part, limit in ((_BROWS, _BROW_MM), (_EYES, _LID_MM))
     ], axis=0)  # fmt: skip
-    region = np.isin(model.region, [model.region_names.index(name) for name in _HAIRY])
-    scalp = model.region == model.region_names.index("scalp")
+    region = model.in_region(*_HAIRY)
+    scalp = model.in_region("scalp")
     fields = np.column_stack([region & (near > 0), scalp]).astype(np.float32)
     hairy, bare = np.zeros((2, *confidence.shape), np.float32)
     hairy[atlas.covered], bare[atlas.covered] = (atlas.texels(fields) > 0.5).astype(np.float32).T

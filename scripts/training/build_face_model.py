@@ -27,9 +27,9 @@ from headmesh.report import geometric_floor, mesh_figures, render_sheets  # noqa
 from headmesh.source import SKIN_STOP, SourceHead, load_source  # noqa: E402
 
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights  # noqa: E402
-from facedetail_addon.core.face_model.gaze import with_gaze_motion  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart  # noqa: E402
 from facedetail_addon.core.face_model.model_file import load_face_model, save_face_model  # noqa: E402
+from facedetail_addon.core.model_import.gaze import with_gaze_motion  # noqa: E402
 
 HALF_FACES, SEED = 6304, 0
 MODES = 50

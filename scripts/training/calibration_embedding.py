@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, cKDTree
 from synthetic_heads import make_painter
 
-from facedetail_addon.core.face_model.gaze import eye_centre
+from facedetail_addon.core.face_model.eyeball import eye_centre
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.normalise import head_angles
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
@@ -71,7 +71,7 @@ def contour_paths(model: FaceModel, embedding: PointEmbedding) -> tuple[np.ndarr
 def visible_skin(model: FaceModel) -> np.ndarray:
     """(T, 3) skin triangles that are not in the mouth bag or the eye sockets."""
     triangles = model.skin.triangles()
-    socket = model.region == model.region_names.index("socket")
+    socket = model.in_region("socket")
     return triangles[~socket[triangles].any(1)]
 
 
@@ -88,7 +88,7 @@ def closest_embedding(points: np.ndarray, vertices: np.ndarray, triangles: np.nd
 
 
 def _gap(model: FaceModel, part, points: np.ndarray) -> float:
-    return float(np.linalg.norm(eye_centre(model.mean[part.start : part.stop]) - points.mean(0)))
+    return float(np.linalg.norm(eye_centre(part.of(model.mean)) - points.mean(0)))
 
 
 def _ray_positions(model: FaceModel, measured: MeasuredHeads) -> np.ndarray:

@@ -14,10 +14,17 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from facedetail_addon.core.colour import LUMINANCE, to_srgb
-from facedetail_addon.core.detail.bands import split_bands
 from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
 from facedetail_addon.core.detail.resolvable_size import resolvable_size
-from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM, DetailSpace, make_detail_space, texel_gradients
+from facedetail_addon.core.detail.space import (
+    BOX,
+    SIDE,
+    TEXEL_MM,
+    DetailSpace,
+    make_detail_space,
+    split_bands,
+    texel_gradients,
+)
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration, load_calibration
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
@@ -25,14 +32,16 @@ from facedetail_addon.core.fit.dense import fit_proxy
 from facedetail_addon.core.fit.types import ProxyFit
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
-from facedetail_addon.core.lighting.types import LightEstimate, Transfer
+from facedetail_addon.core.lighting.types import LightEstimate
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate, vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate
 from facedetail_addon.core.rendering.rays import Hits, RayScene
 from facedetail_addon.core.rendering.transfer import light_transfer
+from facedetail_addon.core.rendering.types import SkinGloss, Transfer
 from facedetail_addon.core.skin.basis import load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss
-from facedetail_addon.core.skin.types import AlbedoBasis, SkinGloss
+from facedetail_addon.core.skin.types import AlbedoBasis
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
@@ -130,7 +139,7 @@ def open_studio() -> Studio:
     weights = atlas.raster.interpolation(atlas.triangles, model.skin.stop, slice(y0, y1))
     inside = np.nonzero(atlas.covered[y0:y1])[1]
     uv = np.full((len(model.mean), 2), -1e6)
-    uv[: model.skin.stop] = (model.skin.vertex_uv() * [1, -1] + [0, 1]) * SIDE - [x0, y0]
+    uv[model.skin.rows] = (model.skin.vertex_uv() * [1, -1] + [0, 1]) * SIDE - [x0, y0]
     return Studio(
         model=model, painter=make_painter(model), landmarker=MeshLandmarker.load(), calibration=load_calibration(),
         atlas=atlas, basis=load_basis(model), gloss=skin_gloss(model), space=make_detail_space(model),
@@ -229,7 +238,7 @@ def true_relief(
     studio: Studio, fit: ProxyFit, relief: np.ndarray, seen: Seen
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Medium and fine relief where the fit sees them, and (H, W) where it sees skin of the right place."""
-    at = _map(studio, fit.perspective.project(fit.vertices[: studio.model.skin.stop]).astype(np.float32), -1e4)
+    at = _map(studio, fit.perspective.project(studio.model.skin.of(fit.vertices)).astype(np.float32), -1e4)
     at -= np.float32(0.5)
     true = cv2.remap(seen.uv, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(-1e6, -1e6))
     rows, columns = np.mgrid[0 : true.shape[0], 0 : true.shape[1]]
@@ -254,7 +263,7 @@ def _light_head(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera,
     Columns of the fields, for each lamp: cosine; its change by a slope to the right and down; the same three of the
     half vector between lamp and view. Then the sky's: share of it, its changes, and how open the place is.
     """
-    skin = vertices[: studio.model.skin.stop].astype(np.float64)
+    skin = studio.model.skin.of(vertices).astype(np.float64)
     normals = vertex_normals(skin, studio.atlas.triangles)
     perturbed_normals = _perturbed_normals(skin, studio)
     view = camera.position() - skin
@@ -391,9 +400,7 @@ def _expose(
     colours = np.zeros((len(painter.rest), 3), np.float32)
     colours[: len(skin_colour)] = skin_colour
     hair = skin_colour.mean(axis=0) * rng.uniform(0.1, 1.0)
-    colours[: len(skin_colour)][studio.model.region == studio.model.region_names.index("scalp")] *= (
-        hair / skin_colour.mean(axis=0)
-    )
+    colours[: len(skin_colour)][studio.model.in_region("scalp")] *= hair / skin_colour.mean(axis=0)
     picture = np.empty((height * width, 3), np.float32)
     picture[:] = (rng.uniform(0, 0.8) * (1 + rng.normal(size=3) * 0.1)).clip(0)
     seen_colours = interpolate(hits, painter.triangles, colours)

@@ -102,8 +102,8 @@ def motion_metric(model: FaceModel, beta: np.ndarray) -> np.ndarray:
 
 
 def _region_motions(model: FaceModel) -> list[np.ndarray]:
-    skin = model.expression_basis[:, : model.skin.stop].astype(np.float64)
-    return [skin[:, model.region == model.region_names.index(name)] for name in FACE_REGIONS]
+    skin = model.skin.of(model.expression_basis).astype(np.float64)
+    return [skin[:, model.in_region(name)] for name in FACE_REGIONS]
 
 
 def face_motion(model: FaceModel) -> np.ndarray:

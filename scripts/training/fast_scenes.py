@@ -125,9 +125,9 @@ def painted_looks(model: FaceModel, count: int, rng: np.random.Generator) -> np.
     painter = make_painter(model)
     part = np.zeros(len(model.mean), np.uint8)
     part[painter.triangles.ravel()] = np.repeat(painter.part, 3)
-    skin = slice(model.skin.start, model.skin.stop)
+    skin = model.skin.rows
     on_skin = np.where(part[skin] == EYE, EYE, SKIN)  # painted on skin that covers the eyes
-    part[skin] = np.where(model.region == model.region_names.index("socket"), SOCKET, on_skin)
+    part[skin] = np.where(model.in_region("socket"), SOCKET, on_skin)
     looks = [random_albedo(painter, model.mean, part, rng) @ LUMINANCE for _ in range(count)]
     return np.array(looks, np.float32)
 

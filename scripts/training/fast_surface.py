@@ -10,7 +10,7 @@ from facedetail_addon.core.face_model.model import FaceModel, split_quads
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.region import Region
 from facedetail_addon.core.rendering.primary_rays import ambient_occlusion, trace_image
-from scripts.training.synthetic_heads import drawn_parts, head_rotation
+from scripts.training.synthetic_heads import head_rotation
 
 # The skin lies over eyes, teeth and sockets by less than the depth buffer can tell: what lies under it is set back.
 UNDER_SKIN_MM = 2.5
@@ -58,7 +58,7 @@ def prepare_surface(model: FaceModel, region: Region) -> FaceSurface:
     Args:
         region: the crop of the mean head; x and −y of the head frame as px.
     """
-    quads = np.concatenate([np.where(part.faces >= 0, part.faces + part.start, -1) for part in drawn_parts(model)])
+    quads = np.concatenate([np.where(part.faces >= 0, part.faces + part.start, -1) for part in model.solid_parts])
     triangles = split_quads(quads)
     quads[:, 3] = np.where(quads[:, 3] < 0, quads[:, 2], quads[:, 3])
     quads = quads[_visible(model, quads, triangles, region)]
@@ -84,7 +84,7 @@ def prepare_surface(model: FaceModel, region: Region) -> FaceSurface:
 def _under_skin(model: FaceModel) -> np.ndarray:
     """(V,) bool: eyes, teeth, gums and sockets."""
     under = np.ones(len(model.mean), bool)
-    under[model.skin.start : model.skin.stop] = model.region == model.region_names.index("socket")
+    under[model.skin.rows] = model.in_region("socket")
     return under
 
 
@@ -130,10 +130,10 @@ def _ambient_modes(model: FaceModel, triangles: np.ndarray, used: np.ndarray) ->
     faces = np.concatenate([model.mean[None], model.mean + model.expression_basis])
     sky = np.array([ambient_occlusion(face, triangles, used, AMBIENT_RAYS) for face in faces])
     sky[1:] -= sky[:1]
-    for part in drawn_parts(model)[1:]:
+    for part in model.solid_parts[1:]:
         if not part.name.startswith("eye_"):
             here = (used >= part.start) & (used < part.stop)
-            front = np.exp((model.mean[used[here], 2] - model.mean[part.start : part.stop, 2].max()) / MOUTH_DEPTH_MM)
+            front = np.exp((model.mean[used[here], 2] - part.of(model.mean)[:, 2].max()) / MOUTH_DEPTH_MM)
             sky[0, here] += front * (TEETH_AMBIENT if part.name.startswith("teeth") else TONGUE_AMBIENT)
     return np.ascontiguousarray(sky.T, np.float32)
 

@@ -20,7 +20,7 @@ from facedetail_addon.core.fit.dense import fit_proxy
 from facedetail_addon.core.geometry.mesh_fields import smooth_field
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
@@ -77,7 +77,7 @@ def portrait_looks(
     """
     landmarker, skin = MeshLandmarker.load(), _prepare(model, resolution)
     looks = painted_looks(model, len(portraits), np.random.default_rng(SEED))
-    shown = np.flatnonzero(model.region != model.region_names.index("socket"))
+    shown = np.flatnonzero(~model.in_region("socket"))
     for look, path in zip(looks, portraits, strict=True):
         look[shown] = _skin_albedo(path, landmarker, model, calibration, skin)[shown]
     return looks
@@ -85,11 +85,10 @@ def portrait_looks(
 
 def _prepare(model: FaceModel, resolution: int) -> _Skin:
     blinks = [index for index, name in enumerate(model.expression_names) if name.startswith("eyeBlink")]
-    blink = np.linalg.norm(model.expression_basis[blinks, : model.skin.stop].sum(0), axis=1)
-    outside = [model.region_names.index(name) for name in ("scalp", "neck", "ears", "socket")]
+    blink = np.linalg.norm(model.skin.of(model.expression_basis)[blinks].sum(0), axis=1)
     return _Skin(
         atlas=make_atlas(model, resolution),
-        face=~np.isin(model.region, outside),
+        face=~model.in_region("scalp", "neck", "ears", "socket"),
         steady=1 / (1 + (blink / _LID_MM) ** 2),
     )
 
@@ -110,7 +109,7 @@ def _skin_albedo(
     fit = fit_proxy(faces[0], size, model, calibration, focal_px=photo.focal_px)
     grey, confidence = skin.per_vertex(unwrap(photo.pixels, fit, model, skin.atlas))
     sure = np.minimum(confidence / _FULL, 1)
-    normals = vertex_normals(fit.vertices[: model.skin.stop], model.skin.triangles())
+    normals = vertex_normals(model.skin.of(fit.vertices), model.skin.triangles())
     light, tone = relative_light(normals, grey, sure * skin.face)
     return _completed(grey / light, sure, tone, skin).clip(_DARKEST, _LIGHTEST)
 

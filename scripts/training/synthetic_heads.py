@@ -12,11 +12,11 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
-from facedetail_addon.core.face_model.gaze import eye_centre, pupil_vertex
+from facedetail_addon.core.face_model.eyeball import eye_centre, pupil_vertex
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.model_import.adapt import FILM, LASHES
-from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate, vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate
 from facedetail_addon.core.rendering.rays import Hits, RayScene
 
 MAP_STEP_MM = 0.25
@@ -89,14 +89,14 @@ def make_painter(model: FaceModel) -> Painter:
     """Prepare a model for :func:`render_head` (half a second)."""
     marks = model.landmarks68.points(model.mean)
     lids = np.minimum(*(_signed_distance(_curve(marks[i : i + 6, :2], closed=True)) for i in (36, 42)))
-    eye_parts = [piece for piece in model.parts if piece.name in ("eye_left", "eye_right")]
+    eye_parts = list(model.eyes.values())
     triangles, part = [], []
-    for piece in drawn_parts(model):
+    for piece in model.solid_parts:
         faces = piece.triangles()
         kind = {"skin": 0, "eye": 1, "teeth": 2}.get(piece.name.split("_")[0], 3)
         kinds = np.full(len(faces), kind, np.uint8)
         if piece.name == "skin":
-            hidden = model.region == model.region_names.index("socket")
+            hidden = model.in_region("socket")
             kinds[hidden[faces].all(1)] = 4
             if not eye_parts:
                 kinds[(_look_up(lids, model.mean[: piece.stop])[faces] < 0).all(1)] = 1
@@ -122,17 +122,12 @@ def make_painter(model: FaceModel) -> Painter:
     )
 
 
-def drawn_parts(model: FaceModel) -> tuple[MeshPart, ...]:
-    """All but transparent films over the eyes and lashes."""
-    return tuple(part for part in model.parts if {FILM, LASHES}.isdisjoint(part.materials))
-
-
 def _eyes(model: FaceModel, parts: list[MeshPart], marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(2, 3) mm centres and pupils; between the lids where skin covers the eyes, on which they are painted."""
     if not parts:
         pupils = np.array([marks[i : i + 6].mean(axis=0) for i in (36, 42)])
         return pupils - [0, 0, EYE_RADIUS_MM], pupils
-    eyes = [model.mean[piece.start : piece.stop] for piece in parts]
+    eyes = [piece.of(model.mean) for piece in parts]
     pupils = [eye[pupil_vertex(piece, eye)] for piece, eye in zip(parts, eyes, strict=True)]
     return np.array([eye_centre(eye) for eye in eyes]), np.array(pupils)
 

@@ -29,11 +29,11 @@ from facedetail_addon.core.colour import LUMINANCE, to_srgb, to_srgb8  # noqa: E
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
 from facedetail_addon.core.rendering.harmonics import evaluate  # noqa: E402
-from facedetail_addon.core.rendering.primary_rays import vertex_normals  # noqa: E402
-from facedetail_addon.core.skin.basis import save_basis  # noqa: E402
+from facedetail_addon.core.rendering.normals import vertex_normals  # noqa: E402
 from facedetail_addon.core.skin.gloss import skin_gloss  # noqa: E402
 from facedetail_addon.core.uv.atlas import make_atlas  # noqa: E402
 from facedetail_addon.core.uv.types import Atlas  # noqa: E402
+from scripts.training.albedo_basis_file import save_basis  # noqa: E402
 from scripts.training.albedo_portraits import BANDS, PLAIN, Portrait, read_portraits, studio_light  # noqa: E402
 from scripts.training.albedo_skins import PortraitSkin, skin_of  # noqa: E402
 
@@ -179,8 +179,8 @@ def evaluate_on(skins: list[PortraitSkin], learned: Learned, stored: np.ndarray)
 
 def _shadings(model: FaceModel, atlas: Atlas, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, 9) spherical harmonics of the mean head's normals, and (N,) plain skin, of the stored texels."""
-    normals = vertex_normals(model.mean[: model.skin.stop], atlas.triangles)
-    plain = np.isin(model.region, [model.region_names.index(name) for name in PLAIN])
+    normals = vertex_normals(model.skin.of(model.mean), atlas.triangles)
+    plain = model.in_region(*PLAIN)
     at = atlas.texels(np.column_stack([normals, plain]).astype(np.float32))[stored[atlas.covered]]
     directions = at[:, :3] / np.maximum(np.linalg.norm(at[:, :3], axis=1, keepdims=True), 1e-6)
     return evaluate(directions, BANDS).astype(np.float64), at[:, 3] > 0.99

@@ -28,7 +28,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights  # noqa: E402
-from facedetail_addon.core.detail.bands import split_bands  # noqa: E402
 from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     BASIS_SIDE,
     COEFFICIENTS,
@@ -36,15 +35,15 @@ from facedetail_addon.core.detail.dfdn import (  # noqa: E402
     PDIM,
     PHOTO_CHANNELS,
     SIZES,
-    PatchGAN,
     shading_change,
     slopes,
 )
-from facedetail_addon.core.detail.space import TEXEL_MM  # noqa: E402
+from facedetail_addon.core.detail.space import TEXEL_MM, split_bands  # noqa: E402
 from facedetail_addon.core.detail.synthesis import WEIGHTS  # noqa: E402
 from scripts.training.detail_batches import Batch, Patches, make_batch  # noqa: E402
 from scripts.training.detail_patches import STEP_MM  # noqa: E402
 from scripts.training.make_detail_set import DEFAULT_CACHE, SEED  # noqa: E402
+from scripts.training.patch_gan import PatchGAN  # noqa: E402
 
 BATCH = 16
 PEAK_RATE, WEIGHT_DECAY, WARM_UP = 1.2e-3, 1e-2, 100

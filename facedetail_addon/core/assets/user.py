@@ -20,32 +20,56 @@ class UserAsset:
     """One file that is known but not shipped.
 
     Attributes:
-        title: what an artist calls it. name: the file's name. url: where its author offers it.
+        id: what operators call it.
+        title: what an artist calls it. name: the file's name. folder: where it belongs in the user's folder.
         size: bytes. sha256: hexadecimal, of the whole file.
-        licence: a sentence to show before a download.
+        url: where its author offers it. licence: a sentence to show before a download.
+        needed_by: the choice in the settings, of a landmarker or a face model, that cannot do without it.
+        shared_with_torch: a copy in torch's cache will do too.
     """
 
+    id: str
     title: str
     name: str
-    url: str
+    folder: str
     size: int
     sha256: str
+    url: str
     licence: str
+    needed_by: str
+    shared_with_torch: bool = False
 
 
-LANDMARKER_FOLDER = "landmarkers"
-"""In the user's folder: weights of landmarkers."""
-
-# The library's own name for the file carries the hash's first ten digits. Its loader compares none of them.
-FAN_WEIGHTS = UserAsset(
-    title="FAN landmarks",
-    name="2DFAN4-11f355bf06.pth.tar",
-    url="https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
-    size=95_641_761,
-    sha256="11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
-    licence="By Adrian Bulat, BSD-3-Clause like face-alignment. It was trained on 300W-LP, whose photos are for "
-    "research: check that your use is allowed.",
+USER_ASSETS = (
+    UserAsset(
+        id="fan",
+        title="FAN landmarks",
+        # The library's own name for the file carries the hash's first ten digits. Its loader compares none of them.
+        name="2DFAN4-11f355bf06.pth.tar",
+        folder="landmarkers",
+        size=95_641_761,
+        sha256="11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
+        url="https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
+        licence="By Adrian Bulat, BSD-3-Clause like face-alignment. It was trained on 300W-LP, whose photos are for "
+        "research: check that your use is allowed.",
+        needed_by="fan",
+        shared_with_torch=True,
+    ),
 )
+"""Every file that FaceDetail can use and does not bring along."""
+
+
+def user_asset(asset_id: str) -> UserAsset:
+    """The file of that id.
+
+    Raises:
+        AssetError: there is none.
+    """
+    for asset in USER_ASSETS:
+        if asset.id == asset_id:
+            return asset
+    known = ", ".join(asset.id for asset in USER_ASSETS)
+    raise AssetError(f"FaceDetail knows no file “{asset_id}”.", f"Choose one of these: {known}.")
 
 
 def torch_checkpoints(environment: Mapping[str, str] = os.environ) -> Path:
@@ -54,10 +78,10 @@ def torch_checkpoints(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get("TORCH_HOME") or Path(cache) / "torch").expanduser() / "hub" / "checkpoints"
 
 
-def landmarker_folders(assets: Path | None) -> tuple[Path, ...]:
-    """Where weights of landmarkers may lie: the user's own folder, where there is one, then torch's cache."""
-    own = () if assets is None else (assets / LANDMARKER_FOLDER,)
-    return (*own, torch_checkpoints())
+def places(asset: UserAsset, assets: Path | None) -> tuple[Path, ...]:
+    """The folders where the file may lie: in the user's own, ``assets``, where there is one, and in torch's cache."""
+    own = () if assets is None else (assets / asset.folder,)
+    return (*own, torch_checkpoints()) if asset.shared_with_torch else own
 
 
 def find_user_asset(asset: UserAsset, folders: Sequence[Path]) -> Path | None:
@@ -73,7 +97,7 @@ def read_user_asset(asset: UserAsset, folders: Sequence[Path]) -> bytes:
     """The verified content of the first good copy.
 
     Args:
-        folders: where to look, the user's own folder first.
+        folders: where to look, see :func:`places`.
 
     Raises:
         AssetError: there is none, or only damaged ones.
@@ -101,12 +125,13 @@ def how_to_get(asset: UserAsset) -> str:
     )
 
 
-def install_user_asset(asset: UserAsset, source: Path, folder: Path) -> Path:
-    """Copy a file that the user has into the folder, under its right name; a copy that is good already is kept.
+def install_user_asset(asset: UserAsset, source: Path, assets: Path) -> Path:
+    """Copy a file that the user has into the user's folder, under its right name; a good copy that is there is kept.
 
     Raises:
         AssetError: it is another file, or the copy cannot be written.
     """
+    folder = assets / asset.folder
     target = folder / asset.name
     if is_exactly(target, asset.size, asset.sha256):
         return target
@@ -129,16 +154,16 @@ def install_user_asset(asset: UserAsset, source: Path, folder: Path) -> Path:
 
 def download_user_asset(
     asset: UserAsset,
-    folder: Path,
+    assets: Path,
     *,
     online: bool,
     progress: Callable[[int, int], None],
     cancelled: Callable[[], bool],
 ) -> Path:
-    """Download the file into the folder (:func:`.downloads.fetch`); the caller has shown the licence and asked."""
+    """Download the file into the user's folder (:func:`.downloads.fetch`); after the user has agreed to its licence."""
     return fetch(
         asset.url,
-        folder / asset.name,
+        assets / asset.folder / asset.name,
         size=asset.size,
         sha256=asset.sha256,
         online=online,
@@ -147,13 +172,14 @@ def download_user_asset(
     )
 
 
-def remove_user_asset(asset: UserAsset, folder: Path) -> None:
+def remove_user_asset(asset: UserAsset, assets: Path) -> None:
     """Delete the file and an unfinished download of it from the user's folder.
 
     Raises:
         AssetError: one of them cannot be deleted.
     """
-    for path in (folder / asset.name, folder / (asset.name + PART_SUFFIX)):
+    for name in (asset.name, asset.name + PART_SUFFIX):
+        path = assets / asset.folder / name
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

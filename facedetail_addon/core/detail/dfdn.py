@@ -18,14 +18,16 @@ from .space import TEXEL_MM, VALUE_UNIT
 PATCH = 256
 """Texels per side of a patch."""
 COEFFICIENTS = 64
+"""Of the PCA basis."""
 BASIS_SIDE = 64
 """Samples per side of the basis' patches."""
 PHOTO_CHANNELS = {"light": 6, "value": 1}
-"""Channels of the photo by variant: value, chroma, light_x, light_y, lit, mask; or the HSV value's alone."""
+"""Channels of the photo: value, chroma, light_x, light_y, direct_fraction and mask; or the HSV value alone."""
 MOST_MM = 1.0
 """PDRM's relief lies within ± this."""
 HEIGHT_UNIT_MM = 0.1
-_LEAK = 0.2
+"""The networks see relief in this unit."""
+_LEAK = 0.2  # slope of the activation below zero
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ SIZES = {
     "compact": Size((12, 24, 48, 96, 96, 96, 96, 96), 2, 32, (24, 48, 80, 112, 112, 112)),
     "paper": Size((64, 128, 256, 512, 512, 512, 512, 512), 1, 256, (64, 128, 256, 512, 512, 512)),
 }
+"""What ships, and the sizes of the paper."""
 
 
 class UNet(nn.Module):
@@ -152,22 +155,6 @@ class DFDN(nn.Module):
         """What PDIM infers and what PDRM adds, (B, 1, 256, 256) mm each."""
         medium = self.infer(photo, noise)
         return medium, self.pdrm(photo, medium.to(photo.dtype))
-
-
-class PatchGAN(nn.Module):
-    """Judges relief patch by patch beside the photo (Isola 2017); used in training only."""
-
-    def __init__(self, channels: int, widths: tuple[int, ...] = (24, 48, 96)):
-        super().__init__()
-        layers: list[nn.Module] = []
-        before = channels + 1
-        for width in widths:
-            layers += [nn.Conv2d(before, width, 4, 2, 1), nn.LeakyReLU(_LEAK)]
-            before = width
-        self.layers = nn.Sequential(*layers, nn.Conv2d(before, 1, 4, 1, 1))
-
-    def forward(self, photo: Tensor, relief: Tensor) -> Tensor:  # (B, C, 256, 256), (B, 1, 256, 256) mm
-        return self.layers(torch.cat([photo, relief / HEIGHT_UNIT_MM], dim=1))  # (B, 1, 31, 31)
 
 
 def level_channel(level: Tensor) -> Tensor:

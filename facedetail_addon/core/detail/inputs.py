@@ -8,18 +8,18 @@ import numpy as np
 
 from ..colour import LUMINANCE, to_linear
 from ..image import smoothstep
-from ..lighting.types import LightEstimate, Transfer
+from ..lighting.types import LightEstimate
+from ..rendering.types import Transfer
 from ..uv.types import Atlas, UnwrappedPhoto
-from .space import BOX, SIDE, TEXEL_MM, VALUE_UNIT, DetailSpace, texel_gradients
+from .space import BOX, SIDE, TEXEL_MM, VALUE_UNIT, DetailSpace, box_at, texel_gradients
 
 _MEAN_MM = 8.0  # the local mean that is taken off
 _FLOOR = 0.01  # linear, so that noise in the dark stays small
 _CHROMA_UNIT = 0.1  # of logarithms; inputs are about 1
-_LIMIT = 4.0
-_SURE = (0.15, 0.6)  # confidence at which the photo begins to count, and counts alone
+_LIMIT = 4.0  # of value and chroma, in their units
+_CONFIDENT = (0.15, 0.6)  # confidence at which the photo begins to count, and counts alone
 _STEEPEST = 3.0  # of the light's channels
-_BAND_ROWS = 128
-_CLIPPED = (248, 254)
+_CLIPPED = (248, 254)  # 8-bit values between which a texel stops counting
 _HAIR = (0.7, 1.1)  # logarithms darker than the skin at which hair begins, and is certain
 _BROW = (0.1, 0.35)  # the same where brows grow: thin ones are seen between skin
 _BESIDE_BROW_MM = 1.2  # skin so near to a brow is half hidden
@@ -71,14 +71,13 @@ def detail_inputs(
         [_light_channels(light, transfer, vertices, space), space.allowed, shading, resolvable_mm, space.brows]
     )
     side = atlas.resolution
-    rows, columns = _box(side)
+    rows, columns = box_at(side)
     covered = atlas.covered
     values = np.zeros((side, side, fields.shape[1]), np.float32)
-    for start in range(rows.start, rows.stop, _BAND_ROWS):
-        band = slice(start, min(start + _BAND_ROWS, rows.stop))
+    for band in atlas.bands(rows.start, rows.stop):
         values[band][covered[band]] = atlas.texels(fields.astype(np.float32), band)
     colour = unwrapped.color[rows, columns]
-    mask = values[rows, columns, 3] * smoothstep(unwrapped.confidence[rows, columns], *_SURE)
+    mask = values[rows, columns, 3] * smoothstep(unwrapped.confidence[rows, columns], *_CONFIDENT)
     mask = mask * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
     texel_mm = TEXEL_MM * SIDE / side
     mask = mask * _bare(colour, values[rows, columns, 4], values[rows, columns, 6], mask, texel_mm)
@@ -90,9 +89,9 @@ def detail_inputs(
 
 
 def _light_channels(light: LightEstimate, transfer: Transfer, vertices: np.ndarray, space: DetailSpace) -> np.ndarray:
-    """(V, 3): light_x, light_y, lit.
+    """(V, 3): light_x, light_y, direct_fraction.
 
-    A relief h tips the normal by −∇h, and the light by the product with the light vector.
+    A relief h perturbs the normal by −∇h, and the light by the product with the light vector.
     """
     vector = transfer.vector @ (light.radiance @ LUMINANCE)
     along = [(vector * gradient).sum(1) for gradient in texel_gradients(vertices, space)]
@@ -139,11 +138,6 @@ def _local_mean(values: np.ndarray, texel_mm: float) -> np.ndarray:
     small = cv2.resize(values, (max(width // step, 1), max(height // step, 1)), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), _MEAN_MM / texel_mm / step, borderType=cv2.BORDER_CONSTANT)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def _box(side: int) -> tuple[slice, slice]:
-    x0, y0, x1, y1 = (edge * side // SIDE for edge in BOX)
-    return slice(y0, y1), slice(x0, x1)
 
 
 def _to_side(channel: np.ndarray) -> np.ndarray:

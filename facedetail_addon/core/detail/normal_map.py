@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 
 from ..face_model.model import FaceModel
-from ..rendering.tangents import uv_derivatives
+from ..rendering.normals import uv_derivatives
 from ..uv.types import Atlas
 from .types import DetailMaps
 
 _BAND = 64  # rows at a time, to stay in the processor's cache
-_ONE = 65535.0
-_FLAT = np.array([32768, 32768, 65535], np.uint16)
+_ONE = 65535.0  # code of 1
+_FLAT = np.array([32768, 32768, 65535], np.uint16)  # code of the smooth surface's own normal
 
 
 def texel_size_mm(model: FaceModel, atlas: Atlas, vertices: np.ndarray | None = None) -> np.ndarray:
@@ -36,8 +36,7 @@ def texel_size_mm(model: FaceModel, atlas: Atlas, vertices: np.ndarray | None = 
     steps = _vertex_steps(model, model.mean if vertices is None else vertices) / np.float32(atlas.resolution)
     out = np.empty((atlas.resolution, atlas.resolution, 3), np.float32)
     covered = atlas.covered
-    for start in range(0, atlas.resolution, _BAND):
-        rows = slice(start, start + _BAND)
+    for rows in atlas.bands():
         out[rows] = 1, 0, 1
         out[rows][covered[rows]] = atlas.texels(steps, rows)
     return out
@@ -96,11 +95,11 @@ def _encoded(slope_t: np.ndarray, slope_b: np.ndarray) -> np.ndarray:
 def _vertex_steps(model: FaceModel, vertices: np.ndarray) -> np.ndarray:
     """(V_skin, 3) float32 mm per unit of UV, as :func:`texel_size_mm`: means of the triangles around each vertex."""
     triangles = model.skin.triangles()
-    along_u, along_v = uv_derivatives(vertices[: model.skin.stop], model.skin)
+    corners = model.skin.of(vertices)[triangles].astype(np.float64)
+    along_u, along_v = uv_derivatives(corners, model.skin.uv[model.skin.uv_triangles()])
     step_u = np.linalg.norm(along_u, axis=1)
     along_t = (along_u * along_v).sum(axis=1) / step_u
     along_b = np.linalg.norm(np.cross(along_u, along_v), axis=1) / step_u
-    corners = vertices[triangles].astype(np.float64)
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     around = np.repeat(np.stack([step_u, along_t, along_b, np.ones_like(area)]) * area, 3, axis=1)
     sums = np.stack([np.bincount(triangles.ravel(), values, model.skin.stop) for values in around], axis=1)

@@ -10,15 +10,15 @@ import numpy as np
 
 from ..colour import LUMINANCE
 from ..fit.types import PoseFit
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 
 _SLOPE = 2.5  # of the power spectrum's fall in faces, measured on sharp portraits
 _REFERENCE = (8.0, 20.0)  # cycles per face width that any face shows
 _LEAST_POWER = 0.06  # of what the slope lets expect
-_BANDS = 64
+_BANDS = 64  # of frequency, over which power is averaged
 _LONGEST = 0.01  # cycles per pixel
 _LARGEST_BOX = 1024  # px; larger faces are looked at in the middle
-_LEAST_FACING = 0.2
+_LEAST_FACING = 0.2  # cosine of the viewing angle; skin that turns away more is taken for that
 
 
 def resolvable_size(
@@ -50,18 +50,18 @@ def resolved_px(photo: np.ndarray, mesh_px: np.ndarray) -> float:
     Args:
         photo: (H, W, 3) uint8 sRGB. mesh_px: (N, 2 or 3) landmarks, x and y first.
     """
-    grey, width = _face(photo, mesh_px)
-    if min(grey.shape) < 16:
+    luminance, width = _face(photo, mesh_px)
+    if min(luminance.shape) < 16:
         return 1.0
-    frequency, power = _spectrum(grey)
-    beside = power * frequency**_SLOPE
-    usual = (frequency * width > _REFERENCE[0]) & (frequency * width < _REFERENCE[1])
-    if not usual.any() or np.median(beside[usual]) <= 0:
+    frequency, power = _spectrum(luminance)
+    flattened = power * frequency**_SLOPE
+    reference = (frequency * width > _REFERENCE[0]) & (frequency * width < _REFERENCE[1])
+    if not reference.any() or np.median(flattened[reference]) <= 0:
         return 1.0
-    level = np.log(np.maximum(beside / np.median(beside[usual]), 1e-12))
+    level = np.log(np.maximum(flattened / np.median(flattened[reference]), 1e-12))
     level = np.convolve(np.pad(level, 1, mode="edge"), np.full(3, 1 / 3), "valid")
-    gone = np.flatnonzero((level < np.log(_LEAST_POWER)) & (frequency * width > _REFERENCE[1]))
-    return float(0.5 / frequency[gone[0]]) if len(gone) else 1.0
+    unresolved = np.flatnonzero((level < np.log(_LEAST_POWER)) & (frequency * width > _REFERENCE[1]))
+    return float(0.5 / frequency[unresolved[0]]) if len(unresolved) else 1.0
 
 
 def _face(photo: np.ndarray, mesh_px: np.ndarray) -> tuple[np.ndarray, float]:
@@ -72,11 +72,11 @@ def _face(photo: np.ndarray, mesh_px: np.ndarray) -> tuple[np.ndarray, float]:
     return photo[y0:y1, x0:x1].astype(np.float32) @ LUMINANCE.astype(np.float32) / 255, float(high[0] - low[0])
 
 
-def _spectrum(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _spectrum(luminance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Frequencies in cycles per pixel, and the mean power there; those that the box does not have are left out."""
-    window = np.outer(np.hanning(grey.shape[0]), np.hanning(grey.shape[1]))
-    power = np.abs(np.fft.rfft2((grey - np.average(grey, weights=window)) * window)) ** 2
-    frequency = np.hypot(np.fft.fftfreq(grey.shape[0])[:, None], np.fft.rfftfreq(grey.shape[1])[None])
+    window = np.outer(np.hanning(luminance.shape[0]), np.hanning(luminance.shape[1]))
+    power = np.abs(np.fft.rfft2((luminance - np.average(luminance, weights=window)) * window)) ** 2
+    frequency = np.hypot(np.fft.fftfreq(luminance.shape[0])[:, None], np.fft.rfftfreq(luminance.shape[1])[None])
     edges = np.geomspace(_LONGEST, 0.5, _BANDS + 1)
     band = np.digitize(frequency.ravel(), edges) - 1
     inside = (band >= 0) & (band < _BANDS)

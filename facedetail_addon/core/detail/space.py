@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where in the canonical UV relief is predicted, and how large texels are there."""
+"""Where in the canonical UV relief is predicted, how large texels are there, and which of its waves are fine."""
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, MeshPart
 from ..image import smoothstep
-from ..rendering.tangents import uv_derivatives
+from ..rendering.normals import uv_derivatives
 
 SIDE = 2048
 """Texels per side of the canonical UV at which networks work, whatever the texture's resolution."""
@@ -18,11 +19,17 @@ VALUE_UNIT = 0.2
 """The networks see logarithms of brightness in this unit."""
 BOX = (256, 480, 1792, 1760)
 """x0, y0, x1, y1 of the part of the canonical UV that can have relief, in texels of SIDE."""
+FINE_MM = 0.4
+"""Standard deviation of the Gaussian between fine and medium relief: waves of 2.1 mm are halved by it."""
+COARSE_MM = 2.4
+"""That between medium relief and the proxy's shape: waves of 12.8 mm."""
 FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
-_SOCKET = "socket"
+"""Regions that may have relief."""
+_SOCKET = "socket"  # region inside mouth and eyes
 _LIPS_MM = (0.5, 2.5)  # from the line between the lips
 _OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
-_BROWS_MM, _BROWS_ABOVE_MM = (6.0, 10.0), 2.0
+_BROWS_MM = (6.0, 10.0)  # so far from the middle of brows they begin to end, and have ended
+_BROWS_ABOVE_MM = 2.0  # their middle lies so far above the landmarks
 _BEYOND_MM = {"scalp": 14.0, "neck": 14.0, "ears": 4.0}  # how far relief fades out over them
 _EDGE_TEXELS = (20.0, 60.0)  # from BOX's border
 
@@ -45,17 +52,15 @@ class DetailSpace:
 
 def make_detail_space(model: FaceModel) -> DetailSpace:
     """The space of one face model."""
-    rest = model.mean[: model.skin.stop]
-    names = model.region_names
-    is_face = np.isin(model.region, [names.index(name) for name in FACE if name in names])
+    rest = model.skin.of(model.mean)
+    is_face = model.in_region(*FACE)
     away, _ = cKDTree(rest[is_face]).query(rest)
     allowed = is_face.astype(np.float32)
     for name, reach in _BEYOND_MM.items():
-        if name in names:
-            rows = model.region == names.index(name)
-            allowed[rows] = 1 - smoothstep(away[rows], 0, reach)
-    if _SOCKET in names:
-        inside = model.region == names.index(_SOCKET)
+        rows = model.in_region(name)
+        allowed[rows] = 1 - smoothstep(away[rows], 0, reach)
+    inside = model.in_region(_SOCKET)
+    if inside.any():
         near, _ = cKDTree(rest[inside]).query(rest)
         allowed *= smoothstep(near, *_OPENING_MM)
     allowed *= smoothstep(_from_line_between_lips(model), *_LIPS_MM)
@@ -83,7 +88,7 @@ def _from_lines(model: FaceModel, steps: int, *lines: np.ndarray) -> np.ndarray:
     """(V_skin,) mm on the mean head from the nearest of lines through (N, 3) points, so many steps between two."""
     share = np.linspace(0, 1, steps + 1)[:, None, None]
     points = [line[:-1] * (1 - share) + line[1:] * share for line in lines]
-    away, _ = cKDTree(np.concatenate(points, axis=1).reshape(-1, 3)).query(model.mean[: model.skin.stop])
+    away, _ = cKDTree(np.concatenate(points, axis=1).reshape(-1, 3)).query(model.skin.of(model.mean))
     return away
 
 
@@ -93,6 +98,12 @@ def _inside_box(model: FaceModel) -> np.ndarray:
     column, row = uv[:, 0] * SIDE, (1 - uv[:, 1]) * SIDE
     x0, y0, x1, y1 = BOX
     return np.minimum.reduce([column - x0, x1 - column, row - y0, y1 - row])
+
+
+def box_at(side: int) -> tuple[slice, slice]:
+    """Rows and columns of BOX in a texture of so many texels per side."""
+    x0, y0, x1, y1 = (edge * side // SIDE for edge in BOX)
+    return slice(y0, y1), slice(x0, x1)
 
 
 def texel_gradients(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray, np.ndarray]:
@@ -122,9 +133,10 @@ def texel_vectors(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray,
     Returns:
         two (V_skin, 3) float64 mm; means over the triangles around a vertex.
     """
-    right, up = (step / SIDE for step in uv_derivatives(vertices, space.skin))
-    weight = space.uv_areas[:, None]
     triangles, out = space.skin.triangles(), []
+    uv = space.skin.uv[space.skin.uv_triangles()]
+    right, up = (step / SIDE for step in uv_derivatives(vertices[triangles], uv))
+    weight = space.uv_areas[:, None]
     for step in (right, -up):
         total = np.zeros((len(vertices), 4))
         values = np.concatenate([step * weight, weight], axis=1)
@@ -133,3 +145,10 @@ def texel_vectors(vertices: np.ndarray, space: DetailSpace) -> tuple[np.ndarray,
                 total[:, axis] += np.bincount(triangles[:, corner], values[:, axis], minlength=len(vertices))
         out.append(total[:, :3] / np.maximum(total[:, 3:], 1e-9))
     return out[0], out[1]
+
+
+def split_bands(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) mm on texels of TEXEL_MM to its medium and its fine part, float32."""
+    smooth = cv2.GaussianBlur(height, (0, 0), FINE_MM / TEXEL_MM, borderType=cv2.BORDER_REPLICATE)
+    coarse = cv2.GaussianBlur(height, (0, 0), COARSE_MM / TEXEL_MM, borderType=cv2.BORDER_REPLICATE)
+    return smooth - coarse, height - smooth

@@ -15,25 +15,25 @@ from ..image import smoothstep
 from ..io.networks import load_network, one_thread, read_metadata
 from ..notices import Notice
 from ..uv.types import Atlas
-from .bands import COARSE_MM, split_bands
 from .dfdn import DFDN, PATCH, PHOTO_CHANNELS, SIZES, level_channel
 from .inputs import DetailInputs
 from .normal_map import flat_detail, normal_map, texel_size_mm
-from .space import BOX, SIDE, TEXEL_MM
+from .space import COARSE_MM, SIDE, TEXEL_MM, box_at, split_bands
 from .types import DetailMaps
 
 WEIGHTS = "detail_net.safetensors"
-_REMEDY = "Install the FaceDetail extension again; its zip carries this file."
-_STRIDE = PATCH // 2
-_BATCH = 8
-_LIMIT_MM = 1.5
+"""Name of the networks' file."""
+_REMEDY = "Install the FaceDetail extension again; its zip carries this file."  # of its errors
+_STRIDE = PATCH // 2  # texels between patches
+_BATCH = 8  # patches at a time
+_LIMIT_MM = 1.5  # heights lie within ± this
 _STEPS_PER_MM = 16384.0  # heights are rounded: files get smaller, and the two parts add up exactly
+# Takes away waves of two texels, which strided convolutions leave behind, and 12 % of those of five.
 _WITHOUT_GRID = np.array([-1, 4, 10, 4, -1], np.float32) / 16
-"""Takes away waves of two texels, which strided convolutions leave behind, and 12 % of those of five."""
 _HOLE_TEXELS = 7  # smaller holes in the mask, such as single bright pixels, do not cut the relief
 _SOFT_MM = 0.6  # the mask's borders are softened so much
-_FINE_GRAIN_MM = (0.45, 1.0)  # of what the photo shows, at which fine relief begins to fade, and is gone
-_MEDIUM_GRAIN_MM = (2.5, 6.0)
+_FINE_RESOLVABLE_MM = (0.45, 1.0)  # resolvable size at which fine relief begins to fade, and is gone
+_MEDIUM_RESOLVABLE_MM = (2.5, 6.0)  # the same of medium relief
 _WHOLE = 0.95  # share of the fine relief that is not worth a word
 _LEAST_SKIN = 0.01  # share of BOX, 8 cm²; below this there was nothing to look at
 
@@ -78,8 +78,8 @@ def make_detail(
     height = _without_shape(height, cv2.GaussianBlur(mask, (0, 0), _SOFT_MM / TEXEL_MM) * inside)
     amplitude = net.network.amplitude.tolist()
     medium, fine = (part * inside * factor for part, factor in zip(split_bands(height), amplitude, strict=True))
-    medium *= 1 - smoothstep(inputs.resolvable_mm, *_MEDIUM_GRAIN_MM)
-    fine *= 1 - smoothstep(inputs.resolvable_mm, *_FINE_GRAIN_MM)
+    medium *= 1 - smoothstep(inputs.resolvable_mm, *_MEDIUM_RESOLVABLE_MM)
+    fine *= 1 - smoothstep(inputs.resolvable_mm, *_FINE_RESOLVABLE_MM)
     medium, fine = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in (medium, fine))
     texel_mm = texel_size_mm(model, atlas, vertices)
     return DetailMaps(
@@ -127,7 +127,7 @@ def notices(inputs: DetailInputs) -> tuple[Notice, ...]:
     if not _shows_skin(inputs):
         return (Notice("no_detail", "Too little skin is seen for wrinkles and pores; the head stays smooth."),)
     resolvable = inputs.resolvable_mm[inputs.mask > 0.5]
-    share = float(1 - smoothstep(resolvable, *_FINE_GRAIN_MM).mean())
+    share = float(1 - smoothstep(resolvable, *_FINE_RESOLVABLE_MM).mean())
     if share >= _WHOLE:
         return ()
     shown = f"shown at {share:.0%}" if share >= 0.01 else "left out"
@@ -162,11 +162,11 @@ def _rounded(height: np.ndarray) -> np.ndarray:
 def _to_texture(part: np.ndarray, atlas: Atlas) -> np.ndarray:
     """(H, W) over BOX to (R, R), 0 elsewhere."""
     side = atlas.resolution
-    x0, y0, x1, y1 = (edge * side // SIDE for edge in BOX)
+    out = np.zeros((side, side), np.float32)
+    box = out[box_at(side)]
     if side != SIDE:
         way = cv2.INTER_AREA if side < SIDE else cv2.INTER_CUBIC
-        part = cv2.resize(part, (x1 - x0, y1 - y0), interpolation=way)
-    out = np.zeros((side, side), np.float32)
-    out[y0:y1, x0:x1] = part
+        part = cv2.resize(part, box.shape[::-1], interpolation=way)
+    box[:] = part
     out[~atlas.covered] = 0
     return out

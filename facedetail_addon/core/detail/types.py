@@ -5,10 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COMPACT, NO_DETAIL = "compact", "none"
-DETAIL_MODES = (COMPACT, NO_DETAIL)
-"""What makes the relief: the small networks, or nothing (a smooth head)."""
-
 
 @dataclass(frozen=True)
 class DetailMaps:

@@ -10,23 +10,18 @@ import numpy as np
 from ..colour import LUMINANCE
 from ..face_model.model import FaceModel
 from ..notices import Notice
-from .prior import USUAL_IRIS, USUAL_WHITE, ColourPrior
+from .prior import IRIS_PRIOR, SCLERA_PRIOR, ColourPrior
 from .sampling import EyeSample
 from .types import DEFAULT_EYES, EYE_REFLECTED, EyeLook
 
-_DARKEST, _BRIGHTEST = 0.003, 0.9
-_VEIL = EYE_REFLECTED / 2
-"""What the drawn eye reflects of a photo's smooth light around the pupil; the lids hide the rest."""
-_NOT_AN_IRIS = 0.4
-"""Luminance: no iris reflects so much; glare on glasses does."""
-_LEVEL_NOISE, _TINT_NOISE = 0.15, 0.05
-"""Standard deviations of the logarithm that many pixels leave: of brightness (lashes, pupil, exposure), of tint."""
-_PIXEL_NOISE = 1.0
-"""Relative, of a single pixel: what compression, blur and lashes do to it."""
-_HALF_SURE = 40
-"""So many pixels of iris make half a confidence."""
-_SIZE_SIGMA, _SIZE_NOISE, _SIZE_NOISE_PX = 0.5, 0.4, 1.0
-"""Standard deviations of the visible diameter: between fitted heads in mm, and of its measurement in mm and px."""
+_DARKEST, _BRIGHTEST = 0.003, 0.9  # reflectance, whatever was measured
+_VEIL = EYE_REFLECTED / 2  # what the drawn eye reflects of a photo's smooth light around the pupil; lids hide the rest
+_GLARE = 0.4  # luminance: no iris reflects so much; glare on glasses does
+_LEVEL_NOISE, _TINT_NOISE = 0.15, 0.05  # σ of logarithms that many pixels leave: of brightness (lashes, pupil), of tint
+_PIXEL_NOISE = 1.0  # relative, of a single pixel: what compression, blur and lashes do to it
+_HALF_CONFIDENCE = 40  # so many pixels of iris make half a confidence
+_SIZE_SIGMA = 0.5  # mm, of the visible diameter between fitted heads
+_SIZE_NOISE, _SIZE_NOISE_PX = 0.4, 1.0  # mm and px, standard deviations of its measurement
 
 
 def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
@@ -37,15 +32,15 @@ def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
     """
     look = {"iris_mm": _diameter(samples)}
     irises = [(s.iris, s.iris_pixels, s.sharpness) for s in samples if s.iris is not None]
-    irises = [iris for iris in irises if iris[0] @ LUMINANCE < _NOT_AN_IRIS]
+    irises = [iris for iris in irises if iris[0] @ LUMINANCE < _GLARE]
     confidence = 0.0
     if irises:
-        seen, differ, pixels = _joined(irises, USUAL_IRIS, monochrome)
-        look["iris"] = tuple(max(value - _VEIL, _DARKEST) for value in seen)
-        confidence = pixels / (pixels + _HALF_SURE) * float(np.exp(-differ))
+        reflectance, difference, pixels = _joined(irises, IRIS_PRIOR, monochrome)
+        look["iris"] = tuple(max(value - _VEIL, _DARKEST) for value in reflectance)
+        confidence = pixels / (pixels + _HALF_CONFIDENCE) * float(np.exp(-difference))
     whites = [(s.white, s.white_pixels, s.sharpness) for s in samples if s.white is not None]
     if whites:
-        look["sclera"], _, _ = _joined(whites, USUAL_WHITE, monochrome)
+        look["sclera"], _, _ = _joined(whites, SCLERA_PRIOR, monochrome)
     if monochrome:
         look = {"iris": _grey(DEFAULT_EYES.iris), "sclera": _grey(DEFAULT_EYES.sclera)} | look
     return EyeLook(**(vars(DEFAULT_EYES) | look | {"confidence": confidence}))
@@ -53,7 +48,7 @@ def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
 
 def notices(eyes: EyeLook, model: FaceModel, monochrome: bool) -> tuple[Notice, ...]:
     """A notice with code ``eye_colour`` where a head with eyes got a usual brown."""
-    if eyes.confidence > 0 or monochrome or not any(part.name.startswith("eye") for part in model.parts):
+    if eyes.confidence > 0 or monochrome or not model.eyes:
         return ()
     message = "The irises are too small, closed or covered by glare; their colour is a usual brown."
     return (Notice("eye_colour", message),)
@@ -74,7 +69,7 @@ def _joined(
     few = _PIXEL_NOISE / np.sqrt(counts.sum())
     noise = (_LEVEL_NOISE**2 + level**2 + few**2) * np.ones((3, 3))
     noise += (_TINT_NOISE**2 + tint**2 + few**2) * np.eye(3)
-    found = np.exp(prior.likely(mean, noise)).clip(_DARKEST, _BRIGHTEST)
+    found = np.exp(prior.posterior_mean(mean, noise)).clip(_DARKEST, _BRIGHTEST)
     color = _grey(tuple(found)) if monochrome else tuple(float(value) for value in found)
     return color, level + tint, int(counts.sum())
 

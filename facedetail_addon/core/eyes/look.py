@@ -16,14 +16,14 @@ FIBRE_REACH = ((0.34, 0.0), (0.44, 1.0), (0.80, 1.0), (0.96, 0.0))
 """How much there is of the fibres."""
 FIBRE_CONTRAST = (0.72, 1.28)
 """Fibres multiply the colour by something between these two."""
-WHITE = ((0.95, 0.0), (1.10, 1.0))
+SCLERA_SHARE = ((0.95, 0.0), (1.10, 1.0))
 """0 iris, 1 sclera: the limbus is soft."""
 SCLERA_TINT = (
     (1.05, (0.97, 0.97, 0.98)), (1.30, (1.0, 1.0, 1.0)), (1.65, (0.95, 0.88, 0.86)), (2.10, (0.78, 0.60, 0.56)),
 )  # fmt: skip
 """Colour relative to the median: towards the corners the vessels show."""
-_FIBRES = 48
-_SEED = 11
+_FIBRES = 48  # waves around the pupil
+_SEED = 11  # of their frequencies and phases: every eye has the same
 
 
 def eye_colors(look: EyeLook, place: np.ndarray) -> np.ndarray:
@@ -38,7 +38,7 @@ def eye_colors(look: EyeLook, place: np.ndarray) -> np.ndarray:
     iris = _at(radius, IRIS_PROFILE) * (1 + _at(radius, FIBRE_REACH) * (fibres - 1))
     stops, tints = zip(*SCLERA_TINT, strict=True)
     tint = np.stack([np.interp(radius, stops, channel) for channel in zip(*tints, strict=True)], axis=1)
-    white = _at(radius, WHITE)[:, None]
+    white = _at(radius, SCLERA_SHARE)[:, None]
     colors = (1 - white) * iris[:, None] * look.iris + white * tint * look.sclera
     return _at(radius, PUPIL)[:, None] * colors
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_OTHER_CAMERAS = 0.10
-"""Standard deviation, relative: how much more colourful or paler other cameras may draw eyes than the set's."""
+_OTHER_CAMERAS = 0.10  # relative standard deviation: how much more colourful or paler other cameras draw eyes
 
 
 @dataclass(frozen=True)
@@ -23,25 +22,20 @@ class ColourPrior:
     mean: np.ndarray
     covariance: np.ndarray
 
-    def likely(self, seen: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    def posterior_mean(self, measured: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """(3,) the most likely log reflectance, given a measurement (3,) with covariance (3, 3) of its errors."""
         wide = self.covariance + _OTHER_CAMERAS**2 * np.eye(3)
         gain = wide @ np.linalg.inv(wide + noise)
-        return self.mean + gain @ (seen - self.mean)
+        return self.mean + gain @ (measured - self.mean)
 
 
-def prior_of(colors: np.ndarray) -> ColourPrior:
-    """The distribution of (N, 3) reflectances, as wide as they scatter."""
-    logs = np.log(colors)
-    return ColourPrior(logs.mean(axis=0), np.cov(logs.T))
-
-
-USUAL_IRIS = ColourPrior(
+IRIS_PRIOR = ColourPrior(
     np.array([-3.007, -3.245, -3.347]),
     np.array([[0.3700, 0.4294, 0.4195], [0.4294, 0.5327, 0.5474], [0.4195, 0.5474, 0.5888]]),
 )
 """With the gloss of the cornea, so that even black is some colour. Nearly a line: dark brown, hazel, grey, blue."""
-USUAL_WHITE = ColourPrior(
+SCLERA_PRIOR = ColourPrior(
     np.array([-0.793, -0.896, -0.914]),
     np.array([[0.0825, 0.0911, 0.0938], [0.0911, 0.1077, 0.1143], [0.0938, 0.1143, 0.1271]]),
 )
+"""Of the white of the eye."""

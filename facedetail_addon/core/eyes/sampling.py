@@ -11,15 +11,14 @@ from ..colour import LUMINANCE, to_linear
 from ..face_model.eyeball import Eyeball
 from ..geometry.camera import PerspectiveCamera
 
-LIMBUS_OF_RING = 0.97
-"""Where portraits are half way from iris to white, in radii of the landmarks' ring (scripts/benchmark/eyes.py)."""
-LEAST_RADIUS_PX = 4.0
+_LIMBUS_OF_RING = 0.97  # half way from iris to white in portraits, radii of the landmarks' ring (benchmark of eyes)
+_LEAST_RADIUS_PX = 4.0  # of an iris that is measured
 _IRIS, _WHITE = (0.55, 0.85), (1.2, 3.0)  # iris radii
 _FROM_LIDS, _FROM_WHITE_LIDS, _UNDER_UPPER = 0.12, 0.2, 0.4  # iris radii: lashes and their shadow lie over the eye
 _FROM_INNER_CORNER = 0.2  # of the eye's width: the caruncle is pink
 _IRIS_SHARE, _WHITE_SHARE = (15, 75), (25, 90)  # percentiles of brightness: beyond are lashes, highlights and veins
-_CLIPPED = 250
-_NEAREST = 3
+_CLIPPED = 250  # 8-bit value from which on a pixel does not count
+_NEAREST = 3  # points of the eye whose light is averaged
 _COVERED = 0.3  # of the brightest light: the fitted lids may hide what the photo shows
 
 
@@ -49,8 +48,8 @@ def sample_eye(
     iris: np.ndarray,
     eye: Eyeball,
     camera: PerspectiveCamera,
-    lit_mm: np.ndarray,
-    light: np.ndarray,
+    points_mm: np.ndarray,
+    irradiance: np.ndarray,
 ) -> EyeSample | None:
     """What a photo shows of one eye; None where the eye lies outside it or is too small.
 
@@ -59,17 +58,17 @@ def sample_eye(
         lids: (16, 2) px: nine points of the lower lid from the outer corner to the inner, seven of the upper likewise.
         iris: (5, 2) px: its middle, then a ring from one side over the top.
         eye: of the posed head. camera: of the photo.
-        lit_mm: (N, 3) mm on the eye's front. light: (N, 3) on a white surface there.
+        points_mm: (N, 3) mm on the eye's front. irradiance: (N, 3) there, over π.
     """
     to_px = _iris_plane(eye, camera)
     ring = (iris[1:] - iris[0]) @ np.linalg.inv(to_px).T
     # Of the ring's four points the two at the sides are not covered by lids.
-    radius_mm = LIMBUS_OF_RING * float(np.linalg.norm(ring[[0, 2]], axis=1).mean())
+    radius_mm = _LIMBUS_OF_RING * float(np.linalg.norm(ring[[0, 2]], axis=1).mean())
     to_px = to_px * radius_mm
     radius_px = float(np.sqrt(abs(np.linalg.det(to_px))))
     low = np.maximum(np.floor(lids.min(axis=0)).astype(int) - 1, 0)
     high = np.minimum(np.ceil(lids.max(axis=0)).astype(int) + 2, pixels.shape[1::-1])
-    if radius_px < LEAST_RADIUS_PX or (high - low).min() < 3:
+    if radius_px < _LEAST_RADIUS_PX or (high - low).min() < 3:
         return None
     part = pixels[low[1] : high[1], low[0] : high[0]]
     x, y = np.meshgrid(np.arange(low[0], high[0]) + 0.5, np.arange(low[1], high[1]) + 0.5)
@@ -84,22 +83,22 @@ def sample_eye(
     inner = lids[8]
     white = good & (from_lids > _FROM_WHITE_LIDS) & _between(away, _WHITE)
     white &= np.linalg.norm(place - inner, axis=-1) > _FROM_INNER_CORNER * np.linalg.norm(inner - lids[0])
-    there = _light_at(place, camera.project(lit_mm), light)
-    reflected = to_linear(part) / np.maximum(there, 1e-3)
+    local = _irradiance_at(place, camera.project(points_mm), irradiance)
+    reflectance = to_linear(part) / np.maximum(local, 1e-3)
     iris_seen = good & _between(away, _IRIS)
-    iris_color, iris_pixels = _median(reflected[iris_seen], _IRIS_SHARE)
-    white_color, white_pixels = _median(reflected[white], _WHITE_SHARE)
+    iris_color, iris_pixels = _median(reflectance[iris_seen], _IRIS_SHARE)
+    white_color, white_pixels = _median(reflectance[white], _WHITE_SHARE)
     return EyeSample(
         iris_color, iris_pixels, white_color, white_pixels, 2 * radius_mm, radius_px, _sharpness(part, within > 0)
     )
 
 
-def _light_at(place: np.ndarray, lit_px: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """(h, w, 3) light at (h, w, 2) px, from that at (N, 2) px; what the head's own lids cover does not count."""
-    brightness = light @ LUMINANCE
+def _irradiance_at(place: np.ndarray, points_px: np.ndarray, irradiance: np.ndarray) -> np.ndarray:
+    """(h, w, 3) at (h, w, 2) px, from that at (N, 2) px; what the head's own lids cover does not count."""
+    brightness = irradiance @ LUMINANCE
     free = brightness > _COVERED * np.percentile(brightness, 90)
-    nearest = cKDTree(lit_px[free]).query(place.reshape(-1, 2), k=min(_NEAREST, int(free.sum())))[1]
-    return light[free][nearest].reshape(*place.shape[:2], -1, 3).mean(axis=2)
+    nearest = cKDTree(points_px[free]).query(place.reshape(-1, 2), k=min(_NEAREST, int(free.sum())))[1]
+    return irradiance[free][nearest].reshape(*place.shape[:2], -1, 3).mean(axis=2)
 
 
 def _iris_plane(eye: Eyeball, camera: PerspectiveCamera) -> np.ndarray:

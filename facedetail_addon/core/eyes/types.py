@@ -35,5 +35,6 @@ EYE_SPECULAR_LEVEL = 0.12
 """Blender's Specular IOR Level of an eye. A photo's light is too smooth for catchlights: all of a cornea's gloss would
 be a grey veil over the pupil."""
 CORNEA_IOR = 1.376
+"""Index of refraction."""
 EYE_REFLECTED = 2 * EYE_SPECULAR_LEVEL * ((CORNEA_IOR - 1) / (CORNEA_IOR + 1)) ** 2
 """What an eye so reflects of the light in front of it."""

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where an eyeball's centre, pupil and iris are."""
+"""Where an eyeball's centre, pupil and iris are, and how far it turns."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .gaze import pupil_vertex
 from .model import MeshPart
 
 IRIS_RADIUS_MM = 6.3
 """Half of the visible iris diameter that portraits show on fitted heads, which hardly varies between people."""
+
+FULL_GAZE_DEG = 30.0
+"""How far an eye turns at weight 1 of an eyeLook expression."""
 
 _FRONT = 0.3
 """Cosine of the angle from the pupil up to which lids may leave an eye open."""
@@ -33,6 +35,23 @@ class Eyeball:
         side = np.cross([0.0, 1.0, 0.0], self.gaze)
         side /= np.linalg.norm(side)
         return np.stack([side, np.cross(self.gaze, side)])
+
+
+def eye_centre(eye: np.ndarray) -> np.ndarray:
+    """(3,) about which an eyeball of (N, 3) vertices turns."""
+    return (eye.min(0) + eye.max(0)) / 2
+
+
+def pupil_vertex(part: MeshPart, eye: np.ndarray) -> int:
+    """The vertex in the middle of the pupil: in front, with UV (0.5, 0.5).
+
+    Args:
+        part: an eye. eye: (N, 3) its vertices, facing +Z more than back.
+    """
+    corners = part.faces[:, :3].ravel()
+    distance = np.linalg.norm(part.uv[part.face_uv[:, :3].ravel()] - 0.5, axis=1)
+    front = eye[corners, 2] > eye[:, 2].mean()
+    return int(corners[np.where(front, distance, np.inf).argmin()])
 
 
 def fit_eyeball(part: MeshPart, vertices: np.ndarray) -> Eyeball:

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from ...settings import BUILTIN
 from ..assets.shipped import find_weights
 from ..errors import FaceModelError
 from .calibration import LandmarkCalibration, load_calibration
@@ -10,7 +11,6 @@ from .model import FaceModel
 from .model_file import load_face_model
 from .store import CALIBRATION_FILE, DICTIONARY_FILE, HEAD_FILE, InstalledModel, find_installed
 
-BUILTIN = "builtin"
 BUILTIN_FILE = "face_model.npz"
 
 
@@ -22,12 +22,18 @@ def load_named_model(name: str, assets: Path | None = None) -> FaceModel:
         assets: the user's folder; None where only the built-in model will do.
 
     Raises:
-        FaceModelError: it is not installed, or its file is not what it should be.
+        FaceModelError: it is not installed, is out of date (:func:`is_outdated`), or its file is not what it should be.
         AssetError: the built-in model's file is missing or damaged.
     """
     if name == BUILTIN:
         return load_face_model(find_weights(BUILTIN_FILE))
     info = installed(name, assets)
+    if _is_outdated(info):
+        raise FaceModelError(
+            f"The face model {name} was matched to the built-in head of another version of FaceDetail.",
+            "Reconstruct a photo with it, which matches it again in some seconds, or import it again: in FaceDetail's "
+            "preferences, or with --model PATH.",
+        )
     model = load_face_model(info.folder / HEAD_FILE)
     if model.origin is None or model.origin.source_sha256 != info.folder.name:
         raise FaceModelError(
@@ -35,6 +41,20 @@ def load_named_model(name: str, assets: Path | None = None) -> FaceModel:
             "Remove the model in FaceDetail's preferences, and import it again.",
         )
     return model
+
+
+def is_outdated(name: str, assets: Path | None = None) -> bool:
+    """Whether the model was matched to the built-in head of another version, so that it must be matched again.
+
+    Raises:
+        FaceModelError: it is not installed. AssetError: what ships is missing or damaged.
+    """
+    return name != BUILTIN and _is_outdated(installed(name, assets))
+
+
+def _is_outdated(info: InstalledModel) -> bool:
+    # The fingerprint of what ships, as its calibration tells it: the head itself takes a quarter of a second to read.
+    return info.canonical != load_calibration().model_fingerprint
 
 
 def load_named_calibration(name: str, assets: Path | None = None) -> LandmarkCalibration:

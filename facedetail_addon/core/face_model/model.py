@@ -55,6 +55,15 @@ class MeshPart:
     native_uv: np.ndarray | None = None
     native_face_uv: np.ndarray | None = None
 
+    @property
+    def rows(self) -> slice:
+        """Of the part's vertices among the model's."""
+        return slice(self.start, self.stop)
+
+    def of(self, positions: np.ndarray) -> np.ndarray:
+        """(..., V, C) of all vertices of the model to (..., V_part, C) of the part's, without a copy."""
+        return positions[..., self.rows, :]
+
     def triangles(self) -> np.ndarray:
         """(T, 3) int32 of the part's own vertices; each quad splits along its first diagonal."""
         return split_quads(self.faces)
@@ -156,12 +165,33 @@ class FaceModel:
         """The parts that hide what lies behind them: the skin first, no films, no lashes."""
         return tuple(part for part in self.parts if not {FILM, LASHES} & set(part.materials))
 
+    @property
+    def eyes(self) -> dict[str, MeshPart]:
+        """The eyeballs by side, ``left`` and ``right``, as far as the model has them."""
+        return {side: self.part(f"eye_{side}") for side in ("left", "right") if self.has_part(f"eye_{side}")}
+
+    def has_part(self, name: str) -> bool:
+        """Whether there is a part of that name."""
+        return any(part.name == name for part in self.parts)
+
     def part(self, name: str) -> MeshPart:
         """The part of that name; KeyError where the model has none."""
         for part in self.parts:
             if part.name == name:
                 return part
         raise KeyError(name)
+
+    def triangles(self) -> np.ndarray:
+        """(T, 3) int32 of the model's vertices: :meth:`MeshPart.triangles` of all parts, one after the other."""
+        return _joined(self.parts)
+
+    def solid_triangles(self) -> np.ndarray:
+        """(T, 3) int32 of the model's vertices, those of :attr:`solid_parts` alone; the skin's come first."""
+        return _joined(self.solid_parts)
+
+    def in_region(self, *names: str) -> np.ndarray:
+        """(V_skin,) bool: vertices of any of these regions; a region that the model does not have holds none."""
+        return np.isin(self.region, [index for index, name in enumerate(self.region_names) if name in names])
 
     def fingerprint(self) -> str:
         """SHA-256 over mean and a sample of the modes: tells whether something measured on a model belongs to it."""
@@ -182,6 +212,10 @@ class FaceModel:
         if beta is not None:
             out += np.tensordot(np.asarray(beta, np.float32), self.expression_basis, axes=1)
         return out
+
+
+def _joined(parts: tuple[MeshPart, ...]) -> np.ndarray:
+    return np.concatenate([part.triangles() + part.start for part in parts])
 
 
 def split_quads(faces: np.ndarray) -> np.ndarray:

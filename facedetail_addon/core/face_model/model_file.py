@@ -82,8 +82,8 @@ def _packed_bases(model: FaceModel, step_mm: float) -> dict[str, np.ndarray]:
     arrays = {}
     for part in model.parts:
         for key, basis in (("identity", model.identity_basis), ("expression", model.expression_basis)):
-            offsets = basis[:, part.start : part.stop]
-            maps, residual_mm = fit_affine_modes(model.mean[part.start : part.stop], offsets)
+            offsets = part.of(basis)
+            maps, residual_mm = fit_affine_modes(part.of(model.mean), offsets)
             if residual_mm <= AFFINE_LIMIT_MM:
                 arrays[f"{part.name}.{key}_affine"] = maps
             else:
@@ -171,7 +171,7 @@ def _basis(arrays: dict[str, np.ndarray], key: str, mean: np.ndarray, parts: tup
     homogeneous, step = _homogeneous(mean), float(arrays["step_mm"])
     return np.concatenate(
         [
-            _move(homogeneous[p.start : p.stop], arrays[f"{p.name}.{key}_affine"])
+            _move(p.of(homogeneous), arrays[f"{p.name}.{key}_affine"])
             if f"{p.name}.{key}_affine" in arrays
             else arrays[f"{p.name}.{key}"].astype(np.float32) * step
             for p in parts

@@ -36,7 +36,7 @@ def outline_paths(model: FaceModel) -> PointEmbedding:
     triangles = model.skin.triangles()
     hits = RayScene(model.mean, triangles).cast(start.reshape(-1, 3), toward.reshape(-1, 3))
     corners = triangles[hits.triangle]
-    face = np.isin(model.region, [model.region_names.index(name) for name in _FACE])
+    face = model.in_region(*_FACE)
     usable = (hits.triangle >= 0) & face[corners].all(axis=1)
     shape = (JAW, PATH_POINTS - 1, 3)
     vertices = np.where(usable[:, None], corners, 0).reshape(shape)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...settings import LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from ..face_model.calibration import LandmarkCalibration
 from ..face_model.model import FaceModel
 from ..face_model.normalise import NormalisedLandmarks, normalise_landmarks
 from ..notices import Notice
-from ..observe.expression.types import LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from ..observe.landmarks.types import FaceLandmarks
 from ..observe.types import Observation
 from .bounded import minimise_in_box

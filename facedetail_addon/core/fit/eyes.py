@@ -7,7 +7,7 @@ taken from the picture itself: a ray through the iris meets the eyeball where th
 
 import numpy as np
 
-from ..face_model.gaze import FULL_GAZE_DEG, eye_centre, pupil_vertex
+from ..face_model.eyeball import FULL_GAZE_DEG, eye_centre, pupil_vertex
 from ..face_model.model import FaceModel, MeshPart
 from ..geometry.camera import PerspectiveCamera
 
@@ -31,17 +31,14 @@ def aim_eyes(
     """
     weight = dict(zip(model.expression_names, beta.tolist(), strict=True))
     gaze = [name for name in model.expression_names if name.startswith("eyeLook")]
-    parts = {part.name: part for part in model.parts}
-    sides = [side for side in IRIS_LANDMARKS if f"eye_{side.lower()}" in parts]
+    eyes = model.eyes
+    sides = [side for side in IRIS_LANDMARKS if side.lower() in eyes]
     covered = any(weight.get(f"eyeBlink{side}", 0.0) > MOST_BLINK for side in sides)
     if len(gaze) != 8 or len(sides) != 2 or covered:
         return beta
     still = np.array([0.0 if name in gaze else value for name, value in weight.items()], np.float32)
     vertices = model.vertices(alpha, still).astype(np.float64)
-    turns = {
-        side: _turn_deg(parts[f"eye_{side.lower()}"], vertices, camera, mesh_px[IRIS_LANDMARKS[side], :2])
-        for side in sides
-    }
+    turns = {side: _turn_deg(eyes[side.lower()], vertices, camera, mesh_px[IRIS_LANDMARKS[side], :2]) for side in sides}
     up = np.mean([turn[1] for turn in turns.values()]) / FULL_GAZE_DEG
     for side in sides:
         outwards = turns[side][0] / FULL_GAZE_DEG * (1 if side == "Left" else -1)
@@ -56,7 +53,7 @@ def _turn_deg(
     part: MeshPart, vertices: np.ndarray, camera: PerspectiveCamera, iris_px: np.ndarray
 ) -> tuple[float, float]:
     """Degrees to turn an eye towards the subject's left and upwards, so that its pupil is seen at ``iris_px``."""
-    eye = vertices[part.start : part.stop]
+    eye = part.of(vertices)
     center = eye_centre(eye)
     pupil = eye[pupil_vertex(part, eye)] - center
     ray = np.append((iris_px - camera.center_px) / camera.focal_px, 1.0) @ camera.rotation

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...settings import EXPRESSION_SOURCES, LANDMARKS
 from ..face_model.model import FaceModel
 from ..geometry.camera import PerspectiveCamera
-from ..observe.expression.types import EXPRESSION_SOURCES, LANDMARKS
 from ..observe.types import Observation
 from .solve import Solution, Unknowns
 from .types import HeadFit, PoseFit

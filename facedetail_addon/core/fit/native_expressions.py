@@ -42,7 +42,7 @@ class BlendshapeMapping:
     @classmethod
     def of(cls, model: FaceModel, native: NativeExpressions) -> "BlendshapeMapping":
         """The mapping of a model that has expressions ``native``."""
-        face = np.flatnonzero(np.isin(model.region, [model.region_names.index(name) for name in _FACE]))
+        face = np.flatnonzero(model.in_region(*_FACE))
         face = face[:: max(1, len(face) // _SAMPLES)]
         share = 1 / np.sqrt(len(face))
         arrays = (native.mean[None], native.basis, model.expression_basis)
@@ -80,9 +80,8 @@ def native_vertices(
         alpha: (K,) float32.
     """
     out = model.vertices(alpha)
-    skin = slice(model.skin.start, model.skin.stop)
+    skin = model.skin.rows
     out[skin] += native.mean[skin] + np.tensordot(np.asarray(native_beta, np.float32), native.basis, 1)[skin]
     for part in model.parts[1:]:
-        rows = slice(part.start, part.stop)
-        out[rows] += np.tensordot(np.asarray(beta, np.float32), model.expression_basis[:, rows], 1)
+        out[part.rows] += np.tensordot(np.asarray(beta, np.float32), part.of(model.expression_basis), 1)
     return out

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...settings import LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
 from ..face_model.model import FaceModel, PointEmbedding
 from ..face_model.outline import JAW
-from ..observe.expression.types import LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS, ExpressionPrior
+from ..observe.expression.types import ExpressionPrior
 from ..observe.landmarks.types import FaceLandmarks
 from ..observe.types import Observation
 from .equations import FitSettings, NormalEquations, expression_equations, identity_equations

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plain arrays in npz files, read without trusting them."""
 
+import math
 import struct
 import tokenize
 import zipfile
@@ -8,7 +9,10 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.lib import format as npy
 
+NPZ_MAGIC = b"PK\x03\x04"
+_VERSIONS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # What reading a damaged or hostile npz raises; RuntimeError is an encrypted or unknown kind of entry, and the errors of
 # Python's grammar come from numpy, which parses headers of arrays with it.
 BROKEN = (
@@ -51,3 +55,29 @@ def read_arrays(path: Path, max_bytes: int = 1 << 30) -> dict[str, np.ndarray]:
         raise ValueError("there is no such file") from error
     except BROKEN as error:
         raise ValueError(f"it is no npz file, or a damaged one ({error})") from error
+
+
+def declared_arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and type of every array of an npz file, from the headers, before any of their data is read.
+
+    Raises:
+        ValueError: the file is no npz, is damaged, holds pickled objects, or an array declares more than its entry has.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {entry.filename.removesuffix(".npy"): _header(archive, entry) for entry in archive.infolist()}
+    except (ValueError, *BROKEN) as error:
+        raise ValueError(f"it is no npz file of plain arrays ({error})") from error
+
+
+def _header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[tuple[int, ...], np.dtype]:
+    with archive.open(entry) as stream:
+        version = npy.read_magic(stream)
+        if version not in _VERSIONS:
+            raise ValueError(f"{entry.filename} has the unknown version {version}")
+        shape, _, dtype = _VERSIONS[version](stream)
+        if dtype.hasobject:
+            raise ValueError(f"{entry.filename} holds pickled objects, which are never read")
+        if min(shape, default=0) < 0 or stream.tell() + math.prod(shape) * dtype.itemsize != entry.file_size:
+            raise ValueError(f"{entry.filename} declares {dtype} {shape}, which is not the size it has")
+        return shape, dtype

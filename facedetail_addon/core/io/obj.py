@@ -23,7 +23,7 @@ def write_obj(path: Path, model: FaceModel, vertices: np.ndarray, material_file:
     uv_start = 0
     for part in model.parts:
         lines += [f"o {part.name}", f"g {part.name}", f"usemtl {part.name}"]
-        lines += [f"v {x:.5f} {y:.5f} {z:.5f}" for x, y, z in vertices[part.start : part.stop].tolist()]
+        lines += [f"v {x:.5f} {y:.5f} {z:.5f}" for x, y, z in part.of(vertices).tolist()]
         lines += [f"vt {u:.6f} {v:.6f}" for u, v in part.uv.tolist()]
         lines += _face_lines(part, uv_start)
         uv_start += len(part.uv)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from ..face_model.gaze import eye_centre, pupil_vertex, with_gaze_motion
+from ..face_model.eyeball import eye_centre, pupil_vertex
 from ..face_model.model import (
     FILM,
     LASHES,
@@ -23,10 +23,11 @@ from ..face_model.model import (
     PointEmbedding,
 )
 from ..geometry.mesh_fields import vertex_areas
+from ..geometry.nearest import ClosestPoints
 from .attached import attached_parts, local_jacobians, placed_like_skin
 from .correspondence import Correspondence, transfer_embedding
 from .external import ExternalModel
-from .surface import Surface
+from .gaze import with_gaze_motion
 from .uv_folds import links, membrane
 from .uv_transfer import outside_of_openings
 
@@ -67,7 +68,7 @@ def adapt(external: ExternalModel, builtin: FaceModel, found: Correspondence) ->
     wanted = tuple(
         part for part in builtin.parts[1:] if part.name not in has and not (covered and part.name.startswith("eye"))
     )
-    added = attached_parts(wanted, builtin, found, identity[:, : skin.stop], names, len(external.mean))
+    added = attached_parts(wanted, builtin, found, skin.of(identity), names, len(external.mean))
     model = FaceModel(
         name=external.name,
         mean=np.concatenate([found.neutral, added.mean]),
@@ -117,7 +118,7 @@ def _native_expressions(external: ExternalModel, found: Correspondence, attached
 def _native_albedo(external: ExternalModel) -> NativeAlbedo | None:
     if external.albedo_mean is None or external.albedo_basis is None:
         return None
-    return NativeAlbedo(external.albedo_mean[: external.skin.stop], external.albedo_basis[:, : external.skin.stop])
+    return NativeAlbedo(external.skin.of(external.albedo_mean), external.skin.of(external.albedo_basis))
 
 
 def _turned(basis: np.ndarray, found: Correspondence) -> np.ndarray:
@@ -126,12 +127,11 @@ def _turned(basis: np.ndarray, found: Correspondence) -> np.ndarray:
 
 def _transferred_expressions(external: ExternalModel, builtin: FaceModel, found: Correspondence) -> np.ndarray:
     """(E, V, 3) the built-in expressions on the external skin, stretched as the skin there is; other parts stay."""
-    stop = builtin.skin.stop
-    jacobian = local_jacobians(builtin.mean[:stop], found.registered, found.scale)
+    jacobian = local_jacobians(builtin.skin.of(builtin.mean), found.registered, found.scale)
     out = np.zeros((len(builtin.expression_names), len(external.mean), 3), np.float32)
     for mode, offset in zip(out, builtin.expression_basis, strict=True):
-        there = np.einsum("vi,vij->vj", offset[:stop], jacobian)
-        mode[: external.skin.stop] = found.on_builtin @ there
+        there = np.einsum("vi,vij->vj", builtin.skin.of(offset), jacobian)
+        mode[external.skin.rows] = found.on_builtin @ there
     return out
 
 
@@ -145,7 +145,7 @@ def _regions(builtin: FaceModel, found: Correspondence, skin: MeshPart) -> tuple
     near = found.on_builtin[:, outside]
     heaviest = outside[np.asarray(near.argmax(axis=1)).ravel()]
     region = np.where(near.getnnz(axis=1) > 0, builtin.region[heaviest], socket).astype(np.uint8)
-    vertices, triangles = found.neutral[: skin.stop].astype(np.float64), skin.triangles()
+    vertices, triangles = skin.of(found.neutral).astype(np.float64), skin.triangles()
     linked = links(vertices, triangles)
     filled = found.layout.filled & (region == socket)
     film = membrane(vertices, filled, linked)
@@ -178,10 +178,10 @@ def _own_part(part: MeshPart, builtin: FaceModel, found: Correspondence) -> Mesh
 def _with_pupil(part: MeshPart, builtin: FaceModel, found: Correspondence) -> MeshPart:
     """UV around the pupil, the farther from it the farther out; it looks where the built-in eye looks."""
     ours = builtin.part(part.name)
-    eye = builtin.mean[ours.start : ours.stop].astype(np.float64)
+    eye = ours.of(builtin.mean).astype(np.float64)
     gaze = eye[pupil_vertex(ours, eye)] - eye_centre(eye)
     gaze /= np.linalg.norm(gaze)
-    mine = found.neutral[part.start : part.stop].astype(np.float64)
+    mine = part.of(found.neutral).astype(np.float64)
     ray = mine - eye_centre(mine)
     ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-9)
     side = np.cross([0.0, 1.0, 0.0], gaze)
@@ -204,7 +204,6 @@ def transfer_points(embedding: PointEmbedding, builtin: FaceModel, adapted: Adap
     """
     model, found = adapted.model, adapted.correspondence
     vertices, weights = np.zeros_like(embedding.vertices), np.zeros_like(embedding.weights)
-    names = [part.name for part in model.parts]
     for part in builtin.parts:
         rows = np.flatnonzero((embedding.vertices[:, 0] >= part.start) & (embedding.vertices[:, 0] < part.stop))
         if len(rows) == 0:
@@ -216,7 +215,7 @@ def transfer_points(embedding: PointEmbedding, builtin: FaceModel, adapted: Adap
             shift = model.part(part.name).start - part.start
             transferred = PointEmbedding(points.vertices + np.int32(shift), points.weights)
         else:
-            there = model.part(part.name) if part.name in names else model.skin
+            there = model.part(part.name) if model.has_part(part.name) else model.skin
             transferred = _nearest_on(there, model, placed_like_skin(part, builtin, found)(points.points(builtin.mean)))
         vertices[rows], weights[rows] = transferred.vertices, transferred.weights
     return PointEmbedding(vertices, weights)
@@ -224,5 +223,5 @@ def transfer_points(embedding: PointEmbedding, builtin: FaceModel, adapted: Adap
 
 def _nearest_on(part: MeshPart, model: FaceModel, points: np.ndarray) -> PointEmbedding:
     triangles = part.triangles() + part.start
-    closest = Surface(model.mean, triangles).closest(points)
+    closest = ClosestPoints(model.mean, triangles).query(points)
     return PointEmbedding(triangles[closest.triangle].astype(np.int32), closest.weights.astype(np.float32))

@@ -54,7 +54,7 @@ def attached_parts(
     for part in wanted:
         around = _skin_around(part, builtin, found)
         placed = placed_like_skin(part, builtin, found)
-        mean = placed(builtin.mean[part.start : part.stop])
+        mean = placed(part.of(builtin.mean))
         means.append(mean.astype(np.float32))
         identities.append(_following(mean, around, found, identity))
         expressions.append(_expressions(part, builtin, expression_names) @ (placed.scale * placed.rotation.T))
@@ -93,13 +93,12 @@ def local_jacobians(rest: np.ndarray, moved: np.ndarray, scale: float) -> np.nda
 
 def _skin_around(part: MeshPart, builtin: FaceModel, found: Correspondence) -> np.ndarray:
     """Built-in skin vertices, matched, that a part goes with."""
-    names, region = builtin.region_names, builtin.region
     usable = outside_of_openings(builtin) & found.certain
     if part.name.startswith("eye"):
-        middle = builtin.mean[part.start : part.stop].mean(axis=0)
-        near = np.linalg.norm(builtin.mean[: builtin.skin.stop] - middle, axis=1) < _EYE_REACH_MM
-        return np.flatnonzero(usable & near & (region == names.index(_EYE_REGION)))
-    return np.flatnonzero(usable & np.isin(region, [names.index(name) for name in _MOUTH_REGIONS]))
+        middle = part.of(builtin.mean).mean(axis=0)
+        near = np.linalg.norm(builtin.skin.of(builtin.mean) - middle, axis=1) < _EYE_REACH_MM
+        return np.flatnonzero(usable & near & builtin.in_region(_EYE_REGION))
+    return np.flatnonzero(usable & builtin.in_region(*_MOUTH_REGIONS))
 
 
 def _following(mean: np.ndarray, around: np.ndarray, found: Correspondence, identity: np.ndarray) -> np.ndarray:
@@ -118,5 +117,5 @@ def _expressions(part: MeshPart, builtin: FaceModel, names: tuple[str, ...]) -> 
     out = np.zeros((len(names), part.stop - part.start, 3), np.float32)
     for mode, name in zip(out, names, strict=True):
         if name in builtin.expression_names:
-            mode[:] = builtin.expression_basis[builtin.expression_names.index(name), part.start : part.stop]
+            mode[:] = part.of(builtin.expression_basis[builtin.expression_names.index(name)])
     return out

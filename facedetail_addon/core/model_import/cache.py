@@ -12,9 +12,8 @@ import numpy as np
 
 from ..errors import FaceModelError, OutputError
 from ..face_model.model import MeshPart
-from ..io.archive import read_arrays, require_format
+from ..io.archive import declared_arrays, read_arrays, require_format
 from .external import ExternalModel, require_sound
-from .importers.npz import declared_arrays
 from .importers.source import MAX_BASES_BYTES
 
 FORMAT_VERSION = 1

@@ -77,8 +77,7 @@ def transfer_calibration(
 
 
 def _measured_answer(calibration: LandmarkCalibration, builtin: FaceModel, certain: np.ndarray) -> _Answer:
-    names = builtin.region_names
-    rows = np.flatnonzero(certain & np.isin(builtin.region, [names.index(name) for name in _FACE]))
+    rows = np.flatnonzero(certain & builtin.in_region(*_FACE))
     rows = rows[:: max(1, len(rows) // _SAMPLES)]
     modes = builtin.identity_basis[:, rows].reshape(len(builtin.identity_basis), -1).T.astype(np.float64)
     # Coefficients have unit variance; a similarity may be of any size.

@@ -14,7 +14,8 @@ from scipy.sparse import coo_matrix, csr_matrix
 from ..errors import FaceModelError
 from ..face_model.model import FaceModel, MeshPart, PointEmbedding
 from ..face_model.normalise import similarity
-from ..rendering.primary_rays import vertex_normals
+from ..geometry.nearest import ClosestPoints
+from ..rendering.normals import vertex_normals
 from .external import ExternalModel
 from .mean_landmarks import FEATURES, FindFaces, drawn_head, find_on_skin
 from .nonrigid import Landmarks, Template, register
@@ -73,7 +74,7 @@ def correspond(external: ExternalModel, builtin: FaceModel, find: FindFaces) -> 
     """
     marks, found = _landmarks(external, builtin, find)
     skin = external.skin
-    triangles, vertices = skin.triangles(), external.neutral[: skin.stop].astype(np.float64)
+    triangles, vertices = skin.triangles(), skin.of(external.neutral).astype(np.float64)
     target = Surface(vertices, triangles)
     matched = outside_of_openings(builtin)
     shape = fit_shape(builtin, matched, target, marks)
@@ -83,13 +84,13 @@ def correspond(external: ExternalModel, builtin: FaceModel, find: FindFaces) -> 
     template = Template(shape.points, builtin.skin.triangles(), matched)
     registered = register(template, target, _placed_marks(marks, shape, builtin))
     certain = registered.certain & matched
-    distance = target.closest(registered.points, vertex_normals(registered.points, template.triangles)).distance
+    distance = target.match(registered.points, vertex_normals(registered.points, template.triangles)).distance
     residual = float(distance[certain].mean()) if certain.any() else np.inf
     _require_match(external, builtin, certain, residual)
     turn, shift = shape.placed.rotation, -shape.placed.translation @ shape.placed.rotation
     points = registered.points @ turn + shift
     neutral = external.neutral @ turn.astype(np.float32) + shift.astype(np.float32)
-    layout = transfer_uv(builtin, points, neutral[: skin.stop].astype(np.float64), skin.faces)
+    layout = transfer_uv(builtin, points, skin.of(neutral).astype(np.float64), skin.faces)
     return Correspondence(
         turn=turn,
         shift=shift,
@@ -115,8 +116,8 @@ def transfer_embedding(
     normals = vertex_normals(found.registered, builtin.skin.triangles()).astype(np.float64)
     facing = embedding.points(normals)
     facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)
-    target = Surface(found.neutral[: skin.stop], skin.triangles())
-    closest = target.closest(embedding.points(found.registered), facing)
+    target = Surface(skin.of(found.neutral), skin.triangles())
+    closest = target.match(embedding.points(found.registered), facing)
     return PointEmbedding(target.triangles[closest.triangle].astype(np.int32), closest.weights.astype(np.float32))
 
 
@@ -175,9 +176,7 @@ def _placed_marks(marks: Landmarks, shape: FittedShape, builtin: FaceModel) -> L
 
 
 def _require_match(external: ExternalModel, builtin: FaceModel, certain: np.ndarray, residual_mm: float) -> None:
-    names = builtin.region_names
-    face = np.isin(builtin.region, [names.index(name) for name in _FACE])
-    share = float(certain[face].mean())
+    share = float(certain[builtin.in_region(*_FACE)].mean())
     if share < _LEAST_FACE:
         raise _no_match(external, f"only {share:.0%} of a face was found on it")
     if residual_mm > MAX_RESIDUAL_MM:
@@ -195,8 +194,7 @@ def _by_uv(builtin: FaceModel, layout: CanonicalLayout, faces: np.ndarray, count
     """(V_skin, V_b): each external vertex as the built-in vertices around its canonical UV."""
     uv = np.zeros((count, 2))
     uv[faces[faces >= 0]] = layout.uv[layout.face_uv[faces >= 0]]
-    ours = Surface(_flat(builtin.skin.uv), builtin.skin.uv_triangles())
-    closest = ours.closest(_flat(uv))
+    closest = ClosestPoints(_flat(builtin.skin.uv), builtin.skin.uv_triangles()).query(_flat(uv))
     corners = builtin.skin.triangles()[closest.triangle]
     rows = np.repeat(np.arange(count), 3)
     shape = (count, builtin.skin.stop)

@@ -154,8 +154,7 @@ def describe_missing(model: FaceModel) -> tuple[str, ...]:
         found.append(f"{what}: the built-in head's {len(model.expression_names)} are carried over.")
     if model.native_albedo is None:
         found.append("It has no skin colours: FaceDetail's own are used.")
-    names = {part.name for part in model.parts}
-    if not {"eye_left", "eye_right"} <= names:
+    if len(model.eyes) < 2:
         found.append("It has no eyeballs: skin covers the eyes.")
     if model.origin.attached:
         parts = ", ".join(name.replace("_", " ") for name in model.origin.attached)

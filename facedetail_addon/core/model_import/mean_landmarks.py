@@ -16,7 +16,8 @@ from ..geometry.camera import PerspectiveCamera
 from ..observe.landmarks.ibug import IBUG_FROM_MESH
 from ..observe.landmarks.mesh_points import LEFT_EYE, LIPS, RIGHT_EYE
 from ..observe.landmarks.types import FaceLandmarks
-from ..rendering.primary_rays import camera_rays, interpolate, vertex_normals
+from ..rendering.normals import vertex_normals
+from ..rendering.primary_rays import camera_rays, interpolate
 from ..rendering.rays import RayScene
 
 # What finds faces in an (H, W, 3) uint8 RGB picture.

@@ -15,8 +15,8 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
 from ..geometry.mesh_fields import mesh_laplacian, smooth_field, vertex_areas
-from ..rendering.primary_rays import vertex_normals
-from .surface import Closest, Surface, mesh_edges
+from ..rendering.normals import vertex_normals
+from .surface import Match, Surface, mesh_edges
 
 _UNIT_MM = 100.0  # maps work in this unit, in which heads fill about −1 to 1
 _LEAST_FACING = 0.5
@@ -120,7 +120,7 @@ def _coarse(template: Template, graph: _Graph, target: Surface, landmarks: Landm
         for _ in range(step.rounds):
             points = _apply(graph, maps, template.points)
             normals = vertex_normals(points, template.triangles)[graph.nodes]
-            closest = target.closest(points[graph.nodes], normals)
+            closest = target.match(points[graph.nodes], normals)
             weighted = data.T @ diags(_worth(closest, step.reach_mm) * template.matched[graph.nodes])
             right = weighted @ (closest.position / _UNIT_MM) + pull @ (landmarks.targets / _UNIT_MM)
             right += _INERTIA * maps.reshape(-1, 3)
@@ -134,7 +134,7 @@ def _apply(graph: _Graph, maps: np.ndarray, points: np.ndarray) -> np.ndarray:
     return (np.einsum("vk,vkc->vc", points / _UNIT_MM, blended[:, :3]) + blended[:, 3]) * _UNIT_MM
 
 
-def _worth(closest: Closest, reach_mm: float) -> np.ndarray:
+def _worth(closest: Match, reach_mm: float) -> np.ndarray:
     """(N,) weight of each closest point as a match: none far away, on a border, or where normals disagree."""
     near = np.maximum(1 - (closest.distance / reach_mm) ** 2, 0) ** 2
     return near * ~closest.on_border * (closest.facing > _LEAST_FACING)
@@ -164,7 +164,7 @@ def _close_rest(points: np.ndarray, template: Template, target: Surface) -> Regi
     """What the maps leave between (V, 3) points and the target, closed by smooth fields."""
     for detail_mm, reach_mm in FINE_STEPS:
         normals = vertex_normals(points, template.triangles)
-        closest = target.closest(points, normals)
+        closest = target.match(points, normals)
         weights = _worth(closest, reach_mm) * template.matched
         laplacian = mesh_laplacian(points, template.triangles)
         areas = vertex_areas(points, template.triangles)

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ..face_model.model import FaceModel
 from ..face_model.normalise import similarity
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 from .nonrigid import Landmarks
 from .surface import Surface
 
@@ -56,8 +56,8 @@ def fit_shape(model: FaceModel, matched: np.ndarray, target: Surface, landmarks:
         matched: (V_skin,) bool, vertices that have a counterpart on the surface.
         landmarks: ``points`` on the mean head, ``targets`` on the surface.
     """
-    triangles, stop = model.skin.triangles(), model.skin.stop
-    mean, modes = model.mean[:stop].astype(np.float64), model.identity_basis[:, :stop]
+    triangles = model.skin.triangles()
+    mean, modes = model.skin.of(model.mean).astype(np.float64), model.skin.of(model.identity_basis)
     used = np.flatnonzero(matched)
     used = used[:: max(1, len(used) // _POINTS)]
     placed = Similarity(*similarity(landmarks.points, landmarks.targets, landmarks.weights))
@@ -66,7 +66,7 @@ def fit_shape(model: FaceModel, matched: np.ndarray, target: Surface, landmarks:
         head = mean + np.tensordot(alpha, modes, 1)
         points = placed(head)
         normals = vertex_normals(points, triangles)[used]
-        closest = target.closest(points[used], normals)
+        closest = target.match(points[used], normals)
         worth = (closest.distance < reach_mm) & ~closest.on_border & (closest.facing > _LEAST_FACING)
         rows, values = _surface_rows(points[used], closest.position, normals, _turned(modes[:, used], placed))
         weight = worth / (_SURFACE_MM**2 * _PER_POINT)

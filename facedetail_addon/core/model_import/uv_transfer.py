@@ -15,7 +15,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, split_quads
-from ..rendering.primary_rays import vertex_normals
+from ..geometry.nearest import ClosestPoints
+from ..rendering.normals import vertex_normals
 from .surface import Surface, border_vertices, rests_on
 from .uv_folds import folded, links, membrane, unfold
 
@@ -128,7 +129,7 @@ def transfer_uv(model: FaceModel, points: np.ndarray, vertices: np.ndarray, face
 
 def outside_of_openings(model: FaceModel) -> np.ndarray:
     """(V_skin,) bool: not in the mouth bag, the eye sockets or the nostrils."""
-    return model.region != model.region_names.index("socket")
+    return ~model.in_region("socket")
 
 
 def _laid_skin(model: FaceModel, points: np.ndarray) -> _Skin:
@@ -156,7 +157,7 @@ def _cut_corners(skin: _Skin, vertices: np.ndarray, faces: np.ndarray) -> _Corne
     """
     present = faces >= 0
     centres = (vertices[faces] * present[..., None]).sum(axis=1) / present.sum(axis=1, keepdims=True)
-    side = skin.side[Surface(skin.points, skin.triangles).closest(centres).triangle]
+    side = skin.side[ClosestPoints(skin.points, skin.triangles).query(centres).triangle]
     behind = skin.cut[cKDTree(skin.points[skin.middle]).query(vertices)[1]]
     held = np.where(behind[faces], side[:, None], 0)
     # Three keys for each vertex: right, either, left.
@@ -174,7 +175,7 @@ def _match(skin: _Skin, points: np.ndarray, normals: np.ndarray, sides: np.ndarr
         if len(rows) == 0:
             continue
         use = np.flatnonzero((skin.side == side) | (side == 0))
-        closest = Surface(skin.points, skin.triangles[use]).closest(points[rows], normals[rows])
+        closest = Surface(skin.points, skin.triangles[use]).match(points[rows], normals[rows])
         corners, weights = skin.triangles[use[closest.triangle]], closest.weights
         at_rim = rests_on(weights, skin.rim[corners])
         at_end = (at_rim | rests_on(weights, skin.openings[corners])) & (closest.distance > _SAME_MM)

@@ -15,25 +15,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..colour import LUMINANCE
-from .harmonics import _evaluate, bands_of, evaluate, fibonacci_sphere, window
+from .harmonics import bands_of, evaluate, fibonacci_sphere, window
 
-_SAMPLES = 3000
+_SAMPLES = 3000  # directions over which light is summed
 _PEAK = 0.9  # brightest over mean, relative to B²: light from one point has that when B bands draw it
-_ROUNDS = 60
-_TOLERANCE = 1e-6
-_WINDOWS = np.concatenate([[0.0], np.geomspace(0.003, 3.0, 30)])
+_ROUNDS = 60  # of Newton's method at most
+_TOLERANCE = 1e-6  # of the moments, relative to the first
+_CLOSE_ENOUGH = 1e-4  # the same after the last round
+_WINDOWS = np.concatenate([[0.0], np.geomspace(0.003, 3.0, 30)])  # strengths that are tried
 _DARKEST = 0.01  # of the mean; a windowed light is nowhere darker
 _LEAST = 1e-5  # radiance is nowhere less
-_SUN_SHARES = np.linspace(1.0, 0.1, 10)
-_SUN_ANGLE_DEG = 2.0
+_SUN_SHARES = np.linspace(1.0, 0.1, 10)  # of the fitted sun that are tried
+_SUN_ANGLE_DEG = 2.0  # how large its disc looks
 _STUDIO = (  # azimuth to the subject's left, elevation, half width and half height in degrees, radiance
     (-42.0, 32.0, 26.0, 30.0, 5.2),
     (58.0, 8.0, 30.0, 38.0, 1.1),
     (148.0, 35.0, 16.0, 34.0, 5.0),
     (-150.0, 25.0, 12.0, 34.0, 2.5),
 )
-_STUDIO_ROOM, _STUDIO_FLOOR = 0.16, 0.07
-_STUDIO_EDGE_DEG = 7.0
+_STUDIO_ROOM, _STUDIO_FLOOR = 0.16, 0.07  # radiance of walls and ceiling, and of the floor
+_STUDIO_EDGE_DEG = 7.0  # softness of the softboxes' borders
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def environment_image(radiance: np.ndarray, height: int = 128) -> np.ndarray:
     """
     radiance = _checked(radiance)
     _, exponents = _solve(radiance)
-    harmonics = _evaluate(image_directions(height), bands_of(radiance))
+    harmonics = evaluate(image_directions(height), bands_of(radiance), np.float64)
     return np.maximum(np.exp((harmonics @ exponents).clip(-30, 30)), _LEAST).astype(np.float32)
 
 
@@ -89,12 +90,6 @@ def image_directions(height: int) -> np.ndarray:
     return np.stack([np.sin(theta) * np.cos(phi), np.cos(theta), -np.sin(theta) * np.sin(phi)], axis=-1)
 
 
-def image_solid_angles(height: int) -> np.ndarray:
-    """(height, 2·height) float64 steradians of the pixels; they add up to 4π."""
-    edges = np.cos(np.pi * np.arange(height + 1) / height)
-    return np.repeat((edges[:-1] - edges[1:])[:, None] * np.pi / height, 2 * height, axis=1)
-
-
 def split_sun(radiance: np.ndarray) -> tuple[Sun, np.ndarray]:
     """The dominant light as a sun, and the rest.
 
@@ -102,7 +97,7 @@ def split_sun(radiance: np.ndarray) -> tuple[Sun, np.ndarray]:
     the least-squares one per channel, or the largest share of it that leaves a positive light.
 
     Args:
-        radiance: (B², 3), realisable.
+        radiance: (B², 3) that :func:`nonnegative` leaves as they are.
 
     Returns:
         the sun, and (B², 3) float32 of the light without it.
@@ -157,7 +152,7 @@ def _checked(radiance: np.ndarray) -> np.ndarray:
 def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients (B², 3) damped as little as possible, and the exponents (B², 3) of the light that has them."""
     bands = bands_of(radiance)
-    harmonics = _evaluate(fibonacci_sphere(_SAMPLES), bands)
+    harmonics = evaluate(fibonacci_sphere(_SAMPLES), bands, np.float64)
     least = _LEAST * np.sqrt(4 * np.pi)
     for strength in _WINDOWS:
         damped = radiance * window(bands, strength)[:, None]
@@ -168,7 +163,7 @@ def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 break
             found.append(exponents)
         if len(found) == 3 and (
-            strength == 0 or _keeps_from_black(np.stack(found, axis=1), harmonics, radiance[0] > least)
+            strength == 0 or _stays_above_black(np.stack(found, axis=1), harmonics, radiance[0] > least)
         ):
             dark = radiance[0] <= least
             damped[:, dark] = 0
@@ -176,16 +171,16 @@ def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return damped, np.stack(found, axis=1)
     flat = np.zeros_like(radiance)
     flat[0] = np.maximum(radiance[0], least)
-    return flat, _even(flat[0], len(radiance))
+    return flat, _uniform(flat[0], len(radiance))
 
 
-def _keeps_from_black(exponents: np.ndarray, harmonics: np.ndarray, lit: np.ndarray) -> bool:
-    light = np.exp((harmonics @ exponents[:, lit]).clip(-60, 60))
+def _stays_above_black(exponents: np.ndarray, harmonics: np.ndarray, channels: np.ndarray) -> bool:
+    light = np.exp((harmonics @ exponents[:, channels]).clip(-60, 60))
     return bool((light.min(axis=0) >= _DARKEST * light.mean(axis=0)).all())
 
 
-def _even(first: np.ndarray, count: int) -> np.ndarray:
-    """(count, C) exponents of even light with these first coefficients (C,)."""
+def _uniform(first: np.ndarray, count: int) -> np.ndarray:
+    """(count, C) exponents of uniform light with these first coefficients (C,)."""
     out = np.zeros((count, len(first)))
     out[0] = np.log(first / np.sqrt(4 * np.pi)) * np.sqrt(4 * np.pi)
     return out
@@ -194,9 +189,9 @@ def _even(first: np.ndarray, count: int) -> np.ndarray:
 def _greatest_entropy(moments: np.ndarray, harmonics: np.ndarray, least: float) -> np.ndarray | None:
     """(B²,) exponents c of the light exp(Σ c Y) with these moments; None where there is none, or none so smooth."""
     if moments[0] <= least:
-        return _even(np.array([least]), len(moments))[:, 0]
+        return _uniform(np.array([least]), len(moments))[:, 0]
     relative = moments / moments[0]
-    exponents = _even(np.array([1.0]), len(moments))[:, 0]
+    exponents = _uniform(np.array([1.0]), len(moments))[:, 0]
     area = 4 * np.pi / len(harmonics)
 
     def dual(c: np.ndarray) -> tuple[float, np.ndarray]:
@@ -221,7 +216,7 @@ def _greatest_entropy(moments: np.ndarray, harmonics: np.ndarray, least: float) 
         exponents, value, light = exponents - length * step, tried, tried_light
         if light.max() > 4 * _PEAK * len(moments) * light.mean():
             return None
-    if np.abs(gradient).max() > 1e-4 or light.max() > _PEAK * len(moments) * light.mean():
+    if np.abs(gradient).max() > _CLOSE_ENOUGH or light.max() > _PEAK * len(moments) * light.mean():
         return None
     exponents = exponents.copy()
     exponents[0] += np.log(moments[0]) * np.sqrt(4 * np.pi)

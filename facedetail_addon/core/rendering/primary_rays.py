@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures of a mesh by primary rays: what each pixel of a photo's camera sees."""
+"""Pictures of a mesh by primary rays: what each pixel of a camera shows, and how open to the sky that is."""
 
 import numpy as np
 
 from ..geometry.camera import PerspectiveCamera
+from .normals import vertex_normals
 from .rays import Hits, RayScene
+
+_OFFSET_MM = 0.3  # rays start so far above the surface
 
 
 def camera_rays(
@@ -35,10 +38,18 @@ def camera_rays(
 
 
 def trace_image(
-    vertices: np.ndarray, triangles: np.ndarray, camera: PerspectiveCamera, size: tuple[int, int] | None = None
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    camera: PerspectiveCamera,
+    size: tuple[int, int] | None = None,
+    box_px: tuple[float, float, float, float] | None = None,
 ) -> Hits:
-    """The first triangle each pixel sees; arrays of H·W entries, row by row."""
-    return RayScene(vertices, triangles).cast(*camera_rays(camera, size))
+    """The first triangle that each pixel shows; arrays of H·W entries, row by row.
+
+    Args:
+        vertices: (V, 3) mm. triangles: (T, 3) int. camera, size, box_px: as for :func:`camera_rays`.
+    """
+    return RayScene(vertices, triangles).cast(*camera_rays(camera, size, box_px))
 
 
 def interpolate(hits: Hits, triangles: np.ndarray, attribute: np.ndarray) -> np.ndarray:
@@ -48,20 +59,8 @@ def interpolate(hits: Hits, triangles: np.ndarray, attribute: np.ndarray) -> np.
     return np.where(hits.triangle[:, None] >= 0, values, 0)
 
 
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals, triangles weighted by area; zero for vertices without a triangle."""
-    corners = vertices[triangles].astype(np.float64)
-    face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros((len(vertices), 3))
-    for corner in range(3):
-        for axis in range(3):
-            normals[:, axis] += np.bincount(triangles[:, corner], face[:, axis], len(vertices))
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return (normals / np.maximum(length, 1e-12)).astype(np.float32)
-
-
 def ambient_occlusion(vertices: np.ndarray, triangles: np.ndarray, which: np.ndarray, rays: int = 32) -> np.ndarray:
-    """How much of the sky over some vertices is free, cosine-weighted.
+    """Visibility of the sky over some vertices, cosine-weighted.
 
     Args:
         vertices: (V, 3) mm. triangles: (T, 3) int of all that may block. which: (N,) int, the vertices to look from.
@@ -77,7 +76,7 @@ def ambient_occlusion(vertices: np.ndarray, triangles: np.ndarray, which: np.nda
     bitangent = np.cross(normals, tangent)
     golden = (np.sqrt(5) - 1) / 2
     turn = np.arange(len(which)) * golden % 1 * 2 * np.pi
-    origins = vertices[which] + normals * np.float32(0.3)
+    origins = vertices[which] + normals * np.float32(_OFFSET_MM)
     scene = RayScene(vertices, triangles)
     blocked = np.zeros(len(which), np.float32)
     for ray in range(rays):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ...settings import EXPRESSION_SOURCES
 from ..eyes.types import DEFAULT_EYES, EyeLook
 from ..fit.types import HeadFit, PoseFit
 from ..geometry.camera import AffineCamera, PerspectiveCamera
 from ..notices import Notice
-from ..observe.expression.types import EMOTIONS, EXPRESSION_SOURCES, Emotion
+from ..observe.expression.types import EMOTIONS, Emotion
 from ..observe.landmarks.types import FaceLandmarks
 from ..observe.types import CameraPrior, Observation
 from .record import HeadRecord, PhotoLight

@@ -14,10 +14,10 @@ from ..io.archive import read_arrays, require_format, with_names
 from .types import AlbedoBasis
 
 FORMAT_VERSION = 1
-_FILE = "albedo_basis.npz"
-_REMEDY = "Install the FaceDetail extension again; its zip carries this file."
-_PLAIN = ("forehead", "cheeks", "nose", "chin")
-_LEVELS = 127  # of a mode's coefficients on either side of zero
+"""Of the file."""
+_FILE = "albedo_basis.npz"  # among the weights that ship
+_REMEDY = "Install the FaceDetail extension again; its zip carries this file."  # of its errors
+_PLAIN = ("forehead", "cheeks", "nose", "chin")  # regions where skin is mostly of one colour
 
 
 def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
@@ -40,39 +40,6 @@ def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
     if fingerprint != model.canonical():
         raise AssetError(f"The albedo basis {path} was learned for another head than {model.name}.", _REMEDY)
     return basis
-
-
-def save_basis(
-    path: Path,
-    model: FaceModel,
-    known: np.ndarray,
-    mean: np.ndarray,
-    modes: np.ndarray,
-    residual_sigma: np.ndarray,
-    reach: np.ndarray,
-) -> None:
-    """Write a basis, its modes in 8 bits.
-
-    Args:
-        known: (S, S) float32 in [0, 1]; texels at 0 are not stored.
-        mean: (S, S, 3) log albedo. modes: (G, S, S, 3) per σ.
-        residual_sigma: (S, S) standard deviation of log luminance that the modes leave over.
-        reach: (2, G) lowest and highest γ of people.
-    """
-    stored = known > 0
-    values = modes[:, stored]
-    steps = np.abs(values).reshape(len(values), -1).max(axis=1) / _LEVELS
-    np.savez_compressed(
-        path,
-        format_version=np.int32(FORMAT_VERSION),
-        fingerprint=np.array(model.fingerprint()),
-        known=np.where(stored, np.round(known * 255).clip(1, 255), 0).astype(np.uint8),
-        mean=mean[stored].astype(np.float16),
-        steps=steps.astype(np.float32),
-        modes=np.round(values / steps[:, None, None]).astype(np.int8),
-        residual_sigma=np.round(residual_sigma[stored].clip(0, 1) * 255).astype(np.uint8),
-        reach=reach.astype(np.float32),
-    )
 
 
 def at_vertices(image: np.ndarray, model: FaceModel) -> np.ndarray:
@@ -118,7 +85,7 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     residual_sigma = (arrays["residual_sigma"].astype(np.float32) / 255)[nearest].reshape(side, side)
     at = at_vertices(np.dstack([*maps, residual_sigma, known]).astype(np.float32), model)
     colours = np.ascontiguousarray(at[:, :-2].reshape(len(at), -1, 3).transpose(1, 0, 2))
-    plain = np.isin(model.region, [i for i, name in enumerate(model.region_names) if name in _PLAIN])
+    plain = model.in_region(*_PLAIN)
     return AlbedoBasis(
         lowest, highest, colours[0], colours[1:], at[:, -2].copy(), at[:, -1].copy(), plain, maps[0], maps[1:]
     )

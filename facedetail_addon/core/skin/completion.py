@@ -22,13 +22,14 @@ from .hair import find_hair
 _GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
 _REACH_MM = {"skin": 45.0, "hair": 6.0}  # how far beyond what was seen its colour reaches
 _MAX_LOG, _MAX_GAIN = 1.2, 0.5  # what differs more is not skin
-_FOREIGN = 0.3  # log difference from the person's tone that skin seldom has
-_MOST_OFF = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
-_FLOOR = 0.004
-_LEAST_EVIDENCE = 1e-3
+_OUTLIER = 0.3  # log difference from the person's tone that skin seldom has
+_MAX_OFFSET = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
+_FLOOR = 0.004  # linear, so that logarithms stay finite
+_LEAST_WEIGHT = 1e-3  # in all, below which a median says nothing
 _BORDER_MM = (4.0, 16.0)  # inside the border of the statistical albedo it begins to count, and counts fully
-_SIDE_MM = 50.0
+_SIDE_MM = 50.0  # so far from the middle skin takes its colour from its own side alone
 _FLESH = np.float32([0.26, 0.06, 0.05])  # inside of the mouth relative to the skin, linear
+_CHROMA = (0.04, 0.35)  # of the skin, at which the flesh's hue begins to count, and counts fully
 _DEEP_MM = (7.0, 18.0)  # so far inside the flesh's colour begins and is full; lips and lids reach in until there
 
 
@@ -50,29 +51,34 @@ class Completion:
 
 
 def complete(
-    albedo: np.ndarray, trust: np.ndarray, statistical: np.ndarray, known: np.ndarray, model: FaceModel, atlas: Atlas
+    albedo: np.ndarray,
+    confidence: np.ndarray,
+    statistical: np.ndarray,
+    known: np.ndarray,
+    model: FaceModel,
+    atlas: Atlas,
 ) -> Completion:
     """Solve for what joins seen and unseen skin.
 
     Args:
-        albedo: (V_skin, 3) float32 linear, seen. trust: (V_skin,) in [0, 1]; 1 = the photo alone counts.
+        albedo: (V_skin, 3) float32 linear, seen. confidence: (V_skin,) in [0, 1]; 1 = the photo alone counts.
         statistical: (V_skin, 3) of the albedo basis. known: (V_skin,) where it is skin.
     """
-    other, other_trust = atlas.mirror.points(albedo), atlas.mirror.points(trust[:, None])[:, 0]
-    both = np.minimum(trust, other_trust)
-    sides = _log_ratio(albedo, other).clip(-_MAX_GAIN, _MAX_GAIN)
+    mirrored, mirrored_confidence = atlas.mirror.points(albedo), atlas.mirror.points(confidence[:, None])[:, 0]
+    both = np.minimum(confidence, mirrored_confidence)
+    sides = _log_ratio(albedo, mirrored).clip(-_MAX_GAIN, _MAX_GAIN)
     gain = smooth_field(atlas.laplacian, atlas.areas, sides, both, _GAIN_MM)
-    other_share = other_trust * (1 - trust)
-    share = trust + other_share
-    mixed = trust[:, None] * albedo + other_share[:, None] * other * np.exp(gain)
+    mirrored_share = mirrored_confidence * (1 - confidence)
+    share = confidence + mirrored_share
+    mixed = confidence[:, None] * albedo + mirrored_share[:, None] * mirrored * np.exp(gain)
     mixed /= np.maximum(share, 1e-6)[:, None]
     ratio = _log_ratio(mixed, statistical)
     tone = _weighted_median(ratio, share * known, np.zeros(3))
     # Where a brow is higher than most, or hair lies over the skin, the difference says nothing of the skin beside it.
-    weight = share * known / (1 + ((ratio - tone) @ LUMINANCE / _FOREIGN) ** 2) ** 2
+    weight = share * known / (1 + ((ratio - tone) @ LUMINANCE / _OUTLIER) ** 2) ** 2
     offset = smooth_field(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
-    offset = offset.clip(tone - _MOST_OFF, tone + _MOST_OFF).astype(np.float32)
-    prior, reach, hair = colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas)
+    offset = offset.clip(tone - _MAX_OFFSET, tone + _MAX_OFFSET).astype(np.float32)
+    prior, reach, hair = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas)
     colour = smooth_field(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
     return Completion(gain, offset, colour.clip(_FLOOR, 1), hair)
 
@@ -83,33 +89,34 @@ def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
     Args:
         known: (V_skin,) of the basis. atlas: of the model.
     """
-    unknown = np.flatnonzero((known < 0.5) & ~_region(model, "socket"))
+    unknown = np.flatnonzero((known < 0.5) & ~model.in_region("socket"))
     if len(unknown) == 0:
         return known
     # Nostrils and the lips' inner sides are not known either: the border is that of the largest area.
     _, labels = connected_components(atlas.laplacian[unknown][:, unknown])
-    rest = model.mean[: model.skin.stop]
+    rest = model.skin.of(model.mean)
     outside = rest[unknown[labels == np.bincount(labels).argmax()]]
     return known * smoothstep(cKDTree(outside).query(rest)[0], *_BORDER_MM).astype(np.float32)
 
 
-def colour_prior(
+def _colour_prior(
     model: FaceModel, colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, known: np.ndarray, atlas: Atlas
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What unseen places probably look like: skin, hair colour on the scalp, flesh inside mouth and eye sockets.
 
     Args:
-        colours: (V, 3) seen ones. weights: (V,) how surely. skin: (V, 3) statistical albedo in this person's tone.
-        known: (V,) where that is skin.
+        colours: (V, 3) seen ones. weights: (V,) their confidence.
+        skin: (V, 3) statistical albedo in this person's tone. known: (V,) where that is skin.
 
     Returns:
         (V, 3) float32 colours; (V,) float32 mm how far other colours reach against them; (V,) float32 share of hair.
     """
-    rest = model.mean[: model.skin.stop]
-    inside = {name: _region(model, name) for name in ("scalp", "neck", "ears", "socket")}
+    rest = model.skin.of(model.mean)
+    inside = {name: model.in_region(name) for name in ("scalp", "neck", "ears", "socket")}
     face = ~np.logical_or.reduce(list(inside.values()))
-    usual = np.median(skin[face & (known > 0.5)], axis=0) if (face & (known > 0.5)).any() else np.median(skin, axis=0)
-    tone = _weighted_median(colours[face], weights[face], usual)
+    typical = face & (known > 0.5)
+    fallback = np.median(skin[typical], axis=0) if typical.any() else np.median(skin, axis=0)
+    tone = _weighted_median(colours[face], weights[face], fallback)
     left = smoothstep(rest[:, 0], -_SIDE_MM, _SIDE_MM)  # what is left of light from one side stays on its side
     sides = [_weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
     prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
@@ -121,7 +128,7 @@ def colour_prior(
     share = np.zeros(len(rest), np.float32) if hair is None else hair.share
     socket = inside["socket"]
     if socket.any() and not socket.all():
-        chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), 0.04, 0.35))
+        chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), *_CHROMA))
         flesh = _FLESH * chroma + (_FLESH @ LUMINANCE) * (1 - chroma)
         distance, _ = cKDTree(rest[~socket]).query(rest[socket])
         prior[socket] = tone * flesh
@@ -130,18 +137,13 @@ def colour_prior(
     return prior.astype(np.float32), reach, share
 
 
-def _region(model: FaceModel, name: str) -> np.ndarray:
-    names = model.region_names
-    return model.region == names.index(name) if name in names else np.zeros(len(model.region), bool)
-
-
 def _log_ratio(values: np.ndarray, to: np.ndarray) -> np.ndarray:
     return (np.log(values + _FLOOR) - np.log(to + _FLOOR)).clip(-_MAX_LOG, _MAX_LOG)
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray, fallback: np.ndarray) -> np.ndarray:
     """(C,) median of (N, C) values by (N,) weights; the fallback where they add up to nothing."""
-    if weights.sum() < _LEAST_EVIDENCE:
+    if weights.sum() < _LEAST_WEIGHT:
         return np.asarray(fallback, np.float32)
     out = np.empty(values.shape[1], np.float32)
     for channel in range(values.shape[1]):

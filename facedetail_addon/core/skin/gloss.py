@@ -11,10 +11,10 @@ import numpy as np
 
 from ..face_model.model import FaceModel
 from ..geometry.mesh_fields import mesh_laplacian, smooth_field, vertex_areas
-from .types import SkinGloss
+from ..rendering.types import SkinGloss
 
-_USUAL = (0.55, 0.5)
-_REGIONS = {  # roughness and Specular IOR Level
+_DEFAULT = (0.55, 0.5)  # roughness and Specular IOR Level, of cheeks and of regions without a name of ours
+_REGIONS = {  # the same elsewhere
     "forehead": (0.52, 0.5),
     "nose": (0.48, 0.5),
     "chin": (0.53, 0.5),
@@ -30,10 +30,10 @@ _BORDER_MM = 5.0  # over which regions go into each other
 
 def skin_gloss(model: FaceModel) -> SkinGloss:
     """Roughness and specular level of every skin vertex, smooth across the borders of regions."""
-    values = np.tile(np.float32(_USUAL), (model.skin.stop, 1))
-    for number, name in enumerate(model.region_names):
-        values[model.region == number] = _REGIONS.get(name, _USUAL)
-    rest, triangles = model.mean[: model.skin.stop], model.skin.triangles()
+    values = np.tile(np.float32(_DEFAULT), (model.skin.stop, 1))
+    for name in model.region_names:
+        values[model.in_region(name)] = _REGIONS.get(name, _DEFAULT)
+    rest, triangles = model.skin.of(model.mean), model.skin.triangles()
     laplacian, areas = mesh_laplacian(rest, triangles), vertex_areas(rest, triangles)
     smooth = smooth_field(laplacian, areas, values, np.ones(len(values)), _BORDER_MM)
     return SkinGloss(smooth[:, 0], smooth[:, 1])

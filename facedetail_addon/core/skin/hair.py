@@ -16,14 +16,14 @@ from ..geometry.mesh_fields import smooth_field
 from ..image import smoothstep
 from ..uv.types import Atlas
 
-_DARKER, _TINTED = (0.25, 0.6), (0.15, 0.35)  # log differences from the skin: no hair yet, surely hair
+_DARKER, _TINTED = (0.25, 0.6), (0.15, 0.35)  # log differences from the skin: no hair yet, certainly hair
 _HAIRLINE_MM = (1.0, 12.0)  # so far inside the scalp its hair begins and is full
-_SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, surely hair
-_SURELY = 0.8  # hairy enough for its colour to be taken
-_DULL = (0.2, 0.5)  # quantiles of that by light: without the darkest and what shines
+_SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, certainly hair
+_CERTAIN = 0.8  # hairy enough for its colour to be taken
+_DIFFUSE_QUANTILES = (0.2, 0.5)  # of that by luminance: without the darkest and what shines
 _DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it counts
 _DOTS, _DOT_TEXELS, _CONTRAST = 1024, 0.6, 0.22  # of short hair: texture's side, size, standard deviation
-_FLOOR = 0.004
+_FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def find_hair(
     """Hair on the scalp; None where none is seen.
 
     Args:
-        colours: (V_skin, 3) linear albedo seen. weights: (V_skin,) how surely. skin: (V_skin, 3) skin's colour there.
+        colours: (V_skin, 3) linear albedo seen. weights: (V_skin,) confidence. skin: (V_skin, 3) skin's colour there.
         rest: (V_skin, 3) mm, the mean head. scalp: (V_skin,) bool. atlas: of the face model.
     """
     if not scalp.any() or scalp.all():
@@ -56,14 +56,14 @@ def find_hair(
     tinted = np.abs(off - light[:, None]).max(axis=1)
     hairy = np.maximum(smoothstep(-light, *_DARKER), smoothstep(tinted, *_TINTED)).astype(np.float32)
     seen = weights * atlas.areas * scalp * hairy
-    surely = seen * (hairy > _SURELY)
+    certain = seen * (hairy > _CERTAIN)
     amount = float(smoothstep(seen.sum(), *_SEEN_MM2))
-    if amount == 0 or not surely.any():
+    if amount == 0 or not certain.any():
         return None
     share = smooth_field(
         atlas.laplacian, atlas.areas, hairy[:, None], weights, _DETAIL_MM, amount * inside[:, None], _REACH_MM
     )[:, 0]
-    return Hair((share * scalp).clip(0, 1), _dull(colours, surely))
+    return Hair((share * scalp).clip(0, 1), _diffuse_colour(colours, certain))
 
 
 def short_hair(side: int) -> np.ndarray:
@@ -79,11 +79,11 @@ def short_hair(side: int) -> np.ndarray:
     return cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
-def _dull(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _diffuse_colour(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(3,) float32: of hair that does not shine just there."""
     light = colours @ LUMINANCE
     order = np.argsort(light)
     total = np.cumsum(weights[order])
-    low, high = np.searchsorted(total, total[-1] * np.array(_DULL))
+    low, high = np.searchsorted(total, total[-1] * np.array(_DIFFUSE_QUANTILES))
     some = order[low : high + 1]
     return np.average(colours[some], axis=0, weights=weights[some] + 1e-9).astype(np.float32)

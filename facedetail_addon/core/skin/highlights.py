@@ -12,42 +12,43 @@ from ..colour import LUMINANCE
 from ..image import smoothstep
 
 SIDE = 256
+"""Texels per side of the maps in which highlights are looked for."""
 _SOFT = 1.2  # texels; finer than this a highlight is not told from pores
 _WIDEST = 11  # texels of radius; what is wider and bright is skin
 _EXCESS = (0.06, 0.22)  # of the surroundings' brightness at which an excess begins to count, and counts fully
-_GREY_EXCESS = (0.25, 0.6)  # without colours only a strong one counts
-_LEAST_TRUST = 0.15
-_LEAST_TONE = 0.9  # of the skin's usual brightness; what is darker, in a beard for example, is no highlight
+_MONOCHROME_EXCESS = (0.25, 0.6)  # without colours only a strong one counts
+_LEAST_CONFIDENCE = 0.15  # of texels that count
+_LEAST_TONE = 0.9  # of the statistical albedo's brightness; what is darker, in a beard for example, is no highlight
 
 
-def find_highlights(albedo: np.ndarray, trust: np.ndarray, skin: np.ndarray, monochrome: bool) -> np.ndarray:
+def find_highlights(albedo: np.ndarray, confidence: np.ndarray, skin: np.ndarray, monochrome: bool) -> np.ndarray:
     """How much white lies over the skin's own colour.
 
     Args:
         albedo: (S, S, 3) float32 linear, the photo freed of light and of the reflection that was expected.
-        trust: (S, S) float32 in [0, 1], where the photo shows skin. skin: (S, S, 3) float32 the colour that skin has
-            there (statistical albedo): only its hue counts. monochrome: neither has colours.
+        confidence: (S, S) float32 in [0, 1], where the photo shows skin. monochrome: neither it nor skin has colours.
+        skin: (S, S, 3) float32 the colour that skin has there (statistical albedo): only its hue counts.
 
     Returns:
         (S, S) float32 ≥ 0, to be subtracted from each channel of the albedo.
     """
-    seen = trust > _LEAST_TRUST
+    seen = confidence > _LEAST_CONFIDENCE
     if not seen.any():
-        return np.zeros(trust.shape, np.float32)
-    colour = _blur(albedo, trust, _SOFT)
+        return np.zeros(confidence.shape, np.float32)
+    colour = _blur(albedo, confidence, _SOFT)
     light = colour @ LUMINANCE
     around = np.maximum(
         _surroundings(light, seen), _LEAST_TONE * cv2.GaussianBlur(skin @ LUMINANCE, (0, 0), _WIDEST / 3)
     )
     excess = light - around
-    share = smoothstep(excess / np.maximum(around, 1e-3), *(_GREY_EXCESS if monochrome else _EXCESS))
-    white = excess if monochrome else np.minimum(_white_part(colour, skin), excess)
-    found = np.maximum(white, 0) * share * seen
+    share = smoothstep(excess / np.maximum(around, 1e-3), *(_MONOCHROME_EXCESS if monochrome else _EXCESS))
+    specular = excess if monochrome else np.minimum(_specular_part(colour, skin), excess)
+    found = np.maximum(specular, 0) * share * seen
     # Never so much that the whole skin would be gone.
     return cv2.GaussianBlur(np.minimum(found, 0.8 * light), (0, 0), 0.7).astype(np.float32)
 
 
-def _white_part(colour: np.ndarray, skin: np.ndarray) -> np.ndarray:
+def _specular_part(colour: np.ndarray, skin: np.ndarray) -> np.ndarray:
     """(S, S) s of colour ≈ d · skin + s · (1, 1, 1), least squares."""
     hue = skin / np.maximum(np.linalg.norm(skin, axis=2, keepdims=True), 1e-6)
     across = hue.sum(axis=2)  # of the hue and white, whose squared length is 3

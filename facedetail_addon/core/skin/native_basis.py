@@ -16,8 +16,8 @@ from ..uv.types import Atlas
 from .basis import load_basis, nearest_stored
 from .types import AlbedoBasis
 
-_MOST_MODES = 100
-_MAP_SIDE = 256
+_MOST_MODES = 100  # of a model, those of largest variance
+_MAP_SIDE = 256  # texels of the maps, at least
 _REACH = 3.0  # σ, how far people go
 _DARKEST = 0.004  # linear; nothing of a face is darker
 

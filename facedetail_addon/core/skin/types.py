@@ -88,15 +88,3 @@ class SkinMaps:
     roughness: np.ndarray
     specular: np.ndarray
     confidence: np.ndarray
-
-
-@dataclass(frozen=True)
-class SkinGloss:
-    """Surface reflection of skin by place, from measurements.
-
-    Attributes:
-        roughness, specular: (V_skin,) float32, as in :class:`SkinMaps` but 0 to 1.
-    """
-
-    roughness: np.ndarray
-    specular: np.ndarray

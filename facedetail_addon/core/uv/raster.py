@@ -62,12 +62,6 @@ def _add_touched(triangle: np.ndarray, texels: np.ndarray, uv_triangles: np.ndar
     triangle.ravel()[border] = index
 
 
-def texel_uv(resolution: int) -> np.ndarray:
-    """(R, R, 2) float32 u and v at the texels' centres; row 0 is the top."""
-    center = (np.arange(resolution, dtype=np.float32) + np.float32(0.5)) / np.float32(resolution)
-    return np.stack(np.meshgrid(center, 1 - center), axis=-1)
-
-
 def _texel_coordinates(uv: np.ndarray, resolution: int) -> np.ndarray:
     """(U, 2) UV to float64 texels, x right and y down; the first texel's centre is (0.5, 0.5)."""
     return np.stack([uv[:, 0], 1 - uv[:, 1].astype(np.float64)], axis=1) * resolution

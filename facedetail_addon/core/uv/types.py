@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The canonical texture space of a head, and what a photo shows in it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
 from ..face_model.model import PointEmbedding
+
+_BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,12 @@ class Atlas:
     def texels(self, values: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         """(V, C) float32 values of the skin's vertices to (N, C) of the covered texels of some rows, row by row."""
         return self.raster.interpolation(self.triangles, len(self.areas), rows) @ values
+
+    def bands(self, start: int = 0, stop: int | None = None) -> Iterator[slice]:
+        """Rows of the texture from start to stop, all by default, in bands that are small in memory."""
+        stop = self.resolution if stop is None else stop
+        for row in range(start, stop, _BAND_ROWS):
+            yield slice(row, min(row + _BAND_ROWS, stop))
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,17 @@ from ..face_model.model import FaceModel
 from ..fit.types import PoseFit
 from ..geometry.camera import PerspectiveCamera
 from ..image import sample, smoothstep
-from ..rendering.primary_rays import vertex_normals
+from ..rendering.normals import vertex_normals
 from .types import Atlas, UnwrappedPhoto
 from .view import SkinView, view_skin
 
-_BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
 _BLUR_MM = (4.0, 1.2)  # a vertex's colour is averaged over so much, coarse where the fine one finds no skin
 _CLIPPED = 253  # 8-bit values from here on may have been brighter
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Where points of the skin would be seen in the photo.
+class _Projection:
+    """Where points of the skin project to in the photo.
 
     Attributes:
         values: (V, 5) float32: x and y px, depth mm, facing cosine, 1 = skin 0 = socket.
@@ -35,7 +34,7 @@ class _Look:
         return self.values[:, :2]
 
     def confidence(self, view: SkinView) -> np.ndarray:
-        """(V,) float32; places that face away are not looked up."""
+        """(V,) float32; points that face away are not looked up."""
         out = np.zeros(len(self.values), np.float32)
         rows = np.flatnonzero((self.values[:, 3] > 0) & (self.values[:, 4] > 0.5))
         px, depth, facing, skin = np.split(self.values[rows], [2, 3, 4], axis=1)
@@ -70,12 +69,12 @@ def unwrap(photo: np.ndarray, fit: PoseFit, model: FaceModel, atlas: Atlas) -> U
     Args:
         photo: (H, W, 3) uint8 sRGB. fit: the posed head and its camera. model: of the fit. atlas: of the model.
     """
-    posed = fit.vertices[: model.skin.stop]
+    posed = model.skin.of(fit.vertices)
     normals = vertex_normals(posed, atlas.triangles)
     is_skin = _is_skin(model)
     mirror = atlas.mirror
-    direct = _look(posed, normals, is_skin, fit.perspective)
-    mirrored = _look(mirror.points(posed), mirror.points(normals), mirror.points(is_skin), fit.perspective)
+    direct = _project(posed, normals, is_skin, fit.perspective)
+    mirrored = _project(mirror.points(posed), mirror.points(normals), mirror.points(is_skin), fit.perspective)
     view = view_skin(photo, fit.vertices, fit.perspective, model)
     source = _photo_for(photo, view, direct, atlas, model)
 
@@ -83,11 +82,10 @@ def unwrap(photo: np.ndarray, fit: PoseFit, model: FaceModel, atlas: Atlas) -> U
     covered = atlas.covered
     colours = [np.zeros((side, side, 3), np.uint8) for _ in range(2)]
     confidences = [np.zeros((side, side), np.float32) for _ in range(2)]
-    for start in range(0, side, _BAND_ROWS):
-        rows = slice(start, min(start + _BAND_ROWS, side))
+    for rows in atlas.bands():
         values = atlas.texels(np.concatenate([direct.values, mirrored.values], axis=1), rows)
-        for look, colour, confidence in zip((values[:, :5], values[:, 5:]), colours, confidences, strict=True):
-            texels = _texels(_Look(look), source, view)
+        for projection, colour, confidence in zip(np.split(values, 2, axis=1), colours, confidences, strict=True):
+            texels = _texels(_Projection(projection), source, view)
             colour[rows][covered[rows]], confidence[rows][covered[rows]] = texels
     vertex_color, vertex_confidence, vertex_clipped = _at_vertices(photo, view, direct)
     return UnwrappedPhoto(
@@ -101,62 +99,62 @@ def unwrap(photo: np.ndarray, fit: PoseFit, model: FaceModel, atlas: Atlas) -> U
     )
 
 
-def _texels(look: _Look, source: _Photo, view: SkinView) -> tuple[np.ndarray, np.ndarray]:
+def _texels(projection: _Projection, source: _Photo, view: SkinView) -> tuple[np.ndarray, np.ndarray]:
     """(N, 3) uint8 colours where the photo shows the skin, and (N,) confidence."""
-    confidence = look.confidence(view)
+    confidence = projection.confidence(view)
     colour = np.zeros((len(confidence), 3), np.uint8)
     seen = np.flatnonzero(confidence > 0)
-    colour[seen] = source.colours(look.px[seen])
+    colour[seen] = source.colours(projection.px[seen])
     return colour, confidence
 
 
 def _is_skin(model: FaceModel) -> np.ndarray:
     """(V_skin, 1) float32: 0 inside mouth and eye sockets, else 1."""
-    if "socket" not in model.region_names:
-        return np.ones((len(model.region), 1), np.float32)
-    return (model.region != model.region_names.index("socket")).astype(np.float32)[:, None]
+    return (~model.in_region("socket")).astype(np.float32)[:, None]
 
 
-def _look(points: np.ndarray, normals: np.ndarray, is_skin: np.ndarray, camera: PerspectiveCamera) -> _Look:
+def _project(points: np.ndarray, normals: np.ndarray, is_skin: np.ndarray, camera: PerspectiveCamera) -> _Projection:
     depth = points @ camera.rotation[2] + camera.translation[2]
     ahead = depth > 1.0
     px = np.where(ahead[:, None], camera.project(np.where(ahead[:, None], points, -camera.position())), -1e4)
     to_camera = camera.position() - points
     to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
     facing = np.where(ahead, (normals * to_camera).sum(axis=1), -1)
-    return _Look(np.column_stack([px.clip(-1e5, 1e5), depth, facing, is_skin]).astype(np.float32))
+    return _Projection(np.column_stack([px.clip(-1e5, 1e5), depth, facing, is_skin]).astype(np.float32))
 
 
-def _at_vertices(photo: np.ndarray, view: SkinView, look: _Look) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _at_vertices(
+    photo: np.ndarray, view: SkinView, projection: _Projection
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(V, 3) linear colours, (V,) confidence and (V,) share of clipped pixels; see UnwrappedPhoto."""
     x0, y0, x1, y1 = view.box_px
     part = photo[y0:y1, x0:x1]
-    size = view.trust.shape[::-1]
+    size = view.mask.shape[::-1]
     small = cv2.resize(to_linear(part), size, interpolation=cv2.INTER_AREA)
     clipped = cv2.resize((part.max(axis=2) >= _CLIPPED).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    soft, known = _trusted_mean(np.dstack([small, clipped]), view)
-    at = view.grid(look.px)
+    soft, known = _masked_mean(np.dstack([small, clipped]), view)
+    at = view.grid(projection.px)
     values = sample(soft, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-    rim = view.beside(look.px, look.values[:, 2], look.values[:, 3]) * sample(known, at, cv2.INTER_LINEAR)
-    rim *= look.values[:, 4]
-    return values[:, :3].clip(0, 1), np.maximum(look.confidence(view), rim), values[:, 3].clip(0, 1)
+    depth, facing, is_skin = projection.values[:, 2:].T
+    rim = view.beside(projection.px, depth, facing) * sample(known, at, cv2.INTER_LINEAR) * is_skin
+    return values[:, :3].clip(0, 1), np.maximum(projection.confidence(view), rim), values[:, 3].clip(0, 1)
 
 
-def _trusted_mean(small: np.ndarray, view: SkinView) -> tuple[np.ndarray, np.ndarray]:
-    """(h, w, C) float32 averaged over trusted pixels only, and where it is known by them, (h, w)."""
+def _masked_mean(small: np.ndarray, view: SkinView) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w, C) float32 averaged over pixels of skin only, and where it is known by them, (h, w)."""
     out = known = None
     for blur_mm in _BLUR_MM:
         blur = max(blur_mm / view.pixel_mm, 0.5)
-        weight = cv2.GaussianBlur(view.trust, (0, 0), blur)[..., None]
-        soft = cv2.GaussianBlur(small * view.trust[..., None], (0, 0), blur) / np.maximum(weight, 1e-4)
-        soft = np.where(weight > 1e-4, soft, small)  # never a colour made of no trust at all
-        sure = smoothstep(weight, 0.02, 0.2)
-        out = soft if out is None else out * (1 - sure) + soft * sure
-        known = sure[..., 0] if known is None else known
+        weight = cv2.GaussianBlur(view.mask, (0, 0), blur)[..., None]
+        soft = cv2.GaussianBlur(small * view.mask[..., None], (0, 0), blur) / np.maximum(weight, 1e-4)
+        soft = np.where(weight > 1e-4, soft, small)  # never a colour made of no skin at all
+        share = smoothstep(weight, 0.02, 0.2)
+        out = soft if out is None else out * (1 - share) + soft * share
+        known = share[..., 0] if known is None else known
     return out.astype(np.float32), known
 
 
-def _photo_for(photo: np.ndarray, view: SkinView, direct: _Look, atlas: Atlas, model: FaceModel) -> _Photo:
+def _photo_for(photo: np.ndarray, view: SkinView, direct: _Projection, atlas: Atlas, model: FaceModel) -> _Photo:
     """The photo around the head, averaged down where it is finer than the texture, so that nothing aliases."""
     x0, y0, x1, y1 = view.box_px
     uv_triangles = model.skin.uv_triangles()

@@ -5,7 +5,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from facedetail_addon.core.face_model.model import PointEmbedding, split_quads
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 
 from .assemble import EAR_CENTRE, EYE_CENTRE, MOUTH_CENTRE
 from .source import SKIN_STOP, SourceHead

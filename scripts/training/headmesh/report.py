@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from facedetail_addon.core.face_model.model import FaceModel, split_quads
-from facedetail_addon.core.rendering.primary_rays import vertex_normals
+from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
 
 from .assemble import NECK_LEVEL, NECK_SLOPE, SkinMesh
@@ -42,7 +42,7 @@ COLOURS = {"skin": (0.82, 0.72, 0.66), "teeth": (0.9, 0.88, 0.8), "gums": (0.7, 
 
 def mesh_figures(model: FaceModel, skin: SkinMesh) -> dict[str, float]:
     """Counts and quality of skin mesh and canonical UV."""
-    faces, points = skin.faces, model.mean[: model.skin.stop].astype(float)
+    faces, points = skin.faces, model.skin.of(model.mean).astype(float)
     corner = model.skin.uv[model.skin.face_uv].astype(float)
     area_uv = 0.5 * np.cross(corner[:, 2] - corner[:, 0], corner[:, 3] - corner[:, 1])
     p = points[faces]
@@ -78,7 +78,7 @@ def geometric_floor(source: SourceHead, skin: SkinMesh, model: FaceModel) -> dic
         (np.arange(SKIN_STOP) < HEAD_STOP) & (neutral[:, 1] + NECK_SLOPE * neutral[:, 2] > NECK_LEVEL + 3)
     )
     kit_triangles = split_quads(source.skin_faces)
-    basis = model.identity_basis[:, : model.skin.stop].reshape(len(model.identity_basis), -1).T.astype(float)
+    basis = model.skin.of(model.identity_basis).reshape(len(model.identity_basis), -1).T.astype(float)
     solve = np.linalg.pinv(basis)
     remesh, written = [], []
     for _ in range(HEADS):
@@ -89,7 +89,7 @@ def geometric_floor(source: SourceHead, skin: SkinMesh, model: FaceModel) -> dic
         kit = neutral + identity + expression
         normals = vertex_normals(kit, kit_triangles)[kept]
         ours = skin.weights @ kit
-        fitted = solve @ (skin.weights @ (neutral + identity) - model.mean[: model.skin.stop]).ravel()
+        fitted = solve @ (skin.weights @ (neutral + identity) - model.skin.of(model.mean)).ravel()
         best = model.vertices(fitted.astype(np.float32), beta.astype(np.float32))[: model.skin.stop]
         for shape, out in ((ours, remesh), (best.astype(float), written)):
             surface = Surface(shape, triangles, skin.weights)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...io.archive import read_arrays
+from ...io.archive import declared_arrays, read_arrays
 from ..external import ExternalModel, require_sound
 from .ict import REMEDY, VERTICES, KitMesh, model_of_kit, parts_of_mesh, require_declared
-from .npz import declared_arrays
 from .source import MAX_BASES_BYTES, MAX_FACES, Progress, Source, digest
 
 # The kinds of numbers in each array, and its shape; letters stand for lengths that agree among arrays.

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import FaceModelError
+from ...io.archive import NPZ_MAGIC
 from ..external import ExternalModel
-from . import bfm_2009, hdf5, npz
+from . import bfm_2009, hdf5
 from .bfm_hdf5 import read_bfm_hdf5
 from .ict_npz import read_ict_npz
 from .ict_obj import NEUTRAL, ict_obj_files, kit_folder, read_ict_obj
@@ -32,7 +33,7 @@ _KIT = _Format(read_ict_obj, ict_obj_files)
 _BY_MAGIC = {
     hdf5.MAGIC: _Format(read_bfm_hdf5, lambda path: [path]),
     bfm_2009.MAGIC: _Format(bfm_2009.read_bfm_2009, bfm_2009.bfm_2009_files),
-    npz.MAGIC: _Format(read_ict_npz, lambda path: [path]),
+    NPZ_MAGIC: _Format(read_ict_npz, lambda path: [path]),
 }
 
 

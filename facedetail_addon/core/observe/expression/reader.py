@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ....settings import LANDMARKS, PRIOR
 from ...face_model.calibration import LandmarkCalibration
 from ...face_model.model import FaceModel
 from ...face_model.normalise import normalise_landmarks
@@ -16,7 +17,7 @@ from .dictionary import ExpressionDictionary, load_dictionary
 from .emotion_net import EmotionNet, load_emotion_net
 from .face_crop import crop_face
 from .features import FaceFeatures, describe_faces
-from .types import LANDMARKS, PRIOR, Emotion, ExpressionPrior
+from .types import Emotion, ExpressionPrior
 
 # Beyond so many usual distances from the dictionary a face is called unlike all of it.
 UNLIKE = 2.5

@@ -7,10 +7,6 @@ import numpy as np
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
-PRIOR_AND_LANDMARKS, PRIOR, LANDMARKS = "prior+landmarks", "prior", "landmarks"
-EXPRESSION_SOURCES = (PRIOR_AND_LANDMARKS, PRIOR, LANDMARKS)
-DEFAULT_EXPRESSION_SOURCE = PRIOR_AND_LANDMARKS
-
 
 @dataclass(frozen=True)
 class Emotion:

@@ -2,7 +2,7 @@
 """The 68 landmarks by FAN (Bulat and Tzimiropoulos, ICCV 2017), with the library face-alignment.
 
 Faces are found by :mod:`.landmarker`; FAN looks at each again. Its weights do not ship. What is trusted of them: only
-the file whose SHA-256 stands in :mod:`..user_assets`, checked before anything is made of it, and then read with
+the file whose SHA-256 stands in :mod:`...assets.user`, checked before anything is made of it, and then read with
 ``weights_only``, which knows tensors and containers but runs no code. The library would open the file by itself, or
 download it where it finds none; the network is given to it instead, so it opens and downloads nothing.
 """
@@ -11,7 +11,7 @@ import dataclasses
 import io
 import pickle
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,15 @@ import cv2
 import numpy as np
 import torch
 
-from ...assets.user import FAN_WEIGHTS, UserAsset, how_to_get, read_user_asset
+from ...assets.user import UserAsset, how_to_get, places, read_user_asset, user_asset
 from ...errors import AssetError
 from ...io.networks import one_thread
 from ..region import Region
 from .types import FaceLandmarks
 
 LIBRARY_VERSION = "1.5.0"
+WEIGHTS = "fan"
+"""The id of the file of its weights."""
 _INPUT = 256  # px of FAN's square
 _RAISED = 0.12  # the square's middle lies so much of the box's height above the box's middle,
 _ENLARGED = 2 * 200 / 195  # and so much longer than the box's mean side is its side: the library's numbers
@@ -60,19 +62,20 @@ class FanLandmarker:
         self.alignment = alignment
 
     @classmethod
-    def load(cls, folders: Sequence[Path], asset: UserAsset = FAN_WEIGHTS) -> "FanLandmarker":
+    def load(cls, assets: Path | None, asset: UserAsset | None = None) -> "FanLandmarker":
         """Verify and read the weights.
 
         Args:
-            folders: where to look for the file, e.g. the user's folder and ``user_assets.torch_checkpoints()``.
-            asset: the file.
+            assets: the user's folder; None where there is none, but perhaps a copy in torch's cache.
+            asset: the file, another than the known one.
 
         Raises:
             AssetError: the file is missing, damaged or holds something else; the library is missing or of another
                 version.
         """
         library = load_library()
-        content = read_user_asset(asset, folders)
+        asset = asset or user_asset(WEIGHTS)
+        content = read_user_asset(asset, places(asset, assets))
         return cls(_alignment(library, content, asset))
 
     def find(self, image: np.ndarray, face: FaceLandmarks) -> SparseLandmarks:

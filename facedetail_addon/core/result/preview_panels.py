@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The head in the preview: as clay under a few lights, in the photo's light, and in its colours alone."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from ..colour import to_linear, to_srgb
+from ..eyes.look import eye_colors
+from ..eyes.types import DEFAULT_EYES, EYE_REFLECTED, EyeLook
+from ..face_model.eyeball import fit_eyeball, iris_coordinates
+from ..geometry.camera import PerspectiveCamera
+from ..image import sample
+from ..rendering.harmonics import bands_of
+from ..rendering.normals import perturbed_normals, unit, uv_derivatives, vertex_normals
+from ..rendering.primary_rays import ambient_occlusion
+from ..rendering.shade import reflected, shade
+from ..rendering.transfer import diffuse_light, light_transfer
+from ..skin.gloss import skin_gloss
+from .preview_frame import Frame, compose, sample_texture
+
+_DIRECTIONS = 128  # tried for shadows; three times as many change a pixel by 0.1 in the mean and by 7 of 255 at most
+_CLAY = {  # linear albedo by material
+    "skin": (0.44, 0.35, 0.295), "sclera": (0.80, 0.78, 0.75), "iris": (0.20, 0.15, 0.12), "pupil": (0.03, 0.03, 0.03),
+    "teeth": (0.80, 0.76, 0.68), "gums": (0.50, 0.26, 0.24),
+}  # fmt: skip
+_CLAY_GLOSS, _WET_GLOSS = (0.045, 14.0), (0.5, 90.0)  # strength and exponent of highlights: skin, eyes and teeth
+_SKY, _GROUND = np.float32([0.26, 0.28, 0.32]), np.float32([0.12, 0.105, 0.095])  # linear light from above and below
+_WRAP, _DIFFUSE_POWER, _OCCLUSION_POWER = 0.15, 1.2, 0.7  # of the clay's soft shading
+
+Lights = tuple[tuple[tuple[float, float, float], tuple[float, float, float]], ...]
+"""Of each its direction in the camera's frame (x right, y down, z away) and its linear colour."""
+SOFT_LIGHTS: Lights = (
+    ((-0.55, -0.65, -0.60), (1.15, 1.07, 0.97)),
+    ((0.80, -0.10, -0.55), (0.16, 0.19, 0.24)),
+    ((0.65, -0.45, 0.65), (0.55, 0.58, 0.62)),
+)
+"""Key, fill and rim."""
+RAKING_LIGHTS: Lights = (
+    ((-0.88, -0.42, -0.22), (1.45, 1.37, 1.26)),
+    ((0.60, -0.30, -0.60), (0.22, 0.25, 0.30)),
+)
+"""From one side, almost along the skin."""
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """What a head is painted with.
+
+    Attributes:
+        albedo: (R, R, 3) uint8 sRGB in canonical UV. eyes: their colours. radiance: (B², 3) of the light.
+        photo: (H, W, 3) uint8, for teeth and gums. photo_camera: that took it.
+    """
+
+    albedo: np.ndarray
+    eyes: EyeLook
+    radiance: np.ndarray
+    photo: np.ndarray
+    photo_camera: PerspectiveCamera
+
+
+@dataclass(frozen=True)
+class Surface:
+    """At the N pixels of a frame: unit normals turned to the camera, unit directions to it, (N, 1) visible sky."""
+
+    normals: np.ndarray
+    to_camera: np.ndarray
+    visibility: np.ndarray
+
+
+def surface_of(frame: Frame) -> Surface:
+    """The smooth surface that the pixels show."""
+    vertices = frame.vertices
+    normals = unit(frame.interpolate(vertex_normals(vertices, frame.triangles)))
+    to_camera = frame.camera.position().astype(np.float32) - frame.interpolate(vertices)
+    to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
+    normals[(normals * to_camera).sum(axis=1) < 0] *= -1
+    visibility = np.ones((len(vertices), 1), np.float32)
+    shown = frame.shown_vertices()
+    visibility[shown, 0] = ambient_occlusion(vertices, frame.triangles, shown)
+    return Surface(normals, to_camera, frame.interpolate(visibility))
+
+
+def with_relief(surface: Surface, normal_map: np.ndarray, frame: Frame) -> Surface:
+    """The surface with the skin's normals perturbed by a normal map, (R, R, 3) uint16 in canonical UV."""
+    skin = frame.model.skin
+    triangles = skin.triangles()
+    along_u, _ = uv_derivatives(frame.vertices[triangles], skin.uv[skin.uv_triangles()])
+    on_skin = frame.pixel_part == 0
+    mapped = np.tile(np.float32([0, 0, 1]), (len(on_skin), 1))
+    mapped[on_skin] = 2 * sample_texture(normal_map, frame) - 1
+    tangents = np.zeros((len(on_skin), 3))
+    tangents[on_skin] = along_u[frame.hits.triangle[on_skin]]
+    return replace(surface, normals=perturbed_normals(surface.normals, tangents, mapped))
+
+
+def clay(surface: Surface, frame: Frame, lights: Lights) -> np.ndarray:
+    """(h, w, 3) uint8: the head in plain materials under a few lights and a soft sky, with ambient occlusion."""
+    normals, to_camera, visibility = surface.normals, surface.to_camera, surface.visibility
+    up = (normals @ frame.camera.rotation[1].astype(np.float32))[:, None]  # camera y points down
+    light = (_SKY * (0.5 - 0.5 * up) + _GROUND * (0.5 + 0.5 * up)) * visibility
+    highlights = np.zeros_like(light)
+    gloss = np.where(frame.pixel_part[:, None] > 0, np.float32(_WET_GLOSS), np.float32(_CLAY_GLOSS))
+    for direction, colour in lights:
+        towards = np.array(direction) @ frame.camera.rotation
+        towards = (towards / np.linalg.norm(towards)).astype(np.float32)
+        wrapped = ((normals @ towards + _WRAP) / (1 + _WRAP)).clip(0, 1)
+        light += (wrapped[:, None] ** _DIFFUSE_POWER) * np.float32(colour) * visibility**_OCCLUSION_POWER
+        half = to_camera + towards
+        half /= np.linalg.norm(half, axis=1, keepdims=True)
+        cosine = (normals * half).sum(axis=1).clip(0, 1)
+        highlights += (gloss[:, :1] * cosine[:, None] ** gloss[:, 1:]) * np.float32(colour) * visibility
+    return compose(frame, to_srgb(_rolled_off(reflected(_clay_albedo(frame), light, highlights))))
+
+
+def relit(appearance: Appearance, frame: Frame) -> np.ndarray:
+    """(h, w, 3) uint8: albedo · shading + gloss of skin and eyes; teeth and gums in the photo's pixels on them."""
+    model, vertices, light, albedo = frame.model, frame.vertices, appearance.radiance, appearance.albedo
+    transfer = light_transfer(
+        vertices,
+        frame.triangles,
+        model.skin.stop,
+        frame.camera.position(),
+        skin_gloss(model),
+        bands_of(light),
+        directions=_DIRECTIONS,
+    )
+    mean_albedo = to_linear(albedo.reshape(-1, 3)[:: max(1, albedo.size // 30_000)]).mean(axis=0)
+    shading, gloss = shade(transfer, light, np.broadcast_to(mean_albedo, (model.skin.stop, 3)))
+    lit = np.zeros((len(vertices), 6), np.float32)
+    lit[: model.skin.stop] = np.concatenate([shading, gloss], axis=1)
+    shown = frame.shown_vertices()
+    solid = model.solid_parts
+    eyes = [np.arange(solid[index].start, solid[index].stop) for index in _eye_parts(frame)]
+    shown = shown[np.isin(shown, np.concatenate(eyes or [[]]))]
+    on_eyes = diffuse_light(
+        vertices[shown],
+        vertex_normals(vertices, frame.triangles)[shown],
+        vertices,
+        frame.triangles,
+        light,
+        shading * mean_albedo,
+        directions=_DIRECTIONS,
+    )
+    lit[shown] = np.concatenate([on_eyes, EYE_REFLECTED * on_eyes], axis=1)
+    return _painted(appearance, frame, frame.interpolate(lit))
+
+
+def textured(appearance: Appearance, frame: Frame) -> np.ndarray:
+    """(h, w, 3) uint8: the colours of skin and eyes as they are; teeth and gums in the photo's pixels on them."""
+    unlit = np.repeat(np.float32([[1, 1, 1, 0, 0, 0]]), len(frame.hits.triangle), axis=0)
+    return _painted(appearance, frame, unlit)
+
+
+def _painted(appearance: Appearance, frame: Frame, lit: np.ndarray) -> np.ndarray:
+    """The head under (N, 6) shading and gloss of the pixels."""
+    skin = frame.pixel_part == 0
+    colour = np.empty((len(skin), 3), np.float32)
+    albedo = to_linear(sample_texture(appearance.albedo, frame))
+    colour[skin] = to_srgb(reflected(albedo, lit[skin, :3], lit[skin, 3:]))
+    points = frame.interpolate(frame.vertices)[~skin]
+    at = (appearance.photo_camera.project(points) - 0.5).astype(np.float32)
+    colour[~skin] = sample(appearance.photo, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) / np.float32(255)
+    eye, albedo = _eye_albedo(appearance.eyes, frame)
+    colour[eye] = to_srgb(reflected(albedo, lit[eye, :3], lit[eye, 3:]))
+    return compose(frame, colour)
+
+
+def _eye_albedo(look: EyeLook, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the pixels show an eye, (N,) bool, and (M, 3) the colours of those."""
+    place = np.zeros((len(frame.vertices), 2), np.float32)
+    numbers = _eye_parts(frame)
+    for part in (frame.model.solid_parts[number] for number in numbers):
+        vertices = part.of(frame.vertices)
+        place[part.rows] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
+    eye = np.isin(frame.pixel_part, numbers)
+    return eye, eye_colors(look, frame.interpolate(place)[eye] / (look.iris_mm / DEFAULT_EYES.iris_mm))
+
+
+def _eye_parts(frame: Frame) -> list[int]:
+    """Indices of the eyes among the solid parts."""
+    return [index for index, part in enumerate(frame.model.solid_parts) if part.name.startswith("eye")]
+
+
+def _clay_albedo(frame: Frame) -> np.ndarray:
+    """(N, 3) float32 colours of the pixels; the skin's where a material has no name of ours."""
+    names = frame.material[frame.hits.triangle]
+    out = np.tile(np.float32(_CLAY["skin"]), (len(names), 1))
+    for name, colour in _CLAY.items():
+        out[names == name] = np.float32(colour)
+    return out
+
+
+def _rolled_off(linear: np.ndarray) -> np.ndarray:
+    """Bright values approach 1 softly."""
+    return np.where(linear > 0.6, 0.6 + 0.4 * np.tanh((linear - 0.6) / 0.4), linear)

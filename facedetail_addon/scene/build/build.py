@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A reconstruction becomes objects: one collection with head, camera and photo."""
+
+import uuid
+from collections.abc import Generator
+from pathlib import Path
+
+import bpy
+
+from ...core.errors import OutputError
+from ...core.face_model.model import FaceModel
+from ...core.result.pictures import Pictures, encode_pictures
+from ...core.result.record import HeadRecord, Reconstruction
+from ...names import (
+    CAMERA_PART,
+    COLLECTION_PREFIX,
+    EMOTION_PROBABILITY_PROPERTY,
+    EMOTION_PROPERTY,
+    HEAD_LIGHT_PROPERTY,
+    ROOT_PART,
+)
+from ..camera import look_through, make_camera, show_photo
+from ..head_object import HeadObject, mark
+from ..images import packed_map
+from ..relief.displacement import add_relief
+from ..relief.nodes import ReliefImages
+from ..rollback import undone_on_failure
+from ..shape import HeadShape
+from ..steps import run_through
+from .eyes import color_eyes
+from .head import head_steps
+from .light import light_scene
+from .material import SkinImages
+
+_ROOT_SIZE_M = 0.05
+
+
+def build_scene(
+    reconstruction: Reconstruction,
+    model: FaceModel,
+    *,
+    scene: bpy.types.Scene | None = None,
+    **choices: object,
+) -> HeadObject:
+    """Encode the maps, and run :func:`build_steps` through; its arguments, errors and result."""
+    record = reconstruction.record
+    _check(record, model)
+    return run_through(build_steps(record, model, encode_pictures(reconstruction.maps), scene=scene, **choices))
+
+
+def build_steps(
+    record: HeadRecord,
+    model: FaceModel,
+    pictures: Pictures,
+    *,
+    scene: bpy.types.Scene | None = None,
+    use_camera: bool = True,
+    use_light: bool = True,
+    use_sun: bool = False,
+) -> Generator[None, None, HeadObject]:
+    """Build the head in real size (metres), the photo's camera, light and materials, in a collection of their own.
+
+    An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
+    head and keeps it on the photo. It carries the photo's emotion as custom properties. The skin's shape keys hold the
+    photo's expression; all at zero is the neutral face. Albedo and light are apart, and together show the photo. The
+    skin's relief is shown as ``Relief()`` says; ``set_relief`` changes it.
+
+    Args:
+        record: of a reconstruction.
+        model: the face model it was made with.
+        pictures: its maps, encoded.
+        scene: the scene to build in, the current one by default.
+        use_camera: make the photo's camera the scene's, and the photo's size the render's.
+        use_light: make the photo's light the scene's world, and the view transform Standard.
+        use_sun: with ``use_light``, make the strongest direction of the light a sun lamp instead.
+
+    Yields:
+        between steps of some milliseconds, so that Blender's window stays alive. Nothing shows before the last one;
+        nobody may undo or load a file in between. Closing the generator removes what was made.
+
+    Returns:
+        the head; its collection is linked to the scene.
+
+    Raises:
+        OutputError: the reconstruction does not belong to the model. Whatever goes wrong, everything made so far is
+            removed and the scene's settings are given back.
+    """
+    scene = scene or bpy.context.scene
+    _check(record, model)
+    stem = Path(record.observation.photo_name).stem
+    with undone_on_failure(scene):
+        collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
+        head = yield from _build(record, model, pictures, collection)
+        if use_camera:
+            look_through(scene, head.camera, record.pose.perspective.image_size)
+        if use_light:
+            light_scene(scene, head, stem, record.light.radiance, use_sun)
+        scene.collection.children.link(collection)
+        return head
+
+
+def _build(
+    record: HeadRecord, model: FaceModel, pictures: Pictures, collection: bpy.types.Collection
+) -> Generator[None, None, HeadObject]:
+    stem, head_id = Path(record.observation.photo_name).stem, uuid.uuid4().hex
+    images = _skin_images(stem, pictures)
+    root = bpy.data.objects.new(f"{stem} {ROOT_PART}", None)
+    root.empty_display_size = _ROOT_SIZE_M
+    root[EMOTION_PROPERTY] = record.observation.emotion.name
+    root[EMOTION_PROBABILITY_PROPERTY] = record.observation.emotion.probability
+    root[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
+    mark(root, head_id, ROOT_PART)
+    collection.objects.link(root)
+    camera = make_camera(f"{stem} {CAMERA_PART}", record.pose.perspective)
+    show_photo(camera, packed_map(stem, pictures, "photo"))
+    yield
+    parts = yield from head_steps(stem, model, _shape(record), images)
+    color_eyes(parts.values(), record.eyes)
+    for name, made in {**parts, CAMERA_PART: camera}.items():
+        mark(made, head_id, name)
+        made.parent = root
+        collection.objects.link(made)
+    yield
+    head = HeadObject(root)
+    if pictures.has_relief:
+        add_relief(head, model, _relief_images(stem, pictures))
+    yield
+    return head
+
+
+def _shape(record: HeadRecord) -> HeadShape:
+    return HeadShape(record.fit.vertices_neutral, record.pose.vertices, record.pose.beta)
+
+
+def _skin_images(stem: str, pictures: Pictures) -> SkinImages:
+    return SkinImages(
+        packed_map(stem, pictures, "albedo"),
+        packed_map(stem, pictures, "roughness"),
+        packed_map(stem, pictures, "specular"),
+    )
+
+
+def _relief_images(stem: str, pictures: Pictures) -> ReliefImages:
+    return ReliefImages(
+        medium=packed_map(stem, pictures, "displacement_medium"),
+        fine=packed_map(stem, pictures, "displacement_fine"),
+        normal=packed_map(stem, pictures, "normal"),
+        normal_fine=packed_map(stem, pictures, "normal_fine"),
+    )
+
+
+def _check(record: HeadRecord, model: FaceModel) -> None:
+    if record.expression_names != model.expression_names or not _shape(record).fits(model):
+        raise OutputError(
+            f"{record.observation.photo_name} was reconstructed with another face model than {model.name}.",
+            "Reconstruct the photo again with this version.",
+        )

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A head for other programs, by Blender's own exporters.
+
+Exporters know neither node-built materials nor drivers, and drop shape keys where a modifier changes the mesh. So a
+copy is exported: the smooth base meshes with their shape keys, and materials of plain pictures, the relief as normals.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+import bpy
+
+from ...core.errors import OutputError
+from ...names import PART_PROPERTY
+from ..frames import in_frame
+from ..head_object import HeadObject
+from ..rollback import removed_afterwards
+from .material import is_clear, plain_materials
+
+_REMEDY = "Choose a folder that you may write to, on a disk with free space."
+
+
+def export_head(head: HeadObject, path: Path) -> Path:
+    """Write a head in real size (metres) with its expression; in the artist's scene nothing changes.
+
+    FBX, glTF and USD carry the expressions as shape keys, OBJ the posed head alone. FBX, ``.glb`` and ``.usdz`` have
+    their pictures inside, the others beside them. There is no camera, light or armature (but USD's, which is empty).
+
+    Args:
+        head: any.
+        path: ``.fbx``, ``.glb``, ``.gltf``, ``.usd``, ``.usda``, ``.usdc``, ``.usdz`` or ``.obj``; replaced if there.
+
+    Returns:
+        the path.
+
+    Raises:
+        OutputError: the head has no meshes, an unknown ending, an exporter that is switched off, or a file that
+            cannot be written.
+    """
+    path = path.absolute()
+    export = _EXPORTERS.get(path.suffix.lower())
+    if export is None:
+        raise OutputError(f"{path.name} names no known format.", f"Choose one of {', '.join(_EXPORTERS)}.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: its folder is not there.", _REMEDY)
+    meshes = _meshes(head)
+    if not meshes:
+        raise OutputError(f"{head.root.name} has no meshes any more.", "Reconstruct a photo first.")
+    bpy.context.view_layer.update()  # so that driven shape keys have their values
+    try:
+        # The exporter for .usdz leaves the process in another folder.
+        with chdir("."), tempfile.TemporaryDirectory() as pictures, removed_afterwards():
+            copies = _copies(head, meshes, Path(pictures) / path.stem)
+            bpy.context.scene.collection.children.link(copies)
+            export(path, copies.name)
+    except (RuntimeError, OSError) as error:
+        raise OutputError(f"{path} cannot be written: {error}.", _REMEDY) from error
+    if not path.is_file():
+        raise OutputError(f"{path} cannot be written.", _REMEDY)
+    return path
+
+
+def _meshes(head: HeadObject) -> list[bpy.types.Object]:
+    """Its parts, and meshes that the artist has hung on its root."""
+    meshes = [item for item in head.objects if item.type == "MESH"]
+    return [item for item in meshes if item.parent == head.root or PART_PROPERTY in item]
+
+
+def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) -> bpy.types.Collection:
+    """The head's root and meshes once more, as exporters want them."""
+    root = head.root
+    collection = bpy.data.collections.new(f"{root.name} export")
+    parent = bpy.data.objects.new(_plain(root.name), None)
+    parent.matrix_world = root.matrix_world
+    collection.objects.link(parent)
+    values = _expression(head.keys)
+    for original in meshes:
+        if original.hide_render or is_clear(original):
+            continue
+        mesh = original.data.copy()
+        mesh.name = _plain(original.name)
+        made = bpy.data.objects.new(_plain(original.name), mesh)
+        made.parent = parent
+        if original.parent == root:
+            made.matrix_parent_inverse, made.matrix_basis = original.matrix_parent_inverse, original.matrix_basis
+        else:
+            made.matrix_basis = in_frame(original, root)
+        if mesh.shape_keys is not None:
+            mesh.shape_keys.animation_data_clear()
+            for key in mesh.shape_keys.key_blocks[1:]:
+                key.value = 0.0 if key.mute else values.get(key.name, key.value)
+        plain_materials(original, mesh, pictures)
+        collection.objects.link(made)
+    return collection
+
+
+def _expression(keys: bpy.types.Key | None) -> dict[str, float]:
+    """The values of the skin's shape keys, which those of the other parts follow."""
+    return {} if keys is None else {key.name: 0.0 if key.mute else key.value for key in keys.key_blocks}
+
+
+def _plain(name: str) -> str:
+    """Without spaces, which some formats replace; and another name than the original's."""
+    return name.replace(" ", "_")
+
+
+def _write_fbx(path: Path, collection: str) -> None:
+    _switched_on("export_scene", "fbx", "FBX format")
+    bpy.ops.export_scene.fbx(
+        filepath=str(path),
+        check_existing=False,
+        collection=collection,
+        object_types={"EMPTY", "MESH"},
+        apply_scale_options="FBX_SCALE_ALL",  # metres without a factor of 100 on every object
+        use_mesh_modifiers=False,
+        mesh_smooth_type="FACE",
+        bake_anim=False,
+        path_mode="COPY",
+        embed_textures=True,
+    )
+
+
+def _write_gltf(path: Path, collection: str) -> None:
+    _switched_on("export_scene", "gltf", "glTF 2.0 format")
+    bpy.ops.export_scene.gltf(
+        filepath=str(path),
+        check_existing=False,
+        collection=collection,
+        export_format="GLB" if path.suffix.lower() == ".glb" else "GLTF_SEPARATE",
+        export_animations=False,
+        export_morph=True,
+        export_skins=False,
+    )
+
+
+def _write_usd(path: Path, collection: str) -> None:
+    with _one_frame(bpy.context.scene):
+        bpy.ops.wm.usd_export(
+            filepath=str(path),
+            check_existing=False,
+            collection=collection,
+            export_animation=True,  # else the shape keys' values are left out
+            export_armatures=False,
+            export_shapekeys=True,
+            export_lights=False,
+            export_cameras=False,
+            convert_world_material=False,
+            generate_preview_surface=True,
+            export_textures_mode="NEW",
+            overwrite_textures=True,
+        )
+
+
+@contextmanager
+def _one_frame(scene: bpy.types.Scene) -> Iterator[None]:
+    """An animation of the present frame alone."""
+    start, end = scene.frame_start, scene.frame_end
+    try:
+        scene.frame_start = scene.frame_end = scene.frame_current
+        yield
+    finally:
+        scene.frame_start, scene.frame_end = start, end
+
+
+def _write_obj(path: Path, collection: str) -> None:
+    bpy.ops.wm.obj_export(
+        filepath=str(path),
+        check_existing=False,
+        collection=collection,
+        apply_modifiers=True,  # shape keys at their values count among them
+        export_materials=True,
+        export_pbr_extensions=True,
+        path_mode="COPY",
+    )
+
+
+def _switched_on(module: str, name: str, title: str) -> None:
+    """These exporters are add-ons of Blender."""
+    if name not in dir(getattr(bpy.ops, module)):
+        raise OutputError(
+            f"Blender's exporter for the {title} is switched off.", f"Switch the add-on {title} on in the preferences."
+        )
+
+
+_EXPORTERS: dict[str, Callable[[Path, str], None]] = {
+    ".fbx": _write_fbx,
+    ".glb": _write_gltf,
+    ".gltf": _write_gltf,
+    ".usd": _write_usd,
+    ".usda": _write_usd,
+    ".usdc": _write_usd,
+    ".usdz": _write_usd,
+    ".obj": _write_obj,
+}

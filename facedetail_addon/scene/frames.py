@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where an object is as seen from another, by their parents: also in files that Blender does not evaluate."""
+
+import bpy
+from mathutils import Matrix
+
+
+def in_frame(item: bpy.types.Object, owner: bpy.types.Object) -> Matrix:
+    """From an object's own axes to those of another, which may but need not carry it. Constraints are left out."""
+    matrix, carrier = item.matrix_basis.copy(), item
+    while carrier.parent is not None:
+        matrix, carrier = carrier.matrix_parent_inverse @ matrix, carrier.parent
+        if carrier == owner:
+            return matrix
+        matrix = carrier.matrix_basis @ matrix
+    return _in_world(owner).inverted() @ matrix
+
+
+def set_in_frame(item: bpy.types.Object, owner: bpy.types.Object, matrix: Matrix) -> None:
+    """Move an object so that :func:`in_frame` gives this matrix; its parent stays."""
+    if item.parent != owner:
+        matrix = _in_world(owner) @ matrix
+        if item.parent is not None:
+            matrix = _in_world(item.parent).inverted() @ matrix
+    if item.parent is not None:
+        matrix = item.matrix_parent_inverse.inverted() @ matrix
+    item.matrix_basis = matrix
+
+
+def _in_world(item: bpy.types.Object) -> Matrix:
+    matrix = item.matrix_basis.copy()
+    while item.parent is not None:
+        matrix = item.parent.matrix_basis @ item.matrix_parent_inverse @ matrix
+        item = item.parent
+    return matrix

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A head in a Blender file: which one an object belongs to, what there is of it, and another pose for it."""
+
+import re
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..core.errors import OutputError
+from ..core.face_model.model import FaceModel
+from ..core.geometry.camera import PerspectiveCamera
+from ..names import (
+    CAMERA_PART,
+    EMOTION_PROBABILITY_PROPERTY,
+    EMOTION_PROPERTY,
+    FINE_LEVEL_PROPERTY,
+    HEAD_ID_PROPERTY,
+    HEAD_LIGHT_PROPERTY,
+    PART_PROPERTY,
+    PHOTO_EXPRESSION_PROPERTY,
+    RELIEF_PROPERTY,
+    SKIN_PART,
+    SOCKET_ATTRIBUTE,
+)
+from .camera import camera_matrix, check_lens, set_lens
+from .frames import set_in_frame
+from .pose import fits_meshes, set_shape
+from .shape import HeadShape
+
+_REMEDY = "Reconstruct the photo again."
+
+
+@dataclass(frozen=True)
+class HeadObject:
+    """A head, known by its root: an empty that carries its parts and remembers what was found in the photo.
+
+    Objects belong to the nearest root among their parents, whatever collection they are in and whatever they are
+    called. New heads also have marks on their objects (``HEAD_ID_PROPERTY``, ``PART_PROPERTY``), so that a part is
+    found that the artist has given another parent. Nothing is kept here: every question looks at the file as it is.
+
+    Attributes:
+        root: the empty.
+    """
+
+    root: bpy.types.Object
+
+    @classmethod
+    def of(cls, item: bpy.types.Object | None) -> "HeadObject | None":
+        """The head that an object belongs to, be it root, part, camera, lamp, or something the artist hung on one."""
+        root = None if item is None else _root_of(item)
+        return None if root is None else cls(root)
+
+    @classmethod
+    def named(cls, root_name: str) -> "HeadObject":
+        """The head whose root has a name.
+
+        Raises:
+            OutputError: it is gone.
+        """
+        root = bpy.data.objects.get(root_name)
+        if root is None:
+            raise OutputError(f"The head {root_name} is not there any more.", "Select a head and try again.")
+        return cls(root)
+
+    @property
+    def objects(self) -> tuple[bpy.types.Object, ...]:
+        """All that belongs to it but its root: parts, cameras, lamps, and what the artist has hung on any of them."""
+        return tuple(item for item in bpy.data.objects if item != self.root and _root_of(item) == self.root)
+
+    @property
+    def parts(self) -> dict[str, bpy.types.Object]:
+        """Its meshes by the names of the face model's parts; of two duplicates of a part the first.
+
+        Where nothing is marked the last words of their names count, so things that the artist has hung on it have some.
+        """
+        meshes = [item for item in self.objects if item.type == "MESH"]
+        found: dict[str, bpy.types.Object] = {}
+        for name_of in (_marked_part,) if any(map(_marked_part, meshes)) else (_mesh_name, _object_name):
+            for item in meshes:
+                found.setdefault(name_of(item), item)
+        found.pop("", None)
+        skin = self.skin
+        return found if skin is None else {**found, SKIN_PART: skin}
+
+    @property
+    def skin(self) -> bpy.types.Object | None:
+        """The mesh whose shape keys the other parts follow; None where the artist has removed it."""
+        meshes = [item for item in self.objects if item.type == "MESH"]
+        best = max(map(_skin_evidence, meshes), default=())
+        if not any(best):
+            return None
+        skins = [item for item in meshes if _skin_evidence(item) == best]
+        followed = _followed_keys(meshes) if len(skins) > 1 else set()
+        return next((item for item in skins if item.data.shape_keys in followed), skins[0])
+
+    @property
+    def cameras(self) -> tuple[bpy.types.Object, ...]:
+        """Its cameras, those of its photos first."""
+        found = [item for item in self.objects if item.type == "CAMERA"]
+        return tuple(sorted(found, key=_camera_evidence, reverse=True))
+
+    @property
+    def camera(self) -> bpy.types.Object | None:
+        """The photo's camera; None where the artist has removed it."""
+        return next(iter(self.cameras), None)
+
+    @property
+    def collection(self) -> bpy.types.Collection | None:
+        """The collection that it is in; of several the one that has its skin, too."""
+        there, skin = self.root.users_collection, self.skin
+        return next((one for one in there if skin is not None and skin in one.objects[:]), next(iter(there), None))
+
+    @property
+    def keys(self) -> bpy.types.Key | None:
+        """The shape keys that move it, its skin's; None where there are none any more."""
+        skin = self.skin
+        return None if skin is None else skin.data.shape_keys
+
+    @property
+    def emotion(self) -> tuple[str, float] | None:
+        """The emotion found in the photo, a word, and its probability; None where the artist has changed them."""
+        emotion, probability = self.root.get(EMOTION_PROPERTY), self.root.get(EMOTION_PROBABILITY_PROPERTY)
+        known = isinstance(emotion, str) and isinstance(probability, float)
+        return (emotion, probability) if known else None
+
+    @property
+    def radiance(self) -> np.ndarray:
+        """(B², 3) float32 spherical harmonics of the photo's light, head frame.
+
+        Raises:
+            OutputError: the artist has written over it.
+        """
+        try:
+            radiance = np.array(self.root[HEAD_LIGHT_PROPERTY], np.float32).reshape(-1, 3)
+        except (KeyError, TypeError, ValueError) as error:
+            raise OutputError("The head does not remember its photo's light.", _REMEDY) from error
+        bands = round(len(radiance) ** 0.5)
+        if bands < 1 or bands**2 != len(radiance) or not np.isfinite(radiance).all():
+            raise OutputError("The head does not remember its photo's light.", _REMEDY)
+        return radiance
+
+    @property
+    def relief_settings(self) -> bpy.types.PropertyGroup | None:
+        """The sliders of its relief; None where the add-on is not switched on."""
+        return getattr(self.root, RELIEF_PROPERTY, None)
+
+    def select(self, view_layer: bpy.types.ViewLayer) -> None:
+        """Select its skin only and make it active, so that its shape keys are at hand."""
+        for item in view_layer.objects.selected:
+            item.select_set(False, view_layer=view_layer)
+        skin = self.skin
+        skin.select_set(True, view_layer=view_layer)
+        view_layer.objects.active = skin
+
+    def set_pose(self, model: FaceModel, shape: HeadShape, camera: PerspectiveCamera) -> None:
+        """Give it another shape, expression and view in place, as building it with them would; the rest stays.
+
+        What the artist has removed stays away, and what they have added (sliders, objects, modifiers) stays. No mesh of
+        it may be in Edit Mode. Duplicates that share its meshes or its camera's data change with it.
+
+        Args:
+            model: the face model it was made with.
+            shape: neutral and posed vertices and expression weights.
+            camera: of the photo, head frame mm to photo px.
+
+        Raises:
+            OutputError: the model or the shape does not fit, the skin is gone, or Blender knows no such lens; nothing
+                has changed then.
+        """
+        parts = self.parts
+        if not (shape.fits(model) and fits_meshes(parts, model)):
+            raise OutputError(f"{self.root.name} has not the vertices of the face model {model.name}.", _REMEDY)
+        check_lens(camera)
+        set_shape(self.root, parts, model, shape)
+        item = self.camera
+        if item is not None:
+            set_lens(item.data, camera)
+            set_in_frame(item, self.root, camera_matrix(camera))
+
+
+def mark(item: bpy.types.Object, head_id: str, part: str) -> None:
+    """Note on an object which head it belongs to and as which part."""
+    item[HEAD_ID_PROPERTY], item[PART_PROPERTY] = head_id, part
+
+
+def unmark(item: bpy.types.Object) -> None:
+    """Take the head's mark off a copy."""
+    if HEAD_ID_PROPERTY in item:
+        del item[HEAD_ID_PROPERTY]
+
+
+def _root_of(item: bpy.types.Object) -> bpy.types.Object | None:
+    """The nearest root among an object and its parents; else the root that has the object's mark."""
+    above = item
+    while above is not None:
+        if _is_root(above):
+            return above
+        above = above.parent
+    head_id = item.get(HEAD_ID_PROPERTY)
+    return _marked_root(item, head_id) if isinstance(head_id, str) else None
+
+
+def _is_root(item: bpy.types.Object) -> bool:
+    return HEAD_LIGHT_PROPERTY in item or EMOTION_PROPERTY in item
+
+
+def _marked_root(item: bpy.types.Object, head_id: str) -> bpy.types.Object | None:
+    """The root of an object that hangs on none. Among duplicates, marked alike, the one without such a part."""
+    roots = [other for other in bpy.data.objects if _is_root(other) and other.get(HEAD_ID_PROPERTY) == head_id]
+    if len(roots) < 2:
+        return next(iter(roots), None)
+    part, collections = _marked_part(item), set(item.users_collection)
+
+    def difference(root: bpy.types.Object) -> tuple[bool, bool, bool]:
+        has_it = any(_marked_part(child) == part for child in root.children)
+        return has_it, collections.isdisjoint(root.users_collection), _number(item.name) != _number(root.name)
+
+    return min(roots, key=difference)
+
+
+def _marked_part(item: bpy.types.Object) -> str:
+    part = item.get(PART_PROPERTY)
+    return part if isinstance(part, str) else ""
+
+
+def _mesh_name(item: bpy.types.Object) -> str:
+    return _last_word(item.data.name)
+
+
+def _object_name(item: bpy.types.Object) -> str:
+    return _last_word(item.name)
+
+
+def _last_word(name: str) -> str:
+    """``somebody eye_left.001`` is ``eye_left``."""
+    return name.removesuffix(_number(name)).rpartition(" ")[2]
+
+
+def _number(name: str) -> str:
+    """What Blender adds to the names of duplicates, such as ``.001``."""
+    return re.search(r"(\.\d+)?$", name)[0]
+
+
+def _skin_evidence(item: bpy.types.Object) -> tuple[bool, bool, bool, bool, int]:
+    """What speaks for a mesh as a head's skin, the strongest first."""
+    keys = item.data.shape_keys
+    return (
+        _marked_part(item) == SKIN_PART,
+        FINE_LEVEL_PROPERTY in item,
+        keys is not None and PHOTO_EXPRESSION_PROPERTY in keys,
+        SOCKET_ATTRIBUTE in item.data.attributes,
+        0 if keys is None else len(keys.key_blocks),
+    )
+
+
+def _followed_keys(meshes: list[bpy.types.Object]) -> set[bpy.types.ID | None]:
+    """The shape keys that drive those of other meshes."""
+    driven = [item.data.shape_keys.animation_data for item in meshes if item.data.shape_keys is not None]
+    curves = [curve for data in driven if data is not None for curve in data.drivers]
+    return {target.id for curve in curves for variable in curve.driver.variables for target in variable.targets}
+
+
+def _camera_evidence(item: bpy.types.Object) -> tuple[bool, int]:
+    return _marked_part(item) == CAMERA_PART, len(item.data.background_images)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Relief in the skin's material: normal maps by weight, and true displacement."""
+
+from dataclasses import dataclass
+
+import bpy
+
+from ..nodes import add_node, find_node, image_node, vector_math
+from ..space import METRES_PER_MM
+
+_HEIGHT_MEDIUM, _HEIGHT_FINE = "Medium Relief", "Fine Relief"
+_NORMAL_BOTH, _NORMAL_FINE, _NORMAL_MAP = "Relief Normals", "Fine Normals", "Relief Normal Map"
+_DISPLACEMENT = "Relief Displacement"
+BOTH_IMAGE_NODE, FINE_IMAGE_NODE = f"{_NORMAL_BOTH} Image", f"{_NORMAL_FINE} Image"
+"""Nodes with the pictures of normals."""
+_FLAT = (0.5, 0.5, 1.0)
+"""The colour of a normal map that changes nothing."""
+_KINDS = (_NORMAL_BOTH, _NORMAL_FINE, _HEIGHT_MEDIUM, _HEIGHT_FINE, _NORMAL_MAP, _DISPLACEMENT)
+
+
+@dataclass(frozen=True)
+class ReliefImages:
+    """Packed, in canonical UV: heights in mm, and tangent-space normals of both heights and of the fine ones."""
+
+    medium: bpy.types.Image
+    fine: bpy.types.Image
+    normal: bpy.types.Image
+    normal_fine: bpy.types.Image
+
+
+@dataclass(frozen=True)
+class ReliefWeights:
+    """How much of each map the material shows: displacement by ``medium`` and ``fine``, shading by the normals.
+
+    The weights of the normals add up: ``normal`` m with ``normal_fine`` f − m shows m of the medium and f of the fine
+    relief.
+    """
+
+    medium: float = 0.0
+    fine: float = 0.0
+    normal: float = 0.0
+    normal_fine: float = 0.0
+
+
+def add_relief_nodes(tree: bpy.types.NodeTree, images: ReliefImages, uv_map: str) -> None:
+    """Add nodes for all ways of showing relief; none is linked to the skin before :func:`weigh_relief`."""
+    fine = _weighted_slopes(tree, (-1450, -1000), images.normal_fine, _NORMAL_FINE)
+    fine.inputs[2].default_value = _FLAT
+    both = _weighted_slopes(tree, (-1450, -1300), images.normal, _NORMAL_BOTH)
+    tree.links.new(fine.outputs["Vector"], both.inputs[2])
+    normal_map = add_node(tree, "ShaderNodeNormalMap", (-250, -1000), _NORMAL_MAP)
+    normal_map.space, normal_map.uv_map = "TANGENT", uv_map
+    tree.links.new(both.outputs["Vector"], normal_map.inputs["Color"])
+
+    fine = _weighted_heights(tree, (-700, -1600), images.fine, _HEIGHT_FINE)
+    fine.inputs[2].default_value = 0.0
+    medium = _weighted_heights(tree, (-700, -1900), images.medium, _HEIGHT_MEDIUM)
+    tree.links.new(fine.outputs["Value"], medium.inputs[2])
+    displacement = add_node(tree, "ShaderNodeDisplacement", (-250, -1600), _DISPLACEMENT)
+    displacement.inputs["Midlevel"].default_value = 0.0
+    displacement.inputs["Scale"].default_value = METRES_PER_MM
+    tree.links.new(medium.outputs["Value"], displacement.inputs["Height"])
+
+
+def has_relief_nodes(material: bpy.types.Material) -> bool:
+    """Whether a material has nodes of :func:`add_relief_nodes`, be they all or what the artist has left of them."""
+    tree = material.node_tree
+    return material.use_nodes and tree is not None and any(name in tree.nodes for name in _KINDS)
+
+
+def weigh_relief(material: bpy.types.Material, weights: ReliefWeights) -> None:
+    """Show the maps by weight. What has no weight is unplugged, so that Blender neither reads nor evaluates it.
+
+    Args:
+        material: one without our nodes stays as it is, and what the artist has removed stays away.
+        weights: of each map.
+    """
+    if not has_relief_nodes(material):
+        return
+    tree = material.node_tree
+    for label, weight in ((_NORMAL_BOTH, weights.normal), (_NORMAL_FINE, weights.normal_fine)):
+        # A normal (x, y, z) has the slopes x/z and y/z, and slopes add up as heights do. In the colour of a normal map
+        # half of (slope, slope, 1) is added to a half; the Normal Map node makes it as long as 1 again.
+        _weigh(tree, label, weight, (0.5 * weight, 0.5 * weight, 0.0), (_slopes_of(label), "Vector"))
+    for label, weight in ((_HEIGHT_MEDIUM, weights.medium), (_HEIGHT_FINE, weights.fine)):
+        _weigh(tree, label, weight, weight, (_image_of(label), "Color"))
+    shader, output = find_node(tree, "BSDF_PRINCIPLED"), find_node(tree, "OUTPUT_MATERIAL")
+    if shader is not None:
+        _plug(tree, (_NORMAL_MAP, "Normal"), shader.inputs["Normal"], bool(weights.normal or weights.normal_fine))
+    if output is None:
+        return
+    changed = _plug(
+        tree, (_DISPLACEMENT, "Displacement"), output.inputs["Displacement"], bool(weights.medium or weights.fine)
+    )
+    if changed is not None:
+        # Displaced as far as the mesh is fine enough, and shaded for the rest.
+        material.displacement_method = "BOTH" if changed else "BUMP"
+
+
+def _weighted_heights(
+    tree: bpy.types.NodeTree, location: tuple[int, int], image: bpy.types.Image, label: str
+) -> bpy.types.Node:
+    """Heights times a weight plus something."""
+    node = _multiply_add(tree, "ShaderNodeMath", (location[0] + 270, location[1]), label)
+    heights = image_node(tree, location, image, _image_of(label))
+    heights.node.interpolation = "Cubic"  # straight lines between texels show as a grid on a finer mesh
+    return node
+
+
+def _weighted_slopes(
+    tree: bpy.types.NodeTree, location: tuple[int, int], image: bpy.types.Image, label: str
+) -> bpy.types.Node:
+    """The slopes (x/z, y/z, 1) of a normal map times weights plus something."""
+    x, y = location
+    color = image_node(tree, location, image, _image_of(label))
+    half = vector_math(tree, "SUBTRACT", (x + 270, y), color)  # half of (x, y, z): the division takes no notice
+    half.inputs[1].default_value = (0.5,) * 3
+    parts = add_node(tree, "ShaderNodeSeparateXYZ", (x + 440, y - 100))
+    tree.links.new(half.outputs["Vector"], parts.inputs["Vector"])
+    slopes = vector_math(tree, "DIVIDE", (x + 610, y), half.outputs["Vector"])
+    tree.links.new(parts.outputs["Z"], slopes.inputs[1])
+    slopes.name = slopes.label = _slopes_of(label)
+    return _multiply_add(tree, "ShaderNodeVectorMath", (x + 850, y), label)
+
+
+def _multiply_add(tree: bpy.types.NodeTree, kind: str, location: tuple[int, int], label: str) -> bpy.types.Node:
+    node = add_node(tree, kind, location, label)
+    node.operation = "MULTIPLY_ADD"
+    return node
+
+
+def _image_of(label: str) -> str:
+    return f"{label} Image"
+
+
+def _slopes_of(label: str) -> str:
+    return f"{label} Slopes"
+
+
+def _weigh(tree: bpy.types.NodeTree, name: str, weight: float, value: object, source: tuple[str, str]) -> None:
+    node = tree.nodes.get(name)
+    if node is not None:
+        node.inputs[1].default_value = value
+        _plug(tree, source, node.inputs[0], weight != 0)
+
+
+def _plug(tree: bpy.types.NodeTree, source: tuple[str, str], socket: bpy.types.NodeSocket, wanted: bool) -> bool | None:
+    """Link our node to a socket or take it off; another link that the artist has made there stays.
+
+    Args:
+        source: our node's name and its output's.
+
+    Returns:
+        True where it has been linked now, False where it has been taken off, None where all stays as it was.
+    """
+    node = tree.nodes.get(source[0])
+    if node is None:
+        return None
+    if wanted and not socket.is_linked:
+        tree.links.new(node.outputs[source[1]], socket)
+        return True
+    if not wanted and socket.is_linked and socket.links[0].from_node == node:
+        tree.links.remove(socket.links[0])
+        return False
+    return None
