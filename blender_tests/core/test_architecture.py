@@ -87,6 +87,17 @@ def test_stages_know_only_each_others_types(path):
             assert name[3] == "types", f"{relative(path)} imports {'.'.join(name)}"
 
 
+def test_only_what_imports_models_knows_how():
+    """Reading and matching other people's models is no part of inference."""
+    room = PACKAGE / "core" / "model_import"
+    users = {
+        relative(path)
+        for path in MODULES
+        if room not in path.parents and any(name[:3] == (PACKAGE.name, "core", room.name) for name in imports(path))
+    }
+    assert users <= {"jobs/tasks.py", "cli/main.py"}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_blender_and_torch_stay_in_their_rooms(path):
     own_room = room(path.relative_to(PACKAGE).with_suffix("").parts)

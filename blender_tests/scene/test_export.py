@@ -89,7 +89,7 @@ def test_comes_back_as_it_was(blender, head, model, posed, tmp_path, kind):
     found = read_back(blender, path)
     assert set(found) == PARTS
     for part in model.parts:
-        wanted = to_blender(part.of(posed.vertices)) + (0.5, 0, 0)
+        wanted = to_blender(part.of(posed.record.pose.vertices)) + (0.5, 0, 0)
         assert nearest(positions(blender, found[part.name]), wanted) < TOLERANCE_M, part.name
     for name in ("skin", "eye_left"):
         images = {
