@@ -25,7 +25,7 @@ from scripts.benchmark.detail.heads import (
 )
 from scripts.training.heads.samples import HeadSample, sample_head
 from scripts.training.studio.camera import see_head
-from scripts.training.studio.photos import POSE, Found, look, take_photo, true_relief
+from scripts.training.studio.photos import POSE, Found, Shot, look, take_photo, true_relief
 from scripts.training.studio.studio import Studio, open_studio
 
 HEAD, HEADS, SKINS = 5, 8, 2
@@ -66,8 +66,8 @@ def bumps(studio) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def photo(studio, sample, vertices, bumps) -> np.ndarray:
-    seen = see_head(studio, vertices, sample.camera)
-    return take_photo(studio, vertices, sample.camera, bumps, seen, np.random.default_rng(4))
+    shot = Shot(vertices, sample.camera, see_head(studio, vertices, sample.camera), {})
+    return take_photo(studio, shot, bumps, np.random.default_rng(4))
 
 
 def detail_of(photo: np.ndarray, studio: Studio, net: DetailNet) -> tuple[DetailMaps, Found]:

@@ -14,9 +14,6 @@ from facedetail_addon.core.detail.normal_map import normal_map, texel_size_mm
 from facedetail_addon.core.detail.space import BOX, TEXEL_MM
 from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
 from facedetail_addon.core.detail.types import DetailMaps
-from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.observe.photo import Photo
-from facedetail_addon.core.rendering.types import Transfer
 from scripts.benchmark.appearance.measure import brightest
 from scripts.benchmark.detail.baselines import dark_is_deep, in_hindsight, linear_shapes
 from scripts.benchmark.detail.measure import (
@@ -29,11 +26,9 @@ from scripts.benchmark.detail.measure import (
     rms,
 )
 from scripts.benchmark.detail.pictures import write_skin
-from scripts.training.heads.samples import sample_head
 from scripts.training.skin.folds import random_person
 from scripts.training.skin.relief import make_relief
-from scripts.training.studio.camera import Seen, see_head
-from scripts.training.studio.photos import POSE, SIZES, Example, look, take_photo, true_relief
+from scripts.training.studio.photos import SIZES, Example, Found, look_at_known, pose_head, take_photo
 from scripts.training.studio.studio import Studio, open_studio
 
 SEED = 5077  # not that of the training set
@@ -73,16 +68,6 @@ class FalseRelief:
     blank: dict[str, float]
 
 
-@dataclass(frozen=True)
-class _Shot:
-    """What one head's photos share: (V, 3) vertices, camera, what its pixels see, expression by name."""
-
-    vertices: np.ndarray
-    camera: PerspectiveCamera
-    seen: Seen
-    beta: dict[str, float]
-
-
 @cache
 def load_studio() -> Studio:
     return open_studio()
@@ -104,17 +89,15 @@ def measure_head(
     """
     studio, net = load_studio(), load_net(weights)
     rng = np.random.default_rng((SEED, number))
-    shot = _pose(studio, rng, int(np.geomspace(*SIZES, heads)[number]) if heads > 1 else 800)
+    shot = pose_head(studio, rng, int(np.geomspace(*SIZES, heads)[number]) if heads > 1 else 800)
     found, false, transfer = [], [], None
     for seed in rng.integers(2**32, size=photos):
         skin = np.random.default_rng((int(seed), 0))
         person = replace(random_person(skin, shot.beta), flat=False)
         relief = make_relief(studio.skin, person, skin)
         for height in (relief, np.zeros_like(relief)):
-            photo = take_photo(
-                studio, shot.vertices, shot.camera, height, shot.seen, np.random.default_rng((int(seed), 1))
-            )
-            example = _example(studio, photo, height, shot.seen, transfer)
+            photo = take_photo(studio, shot, height, np.random.default_rng((int(seed), 1)))
+            example = look_at_known(studio, photo, height, shot, transfer)
             if example is None:
                 continue
             transfer = example.found.light.transfer
@@ -134,7 +117,7 @@ def skin_errors(
 ) -> SkinErrors:
     """Compare what is found on a photo with the truth, where (H, W) bool; ours beside what it must be better than."""
     inputs, truth = example.found.inputs, example.medium + example.fine
-    maps = _detail(example, inputs, studio, net)
+    maps = _detail(example.found, inputs, studio, net)
     ours = _box(maps.medium) + _box(maps.fine)
     reliefs = {
         OURS: ours,
@@ -165,12 +148,12 @@ def false_relief(example: Example, where: np.ndarray, studio: Studio, net: Detai
     Args:
         blank: also empty the photo of all structure, which takes as long three times again.
     """
-    relief = _relief(example, example.found.inputs, studio, net)
+    relief = relief_of(example.found, example.found.inputs, studio, net)
     places = {name: where & place for name, place in flat_places(example.found.inputs, studio).items()}
     emptied = blank_inputs(example.found.inputs, median_resolvable_mm(example.found.inputs)) if blank else {}
     return FalseRelief(
         places={name: rms(relief[place]) for name, place in places.items() if place.any()},
-        blank={name: rms(_relief(example, inputs, studio, net)[where]) for name, inputs in emptied.items()},
+        blank={name: rms(relief_of(example.found, inputs, studio, net)[where]) for name, inputs in emptied.items()},
     )
 
 
@@ -211,32 +194,13 @@ def median_resolvable_mm(inputs: DetailInputs) -> float:
     return float(np.median(inputs.resolvable_mm[sure])) if sure.any() else float("nan")
 
 
-def _pose(studio: Studio, rng: np.random.Generator, size: int) -> _Shot:
-    sample = sample_head(rng, studio.model, size=size, pose=POSE)
-    vertices = studio.model.vertices(sample.alpha, sample.beta * rng.uniform(0.3, 1.0))
-    beta = dict(zip(studio.model.expression_names, sample.beta, strict=True))
-    return _Shot(vertices, sample.camera, see_head(studio, vertices, sample.camera), beta)
+def _detail(found: Found, inputs: DetailInputs, studio: Studio, net: DetailNet) -> DetailMaps:
+    return make_detail(inputs, net, found.head.vertices_neutral, studio.model, studio.models.atlas)
 
 
-def _example(
-    studio: Studio, photo: np.ndarray, relief: np.ndarray, seen: Seen, transfer: Transfer | None
-) -> Example | None:
-    """The pipeline's inputs of a photo beside the truth; None where it finds no face."""
-    found = look(studio, Photo.of(photo), transfer)
-    if found is None:
-        return None
-    (medium, fine), valid = true_relief(studio, found.head.pose, relief, seen)
-    return Example(photo, medium, fine, valid, found)
-
-
-def _detail(example: Example, inputs: DetailInputs, studio: Studio, net: DetailNet) -> DetailMaps:
-    neutral = example.found.head.vertices_neutral
-    return make_detail(inputs, net, neutral, studio.model, studio.models.atlas)
-
-
-def _relief(example: Example, inputs: DetailInputs, studio: Studio, net: DetailNet) -> np.ndarray:
-    """(H, W) float32 mm over BOX."""
-    maps = _detail(example, inputs, studio, net)
+def relief_of(found: Found, inputs: DetailInputs, studio: Studio, net: DetailNet) -> np.ndarray:
+    """(H, W) float32 mm over BOX: what the product makes of inputs."""
+    maps = _detail(found, inputs, studio, net)
     return _box(maps.medium) + _box(maps.fine)
 
 

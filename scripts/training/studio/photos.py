@@ -35,8 +35,23 @@ SIZES = (320, 1250)
 
 
 @dataclass(frozen=True)
+class Shot:
+    """A posed head before a camera.
+
+    Attributes:
+        vertices: (V, 3) mm, posed. camera: what the photos are taken with. seen: what its pixels see.
+        beta: expression weights by name.
+    """
+
+    vertices: np.ndarray
+    camera: PerspectiveCamera
+    seen: Seen
+    beta: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Found:
-    """What the pipeline makes of a photo."""
+    """What the product makes of a photo."""
 
     head: HeadFit
     light: Illumination
@@ -45,60 +60,79 @@ class Found:
 
 @dataclass(frozen=True)
 class Example:
-    """One photo, what the networks get, and what they should say.
+    """What the networks get of one photo, and what they should say.
 
     Attributes:
-        photo: (S, S, 3) uint8. medium, fine: (H, W) float32 mm over BOX, where the pipeline
-            sees them. valid: (H, W) float32, 1 where the photo shows that skin.
-        found: by the pipeline: what the networks get, and what it found on the way.
+        found: by the product: what the networks get, and what it found on the way.
+        medium, fine: (H, W) float32 mm over BOX, where the product sees them.
+        valid: (H, W) float32, 1 where the photo shows that skin.
     """
 
-    photo: np.ndarray
+    found: Found
     medium: np.ndarray
     fine: np.ndarray
     valid: np.ndarray
-    found: Found
+
+
+def pose_head(studio: Studio, rng: np.random.Generator, size: int) -> Shot:
+    """A random head with a random expression before a random camera.
+
+    Args:
+        size: side of the square photos in px.
+    """
+    sample = sample_head(rng, studio.model, size=size, pose=POSE)
+    vertices = studio.model.vertices(sample.alpha, sample.beta * rng.uniform(0.3, 1.0))
+    beta = dict(zip(studio.model.expression_names, sample.beta, strict=True))
+    return Shot(vertices, sample.camera, see_head(studio, vertices, sample.camera), beta)
+
+
+def random_size(rng: np.random.Generator) -> int:
+    """Of the photos of one head."""
+    return int(np.exp(rng.uniform(*np.log(SIZES))))
 
 
 def make_examples(studio: Studio, rng: np.random.Generator, count: int) -> list[Example]:
-    """Photos of one head in one pose: ``count`` skins and lights. Those in which no face is found are left out.
+    """Photos of one head in one pose: ``count`` skins and lights, up to the first in which no face is found.
 
-    The pipeline's transfer is computed once; fits to the same head differ by less than its grid.
+    The product's transfer is computed once; fits to the same head differ by less than its grid.
     """
-    model = studio.model
-    size = int(np.exp(rng.uniform(*np.log(SIZES))))
-    sample = sample_head(rng, model, size=size, pose=POSE)
-    vertices = model.vertices(sample.alpha, sample.beta * rng.uniform(0.3, 1.0))
-    beta = dict(zip(model.expression_names, sample.beta, strict=True))
-    seen = see_head(studio, vertices, sample.camera)
+    shot = pose_head(studio, rng, random_size(rng))
     out: list[Example] = []
     for _ in range(count):
-        relief = make_relief(studio.skin, random_person(rng, beta), rng)
-        photo = take_photo(studio, vertices, sample.camera, relief, seen, rng)
-        found = look(studio, Photo.of(photo), out[0].found.light.transfer if out else None)
-        if found is None:
+        relief = make_relief(studio.skin, random_person(rng, shot.beta), rng)
+        photo = take_photo(studio, shot, relief, rng)
+        example = look_at_known(studio, photo, relief, shot, out[0].found.light.transfer if out else None)
+        if example is None:
             break
-        (medium, fine), valid = true_relief(studio, found.head.pose, relief, seen)
-        out.append(Example(photo, medium, fine, valid, found))
+        out.append(example)
     return out
 
 
-def take_photo(
-    studio: Studio,
-    vertices: np.ndarray,
-    camera: PerspectiveCamera,
-    relief: np.ndarray,
-    seen: Seen,
-    rng: np.random.Generator,
-) -> np.ndarray:
+def take_photo(studio: Studio, shot: Shot, relief: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(S, S, 3) uint8 photo of a head with (H, W) relief in mm, in a random light and with random pigment."""
-    head = light_head(studio, vertices, camera, rng)
-    gamma = (0.7 * rng.normal(size=len(studio.models.basis.modes))).clip(-2.5, 2.5).astype(np.float32)
-    gamma[0] = rng.uniform(studio.models.basis.lowest[0], studio.models.basis.highest[0])
+    head, basis = light_head(studio, shot.vertices, shot.camera, rng), studio.models.basis
+    gamma = (0.7 * rng.normal(size=len(basis.modes))).clip(-2.5, 2.5).astype(np.float32)
+    gamma[0] = rng.uniform(basis.lowest[0], basis.highest[0])
     texture = skin_texture(studio, head, relief, gamma, rng)
     vertex_light = head.fields[:, 0:1] * head.colours[0] + head.fields[:, -1:] * head.colours[-2:].mean(axis=0)
-    skin_colour = studio.models.basis.albedo(gamma) * vertex_light.clip(0.01)
-    return develop(expose(studio, seen, texture, skin_colour, camera, rng), rng)
+    skin_colour = basis.albedo(gamma) * vertex_light.clip(0.01)
+    return develop(expose(studio, shot.seen, texture, skin_colour, shot.camera, rng), rng)
+
+
+def look_at_known(
+    studio: Studio,
+    photo: np.ndarray,
+    relief: np.ndarray,
+    shot: Shot,
+    transfer: Transfer | None = None,
+    settings: Settings = SETTINGS,
+) -> Example | None:
+    """What the product finds on a photo beside the truth, (H, W) mm of relief; the rest as for :func:`look`."""
+    found = look(studio, Photo.of(photo), transfer, settings)
+    if found is None:
+        return None
+    (medium, fine), valid = true_relief(studio, found.head.pose, relief, shot.seen)
+    return Example(found, medium, fine, valid)
 
 
 def look(studio: Studio, photo: Photo, transfer: Transfer | None = None, settings: Settings = SETTINGS) -> Found | None:
