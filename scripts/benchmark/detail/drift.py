@@ -130,20 +130,13 @@ def _figures(found: list[Apart]) -> dict[str, object]:
 
 
 def _lines(figures: dict[str, dict]) -> list[str]:
-    inputs = (
-        (way, row["photos"], *(f"{value:.1%}" for value in row["inputs"].values())) for way, row in figures.items()
-    )
+    inputs, reliefs = [], []
+    for way, row in figures.items():
+        inputs.append((way, row["photos"], *(f"{value:.1%}" for value in row["inputs"].values())))
+        reliefs.append((way, *row["relief"].values()))
     title = "**Inputs: RMS difference from the product's, of the channel's own RMS**"
-    lines = [title, "", *table(("inputs", "photos", *CHANNELS), inputs), ""]
-    columns = (
-        "relief, RMS in mm",
-        "difference",
-        "product's own",
-        "error, product",
-        "error, this way",
-        "error, no relief",
-    )
-    return [*lines, *table(columns, ((way, *row["relief"].values()) for way, row in figures.items()))]
+    columns = ("relief, RMS in mm", "difference", "product's", "error, product", "error, this way", "error, no relief")
+    return [title, "", *table(("inputs", "photos", *CHANNELS), inputs), "", *table(columns, reliefs)]
 
 
 if __name__ == "__main__":
