@@ -24,7 +24,7 @@ import numpy as np
 from skimage import data
 
 from facedetail_addon.core.io.exr import read_exr
-from facedetail_addon.core.result.images import read_png
+from facedetail_addon.core.io.images import read_png
 
 RENAMED = {"own_beta": "native_beta"}
 NOT_COMPARED = {"stage_seconds", "format_version"}

@@ -32,12 +32,12 @@ from synthetic_heads import HeadSample, Painter, make_painter, render_head, samp
 
 from facedetail_addon.core.assets.shipped import find_weights  # noqa: E402
 from facedetail_addon.core.face_model.calibration import load_calibration  # noqa: E402
+from facedetail_addon.core.face_model.ibug import IBUG_FROM_MESH  # noqa: E402
 from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
 from facedetail_addon.core.face_model.model_file import load_face_model  # noqa: E402
 from facedetail_addon.core.face_model.normalise import similarity  # noqa: E402
 from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
 from facedetail_addon.core.model_import.gaze import with_gaze_motion  # noqa: E402
-from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH  # noqa: E402
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker  # noqa: E402
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks  # noqa: E402
 
