@@ -22,7 +22,7 @@ import numpy as np
 from skimage import data
 
 from facedetail_addon.core.io.exr import read_exr
-from facedetail_addon.core.result.images import read_png
+from facedetail_addon.core.io.images import read_png
 from scripts.harness import data_folder, description, errors_told
 
 RENAMED = {"own_beta": "native_beta"}

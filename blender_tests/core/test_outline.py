@@ -8,10 +8,10 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from facedetail_addon.core.face_model.calibration import load_calibration
+from facedetail_addon.core.face_model.ibug import IBUG_FROM_MESH
 from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.face_model.outline import JAW, PATH_POINTS, mesh_offset, outline_paths
 from facedetail_addon.core.fit.points import silhouette_choice
-from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH
 
 
 def mask_of(model: FaceModel) -> FaceModel:

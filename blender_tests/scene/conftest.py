@@ -61,7 +61,7 @@ def wavy(model, reconstruction_of, relief_maps):
 @pytest.fixture
 def head(blender, model, wavy):
     """The root and the skin of the wavy head in an empty scene."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     made = build_scene(wavy, model)
     return made.root, made.skin

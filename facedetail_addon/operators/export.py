@@ -10,7 +10,7 @@ from bpy_extras.io_utils import ExportHelper
 from ..core.errors import FaceDetailError
 from ..core.result.files import EXPORT_FILES
 from ..names import EXPORT_LABEL, OP_EXPORT
-from ..scene.export.export import export_head
+from ..scene.export.head import export_head
 from ..settings import SceneSettings, option_of
 from .selection import NO_HEAD, active_head
 from .work import refuse

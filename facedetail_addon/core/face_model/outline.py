@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from ..observe.landmarks.ibug import IBUG_FROM_MESH
 from ..rendering.rays import RayScene
 from .calibration import LandmarkCalibration
+from .ibug import IBUG_FROM_MESH
 from .model import FACE_REGIONS, FaceModel, PointEmbedding
 
 JAW = 17

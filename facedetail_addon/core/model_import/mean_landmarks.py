@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import FaceModelError
+from ..face_model.ibug import IBUG_FROM_MESH
 from ..face_model.model import MeshPart
 from ..geometry.camera import PerspectiveCamera
-from ..observe.landmarks.ibug import IBUG_FROM_MESH
 from ..observe.landmarks.mesh_points import LEFT_EYE, LIPS, RIGHT_EYE
 from ..observe.landmarks.types import FaceLandmarks
 from ..rendering.normals import vertex_normals

@@ -15,7 +15,7 @@ from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.pipeline import reconstruct
 from facedetail_addon.core.rendering.primary_rays import trace_image
 from facedetail_addon.core.result.record import Reconstruction
-from facedetail_addon.scene.build.build import build_scene
+from facedetail_addon.scene.build.scene import build_scene
 from facedetail_addon.scene.render import render_scene
 from scripts.benchmark.appearance.heads import FACE
 from scripts.benchmark.appearance.measure import PhotoErrors, psnr, ssim

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.spatial import Delaunay
 
 from facedetail_addon.core.errors import NoFaceError
+from facedetail_addon.core.face_model.ibug import IBUG_FROM_MESH
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.normalise import similarity
-from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from scripts.benchmark.geometry.candidates import DENSE, SPARSE, Candidate

@@ -120,7 +120,7 @@ def _loading(folder: Path, assets: Path) -> dict[str, float]:
 
 def _building(found: Loaded) -> dict[str, float]:
     """Its steps as the operator takes them, in processor time of this thread."""
-    from facedetail_addon.scene.build.build import build_steps
+    from facedetail_addon.scene.build.scene import build_steps
 
     steps, spent = build_steps(found.record, found.model, found.pictures), []
     while True:
