@@ -49,7 +49,9 @@ def data_folder_if_set() -> Path | None:
 
 def description(doc: str) -> argparse.ArgumentParser:
     """A parser whose help is a module's docstring."""
-    return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    spec = sys.modules["__main__"].__spec__
+    called = f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
+    return argparse.ArgumentParser(called, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def benchmark_arguments(doc: str, quick: str, jobs: bool = True) -> argparse.ArgumentParser:

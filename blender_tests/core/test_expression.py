@@ -161,7 +161,7 @@ class TestDictionary:
     def test_another_models_is_refused(self, small, model):
         with pytest.raises(AssetError, match="another face model") as caught:
             replace(small, model_fingerprint="0" * 64).for_model(model)
-        assert "build_expression_dictionary" in caught.value.remedy
+        assert "scripts.training.expression_dictionary" in caught.value.remedy
 
     @pytest.mark.parametrize(
         "change",

@@ -80,7 +80,7 @@ class LandmarkCalibration:
         if not fits:
             raise AssetError(
                 f"The landmark calibration was measured for another face model than “{model.name}”.",
-                "Install the FaceDetail extension again, or run python -m scripts.training.landmark_calibration for it.",
+                "Install FaceDetail again, or run python -m scripts.training.landmark_calibration for it.",
             )
 
 
