@@ -74,17 +74,17 @@ def fit_dense(
     known = [_known_beta(observation, expression, betas, view) for view, observation in enumerate(observations)]
     limits = [expression_limits(model, beta) for beta in known]
     bounds = _bounds(unknowns, reach, limits)
-    values = started(start, unknowns, native=False)
-    if values is None:
-        at_rest = total([(term.view, term.equations) for term in priors], unknowns)
-        values = minimise_in_box(at_rest.quadratic, at_rest.linear, *bounds)
-    limits = [one_way_gaze(names, limit, unknowns.beta(values, view)) for view, limit in enumerate(limits)]
+    measured = total([(term.view, term.equations) for term in priors], unknowns)
+    guess = minimise_in_box(measured.quadratic, measured.linear, *bounds)
+    # Of the guess whatever the start: the gaze of an earlier fit was aimed afterwards and may look the other way.
+    limits = [one_way_gaze(names, limit, unknowns.beta(guess, view)) for view, limit in enumerate(limits)]
     bounds = _bounds(unknowns, reach, limits)
 
     landmarks = [
         _landmark_term(view, model, calibration, face, points, settings)
         for view, (face, points) in enumerate(zip(faces, mesh_px, strict=True))
     ]
+    values = started(start, unknowns, guess, native=False)
     begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
     cameras = [observation.camera_prior for observation in observations]
     solved = solve([*priors, *landmarks], unknowns, bounds, begin, cameras, settings.rounds - 1)

@@ -26,19 +26,19 @@ def unknowns_of(model: FaceModel, observations: Sequence[Observation], expressio
     return Unknowns(len(model.identity_basis), expressions, len(observations))
 
 
-def started(start: HeadFit | None, unknowns: Unknowns, native: bool) -> np.ndarray | None:
-    """An earlier fit as unknowns, photos that it did not have at rest; None where there is none of this model.
+def started(start: HeadFit | None, unknowns: Unknowns, guess: np.ndarray, native: bool) -> np.ndarray:
+    """An earlier fit as unknowns; the guess where there is none of this model, and for photos that it did not have.
 
     Args:
-        native: the unknown expressions are the model's native ones.
+        guess: all unknowns. native: the unknown expressions are the model's native ones.
     """
     if start is None or len(start.alpha) != unknowns.identities:
-        return None
+        return guess
     betas = [pose.native_beta if native else pose.beta for pose in start.poses[: unknowns.views]]
     if any(len(beta) != unknowns.expressions for beta in betas):
-        return None
-    rest = [np.zeros(unknowns.expressions)] * (unknowns.views - len(betas))
-    return unknowns.join(start.alpha, [*betas, *rest])
+        return guess
+    others = [unknowns.beta(guess, view) for view in range(len(betas), unknowns.views)]
+    return unknowns.join(start.alpha, [*betas, *others])
 
 
 def started_cameras(start: HeadFit | None, views: int) -> tuple[PerspectiveCamera | None, ...]:

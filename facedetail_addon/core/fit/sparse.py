@@ -129,8 +129,7 @@ def fit_sparse(
         terms.append(LandmarkTerm(view, coefficients.points, points_px[view], weights, strength, contour))
 
     bounds = unknowns.join(lower[0], lower[1:]), unknowns.join(upper[0], upper[1:])
-    values = started(start, unknowns, native=coefficients.mapping is not None)
-    values = np.zeros(unknowns.count) if values is None else values
+    values = started(start, unknowns, np.zeros(unknowns.count), native=coefficients.mapping is not None)
     begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
     cameras = [observation.camera_prior for observation in observations]
     rounds = settings.rounds if expression == LANDMARKS else settings.rounds_with_prior
