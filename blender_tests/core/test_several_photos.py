@@ -23,7 +23,9 @@ from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.core.observe.types import CameraPrior, Observation
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
-from scripts.training.synthetic_heads import make_painter, render_head, sample_head
+from scripts.training.heads.painter import make_painter
+from scripts.training.heads.picture import render_head
+from scripts.training.heads.samples import sample_head
 
 PEOPLE = 8
 SIZE = 320
