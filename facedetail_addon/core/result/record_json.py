@@ -145,6 +145,8 @@ def _observation(values: dict, camera: PerspectiveCamera, seen: dict | None) -> 
         seen = {"landmarks": landmarks, "camera_prior": CameraPrior(camera.image_size, camera.center_px)}
     elif not np.array_equal(seen["landmarks"].sparse_px, sparse_px):
         raise ValueError("the landmarks are not those of the observation")
+    elif seen["camera_prior"].image_size != camera.image_size:
+        raise ValueError("the camera does not belong to the photo of the observation")
     return Observation(**seen, photo_name=_file_name(values["photo_name"]), emotion=_emotion(values["expression"]))
 
 
