@@ -15,22 +15,40 @@ REPOSITORY = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 500
 
-# Each room and the rooms it may import from. "addon" is what lies directly in the package.
+# Modules that lie directly in the package, and the rooms they make up; nothing else lies there.
+IN_THE_ROOT = {
+    "__init__": "top", "__main__": "top", "registration": "top",
+    "session": "session",
+    "settings": "ground", "names": "ground", "paths": "ground", "requirements": "ground",
+}  # fmt: skip
+# Each room and the rooms it may import from.
 ALLOWED = {
-    "addon": {"addon", "operators", "ui", "jobs", "scene", "core"},
-    "operators": {"operators", "addon", "jobs", "scene", "core"},
-    "ui": {"ui", "addon", "operators", "core"},
-    "jobs": {"jobs", "core"},
-    "scene": {"scene", "addon", "core"},
+    "top": {"top", "ui", "operators", "session", "cli", "ground"},
+    "ui": {"ui", "operators", "session", "core", "ground"},
+    "operators": {"operators", "session", "jobs", "scene", "core", "ground"},
+    "session": {"jobs", "ground"},
+    "cli": {"cli", "jobs", "scene", "core", "ground"},
+    "jobs": {"jobs", "core", "ground"},
+    "scene": {"scene", "core", "ground"},
     "core": {"core"},
+    "ground": {"ground"},
 }
+# What a scene is built of; it starts no stage of the pipeline.
+CORE_OF_THE_SCENE = {
+    "colour", "errors", "eyes", "face_model", "geometry", "io", "rendering", "result", "skin",
+}  # fmt: skip
 # What a stage of the core may import besides plain helpers and the types of what it is given.
 STAGES = {"landmarks", "expression", "proxy", "uv", "lighting", "albedo", "detail", "eyes"}
 BLENDER_MODULES = {"bpy", "bmesh", "mathutils", "bpy_extras", "gpu", "bl_ui"}
 
 
 def room(module: tuple[str, ...]) -> str:
-    return module[0] if len(module) > 1 or (PACKAGE / module[0]).is_dir() else "addon"
+    return IN_THE_ROOT.get(module[0], module[0])
+
+
+def is_module(name: tuple[str, ...]) -> bool:
+    place = REPOSITORY.joinpath(*name)
+    return place.with_suffix(".py").is_file() or place.is_dir()
 
 
 def imports(path: Path) -> list[tuple[str, ...]]:
@@ -43,8 +61,9 @@ def imports(path: Path) -> list[tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom):
             base = here[: -node.level] if node.level else ()
             base += tuple(node.module.split(".")) if node.module else ()
-            # `from . import name` may name a module; `from .module import name` names the module itself.
-            found += [base] if node.module else [(*base, alias.name) for alias in node.names]
+            # `from . import name` and `from .room import name` may name a module; else `.module` is the module itself.
+            named = [(*base, alias.name) for alias in node.names]
+            found += [module if is_module(module) else base for module in named]
     return found
 
 
@@ -59,6 +78,57 @@ def test_imports_go_one_way(path):
         if name[0] == PACKAGE.name and len(name) > 1:
             target = room(name[1:])
             assert target in ALLOWED[own_room], f"{relative(path)} ({own_room}) imports {'.'.join(name)}"
+
+
+def test_the_packages_root_keeps_little():
+    assert {path.stem for path in PACKAGE.glob("*.py")} <= set(IN_THE_ROOT)
+    assert {path.name for path in PACKAGE.iterdir() if list(path.glob("*.py"))} <= set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.parts[len(PACKAGE.parts)] == "scene"], ids=relative)
+def test_scenes_are_built_of_results(path):
+    for name in imports(path):
+        if name[:2] == (PACKAGE.name, "core"):
+            assert name[2] in CORE_OF_THE_SCENE, f"{relative(path)} imports {'.'.join(name)}"
+
+
+def test_no_imports_go_round_in_blenders_rooms():
+    """Neither those of a module nor those within its functions."""
+    known = {path.relative_to(PACKAGE.parent).with_suffix("").parts: path for path in MODULES}
+    wanted = {own: {name for name in imports(path) if name in known} for own, path in known.items()}
+    finished: set[tuple[str, ...]] = set()
+
+    def visit(module: tuple[str, ...], way: tuple[tuple[str, ...], ...]) -> None:
+        assert module not in way, " -> ".join(".".join(one) for one in (*way, module))
+        if module not in finished and room(module[1:]) != "core":
+            for other in wanted[module]:
+                visit(other, (*way, module))
+            finished.add(module)
+
+    for module in known:
+        visit(module, ())
+
+
+def test_process_wide_state_is_in_the_session():
+    """Nowhere else is a global assigned, or an attribute of a class from outside of it."""
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if room(path.relative_to(PACKAGE).with_suffix("").parts) != "session":
+            assert not [node for node in ast.walk(tree) if isinstance(node, ast.Global)], relative(path)
+        classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)} | {"cls"}
+        targets = [
+            target
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            for assigned in node.targets
+            for target in ast.walk(assigned)
+        ]
+        owners = {
+            target.value.id
+            for target in targets
+            if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
+        }
+        assert not owners & classes, relative(path)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)

@@ -242,7 +242,7 @@ def _number(name: str) -> str:
     return re.search(r"(\.\d+)?$", name)[0]
 
 
-def _skin_evidence(item: bpy.types.Object) -> tuple[bool, bool, bool, bool, int]:
+def _skin_evidence(item: bpy.types.Object) -> tuple[bool, bool, bool, bool]:
     """What speaks for a mesh as a head's skin, the strongest first."""
     keys = item.data.shape_keys
     return (
@@ -250,7 +250,6 @@ def _skin_evidence(item: bpy.types.Object) -> tuple[bool, bool, bool, bool, int]
         FINE_LEVEL_PROPERTY in item,
         keys is not None and PHOTO_EXPRESSION_PROPERTY in keys,
         SOCKET_ATTRIBUTE in item.data.attributes,
-        0 if keys is None else len(keys.key_blocks),
     )
 
 
