@@ -11,7 +11,7 @@ from ..core.errors import FaceDetailError
 from ..names import EXPORT_LABEL, OP_EXPORT
 from ..scene.export.export import export_head
 from .selection import NO_HEAD, active_head
-from .work import refuse
+from .work import report_error
 
 _FORMATS = [
     ("FBX", "FBX", "Expressions as shape keys, pictures inside: for game engines and other 3D programs"),
@@ -60,7 +60,7 @@ class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):
         try:
             path = export_head(active_head(context), Path(bpy.path.abspath(self.filepath)))
         except FaceDetailError as error:
-            return refuse(self, error)
+            return report_error(self, error)
         self.report({"INFO"}, f"The head is in {path}")
         return {"FINISHED"}
 
