@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stage, build and validate the extension with Blender's own builder.
 
-    python scripts/build_extension.py [--platform linux-x64] [--python 3.11] [--output dist]
+    python -m scripts.build_extension [--platform linux-x64] [--python 3.11] [--output dist]
 
-Makes one zip for each platform and Python, by default all whose wheels lie in wheels/ (scripts/fetch_wheels.py), lists
+Makes one zip for each platform and Python, by default all whose wheels lie in wheels/ (scripts.fetch_wheels), lists
 their SHA-256 in SHA256SUMS, and prints a table of their sizes and, on the last lines, their paths.
 """
 
@@ -20,7 +20,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from fetch_wheels import PLATFORM_TAGS, WHEELS, Wheel, WheelError, file_sha256, is_right, read_lock, wheels_for
+from scripts.fetch_wheels import PLATFORM_TAGS, WHEELS, Wheel, WheelError, file_sha256, is_right, read_lock, wheels_for
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = ROOT / "blender_manifest.toml"
@@ -84,7 +84,7 @@ def choose_wheels(platform: str, edition: Edition) -> tuple[list[Wheel], list[Wh
     wrong = [wheel.title for wheel in locked if not is_right(wheel)]
     if wrong:
         missing = f"not in {WHEELS}, or not the locked files: {', '.join(wrong)}"
-        raise WheelError(f"{missing}; run scripts/fetch_wheels.py --platform {platform}")
+        raise WheelError(f"{missing}; run python -m scripts.fetch_wheels --platform {platform}")
     return locked, [wheel for wheel in wheels if not wheel.sha256]
 
 
@@ -231,7 +231,7 @@ def main() -> int:
             if platforms:
                 built += build(platforms, edition, arguments.output)
         if not built:
-            raise BuildError("no wheels are there; run scripts/fetch_wheels.py")
+            raise BuildError("no wheels are there; run python -m scripts.fetch_wheels")
     except (BuildError, WheelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -10,9 +10,7 @@ Seconds are not compared. A value that was renamed is compared under its new nam
 status is 1 where anything differs; the last line is JSON.
 """
 
-import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +22,8 @@ import numpy as np
 from skimage import data
 
 from facedetail_addon.core.io.exr import read_exr
-from facedetail_addon.core.result.images import read_png
+from facedetail_addon.core.io.images import read_png
+from scripts.harness import data_folder, description, errors_told
 
 RENAMED = {"own_beta": "native_beta"}
 NOT_COMPARED = {"stage_seconds", "format_version"}
@@ -43,10 +42,7 @@ class Difference:
 
 def photos() -> dict[str, list[Path]]:
     """The photos by face model."""
-    directory = os.environ.get("FACEDETAIL_DATA")
-    if not directory:
-        sys.exit("error: FACEDETAIL_DATA is not set\ntry: Name the folder of test data.")
-    folder = Path(directory)
+    folder = data_folder("london/, wild/ and models/")
     astronaut = Path(data.__file__).parent / "astronaut.png"
     london = sorted(folder.glob("london/neutral/*.jpg"))
     wild = sorted(folder.glob("wild/*.jpg"))
@@ -55,7 +51,7 @@ def photos() -> dict[str, list[Path]]:
 
 def reconstruct(checkout: Path, output: Path, resolution: int) -> None:
     """Every photo by a checkout's own command line."""
-    facekit = Path(os.environ["FACEDETAIL_DATA"]) / "models" / "ict_facekit.npz"
+    facekit = data_folder("models/") / "models" / "ict_facekit.npz"
     for model, files in photos().items():
         command = [sys.executable, "-m", "facedetail_addon", "reconstruct", *map(str, files), "--quiet"]
         command += [
@@ -135,8 +131,9 @@ def _arrays(before: np.ndarray, after: np.ndarray, what: str) -> Iterator[Differ
         yield Difference(what, float(apart.max()), float((apart > 0).mean()))
 
 
+@errors_told()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = description(__doc__)
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
     parser.add_argument("--output", type=Path, required=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Download the wheels that the extension bundles, and check them against wheels/wheels.lock.
 
-    python scripts/fetch_wheels.py [--platform linux-x64] [--python 3.11] [--find-links DIR] [--extra-index-url URL]
+    python -m scripts.fetch_wheels [--platform linux-x64] [--python 3.11] [--find-links DIR] [--extra-index-url URL]
                                    [--write-lock]
 
 Without --platform or --python: for this machine's platform, for all Pythons. An entry of the lock without a hash is one
@@ -32,7 +32,7 @@ TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 LOCK_HEADER = """\
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The wheels that the extension bundles. Names, versions, platforms and Pythons are kept by hand, the rest is written by
-# scripts/fetch_wheels.py --write-lock. An entry without a hash could not be had when that ran: see README.md.
+# scripts.fetch_wheels --write-lock. An entry without a hash could not be had when that ran: see README.md.
 """
 
 

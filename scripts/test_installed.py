@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make an environment with nothing but Blender for each supported version, then test the built zips in them.
 
-    python scripts/test_installed.py [4.2 5.0 5.2] [-- pytest arguments]
+    python -m scripts.test_installed [4.2 5.0 5.2] [-- pytest arguments]
 
 Blender 4.5 is the bpy of this environment and is always tested. The others are installed below build/blenders (about
 1.5 GB each); the tests find them there, and skip those that are missing. The last lines are a table of what came out.

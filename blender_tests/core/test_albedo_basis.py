@@ -11,7 +11,7 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.skin.basis import at_vertices, load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss
-from scripts.training.albedo_basis_file import save_basis
+from scripts.training.albedo_basis.file import save_basis
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from scipy.spatial.transform import Rotation
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
-from scripts.benchmark.appearance_heads import FACE, SIZE, load_painter, make_head, refined, seen_vertices
-from scripts.benchmark.appearance_lights import Light, lamp, plain_light, random_light
-from scripts.benchmark.appearance_measure import (
+from scripts.benchmark.appearance.heads import FACE, SIZE, load_painter, make_head, refined, seen_vertices
+from scripts.benchmark.appearance.lights import Light, lamp, plain_light, random_light
+from scripts.benchmark.appearance.measure import (
     albedo_errors,
     angle_deg,
     best_factor,

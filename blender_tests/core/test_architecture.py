@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The house rules that a test can check: which way imports go, what the core may need, how long a module may be."""
+"""The house rules that a test can check: which way imports go, what the core may need, how long code may be."""
 
 import ast
 import subprocess
@@ -13,34 +13,56 @@ import facedetail_addon
 PACKAGE = Path(facedetail_addon.__file__).parent
 REPOSITORY = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 500
+SCRIPTS = sorted((REPOSITORY / "scripts").rglob("*.py"))
+MAX_LINES, MAX_FUNCTION_LINES = 500, 80
 
-# Each room and the rooms it may import from. "addon" is what lies directly in the package, but for the options and the
-# identifiers, which all rooms may know.
-FOR_ALL = {"settings", "names"}
+# Each room and the rooms it may import from, besides itself and, but for the ground's own modules, the ground.
+GROUND = {
+    "names": set(), "settings": {"names"}, "paths": set(), "requirements": {"names", "paths"},
+    "core.errors": set(), "core.notices": set(), "core.colour": set(), "core.image": set(),
+    "core.geometry": {"core.errors"}, "core.io": {"core.errors"}, "core.assets": {"core.errors"},
+}  # fmt: skip
+_STAGES = ("observe", "fit", "uv", "lighting", "skin", "eyes", "detail")
+STAGES = {f"core.{name}" for name in _STAGES}
+_MODEL = {"core.face_model", "core.rendering"}
 ALLOWED = {
-    "addon": {"addon", "operators", "ui", "cli", "jobs", "scene", "core"},
-    "cli": {"cli", "addon", "jobs", "scene", "core"},
-    "operators": {"operators", "addon", "jobs", "scene", "core"},
-    "ui": {"ui", "addon", "operators", "core"},
-    "jobs": {"jobs", "core"},
-    "scene": {"scene", "addon", "core"},
-    "core": {"core"},
+    "top": {"cli", "ui", "operators", "session"},
+    "ui": {"operators", "session", "core.face_model"},
+    "operators": {"session", "jobs", "scene", "core.face_model", "core.result"},
+    "session": {"jobs"},
+    "cli": {"jobs", "scene", "core.face_model", "core.model_import", "core.observe", "core.result"},
+    "jobs": {"core.face_model", "core.model_import", "core.models", "core.observe", "core.pipeline", "core.result"},
+    "scene": {"core.result", *_MODEL, "core.eyes", "core.skin"},
+    "core.pipeline": {"core.models", "core.result", *_MODEL, *STAGES},
+    "core.models": {*_MODEL, *STAGES},
+    "core.result": {*_MODEL, *STAGES},
+    "core.rendering": set(),
+    "core.face_model": {"core.rendering"},
+    "core.model_import": {*_MODEL, "core.observe"},
+    "core.observe": {"core.face_model"},
+    "core.fit": {"core.face_model", "core.observe"},
+    "core.uv": {*_MODEL, "core.fit"},
+    "core.lighting": {"core.rendering", "core.skin", "core.uv"},
+    "core.skin": {*_MODEL, "core.lighting", "core.uv"},
+    "core.eyes": {"core.face_model"},
+    "core.detail": {*_MODEL, "core.fit", "core.lighting", "core.uv"},
 }
-# What a stage of the core may import besides plain helpers and the types of what it is given.
-STAGES = {"landmarks", "expression", "proxy", "uv", "lighting", "albedo", "detail", "eyes"}
+TOP = {"__init__", "__main__", "registration"}
 BLENDER_MODULES = {"bpy", "bmesh", "mathutils", "bpy_extras", "gpu", "bl_ui"}
 
 
 def room(module: tuple[str, ...]) -> str:
-    if len(module) > 1 or module[0] in FOR_ALL or (PACKAGE / module[0]).is_dir():
-        return module[0]
-    return "addon"
+    """Of a module of the package, by its parts."""
+    if module[0] in TOP:
+        return "top"
+    if module[0] == "core":
+        return ".".join(module[:2])
+    return module[0]
 
 
-def imports(path: Path) -> list[tuple[str, ...]]:
+def imports(path: Path, package: Path) -> list[tuple[str, ...]]:
     """The dotted names a file imports; relative ones are resolved and begin with the package's name."""
-    here = (PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts)
+    here = (package.name, *path.relative_to(package).with_suffix("").parts)
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -48,23 +70,61 @@ def imports(path: Path) -> list[tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom):
             base = here[: -node.level] if node.level else ()
             base += tuple(node.module.split(".")) if node.module else ()
-            # `from . import name` may name a module; `from .module import name` names the module itself.
-            found += [base] if node.module else [(*base, alias.name) for alias in node.names]
+            # `from .room import name` may name a module; `from .module import name` names the module itself.
+            found += [(*base, alias.name) if _is_module((*base, alias.name)) else base for alias in node.names]
     return found
+
+
+def _is_module(name: tuple[str, ...]) -> bool:
+    path = REPOSITORY.joinpath(*name)
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def relative(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+def of_the_package(path: Path) -> list[tuple[str, ...]]:
+    """What a module imports of the package, without the package's name."""
+    return [name[1:] for name in imports(path, PACKAGE) if name[0] == PACKAGE.name and len(name) > 1]
+
+
+def own_parts(path: Path) -> tuple[str, ...]:
+    return path.relative_to(PACKAGE).with_suffix("").parts
+
+
+def test_every_room_is_known():
+    rooms = {room(own_parts(path)) for path in MODULES} - {"core.__init__"}
+    assert rooms == set(ALLOWED) | set(GROUND)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_imports_go_one_way(path):
-    own_room = room(path.relative_to(PACKAGE).with_suffix("").parts)
-    for name in imports(path):
-        if name[0] == PACKAGE.name and len(name) > 1:
-            target = room(name[1:])
-            allowed = ALLOWED.get(own_room, set()) | FOR_ALL
-            assert target in allowed, f"{relative(path)} ({own_room}) imports {'.'.join(name)}"
+    own_room = room(own_parts(path))
+    allowed = GROUND.get(own_room, ALLOWED.get(own_room, set()) | set(GROUND)) | {own_room}
+    if own_room.startswith("core."):
+        allowed -= {"names", "paths", "requirements"}  # Blender's and the artist's, not the core's
+    for name in of_the_package(path):
+        assert room(name) in allowed, f"{relative(path)} ({own_room}) imports {'.'.join(name)}"
+
+
+def test_nobody_imports_in_a_circle():
+    """Imports inside of functions count, too."""
+    for root in (PACKAGE, REPOSITORY / "scripts"):
+        files = {(root.name, *path.relative_to(root).with_suffix("").parts): path for path in root.rglob("*.py")}
+        arrows = {name: set(imports(path, root)) & set(files) for name, path in files.items()}
+        while free := [name for name, targets in arrows.items() if not targets & set(arrows)]:
+            for name in free:
+                del arrows[name]
+        # What is left imports something that is left: circles, and what leads to them.
+        assert not arrows, sorted(".".join(name) for name in arrows)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_nobody_takes_what_others_hide(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert not [alias.name for alias in node.names if alias.name.startswith("_")]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
@@ -79,36 +139,48 @@ def test_package_imports_itself_relatively(path):
     assert not absolute
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.parent.name in STAGES], ids=relative)
+@pytest.mark.parametrize("path", [p for p in MODULES if room(own_parts(p)) in STAGES], ids=relative)
 def test_stages_know_only_each_others_types(path):
-    stage = path.parent.name
-    for name in imports(path):
-        if name[:2] == (PACKAGE.name, "core") and len(name) > 3 and name[2] in STAGES - {stage}:
-            assert name[3] == "types", f"{relative(path)} imports {'.'.join(name)}"
+    stage = room(own_parts(path))
+    for name in of_the_package(path):
+        if room(name) in STAGES - {stage}:
+            assert name[-1] == "types", f"{relative(path)} imports {'.'.join(name)}"
+
+
+def test_only_what_imports_models_knows_how():
+    """Reading and matching other people's models is no part of inference."""
+    users = {
+        relative(path)
+        for path in MODULES
+        if room(own_parts(path)) != "core.model_import" and "core.model_import" in map(room, of_the_package(path))
+    }
+    assert users <= {"jobs/tasks.py", "cli/main.py"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_blender_and_torch_stay_in_their_rooms(path):
-    own_room = room(path.relative_to(PACKAGE).with_suffix("").parts)
-    outside = {name[0] for name in imports(path) if name}
-    if own_room in ("core", "jobs"):
+    own_room = room(own_parts(path))
+    outside = {name[0] for name in imports(path, PACKAGE) if name}
+    if own_room.startswith("core") or own_room in ("jobs", "settings", "names"):
         assert not outside & BLENDER_MODULES
-    if own_room != "core":
+    if not own_room.startswith("core"):
         assert "torch" not in outside
+    if own_room in ("settings", "names"):
+        assert not outside & {"numpy", "scipy", "cv2"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
+@pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_modules_are_short_and_licensed(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= MAX_LINES, f"{len(lines)} lines"
     assert not lines or lines[0] == "# SPDX-License-Identifier: GPL-3.0-or-later"
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.stat().st_size], ids=relative)
-def test_public_functions_are_short(path):
+@pytest.mark.parametrize("path", MODULES + SCRIPTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_functions_are_short(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-            assert node.end_lineno - node.lineno < 80, node.name
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < MAX_FUNCTION_LINES, node.name
 
 
 def run_without(blocked: str, program: str) -> subprocess.CompletedProcess:

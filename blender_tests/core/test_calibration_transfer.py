@@ -20,7 +20,7 @@ from facedetail_addon.core.model_import.adapt import AdaptedModel, adapt
 from facedetail_addon.core.model_import.calibration_transfer import transfer_calibration
 from facedetail_addon.core.model_import.correspondence import correspond
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from scripts.benchmark.external_heads import mask
+from scripts.benchmark.correspondence.known_heads import mask
 
 MODES = 30
 SIZE = 1.2

@@ -17,7 +17,7 @@ from facedetail_addon.core.model_import.importers.ict import LANDMARK_VERTICES
 from facedetail_addon.core.model_import.uv_folds import folded
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.uv.atlas import make_atlas
-from scripts.benchmark.external_heads import (
+from scripts.benchmark.correspondence.known_heads import (
     KnownHead,
     errors_mm,
     kit_head,
@@ -78,7 +78,7 @@ def test_another_order_size_and_pose_of_another_person(shuffled, model):
     # Larger by 6 %, and the person's own size.
     assert 1.0 < found.scale < 1.15
     # The head stands in the head frame again, as large as it was.
-    turn = found.turn @ found.turn.T
+    turn = found.rotation @ found.rotation.T
     np.testing.assert_allclose(turn, np.eye(3), atol=1e-9)
     eyes, chin = (found.neutral[head.model.landmarks68[rows]].mean(axis=0) for rows in (slice(36, 48), [8]))
     assert abs(eyes[0]) < 3 and eyes[1] - chin[1] > 80 and abs(chin[0]) < 3
@@ -104,7 +104,7 @@ def test_another_topology_found_on_a_drawing(model, find):
     head = remeshed(model, SEED)
     assert head.model.landmarks68 is None
     found = correspond(head.model, model, find)
-    assert found.landmarks_found and found.residual_mm < 0.3
+    assert found.landmarks_detected and found.residual_mm < 0.3
     assert_unfolded(found)
     face = of_face(head, errors_mm(head, model, found))
     assert np.median(face) < 1.5 and np.percentile(face, 95) < 3.0
@@ -118,7 +118,7 @@ def test_a_mask_with_skin_over_the_eyes(face_only, model):
     assert np.median(face) < 1.0 and np.percentile(face, 95) < 3.5
     # The built-in head's ears and neck found nothing, and are where they belong all the same.
     ears = model.in_region("ears")
-    assert found.certain[ears].mean() < 0.2
+    assert found.matched[ears].mean() < 0.2
     assert np.linalg.norm(found.registered[ears] - model.skin.of(model.mean)[ears], axis=1).max() < 25
     assert adapted.model.origin.attached == ("teeth_upper", "teeth_lower", "gums")
     # What lies over the eyes is their region's, and but for the corners of the mouth nothing is inside.
@@ -127,7 +127,7 @@ def test_a_mask_with_skin_over_the_eyes(face_only, model):
     assert (names == "socket").mean() < 0.01
 
 
-def test_expressions_are_carried_over_and_own_modes_kept_apart(face_only, model):
+def test_expressions_are_transferred_and_native_modes_kept_apart(face_only, model):
     head, adapted = face_only
     external = head.model
     assert adapted.model.origin.transferred_expressions and adapted.model.expression_names == model.expression_names
@@ -168,7 +168,7 @@ def test_the_kit_keeps_its_parts_and_expressions(kit, model):
 def test_landmarks_from_a_drawing_do_nearly_as_well(model, data_dir, find):
     head = without_landmarks(kit_head(model, data_dir, SEED))
     found = correspond(head.model, model, find)
-    assert found.landmarks_found
+    assert found.landmarks_detected
     assert_unfolded(found)
     face = of_face(head, errors_mm(head, model, found))
     assert np.median(face) < 0.9 and np.percentile(face, 95) < 2.5

@@ -10,8 +10,14 @@ import pytest
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.normal_map import normal_map
 from facedetail_addon.core.detail.space import TEXEL_MM
-from scripts.benchmark.detail_baselines import STIFFNESS, dark_is_deep, in_hindsight, linear_shape, linear_shapes
-from scripts.benchmark.detail_heads import (
+from scripts.benchmark.detail.baselines import (
+    STIFFNESS,
+    dark_is_deep,
+    in_hindsight,
+    linear_shape,
+    linear_shapes,
+)
+from scripts.benchmark.detail.heads import (
     DARK,
     LINEAR,
     METHODS,
@@ -21,7 +27,7 @@ from scripts.benchmark.detail_heads import (
     SkinErrors,
     blank_inputs,
 )
-from scripts.benchmark.detail_measure import (
+from scripts.benchmark.detail.measure import (
     BANDS_MM,
     amplitude,
     band_errors,
@@ -35,9 +41,9 @@ from scripts.benchmark.detail_measure import (
     relief_errors,
     rms,
 )
-from scripts.benchmark.detail_pictures import grey
-from scripts.benchmark.detail_portraits import PortraitDetail, change_of_value, list_portraits
-from scripts.benchmark.detail_report import report_false, report_portraits, report_skin
+from scripts.benchmark.detail.pictures import grey
+from scripts.benchmark.detail.portraits import PortraitDetail, change_of_value, list_portraits
+from scripts.benchmark.detail.report import report_false, report_portraits, report_skin
 
 SIDE = 384
 INSIDE = (slice(64, -64), slice(64, -64))

@@ -11,7 +11,6 @@ from facedetail_addon.core.detail.inputs import DetailInputs, detail_inputs
 from facedetail_addon.core.detail.space import (
     BOX,
     COARSE_MM,
-    FACE,
     FINE_MM,
     SIDE,
     TEXEL_MM,
@@ -21,7 +20,7 @@ from facedetail_addon.core.detail.space import (
     split_bands,
     texel_vectors,
 )
-from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.lighting.types import LightEstimate
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert
 from facedetail_addon.core.rendering.normals import vertex_normals
@@ -138,9 +137,11 @@ def test_relief_is_allowed_on_the_face_and_fades_out_around_it(model, space):
     assert space.allowed.dtype == np.float32 and space.allowed.shape == (len(rest),)
     assert not space.allowed[in_regions(model, "socket")].any()
     assert (space.allowed[in_regions(model, "forehead")] == 1).all()
-    assert space.allowed[in_regions(model, *FACE)].mean() > 0.85
+    assert space.allowed[in_regions(model, *FACE_REGIONS)].mean() > 0.85
     scalp = np.flatnonzero(in_regions(model, "scalp") & (np.abs(rest[:, 0]) < 45))
-    near = np.array([np.linalg.norm(rest[in_regions(model, *FACE)] - rest[row], axis=1).min() for row in scalp[::3]])
+    near = np.array(
+        [np.linalg.norm(rest[in_regions(model, *FACE_REGIONS)] - rest[row], axis=1).min() for row in scalp[::3]]
+    )
     allowed = space.allowed[scalp[::3]]
     assert (allowed[near > 14] == 0).all() and allowed[near < 5].min() > 0.6
     assert np.corrcoef(near[near < 14], allowed[near < 14])[0, 1] < -0.9
@@ -189,7 +190,7 @@ def test_relief_ends_before_the_box_does(atlas, space):
 
 def test_a_step_of_one_texel_lands_on_the_neighbours_place(model, atlas, space, posed, place):
     vectors = texel_vectors(model.skin.of(posed), space)
-    face = inside(model, atlas, in_regions(model, *FACE))[1:-1, 1:-1]
+    face = inside(model, atlas, in_regions(model, *FACE_REGIONS))[1:-1, 1:-1]
     to_right = (place[1:-1, 2:] - place[1:-1, :-2]) / 2
     downwards = (place[2:, 1:-1] - place[:-2, 1:-1]) / 2
     for vector, wanted in zip(vectors, (to_right, downwards), strict=True):

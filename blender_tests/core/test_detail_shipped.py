@@ -13,8 +13,9 @@ from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
 from facedetail_addon.core.detail.types import DetailMaps
-from facedetail_addon.core.fit.types import ProxyFit
-from scripts.benchmark.detail_heads import (
+from facedetail_addon.core.fit.types import PoseFit
+from facedetail_addon.core.observe.photo import Photo
+from scripts.benchmark.detail.heads import (
     EVERYWHERE,
     NOTHING,
     OURS,
@@ -22,8 +23,10 @@ from scripts.benchmark.detail_heads import (
     SkinErrors,
     measure_head,
 )
-from scripts.training.detail_photos import POSE, Found, Studio, look, open_studio, see_head, take_photo, true_relief
-from scripts.training.synthetic_heads import HeadSample, sample_head
+from scripts.training.heads.samples import HeadSample, sample_head
+from scripts.training.studio.camera import see_head
+from scripts.training.studio.photos import POSE, Found, Shot, look, take_photo, true_relief
+from scripts.training.studio.studio import Studio, open_studio
 
 HEAD, HEADS, SKINS = 5, 8, 2
 """Of the benchmark: sharp photos, without glasses."""
@@ -63,14 +66,14 @@ def bumps(studio) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def photo(studio, sample, vertices, bumps) -> np.ndarray:
-    seen = see_head(studio, vertices, sample.camera)
-    return take_photo(studio, vertices, sample.camera, bumps, seen, np.random.default_rng(4))
+    shot = Shot(vertices, sample.camera, see_head(studio, vertices, sample.camera), {})
+    return take_photo(studio, shot, bumps, np.random.default_rng(4))
 
 
 def detail_of(photo: np.ndarray, studio: Studio, net: DetailNet) -> tuple[DetailMaps, Found]:
-    found = look(studio, photo)
+    found = look(studio, Photo.of(photo))
     assert found is not None
-    return make_detail(found.inputs, net, found.fit.vertices_neutral, studio.model, studio.atlas), found
+    return make_detail(found.inputs, net, found.head.vertices_neutral, studio.model, studio.models.atlas), found
 
 
 def on_box(texture: np.ndarray) -> np.ndarray:
@@ -123,8 +126,8 @@ def test_truth_lies_where_the_fit_sees_it(studio, sample, vertices, bumps):
 
     def truth(shift_mm: float) -> tuple[np.ndarray, np.ndarray]:
         moved = vertices + np.float32([shift_mm, 0, 0])
-        fit = ProxyFit(sample.alpha, sample.beta, None, sample.camera, moved, moved, 0.0)
-        (medium, fine), valid = true_relief(studio, fit, bumps, seen)
+        pose = PoseFit(sample.beta, None, sample.camera, moved, studio.model.landmarks68.points(moved), 0.0)
+        (medium, fine), valid = true_relief(studio, pose, bumps, seen)
         return medium + fine, valid
 
     height, valid = truth(0.0)
@@ -138,9 +141,9 @@ def test_truth_lies_where_the_fit_sees_it(studio, sample, vertices, bumps):
 
 def test_bumps_are_brighter_towards_the_light_that_the_pipeline_finds(photo, studio, sample, vertices, bumps):
     """Photo, fit, unwrap and light channels agree on which side of a bump is lit: signs of all of them at once."""
-    found = look(studio, photo)
+    found = look(studio, Photo.of(photo))
     inputs: DetailInputs = found.inputs
-    (medium, fine), valid = true_relief(studio, found.fit, bumps, see_head(studio, vertices, sample.camera))
+    (medium, fine), valid = true_relief(studio, found.head.pose, bumps, see_head(studio, vertices, sample.camera))
     down, right = np.gradient(medium + fine)
     expected = inputs.light_x * right + inputs.light_y * down
     sure, strength = (inputs.mask > 0.8) & (valid > 0), np.hypot(inputs.light_x, inputs.light_y)

@@ -29,7 +29,7 @@ from facedetail_addon.core.detail.types import DetailMaps
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas
-from scripts.training.train_detail import save_weights
+from scripts.training.detail_net.trainer import save_weights
 
 BOX_SHAPE = (BOX[3] - BOX[1], BOX[2] - BOX[0])
 FOREHEAD = (slice(110, 240), slice(660, 880))

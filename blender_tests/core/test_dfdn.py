@@ -17,7 +17,7 @@ from facedetail_addon.core.detail.dfdn import (
     slopes,
 )
 from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT
-from scripts.training.patch_gan import PatchGAN
+from scripts.training.detail_net.patch_gan import PatchGAN
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,9 @@ from facedetail_addon.core.observe.expression.types import Emotion, ExpressionPr
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.settings import EXPRESSION_SOURCES, LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
-from scripts.training.synthetic_heads import PoseRange, make_painter, render_head, sample_head
+from scripts.training.heads.painter import make_painter
+from scripts.training.heads.picture import render_head
+from scripts.training.heads.samples import PoseRange, sample_head
 
 SIZE = 320
 HEADS = 16
@@ -159,7 +161,7 @@ class TestDictionary:
     def test_another_models_is_refused(self, small, model):
         with pytest.raises(AssetError, match="another face model") as caught:
             replace(small, model_fingerprint="0" * 64).for_model(model)
-        assert "build_expression_dictionary" in caught.value.remedy
+        assert "scripts.training.expression_dictionary" in caught.value.remedy
 
     @pytest.mark.parametrize(
         "change",

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.fit.types import ProxyFit
+from facedetail_addon.core.fit.types import HeadFit, PoseFit
 from facedetail_addon.core.geometry.camera import AffineCamera
-from facedetail_addon.core.observe.expression.types import Emotion, ExpressionPrior
+from facedetail_addon.core.observe.expression.types import ExpressionPrior
 from facedetail_addon.settings import LANDMARKS, PRIOR, PRIOR_AND_LANDMARKS
-from scripts.benchmark.expression import AREAS, report_heads, report_pairs
-from scripts.benchmark.expression_measure import (
+from scripts.benchmark.expression.measure import (
     NEUTRAL,
     PARTNER,
     WHOLE_FACE,
@@ -27,8 +26,9 @@ from scripts.benchmark.expression_measure import (
     measure_pair,
     settings_of,
 )
-from scripts.benchmark.expression_photos import agreement
-from scripts.benchmark.expression_sets import (
+from scripts.benchmark.expression.photos import agreement
+from scripts.benchmark.expression.report import AREAS, report_heads, report_pairs
+from scripts.benchmark.expression.sets import (
     AMBIGUOUS,
     DIFFERENCE_MM,
     LANDMARK_LIMIT_MM,
@@ -37,7 +37,7 @@ from scripts.benchmark.expression_sets import (
     face_regions,
     held_out_head,
 )
-from scripts.training.synthetic_heads import render_head
+from scripts.training.heads.picture import render_head
 
 SETTINGS = settings_of((LANDMARKS,))
 PLACE = {area: place for place, area in enumerate(AREAS)}
@@ -134,7 +134,8 @@ def test_a_perfect_fit_has_no_error_wherever_it_lies(model, regions):
     beta[[model.expression_names.index(name) for name in ("jawOpen", "mouthSmileLeft", "cheekPuffRight")]] = 0.6
     neutral, posed = model.vertices(), model.vertices(beta=beta)
     camera = AffineCamera(np.eye(2, 4))
-    fit = ProxyFit(np.zeros(0), beta, camera, None, posed, neutral, 0.0)
+    marks = model.landmarks68.points(posed)
+    fit = HeadFit(np.zeros(0), neutral, (PoseFit(beta, camera, None, posed, marks, 0.0),))
     skin = model.skin.stop
     expression, aligned = head_errors({LANDMARKS: fit}, neutral[:skin], posed[:skin], areas)
     assert expression[0] == pytest.approx(0, abs=1e-4)
@@ -143,13 +144,14 @@ def test_a_perfect_fit_has_no_error_wherever_it_lies(model, regions):
     assert expression[1] == pytest.approx([motion[mask].mean() for mask in areas.values()], abs=1e-4)
 
     turn = Rotation.random(random_state=4).as_matrix().astype(np.float32)
-    elsewhere = replace(fit, vertices=1.1 * posed @ turn.T + 30, vertices_neutral=neutral @ turn.T)
+    moved = replace(fit.pose, vertices=1.1 * posed @ turn.T + 30)
+    elsewhere = replace(fit, vertices_neutral=neutral @ turn.T, poses=(moved,))
     _, aligned = head_errors({LANDMARKS: elsewhere}, neutral[:skin], posed[:skin], areas)
     assert aligned[0] == pytest.approx(0, abs=1e-3)
 
 
-def test_the_neutral_face_errs_by_the_true_motion_and_landmarks_err_less(truth, tools):
-    found = [measure_head(number, tools, truth) for number in range(2)]
+def test_the_neutral_face_errs_by_the_true_motion_and_landmarks_err_less(truth, data_dir):
+    found = [measure_head(number, (LANDMARKS,), data_dir) for number in range(2)]
     lines = []
     figures = report_heads(found, SETTINGS, lines)
     reference, motions = truth.reference, []
@@ -165,8 +167,8 @@ def test_the_neutral_face_errs_by_the_true_motion_and_landmarks_err_less(truth, 
     assert sum(line.startswith("| cheeks |") for line in lines) == 2
 
 
-def test_a_pair_is_measured_as_its_members_and_their_difference(truth, tools):
-    found = measure_pair(0, tools, truth)
+def test_a_pair_is_measured_as_its_members_and_their_difference(truth, data_dir):
+    found = measure_pair(0, (LANDMARKS,), data_dir)
     pair = ambiguous_pair(0, truth.reference, truth.places, truth.regions)
     assert found.difference[1, PLACE["bags, cheeks, folds"]] == pytest.approx(pair.difference_mm, abs=2e-3)
     assert len(found.members) == 2
@@ -183,10 +185,9 @@ def test_the_true_expression_as_reading_beats_its_partners(truth, tools):
     head = truth.reference.vertices(pair.sample.alpha, pair.sample.beta)
     picture, _ = render_head(truth.painter, head, pair.sample.camera, np.random.default_rng(6))
     (landmarks,) = tools.landmarker.find(picture)
-    sure, emotion = 1e4 * np.eye(len(pair.other_beta)), Emotion(np.full(7, 1 / 7, np.float32))
+    sure = 1e4 * np.eye(len(pair.other_beta))
     own, partner = (
-        Seen(picture, landmarks, ExpressionPrior(emotion, beta, sure, 1.0), None)
-        for beta in (pair.sample.beta, pair.other_beta)
+        Seen(picture, landmarks, ExpressionPrior(beta, sure, 1.0), None) for beta in (pair.sample.beta, pair.other_beta)
     )
     fits = fit_sources(tools, own, partner)
     settings = settings_of(tools.sources, pairs=True)

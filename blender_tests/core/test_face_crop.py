@@ -8,7 +8,9 @@ from skimage.data import astronaut
 
 from facedetail_addon.core.observe.expression.face_crop import crop_face, face_region
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
-from scripts.training.synthetic_heads import PoseRange, make_painter, render_head, sample_head
+from scripts.training.heads.painter import make_painter
+from scripts.training.heads.picture import render_head
+from scripts.training.heads.samples import PoseRange, sample_head
 
 SIZE = 48
 

@@ -14,9 +14,15 @@ from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.expression.face_crop import face_region
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.primary_rays import interpolate, trace_image
-from scripts.training.fast_heads import FaceRenderer, landmarks_px, make_renderer, render_faces
-from scripts.training.fast_scenes import Scenes, plain_scenes, sample_scenes, sh_basis, simulate_landmarks
-from scripts.training.synthetic_heads import head_rotation
+from scripts.training.fast_heads.renderer import FaceRenderer, landmarks_px, make_renderer, render_faces
+from scripts.training.fast_heads.scenes import (
+    Scenes,
+    plain_scenes,
+    sample_scenes,
+    sh_basis,
+    simulate_landmarks,
+)
+from scripts.training.heads.samples import head_rotation
 
 SIZE = 96
 TEETH, REST = 0.9, 0.2

@@ -21,6 +21,7 @@ from facedetail_addon.core.face_model.library import (
     named_dictionary,
 )
 from facedetail_addon.core.face_model.store import (
+    CALIBRATION_FILE,
     HEAD_FILE,
     INFO_FILE,
     BrokenModel,
@@ -99,6 +100,32 @@ def test_model_and_calibration_come_back(info, assets, model):
     assert loaded.native_albedo.basis.shape == (COLOURS, loaded.skin.stop, 3)
     calibration.require_model(loaded)
     assert named_dictionary(info.id, assets) is None
+
+
+def test_a_model_of_an_older_version_is_still_read(copy_of_assets, info, assets):
+    """Names of values that were other ones."""
+
+    def renamed(path: Path, names: dict[str, str]) -> None:
+        arrays = dict(np.load(path).items())
+        older = {".".join(names.get(part, part) for part in key.split(".")): arrays[key] for key in arrays}
+        assert older.keys() != arrays.keys()
+        np.savez(path, **older)
+
+    folder = copy_of_assets / "models" / info.folder.name
+    native = {f"native_{key}": f"own_{key}" for key in ("expressions", "albedo", "uv", "face_uv")}
+    renamed(folder / HEAD_FILE, {**native, "transferred_expressions": "carried_expressions"})
+    renamed(folder / CALIBRATION_FILE, {"sigma": "spread", "mean_sigma": "mean_spread"})
+    values = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+    values["lacks"] = values.pop("missing")
+    (folder / INFO_FILE).write_text(json.dumps(values), encoding="utf-8")
+
+    assert find_installed(info.id, copy_of_assets).missing == info.missing
+    before, older = load_named_model(info.id, assets), load_named_model(info.id, copy_of_assets)
+    assert older.fingerprint() == before.fingerprint() and older.origin == before.origin
+    np.testing.assert_array_equal(older.native_expressions.basis, before.native_expressions.basis)
+    np.testing.assert_array_equal(older.native_albedo.mean, before.native_albedo.mean)
+    sigma = load_named_calibration(info.id, copy_of_assets).sigma
+    np.testing.assert_array_equal(sigma, load_named_calibration(info.id, assets).sigma)
 
 
 def test_an_import_that_is_stopped_leaves_nothing(source, tmp_path, model, find):

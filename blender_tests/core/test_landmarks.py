@@ -15,9 +15,9 @@ from skimage.data import astronaut, coffee
 
 from facedetail_addon.core.assets import shipped as assets
 from facedetail_addon.core.errors import AssetError, PhotoError
+from facedetail_addon.core.face_model.ibug import IBUG_FROM_MESH
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.landmarks import landmarker as landmarker_module
-from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH
 from facedetail_addon.core.observe.landmarks.landmarker import MEDIAPIPE, MeshLandmarker, notices
 from facedetail_addon.core.observe.region import Region
 from facedetail_addon.core.rendering.normals import vertex_normals

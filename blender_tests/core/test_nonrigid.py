@@ -43,7 +43,7 @@ def test_a_sheet_is_laid_on_a_hill_and_keeps_its_landmarks():
     inside = np.abs(flat - 0.5).max(axis=1) < 0.4
     assert target.match(done.points[inside]).distance.mean() < 0.1
     assert np.linalg.norm(done.points - target.vertices, axis=1)[marks].max() < 1.0
-    assert done.certain[inside].mean() > 0.95
+    assert done.matched[inside].mean() > 0.95
 
 
 def test_what_has_no_counterpart_follows_smoothly():
@@ -56,7 +56,7 @@ def test_what_has_no_counterpart_follows_smoothly():
     start = hill(flat, 0)
     landmarks = Landmarks(start[marks], lifted[marks], np.ones(len(marks)), marks)
     done = register(Template(start, triangles, np.ones(len(start), bool)), target, landmarks)
-    assert not done.certain[flat[:, 0] > 0.6].any()
+    assert not done.matched[flat[:, 0] > 0.6].any()
     np.testing.assert_allclose(done.points[:, 2], 10, atol=0.2)
     np.testing.assert_allclose(done.points[:, :2], start[:, :2], atol=1.0)
 

@@ -8,18 +8,16 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from facedetail_addon.core.face_model.calibration import load_calibration
-from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.face_model.ibug import IBUG_FROM_MESH
+from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.face_model.outline import JAW, PATH_POINTS, mesh_offset, outline_paths
 from facedetail_addon.core.fit.points import silhouette_choice
-from facedetail_addon.core.observe.landmarks.ibug import IBUG_FROM_MESH
-
-FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 
 
 def mask_of(model: FaceModel) -> FaceModel:
     """The head as a mask of triangles: no faces beside and behind the face."""
     triangles = model.skin.triangles()
-    face = model.in_region(*FACE)
+    face = model.in_region(*FACE_REGIONS)
     kept = triangles[face[triangles].all(axis=1)]
     faces = np.column_stack([kept, np.full(len(kept), -1, np.int32)])
     return replace(model, parts=(replace(model.skin, faces=faces, face_uv=faces),))
@@ -51,7 +49,7 @@ def test_no_path_leaves_the_face(model):
     own = embedding.vertices.reshape(JAW, PATH_POINTS, 3)[:, :1]
     elsewhere = (found != own).any(axis=2)
     assert elsewhere.mean() > 0.8
-    assert set(names[model.region[found[elsewhere]]].ravel()) <= set(FACE)
+    assert set(names[model.region[found[elsewhere]]].ravel()) <= set(FACE_REGIONS)
 
 
 def test_both_sides_are_alike(model):
@@ -75,7 +73,7 @@ def test_the_silhouette_of_the_far_cheek_is_found(model, yaw):
     paths = paths_of(model).astype(np.float64) @ flat
     center = model.landmarks68.points(model.mean).mean(axis=0) @ flat
     chosen = paths[np.arange(JAW), silhouette_choice(paths, center)]
-    face = model.in_region(*FACE)
+    face = model.in_region(*FACE_REGIONS)
     hull = ConvexHull(model.skin.of(model.mean)[face] @ flat)
     inside = [
         -(points @ hull.equations[:, :2].T + hull.equations[:, 2]).max(axis=1) for points in (chosen, paths[:, 0])

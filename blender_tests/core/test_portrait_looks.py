@@ -9,7 +9,7 @@ from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.uv.atlas import mirror_embedding
-from scripts.training.portrait_looks import portrait_looks, relative_light
+from scripts.training.expression_dictionary.looks import portrait_looks, relative_light
 
 
 @pytest.fixture(scope="module")

@@ -167,7 +167,7 @@ def test_the_turned_head_shows_the_right_cheek(reconstruction, model, yaw_deg):
 
 def turned(reconstruction: Reconstruction, model, yaw_deg: float, height: int) -> np.ndarray:
     """(height, height, 3) the head in the photo's light, both turned about the vertical axis; 0 faces the camera."""
-    face = model.region != model.region_names.index("neck")
+    face = ~model.in_region("neck")
     points = reconstruction.record.pose.vertices[: model.skin.stop][face]
     angle, distance = np.radians(yaw_deg), 900.0
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])

@@ -9,10 +9,9 @@ from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.geometry.nearest import closest_weights
 from facedetail_addon.core.rendering.normals import vertex_normals
-from scripts.benchmark.now import (
+from scripts.benchmark.geometry.now import (
     SEVEN_OF_68,
     crop_scan,
-    make_surface,
     scan_to_mesh,
 )
 
@@ -40,12 +39,6 @@ def test_closest_points_beat_any_sampled_point():
     best = np.linalg.norm(sampled - points[:, None], axis=2).min(1)
     assert (found <= best + 1e-9).all()
     assert (best - found).max() < 0.1
-
-
-def test_long_triangles_are_searched_fully():
-    surface = make_surface(np.array([[0.0, 0, 0], [300, 0, 0], [0, 300, 0]]), np.array([[0, 1, 2]]))
-    points = np.array([[1.0, 1.0, 5.0], [290.0, 5.0, -3.0]])
-    assert np.linalg.norm(surface.closest(points) - points, axis=1) == pytest.approx([5, 3])
 
 
 def test_a_moved_scaled_copy_has_no_distance(skin):

@@ -24,8 +24,10 @@ from facedetail_addon.core.fit.eyes import IRIS_LANDMARKS, MOST_BLINK
 from facedetail_addon.core.model_import.gaze import with_gaze_motion
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from scripts.benchmark.now import SEVEN_OF_68, crop_scan
-from scripts.training.synthetic_heads import HeadSample, make_painter, render_head, sample_head
+from scripts.benchmark.geometry.now import SEVEN_OF_68, crop_scan
+from scripts.training.heads.painter import make_painter
+from scripts.training.heads.picture import render_head
+from scripts.training.heads.samples import HeadSample, sample_head
 
 SIZE = 320
 VIEWS = (0, 25) * 8

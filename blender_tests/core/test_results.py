@@ -16,10 +16,10 @@ from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 from facedetail_addon.core.io.atomic_directory import atomic_directory, discard_half_written
 from facedetail_addon.core.io.exr import read_exr, write_exr
+from facedetail_addon.core.io.images import read_png, write_png
 from facedetail_addon.core.notices import Notice
 from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion
 from facedetail_addon.core.result.files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_result, write_result
-from facedetail_addon.core.result.images import read_png, write_png
 from facedetail_addon.core.result.pictures import encode_pictures, read_pictures
 from facedetail_addon.core.result.record import Reconstruction, result_folder, same_folder_key
 from facedetail_addon.settings import EXPRESSION_SOURCES, PRIOR

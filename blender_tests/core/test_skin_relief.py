@@ -9,11 +9,11 @@ import pytest
 
 from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM, split_bands
 from facedetail_addon.core.uv.raster import rasterise_uv
-from scripts.training.skin_folds import Person, face_lines, random_person
-from scripts.training.skin_pigment import add_pigment, stain_shapes
-from scripts.training.skin_relief import make_relief
-from scripts.training.skin_space import SkinSpace, scatter, skin_space
-from scripts.training.skin_strokes import Marks, wide_noise
+from scripts.training.skin.folds import Person, face_lines, random_person
+from scripts.training.skin.pigment import add_pigment, stain_shapes
+from scripts.training.skin.relief import make_relief
+from scripts.training.skin.space import SkinSpace, scatter, skin_space
+from scripts.training.skin.strokes import Marks, wide_noise
 
 CALM = Person(age=0.4, coarse=0.5, smile=0, raise_brows=0, frown=0, squint=0, pucker=0, sneer=0)
 SHAPE = (240, 320)

@@ -11,19 +11,14 @@ from torch import Tensor
 
 from facedetail_addon.core.detail.dfdn import BASIS_SIDE, COEFFICIENTS, DFDN, PATCH, shading_change
 from facedetail_addon.core.detail.inputs import DetailInputs
-from scripts.training import train_detail
-from scripts.training.detail_batches import Batch, Patches, _turned, make_batch
-from scripts.training.detail_patches import LIMIT, MEDIUM, SMOOTH, STEP_MM, encode
-from scripts.training.detail_patches import PATCH as STORED
-from scripts.training.make_detail_set import HELD_OUT, _windows
-from scripts.training.train_detail import (
-    begin_with_projection,
-    calibrate,
-    hint_loss,
-    pca_basis,
-    reconstruction_loss,
-    supervised_loss,
-)
+from scripts.training.detail_net import basis as basis_module
+from scripts.training.detail_net.basis import begin_with_projection, pca_basis
+from scripts.training.detail_net.batches import Batch, Patches, _turned, make_batch
+from scripts.training.detail_net.losses import HEIGHT_MM, hint_loss, reconstruction_loss, supervised_loss
+from scripts.training.detail_net.make_set import _windows
+from scripts.training.detail_net.patches import HELD_OUT, LIMIT, MEDIUM, SMOOTH, STEP_MM, encode
+from scripts.training.detail_net.patches import PATCH as STORED
+from scripts.training.detail_net.validation import calibrate
 
 WHOLE = (slice(0, PATCH), slice(0, PATCH))
 
@@ -184,12 +179,12 @@ def test_pdim_begins_with_the_projection_of_its_first_feature_map():
     network.basis.copy_(basis)
     coefficients = torch.from_numpy(rng.normal(size=(6, COEFFICIENTS)).astype(np.float32))
     heights = torch.einsum("bk,khw->bhw", coefficients, basis)[:, None]
-    heights = torch.nn.functional.interpolate(heights, size=(PATCH, PATCH), mode="nearest") / train_detail._HEIGHT_MM
+    heights = torch.nn.functional.interpolate(heights, size=(PATCH, PATCH), mode="nearest") / HEIGHT_MM
     features = torch.cat([heights, torch.zeros_like(heights)], dim=1)
     with torch.no_grad():
-        before = network.patch(network.pdim.coefficients(features)) / train_detail._HEIGHT_MM
+        before = network.patch(network.pdim.coefficients(features)) / HEIGHT_MM
         begin_with_projection(network.pdim, basis)
-        after = network.patch(network.pdim.coefficients(features)) / train_detail._HEIGHT_MM
+        after = network.patch(network.pdim.coefficients(features)) / HEIGHT_MM
     error_before, error = ((x - heights).square().mean().sqrt() / heights.std() for x in (before, after))
     assert float(error) < 0.2 < 0.9 < float(error_before)
 
@@ -197,7 +192,7 @@ def test_pdim_begins_with_the_projection_of_its_first_feature_map():
 def test_the_hint_is_the_medium_relief():
     """In the unit of the loss, in the first feature map only."""
     batch = masked_batch()
-    first = grown(batch.medium) / train_detail._HEIGHT_MM
+    first = grown(batch.medium) / HEIGHT_MM
     other = torch.full_like(first, 7.0)
     assert float(hint_loss(torch.cat([first, other], dim=1), batch)) == pytest.approx(0, abs=1e-5)
     assert float(hint_loss(torch.cat([0 * first, other], dim=1), batch)) > 0.3
@@ -302,7 +297,7 @@ def test_amplitude_makes_up_for_what_networks_say_too_faintly(tmp_path):
 def wrinkled(tmp_path, monkeypatch) -> tuple[Patches, np.ndarray]:
     """Patches made of three waves, on fewer samples than training's so that the basis takes no time; their heights."""
     side = 16
-    monkeypatch.setattr(train_detail, "BASIS_SIDE", side)
+    monkeypatch.setattr(basis_module, "BASIS_SIDE", side)
     y, x = (np.mgrid[:side, :side] + 0.5) / side
     waves = np.stack([np.cos(2 * np.pi * x), np.sin(2 * np.pi * (x + 2 * y)), np.cos(np.pi * (3 * x - y))])
     amounts = np.random.default_rng(0).normal(size=(400, 3)) * [0.2, 0.1, 0.05]
@@ -333,7 +328,7 @@ def test_coefficients_of_the_basis_are_about_one(wrinkled):
     basis = pca_basis(patches, np.random.default_rng(1)).reshape(COEFFICIENTS, -1).astype(np.float64)
     strong = basis[:4]
     energy = (heights**2).mean(axis=(1, 2))
-    picked = heights[energy >= np.quantile(energy, 1 - train_detail._WRINKLED)]
+    picked = heights[energy >= np.quantile(energy, 1 - basis_module._WRINKLED)]
     turns = np.concatenate([np.rot90(part, k, (1, 2)) for part in (picked, picked[..., ::-1]) for k in range(4)])
     coefficients = turns.reshape(len(turns), -1) @ strong.T / (strong**2).sum(axis=1)
     np.testing.assert_allclose(np.sqrt((coefficients**2).mean(axis=0)), 1, atol=0.15)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The built zip, installed into a clean Blender: it must live on what the zip itself brings, and go without a trace.
 
-Blender 4.5 is linked from this environment. ``scripts/test_installed.py`` makes environments for the other versions.
+Blender 4.5 is linked from this environment. ``scripts.test_installed`` makes environments for the other versions.
 ``FACEDETAIL_PACKAGES`` may name a folder with torch for the Python of a Blender whose zip comes without.
 """
 
@@ -47,7 +47,7 @@ class Session:
 
 
 def run_script(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT)
+    return subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +61,11 @@ def build_for(tmp_path_factory) -> Iterator[Callable[[str], Path]]:
                 choice = ("--platform", this_platform(), "--python", python)
             except WheelError as error:
                 pytest.skip(str(error))
-            fetched = run_script("scripts/fetch_wheels.py", *choice)
+            fetched = run_script("scripts.fetch_wheels", *choice)
             if fetched.returncode:
                 pytest.skip(f"the wheels to bundle cannot be had here: {fetched.stderr.strip()}")
             output = tmp_path_factory.mktemp("dist")
-            done = run_script("scripts/build_extension.py", *choice, "--output", str(output))
+            done = run_script("scripts.build_extension", *choice, "--output", str(output))
             assert done.returncode == 0, done.stderr
             built[python] = Path(done.stdout.strip().splitlines()[-1])
             assert built[python].name in (output / "SHA256SUMS").read_text()
@@ -117,7 +117,7 @@ def session(request, build_for, tmp_path_factory) -> Iterator[Session]:
     else:
         interpreter, python = environment_python(version), BLENDERS[version].python
         if not interpreter.exists():
-            pytest.skip(f"no environment for Blender {version}: python scripts/test_installed.py {version} makes it")
+            pytest.skip(f"no environment for Blender {version}: python -m scripts.test_installed {version} makes it")
     archive, user, output = build_for(python), directory / "user folder", directory / "results"
     torch = next(wheel for wheel in wheels_for(this_platform(), python, read_lock()) if wheel.name == "torch")
     packages = None if torch.sha256 else os.environ.get("FACEDETAIL_PACKAGES")
@@ -240,7 +240,7 @@ def test_bpy_of_4_2_dies_without_us(version, options):
     """
     interpreter = environment_python(version)
     if not interpreter.exists():
-        pytest.skip(f"no environment for Blender {version}: python scripts/test_installed.py {version} makes it")
+        pytest.skip(f"no environment for Blender {version}: python -m scripts.test_installed {version} makes it")
     command = [interpreter, "-I", "-c", UPDATE_FUNCTION, GROUP.format(options=options)]
     expected = ENDS.get(version, 0) if options else 0
     assert subprocess.run(command, capture_output=True).returncode == expected

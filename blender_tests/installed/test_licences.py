@@ -13,7 +13,7 @@ from scripts.fetch_wheels import WHEELS, is_right, read_lock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIST = ROOT / "LICENSES" / "README.md"
-SHIPPED = ("LICENSE", "LICENSES")  # scripts/build_extension.py takes these into every zip
+SHIPPED = ("LICENSE", "LICENSES")  # scripts.build_extension takes these into every zip
 CARDS = ROOT / "docs" / "model_cards"
 # Words by which a text is known; a licence that is not here has to be read first.
 WORDS = {
@@ -47,7 +47,7 @@ def test_wheels_carry_the_texts(row):
     wheels = [one for one in read_lock() if (one.name, one.version.partition("+")[0]) == (name, version)]
     here = [one for one in wheels if is_right(one)]
     if not here:
-        pytest.skip(f"no wheel of it in {WHEELS}: python scripts/fetch_wheels.py fetches them")
+        pytest.skip(f"no wheel of it in {WHEELS}: python -m scripts.fetch_wheels fetches them")
     for wheel in here:
         texts, said = legal_texts(WHEELS / wheel.file)
         assert set(files.split(", ")) <= set(texts), wheel.file

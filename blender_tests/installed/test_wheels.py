@@ -85,7 +85,7 @@ def test_every_import_of_the_addon_is_bundled_or_blenders(platform, python):
     wheels = wheels_for(platform, python, read_lock())
     here = [wheel for wheel in wheels if is_right(wheel)]
     if len(here) < len([wheel for wheel in wheels if wheel.sha256]):
-        pytest.skip(f"not all wheels in {WHEELS}: python scripts/fetch_wheels.py --platform {platform} fetches them")
+        pytest.skip(f"not all wheels in {WHEELS}: python -m scripts.fetch_wheels --platform {platform} fetches them")
     bundled = {name for wheel in here for name in modules_of(WHEELS / wheel.file)}
     missing = imports_of(PACKAGE) - bundled - sys.stdlib_module_names - BLENDERS_MODULES - NOT_BUNDLED
     assert missing == {wheel.name for wheel in wheels if not wheel.sha256}
@@ -122,7 +122,7 @@ def test_no_wheel_overwrites_anothers_files(platform, python):
                 if not name.endswith("/"):
                     assert owners.setdefault(name.lower(), wheel.file) == wheel.file, name
     if not owners:
-        pytest.skip(f"no wheels in {WHEELS}: python scripts/fetch_wheels.py fetches them")
+        pytest.skip(f"no wheels in {WHEELS}: python -m scripts.fetch_wheels fetches them")
 
 
 @editions
@@ -132,7 +132,7 @@ def test_bundle_is_closed(platform, python):
     versions = {canonicalize_name(wheel.name): Version(wheel.version) for wheel in wheels}
     here = [wheel for wheel in wheels if is_right(wheel)]
     if not here:
-        pytest.skip(f"no wheels in {WHEELS}: python scripts/fetch_wheels.py fetches them")
+        pytest.skip(f"no wheels in {WHEELS}: python -m scripts.fetch_wheels fetches them")
     for wheel in here:
         metadata = read_metadata(WHEELS / wheel.file)
         assert SpecifierSet(metadata["Requires-Python"] or "").contains(f"{python}.7"), wheel.file

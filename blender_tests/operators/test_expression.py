@@ -23,7 +23,7 @@ def draw(blender):
 
 @pytest.fixture
 def collection(blender, draw, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     made = build_scene(reconstruction_of(model, expression=SHOWN), model)
     made.select(blender.context.view_layer)
@@ -109,7 +109,7 @@ def test_sliders_of_the_artists_own_and_renamed_ones_are_left_alone(blender, col
 
 
 def test_each_head_goes_back_to_its_own_photo(blender, collection, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     other = build_scene(reconstruction_of(model, expression={"jawOpen": 0.5}), model)
     other.select(blender.context.view_layer)

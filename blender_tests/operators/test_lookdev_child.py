@@ -11,7 +11,7 @@ import pytest
 
 from blender_tests.processes import wait_until
 from facedetail_addon.core.errors import FaceDetailError
-from facedetail_addon.core.result.images import read_png
+from facedetail_addon.core.io.images import read_png
 from facedetail_addon.jobs.job import picture_job
 from facedetail_addon.jobs.runner import Worker
 from facedetail_addon.paths import site_directories
@@ -43,7 +43,7 @@ def renderer(tmp_path, monkeypatch):
 @pytest.fixture
 def smiling(blender, model, reconstruction_of):
     """The empty of a smiling head with relief."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     root = build_scene(reconstruction_of(model, expression={"jawOpen": 0.8}), model).root
     blender.context.view_layer.update()

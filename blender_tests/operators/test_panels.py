@@ -141,7 +141,7 @@ def test_codes_of_errors_are_known(draw):
 
 
 def test_panels_of_a_head_show_with_a_head_only(blender, draw, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     def shown() -> list[str]:
         wanted = (*OF_A_HEAD, "FACEDETAIL_PT_light")

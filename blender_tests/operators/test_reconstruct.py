@@ -79,7 +79,7 @@ def test_one_photo_one_undo_step(blender, registered, astronaut, tmp_path):
 
 
 def test_operator_does_what_the_python_api_does(blender, registered, model, astronaut, tmp_path):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     blender.ops.facedetail.reconstruct(filepath=astronaut, output=str(tmp_path), resolution="512")
     by_operator = blender.data.collections["FaceDetail astronaut"]

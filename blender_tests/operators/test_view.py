@@ -87,8 +87,8 @@ def test_shading_that_the_artist_has_chosen_stays(screen, view, kind, color):
 def test_solid_views_show_eyes_and_the_skins_picture(blender, model, reconstruction_of):
     """They know no nodes: the skin's picture must be the active node, and what has none needs a colour."""
     from facedetail_addon.core.face_model.model import FILM
-    from facedetail_addon.scene.build.build import build_scene
     from facedetail_addon.scene.build.material import SkinImages, make_material
+    from facedetail_addon.scene.build.scene import build_scene
 
     objects = build_scene(reconstruction_of(model), model).collection.objects
     skin = next(item for item in objects if item.name.endswith(" skin")).active_material

@@ -61,7 +61,7 @@ def wavy(model, reconstruction_of, relief_maps):
 @pytest.fixture
 def head(blender, model, wavy):
     """The root and the skin of the wavy head in an empty scene."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     made = build_scene(wavy, model)
     return made.root, made.skin
@@ -75,3 +75,17 @@ def registered(blender):
     facedetail_addon.register()
     yield
     facedetail_addon.unregister()
+
+
+@pytest.fixture(scope="session")
+def without_marks():
+    """The function that leaves of a head what versions wrote that did not mark its objects."""
+    from facedetail_addon import names
+
+    def strip(head) -> None:
+        for item in (head.root, *head.objects):
+            for name in (names.HEAD_ID_PROPERTY, names.PART_PROPERTY):
+                if name in item:
+                    del item[name]
+
+    return strip

@@ -22,7 +22,7 @@ def test_landmarks_project_alike(blender, model, reconstruction_of, size, center
     from bpy_extras.object_utils import world_to_camera_view
     from mathutils import Matrix, Vector
 
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.space import to_blender
 
     reconstruction = reconstruction_of(model, size, center, yaw_deg=25)
@@ -54,7 +54,7 @@ def test_lens_out_of_range_is_refused(blender):
 
 
 def test_photo_lies_behind_the_camera_view(blender, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     reconstruction = reconstruction_of(model, (64, 48))
     build_scene(reconstruction, model)

@@ -143,7 +143,7 @@ def test_modes_exclude_each_other_and_can_be_taken_back(blender, head):
 
 
 def test_experimental_features_stay_where_they_are_needed(blender, model, wavy, head):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     first, scene = head[0], blender.context.scene
     second = build_scene(wavy, model).root
@@ -160,7 +160,7 @@ def test_experimental_features_stay_where_they_are_needed(blender, model, wavy, 
 
 
 def test_sliders_act_on_their_own_head_and_are_saved(blender, registered, model, wavy, tmp_path):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.relief.displacement import Relief
 
     for _ in range(2):
@@ -193,7 +193,7 @@ def lit_bumps(model, reconstruction_of, relief_maps, tmp_path_factory):
     """
     bpy = pytest.importorskip("bpy", reason="needs Blender's Python module")
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     middle = model.mean[model.landmarks68.vertices[[19, 24], 0]].mean(axis=0) + (0, 20, 0)
     right, left = (_nearest(model, middle + (offset, 0, 0)) for offset in (-VIEW_MM / 2, VIEW_MM / 2))

@@ -11,8 +11,8 @@ import pytest
 
 from blender_tests.made_up import changed
 from facedetail_addon.core.errors import OutputError
+from facedetail_addon.core.io.images import read_png
 from facedetail_addon.core.result.files import EXPORT_EXTRAS, EXPORT_FILES
-from facedetail_addon.core.result.images import read_png
 
 TOLERANCE_M = 1e-5
 OWN_PROCESS = "FACEDETAIL_TEST_GLTF"
@@ -32,7 +32,7 @@ def posed(model, reconstruction_of, wavy):
 
 @pytest.fixture
 def head(blender, model, posed):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     made = build_scene(posed, model)
     made.root.location.x = 0.5
@@ -80,7 +80,7 @@ def nearest(places: np.ndarray, wanted: np.ndarray) -> float:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_comes_back_as_it_was(blender, head, model, posed, tmp_path, kind):
-    from facedetail_addon.scene.export.export import export_head
+    from facedetail_addon.scene.export.head import export_head
     from facedetail_addon.scene.space import to_blender
 
     path = export_head(head, tmp_path / EXPORT_FILES[kind])
@@ -117,7 +117,7 @@ def test_comes_back_as_it_was(blender, head, model, posed, tmp_path, kind):
 
 
 def test_the_scene_stays_as_it_was(blender, head, tmp_path, monkeypatch):
-    from facedetail_addon.scene.export.export import export_head
+    from facedetail_addon.scene.export.head import export_head
 
     def state():
         kinds = ("objects", "meshes", "materials", "images", "collections", "shape_keys", "actions", "armatures")
@@ -135,7 +135,7 @@ def test_the_scene_stays_as_it_was(blender, head, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("medium", "fine"), [(1.0, 1.0), (0.5, 2.0), (0.0, 1.0), (0.0, 0.0)])
 def test_normals_are_as_strong_as_the_sliders_say(blender, head, posed, tmp_path, medium, fine):
-    from facedetail_addon.scene.export.export import export_head
+    from facedetail_addon.scene.export.head import export_head
     from facedetail_addon.scene.relief.displacement import Relief, set_relief
 
     set_relief(head, Relief(medium=medium, fine=fine))
@@ -155,7 +155,7 @@ def test_normals_are_as_strong_as_the_sliders_say(blender, head, posed, tmp_path
 
 
 def test_albedo_and_the_inside_of_the_mouth(blender, head, posed, tmp_path):
-    from facedetail_addon.scene.export.export import export_head
+    from facedetail_addon.scene.export.head import export_head
 
     export_head(head, tmp_path / "scene.obj")
     assert (read_png(tmp_path / "scene_albedo.png") == posed.maps["albedo"]).all()
@@ -166,7 +166,7 @@ def test_albedo_and_the_inside_of_the_mouth(blender, head, posed, tmp_path):
 
 def test_what_is_clear_or_hidden_stays_out(blender, head, tmp_path):
     from facedetail_addon.scene.build.material import FILM, make_material
-    from facedetail_addon.scene.export.export import export_head
+    from facedetail_addon.scene.export.head import export_head
 
     film, hidden = head.parts["eye_left"], head.parts["gums"]
     for slot in film.material_slots:
@@ -177,7 +177,7 @@ def test_what_is_clear_or_hidden_stays_out(blender, head, tmp_path):
 
 
 def test_errors(blender, head, tmp_path):
-    from facedetail_addon.scene.export.export import export_head
+    from facedetail_addon.scene.export.head import export_head
 
     with pytest.raises(OutputError, match=r"head\.abc names no known format"):
         export_head(head, tmp_path / "head.abc")

@@ -11,8 +11,8 @@ BLUE = EyeLook((0.10, 0.13, 0.16), (0.50, 0.46, 0.44), 12.2, 1.0)
 
 def test_the_nodes_carry_the_look_and_an_export_reads_them(blender, model, reconstruction_of):
     from facedetail_addon.core.colour import to_linear
-    from facedetail_addon.scene.build.build import build_scene
     from facedetail_addon.scene.build.eyes import IRIS_NODE, look_of
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.export.eye_texture import eye_picture
 
     collection = build_scene(changed(reconstruction_of(model), eyes=BLUE), model).collection

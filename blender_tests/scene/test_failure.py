@@ -42,7 +42,7 @@ def broken_model(model):
 
 
 def test_failure_in_the_middle(blender, furnished, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     before, settings = census(blender), scene_settings(furnished)
     with pytest.raises(IndexError):
@@ -52,7 +52,7 @@ def test_failure_in_the_middle(blender, furnished, model, reconstruction_of):
 
 
 def test_failure_gives_an_older_head_its_sun_back(blender, furnished, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.rollback import undone_on_failure
 
     build_scene(reconstruction_of(model), model, use_sun=True)
@@ -66,7 +66,7 @@ def test_failure_gives_an_older_head_its_sun_back(blender, furnished, model, rec
 
 
 def test_failure_after_the_scene_is_set_up(blender, furnished, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.rollback import undone_on_failure
 
     build_scene(reconstruction_of(model), model, scene=furnished, use_light=False)
@@ -81,7 +81,7 @@ def test_failure_after_the_scene_is_set_up(blender, furnished, model, reconstruc
 
 def test_reconstruction_of_another_model(blender, model, reconstruction_of):
     from facedetail_addon.core.errors import OutputError
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     other = dataclasses.replace(model, mean=model.mean[:-1])
     with pytest.raises(OutputError, match="another face model"):
@@ -89,7 +89,7 @@ def test_reconstruction_of_another_model(blender, model, reconstruction_of):
 
 
 def test_artists_camera_and_light_stay_when_asked(furnished, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     settings = scene_settings(furnished)
     collection = build_scene(reconstruction_of(model), model, use_camera=False, use_light=False).collection
@@ -99,7 +99,7 @@ def test_artists_camera_and_light_stay_when_asked(furnished, model, reconstructi
 
 
 def test_two_heads_in_one_scene(blender, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     first = build_scene(reconstruction_of(model), model).collection
     second = build_scene(reconstruction_of(model), model).collection
@@ -115,7 +115,7 @@ def test_two_heads_in_one_scene(blender, model, reconstruction_of):
 def test_build_given_up_after_any_step(blender, furnished, model, reconstruction_of):
     """Esc while the scene is built, and another file or the end of Blender: they close the steps."""
     from facedetail_addon.core.result.pictures import encode_pictures
-    from facedetail_addon.scene.build.build import build_steps
+    from facedetail_addon.scene.build.scene import build_steps
 
     made = reconstruction_of(model)
     pictures = encode_pictures(made.maps)

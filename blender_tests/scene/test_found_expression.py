@@ -10,7 +10,7 @@ TEXT = "Expression: surprise (75 %)"
 
 @pytest.fixture
 def collection(blender, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     return build_scene(reconstruction_of(model), model).collection
 
@@ -32,7 +32,7 @@ def test_every_object_of_a_head_tells_it(blender, collection):
 
 
 def test_two_heads_tell_their_own(blender, model, reconstruction_of, collection):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     other = build_scene(reconstruction_of(model), model).collection
     other.objects[0][EMOTION_PROPERTY] = "sad"

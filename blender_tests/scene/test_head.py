@@ -30,7 +30,7 @@ def evaluated_mm(bpy, item) -> np.ndarray:
 
 @pytest.fixture
 def built(blender, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     reconstruction = reconstruction_of(model, expression=EXPRESSION)
     return reconstruction, build_scene(reconstruction, model).collection
@@ -114,7 +114,7 @@ def images_behind(socket) -> list:
     ],
 )
 def test_skin_maps_are_in_its_material_and_packed(blender, model, reconstruction_of, field, socket, space):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     maps = np.random.default_rng(1).integers(0, 256, (2, 256, 256), np.uint8)
     reconstruction = changed(reconstruction_of(model), roughness=maps[0], specular=maps[1])

@@ -11,7 +11,7 @@ from blender_tests.scene.test_head import evaluated_mm, objects_by_part
 from facedetail_addon.core.face_model.model import FaceModel, NativeExpressions
 from facedetail_addon.core.model_import.adapt import FILM, LASHES, adapt
 from facedetail_addon.core.model_import.correspondence import correspond
-from scripts.benchmark.external_heads import kit_head, mask
+from scripts.benchmark.correspondence.known_heads import kit_head, mask
 
 SMILE = {"mouthSmileLeft": 0.8, "jawOpen": 0.4}
 
@@ -59,7 +59,7 @@ def largest_error_mm(bpy, model: FaceModel, collection, vertices_mm: np.ndarray)
 
 
 def test_rest_key_makes_the_photos_shape_exact(blender, face_only, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.shape import REST_KEY
 
     reconstruction = reconstruction_with_own_modes(face_only, reconstruction_of)
@@ -76,7 +76,7 @@ def test_rest_key_makes_the_photos_shape_exact(blender, face_only, reconstructio
 
 
 def test_no_rest_key_where_named_expressions_say_all(blender, face_only, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.shape import REST_KEY
 
     collection = build_scene(reconstruction_of(face_only, expression=SMILE), face_only).collection
@@ -89,7 +89,7 @@ def test_no_rest_key_where_named_expressions_say_all(blender, face_only, reconst
 
 def test_rest_needs_the_vertices_of_the_model(blender, face_only, reconstruction_of):
     from facedetail_addon.core.errors import OutputError
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     found = reconstruction_of(face_only)
     with pytest.raises(OutputError, match="another face model"):
@@ -98,7 +98,7 @@ def test_rest_needs_the_vertices_of_the_model(blender, face_only, reconstruction
 
 def test_fine_triangles_are_divided_less_and_without_tables(blender, registered, face_only, reconstruction_of):
     """Half as long edges need a level less for the same geometry; the panel's sliders say so too."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     half = dataclasses.replace(face_only, mean=face_only.mean * np.float32(0.5))
     for model, levels in ((face_only, (2, 3)), (half, (1, 2))):
@@ -110,7 +110,7 @@ def test_fine_triangles_are_divided_less_and_without_tables(blender, registered,
 
 
 def test_a_face_that_names_a_vertex_twice_is_left_out(blender, face_only, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     faces = face_only.skin.faces.copy()
     faces[0, 1] = faces[0, 0]
@@ -126,7 +126,7 @@ def test_a_face_that_names_a_vertex_twice_is_left_out(blender, face_only, recons
 
 
 def test_kit_has_its_own_uv_beside_ours(blender, kit, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     parts = objects_by_part(build_scene(reconstruction_of(kit, expression=SMILE), kit).collection)
     for name in ("skin", "eye_left"):
@@ -140,7 +140,7 @@ def test_kit_has_its_own_uv_beside_ours(blender, kit, reconstruction_of):
 
 
 def test_films_are_clear_and_lashes_are_hidden(blender, kit, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     parts = objects_by_part(build_scene(reconstruction_of(kit), kit).collection)
     kinds = {part.name: part.materials[0] for part in kit.parts}

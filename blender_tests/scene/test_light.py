@@ -70,7 +70,7 @@ def turn_control(scene, node: str, value: float) -> None:
 
 @pytest.mark.parametrize("side", [1, -1])
 def test_light_comes_from_where_it_came_in_the_photo(model, grey, rendered, side):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     found = grey(light(x=0.8 * side))
     picture, _ = rendered(build_scene(found, model))
@@ -81,7 +81,7 @@ def test_light_comes_from_where_it_came_in_the_photo(model, grey, rendered, side
 
 
 def test_strength(blender, model, grey, rendered):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     collection = build_scene(grey(light(z=0.6)), model)
     once, head = rendered(collection)
@@ -92,7 +92,7 @@ def test_strength(blender, model, grey, rendered):
 
 def test_rotation_turns_the_light_counterclockwise_from_above(blender, model, grey, rendered):
     """From the subject's left a quarter turn leads behind the head, a quarter back to before the face."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     found = grey(light(x=0.8))
     collection = build_scene(found, model)
@@ -107,7 +107,7 @@ def test_rotation_turns_the_light_counterclockwise_from_above(blender, model, gr
 
 
 def test_studio_is_white_whatever_the_photo_was(blender, model, grey, rendered):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     collection = build_scene(grey(light(z=0.5, color=(1.0, 0.3, 0.1))), model)
     reddish, head = rendered(collection)
@@ -122,7 +122,7 @@ def test_studio_is_white_whatever_the_photo_was(blender, model, grey, rendered):
 
 def test_even_light_reproduces_the_albedo_with_scattering(model, grey, rendered):
     """Light that goes under the skin comes out again: the forehead is as bright as its albedo says."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     found = changed(grey(light(even=2 * np.sqrt(np.pi))), specular=np.zeros((256, 256), np.uint8))
     picture, _ = rendered(build_scene(found, model), samples=32)
@@ -133,7 +133,7 @@ def test_even_light_reproduces_the_albedo_with_scattering(model, grey, rendered)
 
 def test_world_is_packed_plain_and_shows_colours_as_they_are(blender, model, grey):
     from facedetail_addon.core.rendering.environment import environment_image
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     radiance = light(x=0.3, y=0.4, color=(1.0, 0.8, 0.6))
     build_scene(grey(radiance), model)
@@ -155,7 +155,7 @@ def test_world_is_packed_plain_and_shows_colours_as_they_are(blender, model, gre
 
 
 def test_newest_light_is_the_scenes_and_no_world_is_lost(blender, model, grey, tmp_path):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.ui.light import light_controls
 
     scene = blender.context.scene
@@ -175,7 +175,7 @@ def test_newest_light_is_the_scenes_and_no_world_is_lost(blender, model, grey, t
 
 
 def test_sun_keeps_the_brightness_and_is_in_the_head(blender, model, grey, rendered):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     radiance = light(x=0.4, y=0.4, z=0.7, color=(1.0, 0.9, 0.8))
     soft, head = rendered(build_scene(grey(radiance), model))
@@ -192,7 +192,7 @@ def test_sun_keeps_the_brightness_and_is_in_the_head(blender, model, grey, rende
 
 
 def test_sun_obeys_the_controls_also_with_scripts_off(blender, model, grey, tmp_path):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     build_scene(grey(light(x=0.8)), model, use_sun=True)
     path = str(tmp_path / "scene.blend")
@@ -220,7 +220,7 @@ def test_sun_obeys_the_controls_also_with_scripts_off(blender, model, grey, tmp_
 
 
 def test_light_without_a_direction_has_no_sun(blender, model, grey):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     collection = build_scene(grey(light()), model, use_sun=True)
     assert not [item for item in collection.objects if item.type == "LIGHT"]
@@ -228,7 +228,7 @@ def test_light_without_a_direction_has_no_sun(blender, model, grey):
 
 
 def test_sun_of_an_older_light_is_hidden(blender, model, grey):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     lamp = blender.data.objects.new("artist's lamp", blender.data.lights.new("artist's lamp", "SUN"))
     blender.context.scene.collection.objects.link(lamp)
@@ -241,7 +241,7 @@ def test_sun_of_an_older_light_is_hidden(blender, model, grey):
 
 
 def test_controls_of_the_panel(blender, model, grey):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.ui.light import light_controls
 
     assert light_controls(None) == ()

@@ -62,7 +62,7 @@ def file_dump(bpy) -> dict:
 def smiling(blender, model, reconstruction_of, no_relief):
     """The empty of a smiling head, seen from the side and off-centre; its photo is white where the head is."""
     from facedetail_addon.core.rendering.primary_rays import trace_image
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     made = reconstruction_of(model, (320, 240), (190.0, 100.0), 25.0, {"jawOpen": 0.8, "mouthSmileLeft": 0.6})
     hits = trace_image(made.record.pose.vertices, model.skin.triangles(), made.record.pose.perspective)
@@ -163,7 +163,7 @@ def test_head_without_its_photo(blender, smiling, quick):
 
 def test_turntable(blender, smiling, quick, tmp_path):
     from facedetail_addon.core.errors import OutputError
-    from facedetail_addon.core.result.images import read_png
+    from facedetail_addon.core.io.images import read_png
     from facedetail_addon.scene.head_object import HeadObject
     from facedetail_addon.scene.lookdev.pictures import orbit_picture
     from facedetail_addon.scene.lookdev.sheet import over_backdrop
@@ -205,7 +205,7 @@ def test_film(blender, smiling, quick, tmp_path):
 
 
 def test_operator(registered, blender, smiling, tmp_path):
-    from facedetail_addon.core.result.images import read_png
+    from facedetail_addon.core.io.images import read_png
 
     operator = blender.ops.facedetail.lookdev
     assert not operator.poll()

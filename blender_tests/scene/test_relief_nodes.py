@@ -26,7 +26,7 @@ def plane(blender):
     With it the slopes (PIXELS, PIXELS, 2) of the medium and of the fine relief, up to 60° each way.
     """
     from facedetail_addon.core.io.exr import exr_bytes
-    from facedetail_addon.core.result.images import png_bytes
+    from facedetail_addon.core.io.images import png_bytes
     from facedetail_addon.scene.images import packed_file
     from facedetail_addon.scene.relief.nodes import ReliefImages, add_relief_nodes
 
@@ -105,7 +105,7 @@ def test_normals_are_those_of_so_many_times_the_heights(blender, plane, tmp_path
 
 def test_maps_are_packed_without_a_folder_for_temporary_files(blender, monkeypatch, tmp_path):
     from facedetail_addon.core.io.exr import exr_bytes
-    from facedetail_addon.core.result.images import png_bytes
+    from facedetail_addon.core.io.images import png_bytes
     from facedetail_addon.scene.images import packed_file
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))

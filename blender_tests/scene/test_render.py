@@ -15,7 +15,7 @@ def rendered(blender, model, reconstruction_of, no_relief, tmp_path):
     """A smooth head of one colour, its off-centre render as (H, W, 4) uint8, and the reconstruction."""
     from skimage import io
 
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.render import render_scene
 
     flat = np.broadcast_to(SKIN, (256, 256, 3)).copy()
@@ -54,7 +54,7 @@ def test_lies_on_the_photo_in_its_colours(model, rendered):
 
 def test_unwritable_picture_is_an_error(blender, model, reconstruction_of, tmp_path):
     from facedetail_addon.core.errors import OutputError
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.render import render_scene
 
     head = build_scene(reconstruction_of(model, (16, 12)), model)

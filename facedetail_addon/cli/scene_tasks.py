@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..core.face_model.model import FaceModel
+from ..core.io.images import write_png
 from ..core.result.files import LOOKDEV_FILE
-from ..core.result.images import write_png
 from ..core.result.record import Reconstruction
 from ..jobs import tasks
 from ..jobs.messages import RenderHead, Request, WriteScene

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..settings import Settings
-from .detail.inputs import detail_inputs
+from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
 from .detail.synthesis import make_detail
@@ -198,14 +198,19 @@ def fit(
 
 
 def illuminate(
-    observation: Observation, pose: PoseFit, models: Models, settings: Settings, stage: Stages | None = None
+    observation: Observation,
+    pose: PoseFit,
+    models: Models,
+    settings: Settings,
+    stage: Stages | None = None,
+    transfer: Transfer | None = None,
 ) -> Illumination:
-    """The light of a photo, apart from the skin's colours."""
+    """The light of a photo, apart from the skin's colours; ``transfer``: where that of the posed head is known."""
     stage = stage or Stages()
     with stage("unwrap", "Unwrapping the photo", 0.5):
         unwrapped = unwrap(observation.pixels, pose, models.model, models.atlas)
     with stage("light", "Separating light from skin", 0.55):
-        transfer = transfer_of(pose, models, settings.light_bands)
+        transfer = transfer or transfer_of(pose, models, settings.light_bands)
         above = prior_direction_of(pose.perspective.rotation)
         estimate = estimate_light(unwrapped, transfer, models.basis, models.atlas, above)
     return Illumination(unwrapped, transfer, estimate)
@@ -232,14 +237,18 @@ def detail(
     with stage("detail", "Finding wrinkles and pores", 0.8):
         if models.detail_net is None:
             return Relief(flat_detail(models.atlas.resolution), ())
-        skin, pose = models.model.skin.stop, head.pose
-        size = resolvable_size(observation.pixels, observation.landmarks.mesh_px, pose, models.atlas.triangles, skin)
-        inputs = detail_inputs(
-            light.unwrapped, light.estimate, light.transfer, pose.vertices[:skin], size, models.detail_space,
-            models.atlas,
-        )  # fmt: skip
+        inputs = inputs_of_detail(observation, head.pose, light, models)
         maps = make_detail(inputs, models.detail_net, head.vertices_neutral, models.model, models.atlas)
         return Relief(maps, detail_notices(inputs))
+
+
+def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illumination, models: Models) -> DetailInputs:
+    """What the detail networks see of a photo."""
+    skin, atlas = models.model.skin.stop, models.atlas
+    size = resolvable_size(observation.pixels, observation.landmarks.mesh_px, pose, atlas.triangles, skin)
+    return detail_inputs(
+        light.unwrapped, light.estimate, light.transfer, pose.vertices[:skin], size, models.detail_space, atlas
+    )
 
 
 def transfer_of(pose: PoseFit, models: Models, light_bands: int) -> Transfer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures of the head at hand: a contact sheet, and a turntable."""
+"""Pictures of the selected head: a contact sheet, and a turntable."""
 
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ import bpy
 from .. import session
 from ..core.errors import FaceDetailError, OutputError
 from ..core.io.atomic_directory import atomic_files
-from ..core.result.images import png_bytes
+from ..core.io.images import png_bytes
 from ..jobs.job import Job, picture_job
 from ..names import (
     LOOKDEV_LABEL,

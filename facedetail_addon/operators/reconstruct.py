@@ -11,7 +11,7 @@ from ..core.face_model.store import find_installed
 from ..jobs.job import Job, Loaded, reconstruct_job
 from ..jobs.last_result import key_of, remember
 from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, SETTINGS_PROPERTY
-from ..scene.build.build import build_steps
+from ..scene.build.scene import build_steps
 from ..session import chosen_assets_directory, chosen_results_directory
 from ..settings import BUILTIN, OPERATOR, SceneSettings, Settings, options
 from .faces import look_for_faces

@@ -7,12 +7,12 @@ import bpy
 
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
+from ..core.io.images import write_png
 from ..core.result.files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE
-from ..core.result.images import write_png
 from ..core.result.record import Reconstruction
 from ..settings import SceneSettings
-from .build.build import build_scene
-from .export.export import export_head
+from .build.scene import build_scene
+from .export.head import export_head
 from .lookdev.pictures import Lookdev, sheet_steps
 from .lookdev.turntable import turntable_steps
 from .render import render_scene

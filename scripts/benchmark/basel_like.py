@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for a Basel Face Model, which nobody may pass on: the same layout, size and kind of modes, another head.
 
-    FACEDETAIL_DATA=… python scripts/benchmark/basel_like.py OUT.h5
+    FACEDETAIL_DATA=… python -m scripts.benchmark.basel_like OUT.h5
 
 The head is ICT-FaceKit's face as a mask, like that of ``model2017-1_bfm_nomouth.h5``: skin over the eyes, no bag behind
 the lips, triangles, no UV. Its 199 identity modes span the kit's 100 and made-up smooth warps; its 100 expression modes
 are what random mixtures of the kit's expressions vary by, of either sign about their average; its colours are made up.
 """
 
-import argparse
 import json
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +17,11 @@ import numpy as np
 from scipy.sparse import csr_matrix, vstack
 from scipy.sparse.csgraph import connected_components
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts" / "training"), str(Path(__file__).resolve().parent)]
-
-from reference_heads import load_reference_heads  # noqa: E402
-from synthetic_heads import random_expression  # noqa: E402
-
-from facedetail_addon.core.face_model.model import FaceModel  # noqa: E402
-from facedetail_addon.core.model_import.importers.bfm_hdf5 import IBUG_OF_NAME  # noqa: E402
+from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.model_import.importers.bfm_hdf5 import IBUG_OF_NAME
+from scripts.benchmark.reference_heads import load_reference_heads
+from scripts.harness import data_folder, description, errors_told
+from scripts.training.heads.samples import random_expression
 
 _EYES = (slice(36, 42), slice(42, 48))
 _EYE_REACH_MM = 25.0
@@ -163,14 +157,12 @@ def _landmarks(kit: FaceModel) -> list[dict[str, object]]:
     return [{"id": name, "coordinates": points[place].tolist()} for name, place in IBUG_OF_NAME.items()]
 
 
+@errors_told()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = description(__doc__)
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
-    data = os.environ.get("FACEDETAIL_DATA")
-    if not data:
-        sys.exit("error: FACEDETAIL_DATA is not set\ntry: set it to the folder that holds models/ict_facekit.npz")
-    write_basel_like(options.out, Path(data))
+    write_basel_like(options.out, data_folder("models/ict_facekit.npz"))
 
 
 if __name__ == "__main__":

@@ -1,42 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure Emotion-Net: FER2013's test split, and neutral and smiling portraits of people by age, gender and ethnicity.
 
-    FACEDETAIL_DATA=… python scripts/benchmark/emotion.py [--quick] [--cache FOLDER]
+    FACEDETAIL_DATA=… python -m scripts.benchmark.emotion [--quick] [--cache FOLDER]
 
 Some pictures of FER2013's test split are in its training split too; the accuracy without them is given beside the
 usual one. The set says nothing about who is shown, so the groups come from the London set: how often its neutral
 portraits are read as neutral and its smiling ones as happy (many smile only a little), and whether the smiling one of a
 person's two is the happier. Groups of a few people say little; the interval (Wilson,
-95 %) tells how little. The crops of the test split are those of ``scripts/training/train_emotion_net.py``, from its
+95 %) tells how little. The crops of the test split are those of ``scripts.training.emotion_net``, from its
 cache where they are there already. ``--quick`` takes every fourth face. The last line is JSON.
 """
 
 import argparse
 import csv
-import json
-import os
-import sys
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from facedetail_addon.core.observe.expression.emotion_net import INPUT, EmotionNet, load_emotion_net, read_emotions  # noqa: E402
-from facedetail_addon.core.observe.expression.face_crop import crop_face  # noqa: E402
-from facedetail_addon.core.observe.expression.types import EMOTIONS  # noqa: E402
-from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker  # noqa: E402
-from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
-from scripts.training.train_emotion_net import (  # noqa: E402
-    DEFAULT_CACHE,
-    Split,
-    confusion_table,
-    list_pictures,
-    load_split,
-    predicted,
-)
+from facedetail_addon.core.observe.expression.emotion_net import INPUT, EmotionNet, load_emotion_net, read_emotions
+from facedetail_addon.core.observe.expression.face_crop import crop_face
+from facedetail_addon.core.observe.expression.types import EMOTIONS
+from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.photo import read_photo
+from scripts.harness import CACHE, benchmark, benchmark_arguments, data_folder, measured, processes, table
+from scripts.training.emotion_net.learning import confusion_table, predicted
+from scripts.training.emotion_net.pictures import Split, list_pictures, load_split
 
 EXPECTED = {"neutral": "neutral", "smiling": "happy"}
 QUICK_STEP = 4
@@ -60,22 +50,19 @@ class Person:
         return *read, bool(self.emotions["smiling"][happy] > self.emotions["neutral"][happy])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="every fourth face only")
-    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="of the training script")
-    options = parser.parse_args()
-    if "FACEDETAIL_DATA" not in os.environ:
-        parser.error("set FACEDETAIL_DATA")
-    data, step = Path(os.environ["FACEDETAIL_DATA"]), QUICK_STEP if options.quick else 1
-    network = load_emotion_net()
+def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
+    """Both sets; lines and figures."""
+    data, step = data_folder("emotion/fer2013.zip and london/"), QUICK_STEP if options.quick else 1
     options.cache.mkdir(parents=True, exist_ok=True)
     archive = data / "emotion" / "fer2013.zip"
-    whole = load_split(archive, "test", options.cache, jobs=1)
-    split = Split(whole.crops[::step], whole.emotion[::step], whole.aligned[::step])
-    figures = {"fer2013": fer2013_figures(network, split, seen_in_training(archive)[::step])}
-    figures["london"] = london_figures(london_people(network, data / "london", step))
-    print(json.dumps(figures))
+    split = load_split(archive, "test", options.cache, options.jobs, step)
+    lines, figures = fer2013_figures(load_emotion_net(), split, seen_in_training(archive)[::step])
+    with open(data / "london" / "info.csv", encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))[::step]
+    with processes(options.jobs) as pool:
+        people = measured(pool, partial(measure_person, data / "london"), rows)
+    more, groups = london_figures(people)
+    return [*lines, "", *more], {"fer2013": figures, "london": groups}
 
 
 def seen_in_training(archive: Path) -> np.ndarray:
@@ -84,14 +71,14 @@ def seen_in_training(archive: Path) -> np.ndarray:
     return np.array([(entry.file_size, entry.CRC) in known for entry in list_pictures(archive, "test")])
 
 
-def fer2013_figures(network: EmotionNet, split: Split, seen: np.ndarray) -> dict[str, object]:
-    """Print the confusion matrix; accuracy of all faces, of those that are new, and of those that landmarks align."""
+def fer2013_figures(network: EmotionNet, split: Split, seen: np.ndarray) -> tuple[list[str], dict[str, object]]:
+    """The confusion matrix; accuracy of all faces, of those that are new, and of those that landmarks align."""
     named = predicted(network, split)
     right = named == split.emotion
-    confusion = confusion_table(split.emotion, named)
+    lines, confusion = confusion_table(split.emotion, named)
     new = right[~seen]
-    print(f"\nFER2013, test split: {right.mean():.1%} of {len(right)} right, {new.mean():.1%} of {len(new)} new ones.")
-    return {
+    told = f"FER2013, test split: {right.mean():.1%} of {len(right)} right, {new.mean():.1%} of {len(new)} new ones."
+    return [*lines, "", told], {
         "faces": len(right),
         "accuracy": round(float(right.mean()), 4),
         "new_faces": len(new),
@@ -102,19 +89,25 @@ def fer2013_figures(network: EmotionNet, split: Split, seen: np.ndarray) -> dict
     }
 
 
-def london_people(network: EmotionNet, directory: Path, step: int) -> list[Person]:
-    """What Emotion-Net says of each person's two portraits."""
-    landmarker, found = MeshLandmarker.load(), []
-    with open(directory / "info.csv", encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    for row in rows[::step]:
-        emotions = {}
-        for folder in EXPECTED:
-            picture = read_photo(directory / folder / f"{row['face_id']}.jpg").pixels
-            crop = crop_face(picture, landmarker.find(picture)[0].mesh_px, INPUT)
-            emotions[folder] = read_emotions(network, crop[None])[0][0]
-        found.append(Person(groups_of(row), emotions))
-    return found
+@cache
+def load_reader() -> tuple[MeshLandmarker, EmotionNet]:
+    """Once per process."""
+    return MeshLandmarker.load(), load_emotion_net()
+
+
+def measure_person(directory: Path, row: dict[str, str]) -> Person:
+    """What Emotion-Net says of a person's two portraits.
+
+    Args:
+        directory: of the London set. row: of its ``info.csv``.
+    """
+    landmarker, network = load_reader()
+    emotions = {}
+    for folder in EXPECTED:
+        picture = read_photo(directory / folder / f"{row['face_id']}.jpg").pixels
+        crop = crop_face(picture, landmarker.find(picture)[0].mesh_px, INPUT)
+        emotions[folder] = read_emotions(network, crop[None])[0][0]
+    return Person(groups_of(row), emotions)
 
 
 def groups_of(person: dict[str, str]) -> tuple[str, ...]:
@@ -124,17 +117,16 @@ def groups_of(person: dict[str, str]) -> tuple[str, ...]:
     return ("all", person["face_gender"], person["face_eth"].replace("_", " "), *ages)
 
 
-def london_figures(people: list[Person]) -> dict[str, list[int]]:
-    """Print a row per group; by group how many people, and of how many each of :meth:`Person.facts` holds."""
-    print("\n| group | people | neutral read as neutral | smiling read as happy | smiling happier than neutral |")
-    print("|---|---|---|---|---|")
-    figures = {}
+def london_figures(people: list[Person]) -> tuple[list[str], dict[str, list[int]]]:
+    """A row per group; by group how many people, and of how many each of :meth:`Person.facts` holds."""
+    figures, rows = {}, []
     for name in sorted({group for person in people for group in person.groups}):
         facts = np.array([person.facts() for person in people if name in person.groups])
         if len(facts) >= SMALLEST_GROUP:
             figures[name] = [len(facts), *facts.sum(0).tolist()]
-            print(f"| {name} | {len(facts)} | " + " | ".join(_share(held, len(facts)) for held in facts.sum(0)) + " |")
-    return figures
+            rows.append((name, len(facts), *(_share(held, len(facts)) for held in facts.sum(0))))
+    columns = ("group", "people", "neutral read as neutral", "smiling read as happy", "smiling happier than neutral")
+    return table(columns, rows), figures
 
 
 def _share(right: int, total: int) -> str:
@@ -146,4 +138,6 @@ def _share(right: int, total: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    parser = benchmark_arguments(__doc__, "every fourth face only")
+    parser.add_argument("--cache", type=Path, default=CACHE / "emotion_net", help="of the training")
+    benchmark(run, parser)

@@ -1,89 +1,78 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The eyes' colours on portraits: what is found for each, how far both eyes of a face agree, how large irises are.
 
-FACEDETAIL_DATA=DIR python scripts/benchmark/eyes.py [--quick] [--people]
+    FACEDETAIL_DATA=DIR python -m scripts.benchmark.eyes [--quick] [--jobs 2] [--people]
+
+Prints a Markdown table and, as the last line, one JSON object.
 """
 
 import argparse
-import json
-import os
-import sys
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
+from facedetail_addon.core.colour import to_srgb8
+from facedetail_addon.core.eyes.estimate import estimate_eyes
+from facedetail_addon.core.eyes.prior import ColourPrior
+from facedetail_addon.core.eyes.sampling import EyeSample
+from facedetail_addon.core.models import Models
+from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.core.pipeline import eye_samples, fit, illuminate, observe
+from facedetail_addon.settings import NO_DETAIL, Settings
+from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes, table
 
-from facedetail_addon.core.colour import to_srgb8  # noqa: E402
-from facedetail_addon.core.eyes.estimate import estimate_eyes  # noqa: E402
-from facedetail_addon.core.eyes.prior import ColourPrior  # noqa: E402
-from facedetail_addon.core.eyes.sampling import EyeSample  # noqa: E402
-from facedetail_addon.core.fit.dense import fit_proxy  # noqa: E402
-from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of  # noqa: E402
-from facedetail_addon.core.observe.photo import read_photo  # noqa: E402
-from facedetail_addon.core.pipeline import Models, Settings, eye_samples  # noqa: E402
-from facedetail_addon.core.rendering.transfer import light_transfer  # noqa: E402
-from facedetail_addon.core.uv.unwrap import unwrap  # noqa: E402
-from scripts.benchmark.eye_prior import prior_of  # noqa: E402
-
+SETTINGS = Settings(resolution=512, detail=NO_DETAIL)
 _SIDES = np.radians(np.arange(-10, 36, 3))
 _REACH = np.arange(0.5, 1.4, 0.02)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="every sixteenth portrait only")
-    parser.add_argument("--people", action="store_true", help="also print the distributions that usual.py holds")
-    options = parser.parse_args()
-    if "FACEDETAIL_DATA" not in os.environ:
-        parser.error("set FACEDETAIL_DATA")
-    photos = sorted((Path(os.environ["FACEDETAIL_DATA"]) / "london" / "neutral").glob("*.jpg"))
-    core = Models.load(Settings(resolution=512, detail="none"))
-    faces, limbus = [], []
-    print("| portrait | iris, sRGB | white, sRGB | iris, mm | confidence |\n|---|---|---|---|---|")
-    for path in photos[:: 16 if options.quick else 1]:
-        samples, edges = portrait(path, core)
+def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
+    """Every portrait; lines and figures."""
+    photos = sorted((data_folder("london/") / "london" / "neutral").glob("*.jpg"))[:: 16 if options.quick else 1]
+    with processes(options.jobs) as pool:
+        found = measured(pool, portrait, photos)
+    rows = []
+    for path, (samples, _) in zip(photos, found, strict=True):
         look = estimate_eyes(samples, monochrome=False)
         iris, white = (" ".join(map(str, to_srgb8(np.array(color)))) for color in (look.iris, look.sclera))
-        print(f"| {path.stem} | {iris} | {white} | {look.iris_mm:.1f} | {look.confidence:.2f} |", flush=True)
-        limbus += edges
-        if len(samples) == 2 and all(eye.iris is not None and eye.white is not None for eye in samples):
-            faces.append(samples)
+        rows.append((path.stem, iris, white, f"{look.iris_mm:.1f}", f"{look.confidence:.2f}"))
+    lines = table(("portrait", "iris, sRGB", "white, sRGB", "iris, mm", "confidence"), rows)
+    faces = [
+        eyes
+        for eyes, _ in found
+        if len(eyes) == 2 and all(eye.iris is not None and eye.white is not None for eye in eyes)
+    ]
     if options.people:
         for name in ("iris", "white"):
-            print(f"{name}: {described(prior_of(np.array([together(eyes, name) for eyes in faces])))}")
-    print(
-        json.dumps(
-            {
-                "portraits": len(faces),
-                "iris_between_eyes_rms_log": round(between(faces, "iris"), 3),
-                "white_between_eyes_rms_log": round(between(faces, "white"), 3),
-                "iris_between_people_rms_log": round(among(faces, "iris"), 3),
-                "limbus_of_ring_median": round(float(np.median(limbus)), 3),
-            }
-        )
-    )
+            prior = prior_of(np.array([together(eyes, name) for eyes in faces]))
+            lines += ["", f"{name}: {described(prior)}"]
+    return lines, {
+        "portraits": len(faces),
+        "iris_between_eyes_rms_log": round(between(faces, "iris"), 3),
+        "white_between_eyes_rms_log": round(between(faces, "white"), 3),
+        "iris_between_people_rms_log": round(among(faces, "iris"), 3),
+        "limbus_of_ring_median": round(float(np.median([edge for _, edges in found for edge in edges])), 3),
+    }
 
 
-def portrait(path: Path, core: Models) -> tuple[list[EyeSample], list[float]]:
+@cache
+def load_models() -> Models:
+    """Once per process."""
+    return Models.load(SETTINGS)
+
+
+def portrait(path: Path) -> tuple[list[EyeSample], list[float]]:
     """What a portrait shows of both eyes, and where the limbus is in radii of the landmarks' ring, if clear."""
-    photo = read_photo(path)
-    face = core.landmarker.find(photo.pixels)[0]
-    reading = core.expression_reader.read(photo.pixels, face)
-    size = photo.pixels.shape[1::-1]
-    how = {"reading": reading, "expression": Settings().expression, "focal_px": photo.focal_px}
-    fit = fit_proxy(face, size, core.model, core.calibration, **how)
-    triangles = core.model.solid_triangles()
-    position = fit.perspective.position()
-    transfer = light_transfer(fit.vertices, triangles, core.model.skin.stop, position, core.gloss, 3)
-    above = prior_direction_of(fit.perspective.rotation)
-    seen = unwrap(photo.pixels, fit, core.model, core.atlas)
-    light = estimate_light(seen, transfer, core.basis, core.atlas, above)
-    grey = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    edges = [edge for iris in (468, 473) if (edge := limbus_of(grey, face.mesh_px[iris : iris + 5, :2])) is not None]
-    return eye_samples(photo.pixels, face, fit, light, core), edges
+    models = load_models()
+    observation = observe(read_photo(path), models, SETTINGS)
+    pose = fit((observation,), models, SETTINGS).pose
+    light = illuminate(observation, pose, models, SETTINGS).estimate
+    mesh_px = observation.landmarks.mesh_px
+    grey = cv2.cvtColor(observation.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    edges = [edge for iris in (468, 473) if (edge := limbus_of(grey, mesh_px[iris : iris + 5, :2])) is not None]
+    return eye_samples(observation.pixels, observation.landmarks, pose, light, models), edges
 
 
 def limbus_of(grey: np.ndarray, iris: np.ndarray) -> float | None:
@@ -117,9 +106,19 @@ def among(faces: list[list[EyeSample]], name: str) -> float:
     return float(np.log([together(eyes, name) for eyes in faces]).std(axis=0).mean())
 
 
+def prior_of(colors: np.ndarray) -> ColourPrior:
+    """The distribution of (N, 3) reflectances, as wide as they scatter."""
+    logs = np.log(colors)
+    return ColourPrior(logs.mean(axis=0), np.cov(logs.T))
+
+
 def described(prior: ColourPrior) -> str:
     return f"mean {prior.mean.round(3).tolist()}, covariance {prior.covariance.round(4).tolist()}"
 
 
 if __name__ == "__main__":
-    main()
+    parser = benchmark_arguments(__doc__, "every sixteenth portrait only")
+    parser.add_argument(
+        "--people", action="store_true", help="also print the distributions that core/eyes/prior.py holds"
+    )
+    benchmark(run, parser)

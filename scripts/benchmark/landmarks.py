@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the landmarker: time per photo, detection rate, and agreement with itself on mirrored and turned photos.
 
-    FACEDETAIL_DATA=… python scripts/benchmark/landmarks.py [--quick]
+    FACEDETAIL_DATA=… python -m scripts.benchmark.landmarks [--quick]
 
 Self-consistency: a photo and its mirror image (or the photo turned by 90°) should give the same 68 points once mapped
 back; the median distance is given in per cent of the face's width and in photo pixels. ``--quick`` takes every eighth
@@ -9,35 +9,52 @@ photo. The last line is JSON.
 """
 
 import argparse
-import json
-import os
-import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
 from skimage.data import astronaut
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from scripts.harness import benchmark, benchmark_arguments, data_folder_if_set, progress, table
 
 # iBUG point that takes each point's place in a mirrored face.
 MIRRORED = np.array(
     [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
      41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
 )  # fmt: skip
+COLUMNS = (
+    "photos",
+    "found",
+    "ms, median",
+    "ms, fastest",
+    "mirrored, % of width",
+    "mirrored, px",
+    "turned 90°, % of width",
+)
+
+
+def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
+    """Every set of photos; lines and figures."""
+    landmarker = MeshLandmarker.load()
+    landmarker.find(astronaut())
+    figures, rows = {}, []
+    for name, photos in photo_sets(options.quick).items():
+        f = figures[name] = measure(landmarker, photos)
+        shown = (f[key] for key in ("median_ms", "fastest_ms", "mirror_percent", "mirror_px", "turned_percent"))
+        rows.append([name, f"{f['found']} of {f['photos']}", *shown])
+        progress(f"{name}: done")
+    return table(COLUMNS, rows), figures
 
 
 def photo_sets(quick: bool) -> dict[str, list[np.ndarray]]:
     """RGB photos by name of the set."""
     step = 8 if quick else 1
     sets = {"astronaut, 512 px": [astronaut()]}
-    directory = os.environ.get("FACEDETAIL_DATA")
-    if directory:
+    data = data_folder_if_set()
+    if data is not None:
         for name, pattern in (("wild, 350 px", "wild/*.jpg"), ("london, 1350 px", "london/*/*.jpg")):
-            paths = sorted(Path(directory).glob(pattern))[::step]
+            paths = sorted(data.glob(pattern))[::step]
             sets[name] = [np.ascontiguousarray(cv2.imread(str(path))[:, :, ::-1]) for path in paths]
     return sets
 
@@ -75,26 +92,5 @@ def measure(landmarker: MeshLandmarker, photos: list[np.ndarray]) -> dict[str, f
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="every eighth photo")
-    quick = parser.parse_args().quick
-    landmarker = MeshLandmarker.load()
-    landmarker.find(astronaut())
-    figures = {}
-    print(
-        "| photos | found | ms, median | ms, fastest | mirrored, % of width | mirrored, px | turned 90°, % of width |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    for name, photos in photo_sets(quick).items():
-        f = figures[name] = measure(landmarker, photos)
-        print(
-            f"| {name} | {f['found']} of {f['photos']} | {f['median_ms']} | {f['fastest_ms']} "
-            f"| {f['mirror_percent']} | {f['mirror_px']} | {f['turned_percent']} |",
-            flush=True,
-        )
-    print(json.dumps(figures))
-
-
 if __name__ == "__main__":
-    main()
+    benchmark(run, benchmark_arguments(__doc__, "every eighth photo", jobs=False))

@@ -8,9 +8,9 @@ on heads it can represent exactly. Source: USC Institute for Creative Technologi
 from pathlib import Path
 
 import numpy as np
-from headmesh.source import FACE_STOP, HEAD_STOP, PART_RANGES, SKIN_STOP, load_source
 
 from facedetail_addon.core.face_model.model import FaceModel, MeshPart, PointEmbedding
+from scripts.training.face_model.source import FACE_STOP, HEAD_STOP, PART_RANGES, SKIN_STOP, load_source
 
 
 def load_reference_heads(data_dir: Path) -> FaceModel:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..face_model.model import FaceModel, MeshPart
+from ..face_model.model import FACE_REGIONS, FaceModel, MeshPart
 from ..image import smoothstep
 from ..rendering.normals import uv_derivatives
 
@@ -23,8 +23,6 @@ FINE_MM = 0.4
 """Standard deviation of the Gaussian between fine and medium relief: waves of 2.1 mm are halved by it."""
 COARSE_MM = 2.4
 """That between medium relief and the proxy's shape: waves of 12.8 mm."""
-FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
-"""Regions that may have relief."""
 _SOCKET = "socket"  # region inside mouth and eyes
 _LIPS_MM = (0.5, 2.5)  # from the line between the lips
 _OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
@@ -53,7 +51,7 @@ class DetailSpace:
 def make_detail_space(model: FaceModel) -> DetailSpace:
     """The space of one face model."""
     rest = model.skin.of(model.mean)
-    is_face = model.in_region(*FACE)
+    is_face = model.in_region(*FACE_REGIONS)
     away, _ = cKDTree(rest[is_face]).query(rest)
     allowed = is_face.astype(np.float32)
     for name, reach in _BEYOND_MM.items():

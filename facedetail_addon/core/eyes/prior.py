@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which colours eyes have, as normal distributions of the logarithm: noise must not give purple irises.
 
-Measured on the Face Research Lab London Set (82 adults, CC BY 4.0) by ``scripts/benchmark/eyes.py --people``.
+Measured on the Face Research Lab London Set (82 adults, CC BY 4.0) by ``scripts.benchmark.eyes --people``.
 """
 
 from dataclasses import dataclass

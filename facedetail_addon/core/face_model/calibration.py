@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the face mesh's 478 landmarks say about a face model: offsets, responses and covariance, measured on renders.
+"""The face mesh's 478 landmarks as measurements of a face model: bias, responses and covariance, found on renders.
 
-A landmarker does not mark points of our model: it has habits of its own, pulls every face towards its own mean and
-errs in many points at once. All of this is measured on synthetic photos of heads with known coefficients. With q the
-landmarks brought into the head frame (:func:`.normalise.normalise_landmarks`) the calibration says
+A landmarker does not mark points of our model: it is biased, shrinks every face towards its own mean, and its errors
+are correlated. All of this is measured on synthetic photos of heads with known coefficients. With q the landmarks
+brought into the head frame (:func:`.normalise.normalise_landmarks`) the measurement model is
 
     z = directionsᵀ (q − mean)                                 the Q coordinates in which landmarks vary at all
     whitener · (z − A α − B β − C φ(yaw, pitch)) ~ N(0, I)
@@ -39,8 +39,8 @@ class LandmarkCalibration:
         model_fingerprint: that model's :meth:`~.model.FaceModel.fingerprint`.
         samples: how many synthetic heads were measured.
         embedding: where the 478 points lie on the model (skin; the ten iris points on the eyeballs).
-        offset: (478, 3) float32, mean of landmark minus embedded point of the true posed head.
-        sigma: (478,) float32, root mean square of what is left of the landmark's error in the picture plane.
+        offset: (478, 3) float32, the bias: mean of landmark minus embedded point of the true posed head.
+        sigma: (478,) float32, root mean square of the landmark's remaining error in the picture plane.
         mean: (478, 3) float32, mean normalised landmarks; also the reference they are normalised to.
         mean_sigma: (478,) float32, root mean square distance of normalised landmarks from ``mean``.
         directions: (1434, Q) float32, principal directions of normalised landmarks, orthonormal columns.
@@ -80,7 +80,7 @@ class LandmarkCalibration:
         if not fits:
             raise AssetError(
                 f"The landmark calibration was measured for another face model than “{model.name}”.",
-                "Install the FaceDetail extension again, or run scripts/training/calibrate_landmarks.py for it.",
+                "Install FaceDetail again, or run python -m scripts.training.landmark_calibration for it.",
             )
 
 

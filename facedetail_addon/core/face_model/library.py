@@ -65,7 +65,7 @@ def load_named_calibration(name: str, assets: Path | None = None) -> LandmarkCal
 
 
 def named_dictionary(name: str, assets: Path | None = None) -> Path | None:
-    """The expression dictionary drawn of an installed model itself; None where it has none, as the built-in one."""
+    """The expression dictionary sampled from an installed model itself; None where it has none, as the built-in one."""
     if name == BUILTIN:
         return None
     path = installed(name, assets).folder / DICTIONARY_FILE

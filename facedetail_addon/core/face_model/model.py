@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FACE_REGIONS = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
+"""The regions of the skin that are the face."""
 FILM, LASHES = "film", "lashes"
 """Materials of parts that the built-in head does not have: transparent covers of the eyes, and eyelashes."""
 
@@ -81,7 +83,7 @@ class MeshPart:
 
 @dataclass(frozen=True)
 class NativeExpressions:
-    """Expression modes of either sign that a model has beside ARKit's: S = mean + OwnExpressions.mean + Σ βₛ basisₛ.
+    """Expression modes of either sign that a model has beside ARKit's: S = model's mean + mean + Σ βₛ basisₛ.
 
     Attributes:
         mean: (V, 3) float32 mm, the average expression; the model's own mean is at rest.
@@ -110,7 +112,7 @@ class ModelOrigin:
 
     Attributes:
         source_sha256: of the file or files it was imported from.
-        canonical: fingerprint of the built-in head whose UV, regions and landmarks it was given.
+        canonical: fingerprint of the built-in head whose UV, regions and landmarks were transferred to it.
         transferred_expressions: its ARKit expressions are the built-in head's.
         attached: names of the parts that are the built-in head's.
         residual_mm: mean distance of the built-in skin to its skin after registration.

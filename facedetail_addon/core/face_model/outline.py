@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the 68 landmarks are marked: those of the jaw on the silhouette, those of the face mesh a little beside."""
+"""Where landmarkers put the 68 landmarks: those of the jaw on the silhouette, those of the face mesh with a bias."""
 
 import numpy as np
 
-from ..observe.landmarks.ibug import IBUG_FROM_MESH
 from ..rendering.rays import RayScene
 from .calibration import LandmarkCalibration
-from .model import FaceModel, PointEmbedding
+from .ibug import IBUG_FROM_MESH
+from .model import FACE_REGIONS, FaceModel, PointEmbedding
 
 JAW = 17
 """The outline's landmarks are the first of iBUG's 68."""
 PATH_POINTS = 14
 """Points of a path, the landmark's own first."""
-# Of the skin that can be the face's outline; the silhouettes of ears, neck and hair are others.
-_FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 # How far paths go around the head: degrees forwards and, a little, backwards of the landmark.
 _FORWARDS_DEG, _BACKWARDS_DEG, _BACKWARD_POINTS = 60.0, 12.0, 3
 _FAR_MM = 500.0
@@ -36,7 +34,7 @@ def outline_paths(model: FaceModel) -> PointEmbedding:
     triangles = model.skin.triangles()
     hits = RayScene(model.mean, triangles).cast(start.reshape(-1, 3), toward.reshape(-1, 3))
     corners = triangles[hits.triangle]
-    face = model.in_region(*_FACE)
+    face = model.in_region(*FACE_REGIONS)  # the silhouettes of ears, neck and hair are others
     usable = (hits.triangle >= 0) & face[corners].all(axis=1)
     shape = (JAW, PATH_POINTS - 1, 3)
     vertices = np.where(usable[:, None], corners, 0).reshape(shape)

@@ -6,11 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..face_model.model import FaceModel, NativeExpressions
+from ..face_model.model import FACE_REGIONS, FaceModel, NativeExpressions
 from ..observe.expression.types import ExpressionPrior
 from .bounded import minimise_in_box
 
-_FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 # So many vertices of the face say it all; modes are smooth.
 _SAMPLES = 3000
 # What own modes and named expressions cannot say to each other, mm: keeps small modes from doing large things.
@@ -42,7 +41,7 @@ class BlendshapeMapping:
     @classmethod
     def of(cls, model: FaceModel, native: NativeExpressions) -> "BlendshapeMapping":
         """The mapping of a model that has expressions ``native``."""
-        face = np.flatnonzero(model.in_region(*_FACE))
+        face = np.flatnonzero(model.in_region(*FACE_REGIONS))
         face = face[:: max(1, len(face) // _SAMPLES)]
         share = 1 / np.sqrt(len(face))
         arrays = (native.mean[None], native.basis, model.expression_basis)

@@ -2,7 +2,7 @@
 """An external model as a :class:`FaceModel`: its own vertices, faces and identities in our frame, UV, regions, names.
 
 Expressions under ARKit's names are what photos are read in and what artists pose with. A model that has them keeps its
-own; for another those of the built-in head are carried over, and its own modes, which have either sign and no names,
+own; to another those of the built-in head are transferred, and its native modes, which have either sign and no names,
 stay beside them. Eyes, teeth and gums that a model lacks come from the built-in head.
 """
 
@@ -24,7 +24,7 @@ from ..face_model.model import (
 )
 from ..geometry.mesh_fields import vertex_areas
 from ..geometry.nearest import ClosestPoints
-from .attached import attached_parts, local_jacobians, placed_like_skin
+from .attached import attached_parts, local_jacobians, pose_of_part
 from .correspondence import Correspondence, transfer_embedding
 from .external import ExternalModel
 from .gaze import with_gaze_motion
@@ -50,55 +50,55 @@ class AdaptedModel:
     correspondence: Correspondence
 
 
-def adapt(external: ExternalModel, builtin: FaceModel, found: Correspondence) -> AdaptedModel:
-    """The external model in our words.
+def adapt(external: ExternalModel, builtin: FaceModel, correspondence: Correspondence) -> AdaptedModel:
+    """The external model as a :class:`FaceModel`.
 
     Args:
-        external: what was matched. found: what :func:`~.correspondence.correspond` gave for both.
+        external: what was matched. correspondence: what :func:`~.correspondence.correspond` gave for both.
     """
-    skin = _with_canonical_uv(external.skin, found)
-    region, covered = _regions(builtin, found, skin)
-    identity = _turned(external.identity_basis, found)
+    skin = _with_canonical_uv(external.skin, correspondence)
+    region, covered = _regions(builtin, correspondence, skin)
+    identity = _rotated(external.identity_basis, correspondence)
     has_arkit = len(external.expression_names) > 0 and not external.expression_signed
     if has_arkit:
-        names, expression = external.expression_names, _turned(external.expression_basis, found)
+        names, expression = external.expression_names, _rotated(external.expression_basis, correspondence)
     else:
-        names, expression = builtin.expression_names, _transferred_expressions(external, builtin, found)
+        names, expression = builtin.expression_names, _transferred_expressions(external, builtin, correspondence)
     has = {part.name for part in external.parts}
     wanted = tuple(
         part for part in builtin.parts[1:] if part.name not in has and not (covered and part.name.startswith("eye"))
     )
-    added = attached_parts(wanted, builtin, found, skin.of(identity), names, len(external.mean))
+    added = attached_parts(wanted, builtin, correspondence, skin.of(identity), names, len(external.mean))
     model = FaceModel(
         name=external.name,
-        mean=np.concatenate([found.neutral, added.mean]),
+        mean=np.concatenate([correspondence.neutral, added.mean]),
         identity_basis=np.concatenate([identity, added.identity], axis=1),
         expression_basis=np.concatenate([expression, added.expression], axis=1),
         expression_names=names,
-        parts=(skin, *(_own_part(part, builtin, found) for part in external.parts[1:]), *added.parts),
-        landmarks68=transfer_embedding(builtin.landmarks68, builtin, found, skin),
+        parts=(skin, *(_native_part(part, builtin, correspondence) for part in external.parts[1:]), *added.parts),
+        landmarks68=transfer_embedding(builtin.landmarks68, builtin, correspondence, skin),
         region_names=builtin.region_names,
         region=region,
-        native_expressions=_native_expressions(external, found, len(added.mean)),
+        native_expressions=_native_expressions(external, correspondence, len(added.mean)),
         native_albedo=_native_albedo(external),
         origin=ModelOrigin(
             source_sha256=external.source_sha256,
             canonical=builtin.canonical(),
             transferred_expressions=not has_arkit,
             attached=tuple(part.name for part in wanted),
-            residual_mm=found.residual_mm,
-            folds=found.layout.folds,
+            residual_mm=correspondence.residual_mm,
+            folds=correspondence.layout.folds,
         ),
     )
-    return AdaptedModel(with_gaze_motion(model), found)
+    return AdaptedModel(with_gaze_motion(model), correspondence)
 
 
-def _with_canonical_uv(skin: MeshPart, found: Correspondence) -> MeshPart:
+def _with_canonical_uv(skin: MeshPart, correspondence: Correspondence) -> MeshPart:
     own = (skin.uv, skin.face_uv) if len(skin.uv) else (None, None)
     return replace(
         skin,
-        uv=found.layout.uv,
-        face_uv=found.layout.face_uv,
+        uv=correspondence.layout.uv,
+        face_uv=correspondence.layout.face_uv,
         face_material=np.zeros(len(skin.faces), np.uint8),
         materials=("skin",),
         native_uv=own[0],
@@ -106,12 +106,14 @@ def _with_canonical_uv(skin: MeshPart, found: Correspondence) -> MeshPart:
     )
 
 
-def _native_expressions(external: ExternalModel, found: Correspondence, attached: int) -> NativeExpressions | None:
+def _native_expressions(
+    external: ExternalModel, correspondence: Correspondence, attached: int
+) -> NativeExpressions | None:
     """Modes of either sign; attached parts, so many vertices, do not move with them."""
     if not external.expression_signed or len(external.expression_basis) == 0:
         return None
-    mean = external.expression_mean @ found.turn.astype(np.float32)
-    basis = _turned(external.expression_basis, found)
+    mean = external.expression_mean @ correspondence.rotation.astype(np.float32)
+    basis = _rotated(external.expression_basis, correspondence)
     return NativeExpressions(np.pad(mean, ((0, attached), (0, 0))), np.pad(basis, ((0, 0), (0, attached), (0, 0))))
 
 
@@ -121,33 +123,33 @@ def _native_albedo(external: ExternalModel) -> NativeAlbedo | None:
     return NativeAlbedo(external.skin.of(external.albedo_mean), external.skin.of(external.albedo_basis))
 
 
-def _turned(basis: np.ndarray, found: Correspondence) -> np.ndarray:
-    return basis @ found.turn.astype(np.float32)
+def _rotated(basis: np.ndarray, correspondence: Correspondence) -> np.ndarray:
+    return basis @ correspondence.rotation.astype(np.float32)
 
 
-def _transferred_expressions(external: ExternalModel, builtin: FaceModel, found: Correspondence) -> np.ndarray:
+def _transferred_expressions(external: ExternalModel, builtin: FaceModel, correspondence: Correspondence) -> np.ndarray:
     """(E, V, 3) the built-in expressions on the external skin, stretched as the skin there is; other parts stay."""
-    jacobian = local_jacobians(builtin.skin.of(builtin.mean), found.registered, found.scale)
+    jacobian = local_jacobians(builtin.skin.of(builtin.mean), correspondence.registered, correspondence.scale)
     out = np.zeros((len(builtin.expression_names), len(external.mean), 3), np.float32)
     for mode, offset in zip(out, builtin.expression_basis, strict=True):
         there = np.einsum("vi,vij->vj", builtin.skin.of(offset), jacobian)
-        mode[external.skin.rows] = found.on_builtin @ there
+        mode[external.skin.rows] = correspondence.on_builtin @ there
     return out
 
 
-def _regions(builtin: FaceModel, found: Correspondence, skin: MeshPart) -> tuple[np.ndarray, bool]:
+def _regions(builtin: FaceModel, correspondence: Correspondence, skin: MeshPart) -> tuple[np.ndarray, bool]:
     """(V_skin,) uint8 as on the built-in head; True where skin, not a bag behind it, lies in the openings of the eyes.
 
     What lies over an opening is named as the skin around it.
     """
     socket = builtin.region_names.index(_SOCKET)
     outside = np.flatnonzero(outside_of_openings(builtin))
-    near = found.on_builtin[:, outside]
+    near = correspondence.on_builtin[:, outside]
     heaviest = outside[np.asarray(near.argmax(axis=1)).ravel()]
     region = np.where(near.getnnz(axis=1) > 0, builtin.region[heaviest], socket).astype(np.uint8)
-    vertices, triangles = skin.of(found.neutral).astype(np.float64), skin.triangles()
+    vertices, triangles = skin.of(correspondence.neutral).astype(np.float64), skin.triangles()
     linked = links(vertices, triangles)
-    filled = found.layout.filled & (region == socket)
+    filled = correspondence.layout.filled & (region == socket)
     film = membrane(vertices, filled, linked)
     real, least = vertex_areas(vertices, triangles), vertex_areas(film, triangles)
     rows = np.flatnonzero(filled)
@@ -165,23 +167,25 @@ def _regions(builtin: FaceModel, found: Correspondence, skin: MeshPart) -> tuple
     return region, covered
 
 
-def _own_part(part: MeshPart, builtin: FaceModel, found: Correspondence) -> MeshPart:
+def _native_part(part: MeshPart, builtin: FaceModel, correspondence: Correspondence) -> MeshPart:
     """A part with materials under our names; an eye with UV whose middle is the pupil."""
     if part.name in ("eye_left", "eye_right"):
         materials = tuple("iris" if "iris" in name.lower() else "sclera" for name in part.materials)
         own = (part.uv, part.face_uv) if len(part.uv) else (None, None)
-        return replace(_with_pupil(part, builtin, found), materials=materials, native_uv=own[0], native_face_uv=own[1])
+        return replace(
+            _with_pupil(part, builtin, correspondence), materials=materials, native_uv=own[0], native_face_uv=own[1]
+        )
     kinds = {"teeth_upper": "teeth", "teeth_lower": "teeth", "gums": "gums", "lashes": LASHES}
     return replace(part, materials=(kinds.get(part.name, FILM),) * len(part.materials))
 
 
-def _with_pupil(part: MeshPart, builtin: FaceModel, found: Correspondence) -> MeshPart:
+def _with_pupil(part: MeshPart, builtin: FaceModel, correspondence: Correspondence) -> MeshPart:
     """UV around the pupil, the farther from it the farther out; it looks where the built-in eye looks."""
     ours = builtin.part(part.name)
     eye = ours.of(builtin.mean).astype(np.float64)
     gaze = eye[pupil_vertex(ours, eye)] - eye_centre(eye)
     gaze /= np.linalg.norm(gaze)
-    mine = part.of(found.neutral).astype(np.float64)
+    mine = part.of(correspondence.neutral).astype(np.float64)
     ray = mine - eye_centre(mine)
     ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-9)
     side = np.cross([0.0, 1.0, 0.0], gaze)
@@ -202,7 +206,7 @@ def transfer_points(embedding: PointEmbedding, builtin: FaceModel, adapted: Adap
     Args:
         embedding: N points, each on one part; paths and landmarks of a calibration.
     """
-    model, found = adapted.model, adapted.correspondence
+    model, correspondence = adapted.model, adapted.correspondence
     vertices, weights = np.zeros_like(embedding.vertices), np.zeros_like(embedding.weights)
     for part in builtin.parts:
         rows = np.flatnonzero((embedding.vertices[:, 0] >= part.start) & (embedding.vertices[:, 0] < part.stop))
@@ -210,13 +214,14 @@ def transfer_points(embedding: PointEmbedding, builtin: FaceModel, adapted: Adap
             continue
         points = PointEmbedding(embedding.vertices[rows], embedding.weights[rows])
         if part.name == "skin":
-            transferred = transfer_embedding(points, builtin, found, model.skin)
+            transferred = transfer_embedding(points, builtin, correspondence, model.skin)
         elif part.name in model.origin.attached:
             shift = model.part(part.name).start - part.start
             transferred = PointEmbedding(points.vertices + np.int32(shift), points.weights)
         else:
             there = model.part(part.name) if model.has_part(part.name) else model.skin
-            transferred = _nearest_on(there, model, placed_like_skin(part, builtin, found)(points.points(builtin.mean)))
+            pose = pose_of_part(part, builtin, correspondence)
+            transferred = _nearest_on(there, model, pose(points.points(builtin.mean)))
         vertices[rows], weights[rows] = transferred.vertices, transferred.weights
     return PointEmbedding(vertices, weights)
 

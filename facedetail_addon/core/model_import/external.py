@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A face model of another house, as an importer hands it over: true to its file, but in our units and our frame.
+"""A face model from elsewhere, as an importer returns it: true to its file, but in our units and our frame.
 
-It has its own topology and perhaps no UV; correspondence with the built-in head turns it into a
-:class:`~.model.FaceModel`.
+It has its own topology and perhaps no UV; with its correspondence to the built-in head it becomes a
+:class:`~.model.FaceModel` (:mod:`.adapt`).
 """
 
 from dataclasses import dataclass, fields

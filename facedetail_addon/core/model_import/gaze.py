@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Eyes that look where the eyeLook expressions say: scans move only the lids, so the eyeballs' motion is added here."""
+"""Eyes that turn with the eyeLook expressions: scans move only the lids, so the eyeballs' motion is added here."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from ..face_model.model import FaceModel
 _STILL_MM = 0.01
 
 
-def gaze_axes(side: str) -> dict[str, np.ndarray]:
+def _gaze_axes(side: str) -> dict[str, np.ndarray]:
     """The axes (head frame) about which an eye of that side, ``Left`` or ``Right``, turns, by eyeLook expression."""
     outwards = 1.0 if side == "Left" else -1.0
     return {
@@ -33,7 +33,7 @@ def with_gaze_motion(model: FaceModel) -> FaceModel:
     for side, part in model.eyes.items():
         eye = part.of(model.mean).astype(np.float64)
         center = eye_centre(eye)
-        for name, axis in gaze_axes(side.capitalize()).items():
+        for name, axis in _gaze_axes(side.capitalize()).items():
             if name not in model.expression_names:
                 continue
             mode = part.of(basis[model.expression_names.index(name)])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Import a face model into the user's folder: read it, match it to the built-in head, carry over what is known."""
+"""Import a face model into the user's folder: read it, match it to the built-in head, transfer what is known."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ def install_model(
         source: a file or folder for :func:`~.importers.read.read_external_model`.
         assets: the user's folder.
         builtin, calibration: what ships, to match it with.
-        find: finds faces on drawings of it, where its file names no landmarks.
+        find: detects faces on renderings of it, where its file names no landmarks.
         progress: called with a short text and the fraction done; an exception it raises stops the import.
 
     Raises:
@@ -120,7 +120,7 @@ def _match(
     """Fill a model's folder but for the converted copy."""
     progress("Matching it to the built-in head", _SHARE_READ)
     adapted = adapt(external, builtin, correspond(external, builtin, find))
-    progress("Carrying the landmarks over", _SHARE_MATCHED)
+    progress("Transferring the landmark calibration", _SHARE_MATCHED)
     save_calibration(folder / CALIBRATION_FILE, transfer_calibration(calibration, builtin, adapted))
     progress("Writing the model", (1 + _SHARE_MATCHED) / 2)
     save_face_model(folder / HEAD_FILE, adapted.model, step_mm=None)
@@ -147,11 +147,11 @@ def _write_info(path: Path, external: ExternalModel, model: FaceModel, source: s
 
 
 def describe_missing(model: FaceModel) -> tuple[str, ...]:
-    """What an imported model does not have of its own, and what stands in for it, in sentences for artists."""
+    """What an imported model does not have of its own, and what replaces it, in sentences for artists."""
     found = []
     if model.origin.transferred_expressions:
         what = "Its expressions have no names" if model.native_expressions else "It has no expressions"
-        found.append(f"{what}: the built-in head's {len(model.expression_names)} are carried over.")
+        found.append(f"{what}: the built-in head's {len(model.expression_names)} are used instead.")
     if model.native_albedo is None:
         found.append("It has no skin colours: FaceDetail's own are used.")
     if len(model.eyes) < 2:

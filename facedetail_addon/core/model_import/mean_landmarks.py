@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Landmarks of a head without any: found on a drawing of it, and carried back to its surface.
+"""Landmarks of an average head whose file tells none: detected on a rendering and projected back onto its surface.
 
-A drawing of the built-in head is searched in the same way, so that what the landmarker gets wrong on drawings it gets
-wrong on both, and pairs of points still belong together.
+A rendering of the built-in head is searched in the same way, so that the landmarker's bias on renderings is the same on
+both, and pairs of points still correspond.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import FaceModelError
+from ..face_model.ibug import IBUG_FROM_MESH
 from ..face_model.model import MeshPart
 from ..geometry.camera import PerspectiveCamera
-from ..observe.landmarks.ibug import IBUG_FROM_MESH
 from ..observe.landmarks.mesh_points import LEFT_EYE, LIPS, RIGHT_EYE
 from ..observe.landmarks.types import FaceLandmarks
 from ..rendering.normals import vertex_normals
@@ -25,11 +25,11 @@ FindFaces = Callable[[np.ndarray], tuple[FaceLandmarks, ...]]
 
 SKIN_POINTS = 468  # of the face mesh; the others are the irises
 FEATURES = np.unique([*LIPS, *RIGHT_EYE, *LEFT_EYE, *IBUG_FROM_MESH[17:]])
-"""Points on lips, lids, brows and nose; elsewhere, on cheeks and forehead, a landmarker guesses."""
+"""Points on lips, lids, brows and nose; elsewhere, on cheeks and forehead, a landmarker interpolates."""
 _PICTURE_PX = 640
 _DISTANCE_MM = 1200.0
 _MARGIN = 1.15  # of the head's size, around it
-_FACE_MARGIN = 1.9  # of the face's, in the second look
+_FACE_MARGIN = 1.9  # of the face's, in the second detection
 _COLOURS = {
     "skin": (0.72, 0.52, 0.42),
     "white": (0.85, 0.83, 0.80),
@@ -43,8 +43,8 @@ _GAMMA = 1 / 2.2
 
 
 @dataclass(frozen=True)
-class DrawnHead:
-    """What is drawn of a head.
+class RenderableHead:
+    """What is rendered of a head.
 
     Attributes:
         vertices: (V, 3) mm, in the axes of the head frame; the skin first.
@@ -70,8 +70,10 @@ class SkinLandmarks:
     weights: np.ndarray
 
 
-def drawn_head(vertices: np.ndarray, parts: tuple[MeshPart, ...], skin_colour: np.ndarray | None) -> DrawnHead:
-    """A head ready to be drawn, without what is transparent: films over the eyes, lashes.
+def renderable_head(
+    vertices: np.ndarray, parts: tuple[MeshPart, ...], skin_colour: np.ndarray | None
+) -> RenderableHead:
+    """A head ready to be rendered, without what is transparent: films over the eyes, lashes.
 
     Args:
         vertices: (V, 3) mm. skin_colour: (V, 3) display-encoded, of all vertices; plain skin where None.
@@ -91,11 +93,11 @@ def drawn_head(vertices: np.ndarray, parts: tuple[MeshPart, ...], skin_colour: n
         triangles.append(own)
         colours.append(colour)
     others = np.concatenate(triangles[1:]) if len(triangles) > 1 else np.zeros((0, 3), np.int32)
-    return DrawnHead(vertices, triangles[0], others, np.concatenate(colours))
+    return RenderableHead(vertices, triangles[0], others, np.concatenate(colours))
 
 
-def find_on_skin(head: DrawnHead, find: FindFaces, name: str) -> SkinLandmarks:
-    """The face mesh of a head, found on a drawing from the front.
+def detect_on_skin(head: RenderableHead, find: FindFaces, name: str) -> SkinLandmarks:
+    """The face mesh of a head, detected on a rendering from the front.
 
     Args:
         name: what messages call the head.
@@ -113,10 +115,10 @@ def find_on_skin(head: DrawnHead, find: FindFaces, name: str) -> SkinLandmarks:
     scene = RayScene(head.vertices, np.concatenate([head.skin, head.others]))
     box = (0.0, 0.0, float(_PICTURE_PX), float(_PICTURE_PX))
     for _ in range(2):
-        points = _search(head, scene, camera, box, find, name)
+        points = _detect(head, scene, camera, box, find, name)
         around, half = points.mean(axis=0), _FACE_MARGIN / 2 * np.ptp(points, axis=0).max()
         box = (*(around - half), *(around + half))
-    return _on_skin(head, camera, points)
+    return _project_back(head, camera, points)
 
 
 def _kind(part: str, material: str) -> str:
@@ -125,16 +127,16 @@ def _kind(part: str, material: str) -> str:
     return "iris" if any(word in material.lower() for word in ("iris", "pupil")) else "white"
 
 
-def _search(
-    head: DrawnHead,
+def _detect(
+    head: RenderableHead,
     scene: RayScene,
     camera: PerspectiveCamera,
     box: tuple[float, float, float, float],
     find: FindFaces,
     name: str,
 ) -> np.ndarray:
-    """(468, 2) px of the camera's picture, found in a part of it."""
-    faces = find(_draw(head, scene, camera, box))
+    """(468, 2) px of the camera's picture, detected in a part of it."""
+    faces = find(_render(head, scene, camera, box))
     if not faces:
         raise FaceModelError(
             f"No face was found on the average head of {name}.",
@@ -144,8 +146,8 @@ def _search(
     return faces[0].mesh_px[:SKIN_POINTS, :2].astype(np.float64) * scale + box[:2]
 
 
-def _draw(
-    head: DrawnHead, scene: RayScene, camera: PerspectiveCamera, box: tuple[float, float, float, float]
+def _render(
+    head: RenderableHead, scene: RayScene, camera: PerspectiveCamera, box: tuple[float, float, float, float]
 ) -> np.ndarray:
     """(H, W, 3) uint8 RGB."""
     triangles = np.concatenate([head.skin, head.others])
@@ -160,7 +162,7 @@ def _draw(
     return np.round(colour * 255).astype(np.uint8).reshape(_PICTURE_PX, _PICTURE_PX, 3)
 
 
-def _on_skin(head: DrawnHead, camera: PerspectiveCamera, points: np.ndarray) -> SkinLandmarks:
+def _project_back(head: RenderableHead, camera: PerspectiveCamera, points: np.ndarray) -> SkinLandmarks:
     plane = (points - camera.center_px) / camera.focal_px
     directions = np.concatenate([plane, np.ones((len(points), 1))], axis=1) @ camera.rotation
     hits = RayScene(head.vertices, head.skin).cast(np.broadcast_to(camera.position(), directions.shape), directions)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Non-rigid registration of one surface to another (Amberg, Romdhani and Vetter, Optimal Step Nonrigid ICP, CVPR 2007).
 
-Every vertex of a template gets an affine map; neighbours' maps differ little, less and less strictly from one stiffness
-to the next; closest points and landmarks pull. For a stiffness and fixed matches the maps are one sparse least squares
-problem. It is solved on a sparse set of the template's vertices, spaced like the mesh; the others blend the maps of
-those around them. What is then left between the surfaces, a millimetre or so, is a smooth field over the full mesh.
+Every vertex of a template gets an affine map; a stiffness term keeps neighbours' maps alike, less and less from step to
+step; data terms pull to closest points and landmarks. For a stiffness and fixed matches the maps are one sparse least
+squares problem. It is solved on the nodes of a deformation graph, a subset of the template's vertices; the others blend
+the maps of the nodes around them. The residual, a millimetre or so, is closed by smooth fields over the full mesh.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from .surface import Match, Surface, mesh_edges
 
 _UNIT_MM = 100.0  # maps work in this unit, in which heads fill about −1 to 1
 _LEAST_FACING = 0.5
-_INERTIA = 1e-9  # keeps what nothing pulls at, such as depth on a flat template
-_BLEND = 0.6  # width of a node's influence over the usual distance to its neighbours
+_RIDGE = 1e-9  # towards the last maps: for what no term determines, such as depth on a flat template
+_BLEND = 0.6  # width of a node's influence over the mean distance to its neighbours
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ SCHEDULE = (
     Step(0.6, 1.0, 8.0, 2),
     Step(0.3, 0.5, 6.0, 3),
 )
-# Of the fields that close the rest: changes over less than this are smoothed away, and how far they reach.
+# Of the fields that close the residual: changes over less than this are smoothed away, and how far matches may be.
 FINE_STEPS = ((6.0, 5.0), (3.0, 4.0), (1.5, 3.0), (1.0, 3.0))
 
 
@@ -59,12 +59,12 @@ class Template:
     Attributes:
         points: (V, 3) mm, already near the target.
         triangles: (T, 3) int of all its vertices.
-        matched: (V,) bool, vertices that look for closest points; the others follow.
+        matchable: (V,) bool, vertices that may have a counterpart; the others follow.
     """
 
     points: np.ndarray
     triangles: np.ndarray
-    matched: np.ndarray
+    matchable: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -78,20 +78,25 @@ class Landmarks:
 
 
 @dataclass(frozen=True)
-class Registered:
-    """A template on its target.
+class Registration:
+    """A template registered to its target.
 
     Attributes:
-        points: (V, 3) float64 mm. certain: (V,) bool, the last closest point was a match.
+        points: (V, 3) float64 mm. matched: (V,) bool, the last closest point was a match.
     """
 
     points: np.ndarray
-    certain: np.ndarray
+    matched: np.ndarray
 
 
 @dataclass(frozen=True)
 class _Graph:
-    """N nodes among the V vertices: (N,) vertices, (E, 2) pairs of neighbours, (V, N) blend, (V,) nearest node."""
+    """The deformation graph on the V vertices.
+
+    Attributes:
+        nodes: (N,) vertices. edges: (E, 2) pairs of neighbouring nodes. blend: (V, N) weights of nodes, rows sum to 1.
+        nearest: (V,) node.
+    """
 
     nodes: np.ndarray
     edges: np.ndarray
@@ -99,11 +104,11 @@ class _Graph:
     nearest: np.ndarray
 
 
-def register(template: Template, target: Surface, landmarks: Landmarks) -> Registered:
-    """Lay a template on a target."""
+def register(template: Template, target: Surface, landmarks: Landmarks) -> Registration:
+    """Register a template to a target."""
     graph = _make_graph(template)
     maps = _coarse(template, graph, target, landmarks)
-    return _close_rest(_apply(graph, maps, template.points), template, target)
+    return _close_residual(_apply(graph, maps, template.points), template, target)
 
 
 def _coarse(template: Template, graph: _Graph, target: Surface, landmarks: Landmarks) -> np.ndarray:
@@ -116,14 +121,14 @@ def _coarse(template: Template, graph: _Graph, target: Surface, landmarks: Landm
     maps = np.tile(np.eye(4)[:, :3], (count, 1, 1))
     for step in SCHEDULE:
         pull = marks.T @ diags(step.landmarks * landmarks.weights)
-        fixed = step.stiffness * stiff + pull @ marks + _INERTIA * eye(4 * count)
+        fixed = step.stiffness * stiff + pull @ marks + _RIDGE * eye(4 * count)
         for _ in range(step.rounds):
             points = _apply(graph, maps, template.points)
             normals = vertex_normals(points, template.triangles)[graph.nodes]
             closest = target.match(points[graph.nodes], normals)
-            weighted = data.T @ diags(_worth(closest, step.reach_mm) * template.matched[graph.nodes])
+            weighted = data.T @ diags(_match_weights(closest, step.reach_mm) * template.matchable[graph.nodes])
             right = weighted @ (closest.position / _UNIT_MM) + pull @ (landmarks.targets / _UNIT_MM)
-            right += _INERTIA * maps.reshape(-1, 3)
+            right += _RIDGE * maps.reshape(-1, 3)
             maps = _solve((fixed + weighted @ data).tocsc(), right).reshape(count, 4, 3)
     return maps
 
@@ -134,7 +139,7 @@ def _apply(graph: _Graph, maps: np.ndarray, points: np.ndarray) -> np.ndarray:
     return (np.einsum("vk,vkc->vc", points / _UNIT_MM, blended[:, :3]) + blended[:, 3]) * _UNIT_MM
 
 
-def _worth(closest: Match, reach_mm: float) -> np.ndarray:
+def _match_weights(closest: Match, reach_mm: float) -> np.ndarray:
     """(N,) weight of each closest point as a match: none far away, on a border, or where normals disagree."""
     near = np.maximum(1 - (closest.distance / reach_mm) ** 2, 0) ** 2
     return near * ~closest.on_border * (closest.facing > _LEAST_FACING)
@@ -160,16 +165,16 @@ def _solve(system: csc_matrix, right: np.ndarray) -> np.ndarray:
     return factor.solve(right)
 
 
-def _close_rest(points: np.ndarray, template: Template, target: Surface) -> Registered:
-    """What the maps leave between (V, 3) points and the target, closed by smooth fields."""
+def _close_residual(points: np.ndarray, template: Template, target: Surface) -> Registration:
+    """The residual between (V, 3) points and the target, closed by smooth fields."""
     for detail_mm, reach_mm in FINE_STEPS:
         normals = vertex_normals(points, template.triangles)
         closest = target.match(points, normals)
-        weights = _worth(closest, reach_mm) * template.matched
+        weights = _match_weights(closest, reach_mm) * template.matchable
         laplacian = mesh_laplacian(points, template.triangles)
         areas = vertex_areas(points, template.triangles)
         points = points + smooth_field(laplacian, areas, closest.position - points, weights, detail_mm)
-    return Registered(points, weights > 0)
+    return Registration(points, weights > 0)
 
 
 def _make_graph(template: Template) -> _Graph:
@@ -209,10 +214,10 @@ def _blend(points: np.ndarray, nodes: np.ndarray, nearest: np.ndarray, pairs: np
     count = len(nodes)
     both = np.concatenate([pairs, pairs[:, ::-1]])
     gaps = np.linalg.norm(points[nodes[both[:, 0]]] - points[nodes[both[:, 1]]], axis=1)
-    usual = np.bincount(both[:, 0], gaps, count) / np.maximum(np.bincount(both[:, 0], minlength=count), 1)
+    mean_gap = np.bincount(both[:, 0], gaps, count) / np.maximum(np.bincount(both[:, 0], minlength=count), 1)
     around = csr_matrix((np.ones(len(both)), both.T), shape=(count, count)) + diags(np.ones(count))
     blend = around.tocsr()[nearest].tocoo()
     away = np.linalg.norm(points[blend.row] - points[nodes[blend.col]], axis=1)
-    width = _BLEND * np.maximum(usual[nearest[blend.row]], 1e-6)
+    width = _BLEND * np.maximum(mean_gap[nearest[blend.row]], 1e-6)
     weights = coo_matrix((np.exp(-0.5 * (away / width) ** 2) + 1e-9, (blend.row, blend.col)), blend.shape).tocsr()
     return diags(1 / np.asarray(weights.sum(axis=1)).ravel()) @ weights

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Closest points on a triangle surface, and what they are worth as matches."""
+"""Matches on a triangle surface: closest points, and what tells good ones; borders and edges of meshes."""
 
 from dataclasses import dataclass
 

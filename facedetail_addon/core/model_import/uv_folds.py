@@ -9,7 +9,7 @@ from scipy.sparse.linalg import splu
 
 from .surface import border_vertices, mesh_edges
 
-_MOST_RINGS = 10  # of vertices around a fold that are moved to mend it
+_MOST_RINGS = 10  # of vertices around a fold that are moved to repair it
 _SWEEPS, _FEW = 20, 200  # of single vertices, where so many folds are left
 _BORDER_RINGS = 3  # with so many the border may move too
 _EDGE = 1e-3  # of the square, kept free
@@ -20,8 +20,8 @@ _EVENING = 6  # how often long links of a membrane are made stiffer
 def folded(uv: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(T,) bool: UV triangles that are turned over or have almost no area; most are taken to lie the right way."""
     area = _doubled_areas(uv, triangles)
-    usual = np.median(area)
-    return area * np.sign(usual) < _FLAT * abs(usual)
+    median = np.median(area)
+    return area * np.sign(median) < _FLAT * abs(median)
 
 
 def _doubled_areas(uv: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -79,7 +79,7 @@ def membrane(values: np.ndarray, free: np.ndarray, linked: csr_matrix, evened: b
 def unfold(uv: np.ndarray, free: np.ndarray, triangles: np.ndarray, linked: csr_matrix) -> np.ndarray:
     """(U, 2) UV with membranes where triangles were folded, each as small as will do.
 
-    A membrane within a border that is not convex may fold again at its edge, less than before: so patches are laid
+    A membrane within a border that is not convex may fold again at its edge, less than before: so patches are solved
     again and again, larger and larger. The layout's border moves only where nothing else helps.
 
     Args:

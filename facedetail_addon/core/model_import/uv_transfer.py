@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The canonical UV of another topology, from a built-in skin that lies on it.
+"""The canonical UV of another topology, from a built-in skin registered to it.
 
 Where both skins are one, UV is that of the closest point. Vertices that the built-in skin does not have are filled in:
 inside openings (bags behind lips and lids, eyes that are part of the skin) by a membrane in the UV between what is
@@ -53,7 +53,7 @@ class CanonicalLayout:
 
 @dataclass(frozen=True)
 class _Skin:
-    """The built-in skin, laid on the external one, without what is inside of openings.
+    """The built-in skin, registered to the external one, without what is inside of openings.
 
     Attributes:
         points: (V, 3) mm. triangles: (T, 3). corner_uv: (T, 3, 2).
@@ -100,10 +100,10 @@ def transfer_uv(model: FaceModel, points: np.ndarray, vertices: np.ndarray, face
     """Canonical UV per corner.
 
     Args:
-        model: the built-in head. points: (V_model_skin, 3) mm, its skin laid on the external one.
+        model: the built-in head. points: (V_model_skin, 3) mm, its skin registered to the external one.
         vertices: (V, 3) mm of the external skin. faces: (F, 4), −1 pads triangles.
     """
-    skin = _laid_skin(model, points)
+    skin = _registered_skin(model, points)
     corners = _cut_corners(skin, vertices, faces)
     triangles = split_quads(corners.faces)
     linked = links(vertices[corners.vertex], triangles)
@@ -132,7 +132,7 @@ def outside_of_openings(model: FaceModel) -> np.ndarray:
     return ~model.in_region("socket")
 
 
-def _laid_skin(model: FaceModel, points: np.ndarray) -> _Skin:
+def _registered_skin(model: FaceModel, points: np.ndarray) -> _Skin:
     triangles, uv_triangles, count = model.skin.triangles(), model.skin.uv_triangles(), len(points)
     outside = outside_of_openings(model)[triangles].all(axis=1)
     rim = border_vertices(triangles, count)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from ..errors import OutputError
-from ..result.images import write_png
+from ..io.images import write_png
 from .expression.face_crop import face_region
 from .landmarks.landmarker import MeshLandmarker
 from .landmarks.types import FaceLandmarks

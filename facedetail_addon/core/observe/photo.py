@@ -58,6 +58,11 @@ class Photo:
     focal_px: float | None
     notices: tuple[Notice, ...]
 
+    @classmethod
+    def of(cls, pixels: np.ndarray, name: str = "picture") -> "Photo":
+        """A picture in memory, (H, W, 3) uint8 sRGB, of no known camera."""
+        return cls(pixels, Path(name), None, ())
+
 
 def read_photo(path: Path) -> Photo:
     """Read an image file, whatever its extension says.

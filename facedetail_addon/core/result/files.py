@@ -13,10 +13,10 @@ from ..face_model.model import FaceModel
 from ..io.archive import read_arrays
 from ..io.atomic_directory import atomic_directory
 from ..io.exr import read_exr, write_exr
-from ..io.obj import write_mtl, write_obj
+from ..io.images import REMEDY, read_png, write_hdr, write_png
 from ..rendering.environment import environment_image
-from .images import REMEDY, read_png, write_hdr, write_png
 from .maps import MAPS, MapSpec, check_maps
+from .obj import write_mtl, write_obj
 from .observation_file import read_observation, write_observation
 from .preview import render_preview
 from .record import HeadRecord, Reconstruction, result_folder

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import OutputError
 from ..io.exr import exr_bytes, is_zero
-from .images import REMEDY, png_bytes, png_size
+from ..io.images import REMEDY, png_bytes, png_size
 from .maps import MAPS
 
 _PACKED = tuple(spec for spec in MAPS if spec.packed)

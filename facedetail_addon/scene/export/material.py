@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 
 from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES
-from ...core.result.images import write_png
+from ...core.io.images import write_png
 from ...names import FINE_MODIFIER, IRIS_ATTRIBUTE, MEDIUM_MODIFIER, SOCKET_ATTRIBUTE
 from ..build.eyes import EYE_ROUGHNESS, look_of
 from ..build.material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE

@@ -9,8 +9,8 @@ import bpy
 
 from ...core.errors import OutputError
 from ...core.io.atomic_directory import atomic_files
+from ...core.io.images import write_png
 from ...core.result.files import TURNTABLE_FILE
-from ...core.result.images import write_png
 from ..head_object import HeadObject
 from ..rollback import removed_afterwards
 from .pictures import Lookdev, orbit_picture

@@ -55,7 +55,7 @@ def read_external_model(path: Path, progress: Progress) -> ExternalModel:
 
 
 def source_sha256(path: Path) -> str:
-    """What :attr:`~..external.ForeignModel.source_sha256` of the model will be, without reading it.
+    """What :attr:`~..external.ExternalModel.source_sha256` of the model will be, without reading it.
 
     Raises:
         FaceModelError: the file is missing or of no known format.

@@ -53,7 +53,7 @@ class Source:
         """Raises FaceModelError where a variance or deviation is not a number, or below zero."""
         self.require_numbers(name, array)
         if (array < 0).any():
-            raise self.refuse(f"{name} holds negative values, which a spread cannot have")
+            raise self.refuse(f"{name} holds negative values, which a variance cannot have")
 
     def require_triangles(self, name: str, triangles: np.ndarray, vertices: int) -> None:
         """Raises FaceModelError where (T, 3) triangles name vertices outside 0 … ``vertices`` − 1."""

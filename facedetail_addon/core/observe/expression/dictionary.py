@@ -70,7 +70,7 @@ class ExpressionDictionary:
         if self.model_fingerprint != model.canonical():
             raise AssetError(
                 f"The expression dictionary was made for another face model than “{model.name}”.",
-                "Install the extension again, or run scripts/training/build_expression_dictionary.py for this model.",
+                "Install the extension again, or run python -m scripts.training.expression_dictionary for it.",
             )
         known = [i for i, name in enumerate(model.expression_names) if name in self.expression_names]
         columns = [self.expression_names.index(model.expression_names[i]) for i in known]

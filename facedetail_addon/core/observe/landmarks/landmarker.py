@@ -9,12 +9,12 @@ import torch
 
 from ...assets.shipped import find_weights
 from ...errors import PhotoError
+from ...face_model.ibug import IBUG_FROM_MESH
 from ...io.networks import load_network, one_thread
 from ...notices import Notice
 from ..region import Region
 from . import mesh_points as mp
 from .detection import Detection, look, search
-from .ibug import IBUG_FROM_MESH
 from .networks import MESH_INPUT, FaceDetector, FaceMesh
 from .types import FaceLandmarks
 

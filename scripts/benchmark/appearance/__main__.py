@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How well light and skin are told apart: on painted heads in known light, on a white ball, and on photos re-rendered.
+
+    FACEDETAIL_DATA=… python -m scripts.benchmark.appearance [--quick] [--jobs 2] [--parts heads photos ball]
+        [--cache DIR] [--pictures DIR]
+
+Needs Blender's Python module. Prints Markdown tables and, as the last line, one JSON object.
+"""
+
+import argparse
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from scripts.benchmark.appearance.lights import known_lights
+from scripts.benchmark.appearance.report import report_balls, report_heads, report_photos
+from scripts.benchmark.appearance.settings import PHOTOS, list_photos, load_models
+from scripts.benchmark.appearance.tasks import measure_ball, measure_head, measure_photo
+from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes
+
+HEADS, LONDON_STEP, WILD = 16, 14, 4
+QUICK_HEADS, QUICK_PHOTOS, QUICK_LIGHTS = (6, 10), slice(0, 2), 2  # heads whose skin renders fast
+ESTIMATED_LIGHTS = 6
+PARTS = ("heads", "photos", "ball")
+
+
+def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
+    """What was asked for; lines and figures."""
+    data = data_folder("london/, photos/ and wild/")
+    load_models()  # here, so that a missing file is told at once
+    for folder in filter(None, (options.cache, options.pictures)):
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        return _measure(options, data, options.cache or Path(folder))
+
+
+def _measure(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list[str], dict[str, object]]:
+    lines, figures, lights = [], {}, {}
+    threads = max(1, (os.cpu_count() or 1) // options.jobs)  # of Cycles
+    with processes(options.jobs) as pool:
+        if "heads" in options.parts:
+            numbers = QUICK_HEADS if options.quick else range(options.heads)
+            found = measured(pool, partial(measure_head, folder=cache, threads=threads), numbers)
+            figures["heads"] = report_heads(found, len(numbers), lines)
+            lights |= {f"estimated, head {one.number}": one.radiance for one in found}
+        if "photos" in options.parts:
+            photos = list_photos(data, options.london_step, options.wild)
+            if options.quick:
+                photos = [photo for photo in photos if photo[0] == PHOTOS][QUICK_PHOTOS]
+            found = measured(pool, partial(measure_photo, threads=threads, keep=options.pictures), photos)
+            figures["photos"] = report_photos(found, len(photos), lines)
+            lights |= {f"estimated, photo {one.name}": one.radiance for one in found}
+        if "ball" in options.parts:
+            names = list(lights)[:: max(1, len(lights) // ESTIMATED_LIGHTS)]
+            shown = known_lights() | {name: lights[name] for name in names}
+            if options.quick:
+                shown = {name: shown[name] for name in list(shown)[:QUICK_LIGHTS]}
+            found = measured(pool, partial(measure_ball, threads=threads), list(shown.values()))
+            figures["ball"] = report_balls(dict(zip(shown, found, strict=True)), lines)
+    return lines, figures
+
+
+if __name__ == "__main__":
+    parser = benchmark_arguments(__doc__, "a few of everything")
+    parser.add_argument("--heads", type=int, default=HEADS, help="painted heads")
+    parser.add_argument("--london-step", type=int, default=LONDON_STEP, help="every so many of the London portraits")
+    parser.add_argument("--wild", type=int, default=WILD, help="photos in the wild")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--cache", type=Path, help="keep the painted heads' photos here for the next run")
+    parser.add_argument("--pictures", type=Path, help="write photo, re-render and baselines of each photo here")
+    benchmark(run, parser)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the processes do. Only they import Blender: it changes sys.path in a way that processes started later die of."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+def measure_head(number: int, folder: Path, threads: int) -> object:
+    """See :func:`portraits.measure_portrait`."""
+    from scripts.benchmark.appearance.portraits import measure_portrait
+
+    return measure_portrait(number, folder, threads)
+
+
+def measure_photo(photo: tuple[str, Path], threads: int, keep: Path | None) -> object:
+    """See :func:`photos.measure_photo`."""
+    from scripts.benchmark.appearance import photos
+
+    return photos.measure_photo(photo, threads, keep)
+
+
+def measure_ball(radiance: np.ndarray, threads: int) -> tuple[float, float]:
+    """See :func:`ball.ball_errors`."""
+    from scripts.benchmark.appearance.ball import ball_errors
+
+    return ball_errors(radiance, threads)
