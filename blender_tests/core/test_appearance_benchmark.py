@@ -6,14 +6,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from facedetail_addon.core.colour import LUMINANCE
+from facedetail_addon.core.face_model.model import FACE_REGIONS
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
-from scripts.benchmark.appearance.heads import FACE, SIZE, load_painter, make_head, refined, seen_vertices
+from scripts.benchmark.appearance.heads import SIZE, load_painter, make_head, refined, seen_vertices
 from scripts.benchmark.appearance.lights import Light, lamp, plain_light, random_light
 from scripts.benchmark.appearance.measure import (
     albedo_errors,
     angle_deg,
-    best_factor,
     brightest,
     delta_e,
     light_errors,
@@ -21,6 +21,7 @@ from scripts.benchmark.appearance.measure import (
     shading_leak,
     ssim,
 )
+from scripts.benchmark.errors import best_factor
 
 FRONT = np.array([0.0, 0.0, 1.0])
 
@@ -210,7 +211,7 @@ def test_seen_vertices_face_the_camera_and_lie_in_the_face():
     camera = head.sample.camera
     rows = seen_vertices(model, head.vertices, camera)
     names = {model.region_names[region] for region in np.unique(model.region[rows])}
-    assert names == set(FACE)
+    assert names == set(FACE_REGIONS)
     inside = camera.project(head.vertices[rows])
     assert inside.min() > 0
     assert inside.max() < SIZE

@@ -32,18 +32,17 @@ from scripts.benchmark.detail.measure import (
     amplitude,
     band_errors,
     band_pass,
-    best_factor,
     beyond,
     decoded,
     explained,
     fall,
     mean_angle_deg,
     relief_errors,
-    rms,
 )
 from scripts.benchmark.detail.pictures import grey
 from scripts.benchmark.detail.portraits import PortraitDetail, change_of_value, list_portraits
 from scripts.benchmark.detail.report import report_false, report_portraits, report_skin
+from scripts.benchmark.errors import best_factor, rms
 
 SIDE = 384
 INSIDE = (slice(64, -64), slice(64, -64))

@@ -8,7 +8,7 @@ import numpy as np
 
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
-from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene
@@ -18,7 +18,6 @@ from scripts.training.heads.samples import HeadSample, PoseRange, sample_head
 
 SEED = 421
 SIZE = 512
-FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 _POSE = PoseRange(yaw_deg=30.0, pitch_deg=12.0, roll_deg=8.0, near_mm=600.0, far_mm=2500.0)
 _EXPRESSION = 0.5  # of what sample_head draws
 _GOLDEN = 0.6180339887
@@ -92,7 +91,7 @@ def seen_vertices(model: FaceModel, vertices: np.ndarray, camera: PerspectiveCam
     normals = vertex_normals(vertices[:skin], model.skin.triangles())
     towards = camera.position() - vertices[:skin]
     towards /= np.linalg.norm(towards, axis=1, keepdims=True)
-    face = model.in_region(*FACE)
+    face = model.in_region(*FACE_REGIONS)
     rows = np.flatnonzero(face & ((normals * towards).sum(1) > _FACING))
     hidden = RayScene(vertices, triangles).occluded(vertices[rows] + normals[rows] * _SURFACE_MM, towards[rows])
     return rows[~hidden]

@@ -9,6 +9,7 @@ from skimage.metrics import structural_similarity
 
 from facedetail_addon.core.colour import LUMINANCE, to_srgb
 from facedetail_addon.core.rendering.harmonics import evaluate, fibonacci_sphere, lambert
+from scripts.benchmark.errors import best_factor
 
 _DARKEST = 0.004  # albedo, so that logarithms stay finite
 _NORMALS, _SEEN = 1000, 0.25  # normals tried over the sphere; cosine to the camera from which on they count
@@ -149,11 +150,6 @@ def shading_leak(found: np.ndarray, truth: np.ndarray, shading: np.ndarray) -> f
 def delta_e(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """(N,) CIEDE2000 of (N, 3) linear Rec. 709 colours."""
     return deltaE_ciede2000(rgb2lab(to_srgb(found)), rgb2lab(to_srgb(truth)))
-
-
-def best_factor(found: np.ndarray, truth: np.ndarray) -> float:
-    """The number that brings ``found`` nearest to ``truth`` (least squares)."""
-    return float((found * truth).sum() / max(float((found * found).sum()), 1e-12))
 
 
 def angle_deg(one: np.ndarray, other: np.ndarray) -> float:

@@ -11,13 +11,12 @@ from scipy.optimize import minimize_scalar
 
 from facedetail_addon.core.colour import to_linear, to_srgb8
 from facedetail_addon.core.errors import NoFaceError, PhotoError
-from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.pipeline import reconstruct
 from facedetail_addon.core.rendering.primary_rays import trace_image
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.scene.build.scene import build_scene
 from facedetail_addon.scene.render import render_scene
-from scripts.benchmark.appearance.heads import FACE
 from scripts.benchmark.appearance.measure import PhotoErrors, psnr, ssim
 from scripts.benchmark.appearance.settings import SETTINGS, load_models
 
@@ -56,7 +55,7 @@ def measure_photo(photo: tuple[str, Path], threads: int, keep: Path | None = Non
         regions_db={
             name: psnr(looks[RENDER], target, own)
             for place, name in enumerate(models.model.region_names)
-            if name in FACE and (own := eroded(region == place)).any()
+            if name in FACE_REGIONS and (own := eroded(region == place)).any()
         },
         radiance=found.record.light.radiance,
         codes=tuple(notice.code for notice in found.record.notices),
@@ -127,7 +126,7 @@ def region_image(model: FaceModel, found: Reconstruction, size: tuple[int, int])
 
 def face_masks(model: FaceModel, region: np.ndarray) -> dict[str, np.ndarray]:
     """(h, w) bool by name of mask, from :func:`region_image`: the face's skin, and with what lies in its openings."""
-    skin = np.isin(region, [model.region_names.index(name) for name in FACE])
+    skin = np.isin(region, [model.region_names.index(name) for name in FACE_REGIONS])
     return {SKIN: skin, WITH_EYES: skin | (region == -1)}
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from facedetail_addon.core.colour import LUMINANCE, to_linear, to_srgb
 from facedetail_addon.core.errors import NoFaceError
+from facedetail_addon.core.face_model.model import FACE_REGIONS
 from facedetail_addon.core.image import sample
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.pipeline import reconstruct
@@ -29,7 +30,6 @@ from scripts.benchmark.appearance.cycles import (
     render_linear,
 )
 from scripts.benchmark.appearance.heads import (
-    FACE,
     SEED,
     Head,
     load_painter,
@@ -38,14 +38,9 @@ from scripts.benchmark.appearance.heads import (
     seen_vertices,
 )
 from scripts.benchmark.appearance.lights import plain_light
-from scripts.benchmark.appearance.measure import (
-    PortraitErrors,
-    albedo_errors,
-    best_factor,
-    delta_e,
-    light_errors,
-)
+from scripts.benchmark.appearance.measure import PortraitErrors, albedo_errors, delta_e, light_errors
 from scripts.benchmark.appearance.settings import SETTINGS, load_models
+from scripts.benchmark.errors import best_factor
 from scripts.training.heads.painter import Painter
 
 SAMPLES = 48
@@ -141,7 +136,7 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, mode
         albedo={method: albedo_errors(values, truth, shading) for method, values in albedo.items()},
         regions={
             name: float(per_vertex[regions == place].mean())
-            for place, name in enumerate(model.region_names) if name in FACE and (regions == place).any()
+            for place, name in enumerate(model.region_names) if name in FACE_REGIONS and (regions == place).any()
         },
         mean_skin=float(delta_e(_fitted(mean, truth), truth).mean()),
         misplaced_px=float(np.median(np.linalg.norm(found_at - places, axis=1))),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from scripts.benchmark.appearance.measure import PhotoErrors, PortraitErrors
+from scripts.benchmark.errors import rounded
 from scripts.harness import table
 
 DIRECTED = 0.4
@@ -28,14 +29,14 @@ def report_heads(found: list[PortraitErrors], asked: int, lines: list[str]) -> d
     figures["light"] = _lights(found, lines)
     figures["albedo"] = _albedos(found, lines)
     regions = {
-        name: _round(np.mean([one.regions[name] for one in found if name in one.regions])) for name in found[0].regions
+        name: rounded(np.mean([one.regions[name] for one in found if name in one.regions])) for name in found[0].regions
     }
-    mean_skin = _round(np.mean([one.mean_skin for one in found]))
+    mean_skin = rounded(np.mean([one.mean_skin for one in found]))
     lines += ["", "Mean CIEDE2000 of the estimated albedo by region, after the best factor per channel: "
               + ", ".join(f"{name} {value}" for name, value in regions.items())
               + f"; one colour per channel on the mean skin: {mean_skin}."]  # fmt: skip
     figures |= {"regions": regions, "mean_skin": mean_skin}
-    figures["misplaced_px"] = _round(np.median([one.misplaced_px for one in found]))
+    figures["misplaced_px"] = rounded(np.median([one.misplaced_px for one in found]))
     return figures
 
 
@@ -48,8 +49,8 @@ def report_photos(found: list[PhotoErrors], asked: int, lines: list[str]) -> dic
         for mask in own[0].psnr[next(iter(own[0].psnr))]:
             for look in own[0].psnr:
                 decibels = [one.psnr[look][mask] for one in own]
-                row = {"psnr": _round(np.median(decibels), 2), "psnr_p10": _round(np.percentile(decibels, 10), 2),
-                       "ssim": _round(np.median([one.ssim[look][mask] for one in own]))}  # fmt: skip
+                row = {"psnr": rounded(np.median(decibels), 2), "psnr_p10": rounded(np.percentile(decibels, 10), 2),
+                       "ssim": rounded(np.median([one.ssim[look][mask] for one in own]))}  # fmt: skip
                 figures[group].setdefault(mask, {})[look] = row
                 rows.append((group, len(own), mask, look, *row.values()))
     lines += ["", "**Photos: Cycles' picture through the photo's camera against the photo**", ""]
@@ -57,10 +58,10 @@ def report_photos(found: list[PhotoErrors], asked: int, lines: list[str]) -> dic
     if found:
         look, mask = next(iter(found[0].psnr)), next(iter(next(iter(found[0].psnr.values()))))
         worst = sorted(found, key=lambda one: one.psnr[look][mask])[:5]
-        figures["worst"] = {one.name: _round(one.psnr[look][mask], 2) for one in worst}
+        figures["worst"] = {one.name: rounded(one.psnr[look][mask], 2) for one in worst}
         regions = {name for one in found for name in one.regions_db}
         figures["regions_db"] = {
-            name: _round(np.median([one.regions_db[name] for one in found if name in one.regions_db]), 2)
+            name: rounded(np.median([one.regions_db[name] for one in found if name in one.regions_db]), 2)
             for name in sorted(regions)
         }
         lines += ["", "Worst: " + ", ".join(f"{name} {value} dB" for name, value in figures["worst"].items()) + "."]
@@ -77,7 +78,7 @@ def report_balls(errors: dict[str, tuple[float, float]], lines: list[str]) -> di
     ]
     rows = ((name, f"{promised:.2%}", f"{given:.2%}") for name, (promised, given) in errors.items())
     lines += ["", *table(("light", "what the picture promises", "the light as given"), rows)]
-    return {name: {"promised": _round(one, 4), "given": _round(other, 4)} for name, (one, other) in errors.items()}
+    return {name: {"promised": rounded(one, 4), "given": rounded(other, 4)} for name, (one, other) in errors.items()}
 
 
 def _lights(found: list[PortraitErrors], lines: list[str]) -> dict[str, object]:
@@ -145,12 +146,8 @@ def _groups(found: list[PhotoErrors]) -> Iterable[tuple[str, list[PhotoErrors]]]
 
 
 def _median(values: list[float], digits: int = 3) -> float:
-    return _round(np.median(values), digits)
+    return rounded(np.median(values), digits)
 
 
 def _high(values: list[float], digits: int = 3) -> float:
-    return _round(np.percentile(values, 90), digits)
-
-
-def _round(value: float, digits: int = 3) -> float:
-    return round(float(value), digits)
+    return rounded(np.percentile(values, 90), digits)

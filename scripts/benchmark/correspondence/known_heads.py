@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.face_model.model import FaceModel, MeshPart
+from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel, MeshPart
 from facedetail_addon.core.geometry.nearest import ClosestPoints
 from facedetail_addon.core.model_import.correspondence import Correspondence
 from facedetail_addon.core.model_import.external import NO_ALBEDO, UNKNOWN, ExternalModel
@@ -18,8 +18,7 @@ from facedetail_addon.core.model_import.uv_folds import links, membrane
 from facedetail_addon.core.model_import.uv_transfer import outside_of_openings
 from facedetail_addon.core.rendering.normals import vertex_normals
 
-FACE = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
-MASK_REGIONS = (*FACE, "socket")
+MASK_REGIONS = (*FACE_REGIONS, "socket")
 _SAMPLES = 9000
 _WARP_MM, _WARP_REACH_MM, _WARP_CENTRES = 2.0, 30.0, 14
 _HEAD_CENTRE = np.array([0.0, 10.0, 10.0])
@@ -93,7 +92,9 @@ def remeshed(builtin: FaceModel, seed: int, samples: int = _SAMPLES) -> KnownHea
     place = np.einsum("nkc,nk->nc", builtin.mean[corners], weights)
     outside = outside_of_openings(builtin)[corners].all(axis=1)
     region = builtin.region[corners[np.arange(len(corners)), weights.argmax(axis=1)]]
-    return KnownHead(_external("remeshed", vertices, faces, None), place, outside, _named(builtin, region, FACE))
+    return KnownHead(
+        _external("remeshed", vertices, faces, None), place, outside, _named(builtin, region, FACE_REGIONS)
+    )
 
 
 def mask(builtin: FaceModel, seed: int) -> KnownHead:
@@ -126,7 +127,7 @@ def kit_head(builtin: FaceModel, data: Path, seed: int | None) -> KnownHead:
         alpha = np.random.default_rng(seed).normal(0, 1, len(kit.identity_basis))
         kit = replace(kit, mean=(kit.mean + np.tensordot(alpha, kit.identity_basis, 1)).astype(np.float32))
     known = (closest.distance < _SAME_MM) & ~closest.on_border & (closest.facing > 0.5)
-    return KnownHead(kit, closest.position, known, _named(builtin, region, FACE))
+    return KnownHead(kit, closest.position, known, _named(builtin, region, FACE_REGIONS))
 
 
 def without_landmarks(head: KnownHead) -> KnownHead:
@@ -144,7 +145,7 @@ def _known(builtin: FaceModel, vertices: np.ndarray, faces: np.ndarray, of: np.n
         model=_external("disguised", vertices, faces, numbered[heaviest].astype(np.int32)),
         place=builtin.mean[of],
         known=outside_of_openings(builtin)[of],
-        face=_named(builtin, builtin.region[of], FACE),
+        face=_named(builtin, builtin.region[of], FACE_REGIONS),
     )
 
 

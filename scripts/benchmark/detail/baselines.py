@@ -10,7 +10,7 @@ import numpy as np
 
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT, split_bands
-from scripts.benchmark.detail.measure import best_factor, rms
+from scripts.benchmark.errors import best_factor, rms
 
 STIFFNESS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Regularisers that are tried: the noise of the photo's brightness over the steepness of skin, squared."""

@@ -20,7 +20,7 @@ from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.settings import LANDMARKS
 from scripts.benchmark.detail.heads import load_net, load_studio, relief_of
-from scripts.benchmark.detail.measure import rms
+from scripts.benchmark.errors import rms
 from scripts.harness import benchmark, benchmark_arguments, measured, processes, table
 from scripts.training.detail_net.patches import SEED
 from scripts.training.skin.folds import random_person

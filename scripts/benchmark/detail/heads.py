@@ -16,16 +16,9 @@ from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, m
 from facedetail_addon.core.detail.types import DetailMaps
 from scripts.benchmark.appearance.measure import brightest
 from scripts.benchmark.detail.baselines import dark_is_deep, in_hindsight, linear_shapes
-from scripts.benchmark.detail.measure import (
-    Amplitude,
-    ReliefErrors,
-    amplitude,
-    band_pass,
-    decoded,
-    relief_errors,
-    rms,
-)
+from scripts.benchmark.detail.measure import Amplitude, ReliefErrors, amplitude, band_pass, decoded, relief_errors
 from scripts.benchmark.detail.pictures import write_skin
+from scripts.benchmark.errors import rms
 from scripts.training.skin.folds import random_person
 from scripts.training.skin.relief import make_relief
 from scripts.training.studio.photos import SIZES, Example, Found, look_at_known, pose_head, take_photo

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from facedetail_addon.core.detail.space import TEXEL_MM
+from scripts.benchmark.errors import best_factor, rms
 
 BANDS_MM = ((0.4, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 12.0))
 """Wave lengths from and to; a Gaussian halves the waves at each border."""
@@ -106,17 +107,6 @@ def band_errors(found: np.ndarray, truth: np.ndarray) -> BandErrors:
         gain=rms(found) / max(rms(truth), _LEAST),
         factor=best_factor(found, truth),
     )
-
-
-def best_factor(found: np.ndarray, truth: np.ndarray) -> float:
-    """The number that brings ``found`` nearest to ``truth`` (least squares); 0 where nothing was found."""
-    power = float((found.astype(np.float64) ** 2).sum())
-    return float((found.astype(np.float64) * truth).sum()) / power if power > _LEAST**2 else 0.0
-
-
-def rms(values: np.ndarray) -> float:
-    """Root mean square; 0 of nothing."""
-    return float(np.sqrt(np.mean(values.astype(np.float64) ** 2))) if values.size else 0.0
 
 
 def mean_angle_deg(found: np.ndarray, truth: np.ndarray) -> float:

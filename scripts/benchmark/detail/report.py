@@ -9,6 +9,7 @@ import numpy as np
 from scripts.benchmark.detail.heads import METHODS, NOTHING, OURS, FalseRelief, SkinErrors
 from scripts.benchmark.detail.measure import BANDS_MM, WIDE_MM, Amplitude, fall
 from scripts.benchmark.detail.portraits import PortraitDetail
+from scripts.benchmark.errors import rounded
 from scripts.harness import table
 
 LIGHTS = (("flat: below 0.3", 0.0, 0.3), ("half: to 0.6", 0.3, 0.6), ("directed: beyond", 0.6, np.inf))
@@ -61,8 +62,8 @@ def report_false(found: list[FalseRelief], lines: list[str]) -> dict[str, object
         figures[kind] = {}
         for name in dict.fromkeys(name for one in found for name in getattr(one, kind)):
             values = [getattr(one, kind)[name] for one in found if name in getattr(one, kind)]
-            row = {"count": len(values), "median": _round(np.median(values), 4),
-                   "p90": _round(np.percentile(values, 90), 4), "most": _round(max(values), 4)}  # fmt: skip
+            row = {"count": len(values), "median": rounded(np.median(values), 4),
+                   "p90": rounded(np.percentile(values, 90), 4), "most": rounded(max(values), 4)}  # fmt: skip
             figures[kind][name] = row
             rows.append((name, *row.values()))
     lines += ["", title, "", *table(("what", "photos", "median", "90 %", "most"), rows)]
@@ -90,15 +91,15 @@ def _errors(found: Sequence[SkinErrors], method: str) -> dict[str, float]:
     """Medians of one method; falls are against no relief on the same photo."""
     pairs = [(one.methods[method], one.methods[NOTHING]) for one in found]
     row = {
-        "rmse_mm": _round(np.median([ours.rmse_mm for ours, _ in pairs]), 4),
-        "rmse_fall": _round(np.median([fall(ours.rmse_mm, none.rmse_mm) for ours, none in pairs])),
-        "angle_deg": _round(np.median([ours.angle_deg for ours, _ in pairs]), 2),
-        "angle_fall": _round(np.median([fall(ours.angle_deg, none.angle_deg) for ours, none in pairs])),
-        "wide_deg": _round(np.median([ours.wide_deg for ours, _ in pairs]), 2),
-        "wide_fall": _round(np.median([fall(ours.wide_deg, none.wide_deg) for ours, none in pairs])),
+        "rmse_mm": rounded(np.median([ours.rmse_mm for ours, _ in pairs]), 4),
+        "rmse_fall": rounded(np.median([fall(ours.rmse_mm, none.rmse_mm) for ours, none in pairs])),
+        "angle_deg": rounded(np.median([ours.angle_deg for ours, _ in pairs]), 2),
+        "angle_fall": rounded(np.median([fall(ours.angle_deg, none.angle_deg) for ours, none in pairs])),
+        "wide_deg": rounded(np.median([ours.wide_deg for ours, _ in pairs]), 2),
+        "wide_fall": rounded(np.median([fall(ours.wide_deg, none.wide_deg) for ours, none in pairs])),
     }
     for number, band in enumerate(BANDS_MM):
-        row[f"correlation {_name(band)}"] = _round(np.median([ours.bands[number].correlation for ours, _ in pairs]))
+        row[f"correlation {_name(band)}"] = rounded(np.median([ours.bands[number].correlation for ours, _ in pairs]))
     return row
 
 
@@ -108,10 +109,10 @@ def _bands(found: Sequence[SkinErrors], lines: list[str]) -> dict[str, object]:
     for number, band in enumerate(BANDS_MM):
         own = [one.methods[OURS].bands[number] for one in found]
         row = {
-            "correlation": _round(np.median([one.correlation for one in own])),
-            "correlation_p10": _round(np.percentile([one.correlation for one in own], 10)),
-            "gain": _round(np.median([one.gain for one in own])),
-            "factor": _round(np.median([one.factor for one in own])),
+            "correlation": rounded(np.median([one.correlation for one in own])),
+            "correlation_p10": rounded(np.percentile([one.correlation for one in own], 10)),
+            "gain": rounded(np.median([one.gain for one in own])),
+            "factor": rounded(np.median([one.factor for one in own])),
         }
         figures[_name(band)] = row
     rows = ((name, *row.values()) for name, row in figures.items())
@@ -145,14 +146,14 @@ def _portraits(own: Sequence[PortraitDetail]) -> dict[str, object]:
     )
     return {
         "count": len(own),
-        "smooth": _round(np.median(none)),
-        "relief": _round(np.median(with_it)),
-        "explained": _round(np.median(1 - with_it / none)),
-        "inverted_explained": _round(np.median(1 - turned / none)),
+        "smooth": rounded(np.median(none)),
+        "relief": rounded(np.median(with_it)),
+        "explained": rounded(np.median(1 - with_it / none)),
+        "inverted_explained": rounded(np.median(1 - turned / none)),
         "medium_mm": _amplitude([one.medium for one in own]),
         "fine_mm": _amplitude([one.fine for one in own]),
-        "beyond": _round(np.mean([one.beyond for one in own]), 5),
-        "seconds": _round(np.median([one.seconds for one in own]), 1),
+        "beyond": rounded(np.mean([one.beyond for one in own]), 5),
+        "seconds": rounded(np.median([one.seconds for one in own]), 1),
         "codes": sorted({code for one in own for code in one.codes}),
     }
 
@@ -160,7 +161,7 @@ def _portraits(own: Sequence[PortraitDetail]) -> dict[str, object]:
 def _amplitude(values: Iterable[Amplitude]) -> dict[str, float]:
     """Medians of each percentile."""
     each = [asdict(value) for value in values]
-    return {key: _round(np.median([one[key] for one in each])) for key in each[0]}
+    return {key: rounded(np.median([one[key] for one in each])) for key in each[0]}
 
 
 def _split(
@@ -172,7 +173,3 @@ def _split(
 
 def _name(band: tuple[float, float]) -> str:
     return f"{band[0]:g}–{band[1]:g} mm"
-
-
-def _round(value: float, digits: int = 3) -> float:
-    return round(float(value), digits)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.observe.expression.dictionary import ExpressionDictionary, encode_beta
 from facedetail_addon.core.observe.expression.features import EMOTION_PART, GEOMETRY_PART, HOG_PART
 from facedetail_addon.core.observe.expression.metric import FeatureMetric
@@ -27,8 +27,6 @@ EPOCHS, BATCH, PEAK_RATE, WEIGHT_DECAY, FEATURE_NOISE = 12, 512, 2e-3, 0.05, 0.1
 # Share of β's own error in the loss, beside that of the motion: keeps weights apart that move the face alike.
 BETA_SHARE = 0.02
 NEIGHBOURS, BANDWIDTH = 100, 0.3
-# Regions whose motion counts.
-FACE_REGIONS = ("forehead", "cheeks", "nose", "mouth", "chin", "eyes")
 BALANCE = 0.7
 KEPT_VARIANCE = 0.9999
 # Of β about the look-up; keeps the precision finite where an expression cannot be told at all or always.

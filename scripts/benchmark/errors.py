@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Numbers that several benchmarks compare by."""
+
+import numpy as np
+
+_NOTHING = 1e-18
+
+
+def best_factor(found: np.ndarray, truth: np.ndarray) -> float:
+    """The number that brings ``found`` nearest to ``truth`` (least squares); 0 where nothing was found."""
+    power = float((found.astype(np.float64) ** 2).sum())
+    return float((found.astype(np.float64) * truth).sum()) / power if power > _NOTHING else 0.0
+
+
+def rms(values: np.ndarray) -> float:
+    """Root mean square; 0 of nothing."""
+    return float(np.sqrt(np.mean(values.astype(np.float64) ** 2))) if values.size else 0.0
+
+
+def rounded(value: float, digits: int = 3) -> float:
+    """For tables and JSON."""
+    return round(float(value), digits)
