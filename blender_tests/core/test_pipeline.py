@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from blender_tests.made_up import values_of
+from blender_tests.made_up import assert_same, values_of
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
 from facedetail_addon.core.models import Models
-from facedetail_addon.core.pipeline import reconstruct
+from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.core.pipeline import detail, fit, illuminate, observe, paint, reconstruct
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.settings import EXPRESSION_SOURCES, PRIOR, Settings
@@ -115,6 +116,19 @@ def test_same_photo_gives_the_same_result(result, again):
     names = ("alpha", "beta", "vertices", "albedo", "roughness", "specular", "confidence", "gamma", "radiance")
     for name in (*names, "displacement_medium", "displacement_fine", "normal", "normal_fine"):
         np.testing.assert_array_equal(values_of(again[0])[name], values_of(result)[name], err_msg=name)
+
+
+def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut_file):
+    observation = observe(read_photo(astronaut_file), models, SMALL)
+    assert_same(observation, result.record.observation)
+    head = fit([observation], models, SMALL)
+    assert_same(head, result.record.fit)
+    light = illuminate(observation, head.pose, models, SMALL)
+    assert_same(light.estimate.radiance, result.record.light.radiance)
+    appearance = paint(observation, head.pose, light, models)
+    assert_same(appearance.eyes, result.record.eyes)
+    assert_same(appearance.skin.albedo, result.maps["albedo"])
+    assert_same(detail(observation, head, light, models).maps.fine, result.maps["displacement_fine"])
 
 
 def test_emotion_of_a_smile(result):
@@ -302,3 +316,9 @@ def test_saved_result_comes_back(result, models, tmp_path):
     np.testing.assert_array_equal(
         back.record.observation.emotion.probabilities, result.record.observation.emotion.probabilities
     )
+    # It can be taken up where it was left, for the photo and all that was found in it came back too.
+    again = illuminate(back.record.observation, back.record.pose, models, SMALL)
+    assert_same(again.estimate.radiance, result.record.light.radiance)
+    begun = fit(back.record.observations, models, SMALL, start=back.record.fit)
+    moved_mm = np.linalg.norm(begun.pose.vertices - result.record.pose.vertices, axis=1)
+    assert np.median(moved_mm) < 0.2

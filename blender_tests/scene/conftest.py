@@ -75,3 +75,17 @@ def registered(blender):
     facedetail_addon.register()
     yield
     facedetail_addon.unregister()
+
+
+@pytest.fixture(scope="session")
+def without_marks():
+    """The function that leaves of a head what versions wrote that did not mark its objects."""
+    from facedetail_addon import names
+
+    def strip(head) -> None:
+        for item in (head.root, *head.objects):
+            for name in (names.HEAD_ID_PROPERTY, names.PART_PROPERTY):
+                if name in item:
+                    del item[name]
+
+    return strip

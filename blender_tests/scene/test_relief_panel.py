@@ -26,10 +26,10 @@ def texts_of(blender, registered, head):
 
 
 def test_finds_the_head(blender, registered, head):
-    from facedetail_addon.operators.selection import relief_at_hand
+    from facedetail_addon.operators.selection import selected_relief
 
     def found(item):
-        return relief_at_hand(SimpleNamespace(active_object=item))
+        return selected_relief(SimpleNamespace(active_object=item))
 
     root, skin = head
     assert found(None) is None

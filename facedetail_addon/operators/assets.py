@@ -22,7 +22,7 @@ from ..names import (
 )
 from ..session import chosen_assets_directory
 from .layout import draw_text, megabytes
-from .work import WorkOperator, is_at_work, redraw, refuse
+from .work import WorkOperator, is_at_work, redraw, report_error
 
 _LICENCE_WIDTH = 400  # px of the dialog
 _ASSET_HELP = "The file's id: " + ", ".join(asset.id for asset in USER_ASSETS)
@@ -146,7 +146,7 @@ class FACEDETAIL_OT_remove(bpy.types.Operator):
             else:
                 remove_model(self.asset, assets)
         except FaceDetailError as error:
-            return refuse(self, error)
+            return report_error(self, error)
         redraw(context)
         return {"FINISHED"}
 

@@ -13,7 +13,7 @@ from ..names import EXPORT_LABEL, OP_EXPORT
 from ..scene.export.head import export_head
 from ..settings import SceneSettings, option_of
 from .selection import NO_HEAD, active_head
-from .work import refuse
+from .work import report_error
 
 _CHOICES = option_of(SceneSettings, "export").choices
 _SUFFIXES = tuple(Path(EXPORT_FILES[choice.value]).suffix for choice in _CHOICES)
@@ -60,7 +60,7 @@ class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):
         try:
             path = export_head(active_head(context), Path(bpy.path.abspath(self.filepath)))
         except FaceDetailError as error:
-            return refuse(self, error)
+            return report_error(self, error)
         self.report({"INFO"}, f"The head is in {path}")
         return {"FINISHED"}
 

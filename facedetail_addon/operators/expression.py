@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The expression of the head at hand by one click."""
+"""The expression of the selected head by one click."""
 
 import bpy
 
 from ..names import AS_IN_THE_PHOTO, EXPRESSION_CHOICES, NEUTRAL, OP_EXPRESSION
-from ..scene.expression import photo_expression, set_photo_expression
-from .selection import NO_HEAD, keys_at_hand
+from .selection import NO_HEAD, selected_head
 
 _DESCRIPTIONS = {
     AS_IN_THE_PHOTO: "The expression that was found in the photo",
@@ -29,10 +28,10 @@ class FACEDETAIL_OT_expression(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        keys = keys_at_hand(context)
-        if keys is None:
+        head = selected_head(context)
+        if head is None or head.keys is None:
             cls.poll_message_set(NO_HEAD)
-        elif not photo_expression(keys):
+        elif not head.photo_expression:
             cls.poll_message_set("This head does not know its photo's expression.")
         elif context.mode != "OBJECT":
             cls.poll_message_set("The expression is set in Object Mode.")
@@ -41,5 +40,5 @@ class FACEDETAIL_OT_expression(bpy.types.Operator):
         return False
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        set_photo_expression(keys_at_hand(context), 1.0 if self.expression == AS_IN_THE_PHOTO else 0.0)
+        selected_head(context).set_photo_expression(1.0 if self.expression == AS_IN_THE_PHOTO else 0.0)
         return {"FINISHED"}

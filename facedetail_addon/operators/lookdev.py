@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures of the head at hand: a contact sheet, and a turntable."""
+"""Pictures of the selected head: a contact sheet, and a turntable."""
 
 from functools import partial
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The head at hand: what operators and panels ask of the selection."""
+"""The selected head: what operators and panels ask of the selection."""
 
 import bpy
 
@@ -13,26 +13,26 @@ def active_head(context: bpy.types.Context) -> HeadObject | None:
     return HeadObject.of(context.active_object)
 
 
-def head_at_hand(context: bpy.types.Context) -> HeadObject | None:
+def selected_head(context: bpy.types.Context) -> HeadObject | None:
     """The head of the active object, which is selected, whichever of the head's objects it is."""
     item = context.active_object
     return HeadObject.of(item) if item is not None and item.select_get() else None
 
 
-def emotion_at_hand(context: bpy.types.Context) -> tuple[str, float] | None:
-    """What was found in the photo of the head at hand: a word and its probability."""
-    head = head_at_hand(context)
+def selected_emotion(context: bpy.types.Context) -> tuple[str, float] | None:
+    """What was found in the photo of the selected head: a word and its probability."""
+    head = selected_head(context)
     return None if head is None else head.emotion
 
 
-def keys_at_hand(context: bpy.types.Context) -> bpy.types.Key | None:
-    """The shape keys that move the head at hand; None without one, or where it has lost them."""
-    head = head_at_hand(context)
+def selected_keys(context: bpy.types.Context) -> bpy.types.Key | None:
+    """The shape keys that move the selected head; None without one, or where it has lost them."""
+    head = selected_head(context)
     return None if head is None else head.keys
 
 
-def relief_at_hand(context: bpy.types.Context) -> bpy.types.PropertyGroup | None:
-    """The sliders of the relief of the head at hand; None without one, or where it has none."""
-    head = head_at_hand(context)
+def selected_relief(context: bpy.types.Context) -> bpy.types.PropertyGroup | None:
+    """The sliders of the relief of the selected head; None without one, or where it has none."""
+    head = selected_head(context)
     sliders = None if head is None else head.relief_settings
     return sliders if sliders is not None and sliders.skin is not None else None

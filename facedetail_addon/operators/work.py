@@ -134,7 +134,7 @@ class WorkOperator:
     def _fail(self, context: bpy.types.Context, error: FaceDetailError) -> set[str]:
         """Report it at once, and in the panel until the next job."""
         _show_error(context, error)
-        return refuse(self, error)
+        return report_error(self, error)
 
     def _begin(self, context: bpy.types.Context) -> None:
         self._eta = Eta(time.monotonic())
@@ -189,7 +189,7 @@ def is_at_work(context: bpy.types.Context) -> bool:
     return session.current().worker.busy or getattr(context.window_manager, STATE_PROPERTY).running
 
 
-def refuse(operator: bpy.types.Operator, error: FaceDetailError) -> set[str]:
+def report_error(operator: bpy.types.Operator, error: FaceDetailError) -> set[str]:
     """Report what went wrong and what to do about it."""
     operator.report({"ERROR"}, f"{error.message} {error.remedy}")
     return {"CANCELLED"}

@@ -125,6 +125,14 @@ class HeadObject:
         return (emotion, probability) if known else None
 
     @property
+    def photo_expression(self) -> dict[str, float]:
+        """The photo's expression weights by the sliders' names; empty where they are not known."""
+        keys = self.keys
+        noted = None if keys is None else keys.get(PHOTO_EXPRESSION_PROPERTY)
+        values = noted.to_dict() if hasattr(noted, "to_dict") else {}
+        return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+
+    @property
     def radiance(self) -> np.ndarray:
         """(B², 3) float32 spherical harmonics of the photo's light, head frame.
 
@@ -146,12 +154,23 @@ class HeadObject:
         return getattr(self.root, RELIEF_PROPERTY, None)
 
     def select(self, view_layer: bpy.types.ViewLayer) -> None:
-        """Select its skin only and make it active, so that its shape keys are at hand."""
+        """Select its skin only and make it active, so that its shape keys can be edited."""
         for item in view_layer.objects.selected:
             item.select_set(False, view_layer=view_layer)
         skin = self.skin
         skin.select_set(True, view_layer=view_layer)
         view_layer.objects.active = skin
+
+    def set_photo_expression(self, share: float) -> None:
+        """Set the sliders to the photo's expression; those that the artist has added stay as they are.
+
+        Args:
+            share: 1 for the photo's, 0 for the neutral face.
+        """
+        for name, value in self.photo_expression.items():
+            key = self.keys.key_blocks.get(name)
+            if key is not None:
+                key.value = share * value
 
     def set_pose(self, model: FaceModel, shape: HeadShape, camera: PerspectiveCamera) -> None:
         """Give it another shape, expression and view in place, as building it with them would; the rest stays.
@@ -242,7 +261,7 @@ def _number(name: str) -> str:
     return re.search(r"(\.\d+)?$", name)[0]
 
 
-def _skin_evidence(item: bpy.types.Object) -> tuple[bool, bool, bool, bool, int]:
+def _skin_evidence(item: bpy.types.Object) -> tuple[bool, bool, bool, bool]:
     """What speaks for a mesh as a head's skin, the strongest first."""
     keys = item.data.shape_keys
     return (
@@ -250,7 +269,6 @@ def _skin_evidence(item: bpy.types.Object) -> tuple[bool, bool, bool, bool, int]
         FINE_LEVEL_PROPERTY in item,
         keys is not None and PHOTO_EXPRESSION_PROPERTY in keys,
         SOCKET_ATTRIBUTE in item.data.attributes,
-        0 if keys is None else len(keys.key_blocks),
     )
 
 

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from ..core.face_model.eyeball import fit_eyeball, iris_coordinates
 from ..core.face_model.model import FaceModel, MeshPart
-from .expression import remember_photo_expression
+from ..names import PHOTO_EXPRESSION_PROPERTY
 from .space import to_blender
 
 REST_KEY = "Photo Expression Rest"
@@ -115,7 +115,7 @@ def set_sliders(skin: bpy.types.Object, model: FaceModel, beta: np.ndarray) -> N
     weights = {**dict(zip(model.expression_names, map(float, beta), strict=True)), REST_KEY: 1.0}
     for name in weights.keys() & set(blocks.keys()):
         blocks[name].value = weights[name]
-    remember_photo_expression(skin.data.shape_keys, weights.keys())
+    skin.data.shape_keys[PHOTO_EXPRESSION_PROPERTY] = {key.name: key.value for key in blocks if key.name in weights}
 
 
 def inside_sockets(model: FaceModel) -> np.ndarray:

@@ -4,11 +4,11 @@
 import bpy
 
 from ..names import EXPORT_LABEL, OP_EXPORT, PANEL_CATEGORY
-from ..operators.selection import head_at_hand
+from ..operators.selection import selected_head
 
 
 class FACEDETAIL_PT_export(bpy.types.Panel):
-    """Export of the head at hand."""
+    """Export of the selected head."""
 
     bl_label = "Export"
     bl_category = PANEL_CATEGORY
@@ -19,7 +19,7 @@ class FACEDETAIL_PT_export(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return head_at_hand(context) is not None
+        return selected_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.operator(OP_EXPORT, text=f"{EXPORT_LABEL}…", icon="EXPORT")

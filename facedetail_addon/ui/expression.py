@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The expression sliders of the head at hand: the skin's shape keys, by the parts of the face."""
+"""The expression sliders of the selected head: the skin's shape keys, by the parts of the face."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..names import EXPRESSION_CHOICES, OP_EXPRESSION, PANEL_CATEGORY
-from ..operators.selection import keys_at_hand
+from ..operators.selection import selected_keys
 
 _GROUPS = (
     ("Brows", ("brow",)),
@@ -85,7 +85,7 @@ def _words(name: str, beginning: str) -> str:
 
 
 class FACEDETAIL_PT_expression(bpy.types.Panel):
-    """Expression and gaze of the head at hand."""
+    """Expression and gaze of the selected head."""
 
     bl_label = "Expression"
     bl_category = PANEL_CATEGORY
@@ -96,11 +96,11 @@ class FACEDETAIL_PT_expression(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return keys_at_hand(context) is not None
+        return selected_keys(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        keys = keys_at_hand(context)
+        keys = selected_keys(context)
         buttons = layout.row(align=True)
         for value, text in EXPRESSION_CHOICES:
             buttons.operator(OP_EXPRESSION, text=text).expression = value

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the panel says of the head at hand."""
+"""What the panel says of the selected head."""
 
 import bpy
 
-from ..operators.selection import emotion_at_hand
+from ..operators.selection import selected_emotion
 
 
 def found_expression(context: bpy.types.Context) -> str:
-    """The emotion found in the photo of the head at hand, as ``Expression: happy (93 %)``.
+    """The emotion found in the photo of the selected head, as ``Expression: happy (93 %)``.
 
     Empty where no object of a head is selected, or the artist has changed the head's properties into something else.
     """
-    found = emotion_at_hand(context)
+    found = selected_emotion(context)
     return "" if found is None else f"Expression: {found[0]} ({100 * found[1]:.0f} %)"

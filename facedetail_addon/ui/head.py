@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panels of the head at hand and of the photo's light; each shows where there is something for it."""
+"""The panels of the selected head and of the photo's light; each shows where there is something for it."""
 
 import bpy
 
 from ..names import OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, VIEW_CHOICES
-from ..operators.selection import head_at_hand, relief_at_hand
+from ..operators.selection import selected_head, selected_relief
 from ..operators.view import shown_view
 from .found import found_expression
 from .light import light_controls
@@ -19,13 +19,13 @@ class _Subpanel:
 
 
 class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
-    """What was found in the photo of the head at hand, and pictures of it."""
+    """What was found in the photo of the selected head, and pictures of it."""
 
     bl_label = "Result"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return head_at_hand(context) is not None
+        return selected_head(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
@@ -42,19 +42,19 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
 
 
 class FACEDETAIL_PT_detail(_Subpanel, bpy.types.Panel):
-    """How the head at hand shows its wrinkles and pores."""
+    """How the selected head shows its wrinkles and pores."""
 
     bl_label = "Detail"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return relief_at_hand(context) is not None
+        return selected_relief(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        settings = relief_at_hand(context)
+        settings = selected_relief(context)
         for name in RELIEF_CONTROLS:
             layout.prop(settings, name)
         for text in relief_texts(settings, context.scene):

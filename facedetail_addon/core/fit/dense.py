@@ -19,7 +19,7 @@ from ..observe.types import Observation
 from .bounded import minimise_in_box
 from .equations import FitSettings, expression_equations, identity_equations, measurement_equations
 from .eyes import aim_eyes
-from .heads import pose_of, require_priors, started, started_cameras, unknowns_of
+from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
 from .limits import expression_limits, one_way_gaze
 from .points import embedded_paths, embedded_points, usable_px
 from .solve import Solution, Start, Unknowns, solve, total
@@ -55,8 +55,10 @@ def fit_dense(
 
     Raises:
         ValueError: the source is not known, or a photo has no expression prior that it needs.
-        FaceDetailError: landmarks are not finite or fall in one place. AssetError: another model's calibration.
+        FaceDetailError: landmarks were not kept, are not finite or fall in one place.
+        AssetError: another model's calibration.
     """
+    require_landmarks(observations)
     require_priors(observations, expression)
     calibration.require_model(model)
     names, unknowns = model.expression_names, unknowns_of(model, observations, len(model.expression_names))

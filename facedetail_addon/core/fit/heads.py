@@ -6,11 +6,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...settings import EXPRESSION_SOURCES, LANDMARKS
+from ..errors import FaceDetailError
 from ..face_model.model import FaceModel
 from ..geometry.camera import PerspectiveCamera
 from ..observe.types import Observation
 from .solve import Solution, Unknowns
 from .types import HeadFit, PoseFit
+
+
+def require_landmarks(observations: Sequence[Observation]) -> None:
+    """Raises FaceDetailError where a photo's landmarks were not kept with its result."""
+    for observation in observations:
+        if observation.landmarks.mesh_px is None:
+            raise FaceDetailError(
+                f"The result of {observation.photo_name} does not hold the landmarks that a head is fitted to: an "
+                "older version made it, or its observation.npz is missing.",
+                "Reconstruct the photo again.",
+            )
 
 
 def require_priors(observations: Sequence[Observation], expression: str) -> None:

@@ -21,7 +21,7 @@ from ..observe.landmarks.types import FaceLandmarks
 from ..observe.types import Observation
 from .equations import FitSettings, NormalEquations, expression_equations, identity_equations
 from .eyes import aim_eyes
-from .heads import pose_of, require_priors, started, started_cameras, unknowns_of
+from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
 from .limits import expression_limits
 from .native_expressions import BlendshapeMapping, native_vertices
 from .points import LandmarkPoints, restricted, usable_px
@@ -107,8 +107,9 @@ def fit_sparse(
 
     Raises:
         ValueError: the source is not known, or a photo has no expression prior that it needs.
-        FaceDetailError: landmarks are not finite or fall in one place.
+        FaceDetailError: landmarks were not kept, are not finite or fall in one place.
     """
+    require_landmarks(observations)
     require_priors(observations, expression)
     points_px = [usable_px(observation.landmarks.sparse_px, (_POINTS, 2)) for observation in observations]
     coefficients = _coefficients(model, outline, offset)

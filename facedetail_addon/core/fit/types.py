@@ -18,7 +18,7 @@ class PoseFit:
         perspective: perspective camera of the same correspondences.
         vertices: (V, 3) float32 mm, posed head (identity and expression), head frame, all parts of the model.
         landmarks68_mm: (68, 3) float32, iBUG's landmarks on ``vertices``, head frame.
-        residual_px: median landmark residual in px under the perspective camera.
+        residual_px: median landmark residual in px under the perspective camera; NaN in results of format 5.
         native_beta: (S,) float32, coefficients of the model's native expressions in σ units; empty where it has none
             or they were not fitted. Where they were, ``vertices`` have them and ``beta`` is the nearest that named
             expressions come to them.

@@ -13,6 +13,7 @@ from ..observe.types import CameraPrior, Observation
 _MESH, _SPARSE = 478, 68
 _MAX_BYTES = 64 << 20
 _MAX_SIDE = 1 << 20
+_MOST = float(np.finfo(np.float32).max)
 
 
 def write_observation(path: Path, observation: Observation) -> None:
@@ -61,29 +62,33 @@ def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object
         "image_size": (2,), "center_px": (2,),
     }  # fmt: skip
     optional = {"sparse_scores": (_SPARSE,), "focal_px": ()}
-    if "prior.beta_prior" in arrays:
-        optional |= {
+    has_prior = any(name.startswith("prior.") for name in arrays)
+    if has_prior:  # whole or not at all
+        shapes |= {
             "prior.beta_prior": (expressions,), "prior.precision": (expressions, expressions), "prior.distance": (),
         }  # fmt: skip
     for name, shape in (shapes | {name: shape for name, shape in optional.items() if name in arrays}).items():
         array = arrays[name]
-        if array.shape != shape or array.dtype.kind not in "fi" or not np.isfinite(array).all():
+        kind = "i" if name in ("image_size", "rotation") else "f"
+        if array.shape != shape or array.dtype.kind != kind or not (np.abs(array) <= _MOST).all():
             raise ValueError(f"{name} has the wrong shape or kind, or is not finite")
-    size = tuple(arrays["image_size"].tolist())
-    if not all(isinstance(side, int) and 0 < side < _MAX_SIDE for side in size):
+    size, rotation = tuple(arrays["image_size"].tolist()), int(arrays["rotation"])
+    if not all(0 < side < _MAX_SIDE for side in size):
         raise ValueError("image_size is not that of a picture")
+    if not 0 <= rotation <= 3:
+        raise ValueError("rotation is no number of quarter turns")
     focal_px = float(arrays["focal_px"]) if "focal_px" in arrays else None
     if focal_px is not None and focal_px <= 0:
         raise ValueError("the focal length is not positive")
     prior = None
-    if "prior.beta_prior" in arrays:
+    if has_prior:
         prior = ExpressionPrior(arrays["prior.beta_prior"], arrays["prior.precision"], float(arrays["prior.distance"]))
     landmarks = FaceLandmarks(
         mesh_px=arrays["mesh_px"],
         sparse_px=arrays["sparse_px"],
         box_px=arrays["box_px"],
         score=float(arrays["score"]),
-        rotation=int(arrays["rotation"]),
+        rotation=rotation,
         yaw_deg=float(arrays["yaw_deg"]),
         sparse_scores=arrays.get("sparse_scores"),
     )

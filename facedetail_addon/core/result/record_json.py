@@ -68,7 +68,7 @@ def record_text(record: HeadRecord) -> str:
         },
         "landmarks68_px": observation.landmarks.sparse_px.tolist(),
         "landmarks68_mm": pose.landmarks68_mm.tolist(),
-        "residual_px": pose.residual_px,
+        "residual_px": pose.residual_px if np.isfinite(pose.residual_px) else None,
         "stage_seconds": record.stage_seconds,
         "warnings": [{"code": notice.code, "message": notice.message} for notice in record.notices],
     }
@@ -114,7 +114,7 @@ def parse_record(values: dict, vertices: np.ndarray, vertices_neutral: np.ndarra
         perspective=_perspective(values["camera"]["perspective"]),
         vertices=vertices,
         landmarks68_mm=_array(values, "landmarks68_mm", (68, 3)),
-        residual_px=float("nan") if old else _number(values["residual_px"]),
+        residual_px=_residual(None if old else values["residual_px"]),
     )
     light = PhotoLight(_array(values, "gamma", (None,)), _light(values))
     return HeadRecord(
@@ -145,6 +145,8 @@ def _observation(values: dict, camera: PerspectiveCamera, seen: dict | None) -> 
         seen = {"landmarks": landmarks, "camera_prior": CameraPrior(camera.image_size, camera.center_px)}
     elif not np.array_equal(seen["landmarks"].sparse_px, sparse_px):
         raise ValueError("the landmarks are not those of the observation")
+    elif seen["camera_prior"].image_size != camera.image_size:
+        raise ValueError("the camera does not belong to the photo of the observation")
     return Observation(**seen, photo_name=_file_name(values["photo_name"]), emotion=_emotion(values["expression"]))
 
 
@@ -204,6 +206,11 @@ def _perspective(record: dict) -> PerspectiveCamera:
     translation = _array(record, "translation_mm", (3,), np.float64)
     center_px = _array(record, "center_px", (2,), np.float64)
     return PerspectiveCamera(rotation, translation, focal_px, center_px, tuple(size))
+
+
+def _residual(value: object) -> float:
+    """NaN where it is not known: format 5 did not keep it."""
+    return float("nan") if value is None else _number(value)
 
 
 def _array(record: dict, key: str, shape: tuple[int | None, ...], dtype: type = np.float32) -> np.ndarray:

@@ -72,18 +72,18 @@ def _clay_of(material: bpy.types.Material) -> bpy.types.Material:
     shader = find_node(clay.node_tree, "BSDF_PRINCIPLED") if clay.use_nodes else None
     if shader is None:
         return _plain_clay(material.name)
-    _fire(clay.node_tree, shader)
+    _turn_to_clay(clay.node_tree, shader)
     return clay
 
 
 def _plain_clay(name: str) -> bpy.types.Material:
     clay = bpy.data.materials.new(name)
     clay.use_nodes = True
-    _fire(clay.node_tree, find_node(clay.node_tree, "BSDF_PRINCIPLED"))
+    _turn_to_clay(clay.node_tree, find_node(clay.node_tree, "BSDF_PRINCIPLED"))
     return clay
 
 
-def _fire(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
+def _turn_to_clay(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
     """Everything that is colour or gloss becomes a number; what is form (normals, displacement) stays linked."""
     numbers = {
         "Base Color": _CLAY,

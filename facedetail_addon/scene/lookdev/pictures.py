@@ -25,10 +25,10 @@ from .view import (
     View,
     aim,
     azimuth_deg,
-    of_proportions,
     orbit_view,
     photo_view,
     window_in_photo,
+    with_aspect,
 )
 
 DEFAULT_HEIGHT = 512
@@ -173,7 +173,7 @@ _PICTURES: tuple[tuple[str, Callable[[HeadObject, Lookdev], np.ndarray]], ...] =
 
 
 def _front(stage: Stage) -> View:
-    return of_proportions(photo_view(stage.photo, stage.points), PANEL_ASPECT)
+    return with_aspect(photo_view(stage.photo, stage.points), PANEL_ASPECT)
 
 
 def _render(stage: Stage, view: View, lookdev: Lookdev) -> np.ndarray:
@@ -184,7 +184,7 @@ def _render(stage: Stage, view: View, lookdev: Lookdev) -> np.ndarray:
             "Pictures are rendered with Cycles, which is switched off.",
             "Switch the add-on Cycles Render Engine on in Blender's preferences.",
         )
-    aim(stage.camera, of_proportions(view, PANEL_ASPECT))
+    aim(stage.camera, with_aspect(view, PANEL_ASPECT))
     render = scene.render
     render.engine = "CYCLES"
     render.resolution_x, render.resolution_y = lookdev.size

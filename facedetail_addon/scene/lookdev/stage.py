@@ -94,6 +94,7 @@ def _copies(head: HeadObject, carrier: bpy.types.Object) -> dict[bpy.types.Objec
             copy.data = item.data.copy()
         copy.parent = copies.get(item.parent, carrier)
         if item.parent not in (head.root, *originals):
+            copy.parent_type = "OBJECT"
             copy.matrix_parent_inverse.identity()
             copy.matrix_basis = in_frame(item, head.root)
     return copies

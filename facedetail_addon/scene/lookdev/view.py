@@ -128,7 +128,7 @@ def window_in_photo(camera: PhotoCamera, view: View) -> tuple[float, float, floa
     return x + left, y - top, x + right, y - bottom
 
 
-def of_proportions(view: View, aspect: float) -> View:
+def with_aspect(view: View, aspect: float) -> View:
     """The same view with a window enlarged to a width by height."""
     left, bottom, right, top = view.window
     width, height = max(right - left, aspect * (top - bottom)), max(top - bottom, (right - left) / aspect)
