@@ -62,9 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", choices=SIZES, default="compact", help="of the networks")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument(
-        "--cache", type=Path, default=CACHE / "detail", help="folder of the set; checkpoints go there too"
-    )
+    parser.add_argument("--cache", type=Path, default=CACHE / "detail_net", help="folder of the set and of checkpoints")
     parser.add_argument("--name", default=WEIGHTS, help="file name of the weights")
     parser.add_argument("--output", type=Path, default=WEIGHTS_DIR, help="folder for the weights")
     return parser.parse_args()

@@ -121,7 +121,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=int, default=4, help="of each head, with different skin and light")
     parser.add_argument("--real", type=int, default=0, help="make so many files of real photos instead")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--cache", type=Path, default=CACHE / "detail", help="folder of the set")
+    parser.add_argument("--cache", type=Path, default=CACHE / "detail_net", help="folder of the set")
     return parser.parse_args()
 
 
