@@ -35,7 +35,7 @@ def running(window: BlenderWindow) -> bool:
 
 def child(window: BlenderWindow, kind: str) -> int | None:
     """The process of a job: ``worker`` or ``renderer``."""
-    return window.ask(f"bpy.types.FACEDETAIL_OT_lookdev.{kind}.pid")
+    return window.ask(f"installed('session').current().{kind}.pid")
 
 
 def is_alive(pid: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ending import load_during_a_job, open_a_saved_file, quit_during_a_job
 from pictures import cancel_pictures, finish_pictures
-from report import CANCEL_S, JOB_S, STATE, Report, running, temporary
+from report import CANCEL_S, JOB_S, STATE, Report, child, running, temporary
 from window import BlenderWindow, WindowError, blender_window
 
 DISPLAY = ":77"
@@ -80,7 +80,7 @@ def cancel_once(window: BlenderWindow, button: tuple[float, float], report: Repo
     report.figure("seconds from Esc to idle", round(seconds, 3))
     report.check(f"Esc cancels within {CANCEL_S} s", seconds < CANCEL_S)
     report.check("nothing is added to the file", window.ask("census()") == before)
-    report.check("the worker is gone", window.ask("bpy.types.FACEDETAIL_OT_reconstruct.worker.pid") is None)
+    report.check("the worker is gone", child(window, "worker") is None)
     window.screenshot("3_cancelled")
 
 
