@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from blender_tests.core.external_files import quiet
-from blender_tests.core.test_sparse_fit import FOCAL, SIZE, distance, view
 from blender_tests.made_up import fit_one_sparse
+from blender_tests.quick.test_sparse_fit import FOCAL, SIZE, distance, view
 from facedetail_addon.core.face_model.outline import outline_paths
 from facedetail_addon.core.model_import.adapt import adapt
 from facedetail_addon.core.model_import.correspondence import correspond

@@ -12,8 +12,8 @@ from facedetail_addon.core.errors import FaceDetailError, OutputError
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.fit.dense import fit_dense
 from facedetail_addon.core.io.exr import read_exr
+from facedetail_addon.core.io.images import read_png
 from facedetail_addon.core.result.files import OBSERVATION_FILE, read_result, write_result
-from facedetail_addon.core.result.images import read_png
 from facedetail_addon.core.result.maps import MAPS
 from facedetail_addon.core.result.record import Reconstruction
 

@@ -9,9 +9,9 @@ import pytest
 
 from blender_tests.conftest import make_reconstruction
 from blender_tests.core.test_proxy_fit import face_distance
-from blender_tests.core.test_sparse_fit import SIZE as SPARSE_SIZE
-from blender_tests.core.test_sparse_fit import native_model, outline, seen, view  # noqa: F401 - fixtures
 from blender_tests.made_up import assert_same
+from blender_tests.quick.test_sparse_fit import SIZE as SPARSE_SIZE
+from blender_tests.quick.test_sparse_fit import native_model, outline, seen, view  # noqa: F401 - fixtures
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.fit import dense, sparse
 from facedetail_addon.core.fit.dense import fit_dense

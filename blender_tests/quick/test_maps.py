@@ -11,8 +11,8 @@ import pytest
 from blender_tests.conftest import make_reconstruction
 from blender_tests.made_up import assert_same
 from facedetail_addon.core.io.exr import read_exr
+from facedetail_addon.core.io.images import read_png
 from facedetail_addon.core.result.files import RESULT_FILES, read_result, write_result
-from facedetail_addon.core.result.images import read_png
 from facedetail_addon.core.result.maps import DATA, MAPS, SRGB, MapSpec, check_maps, map_spec
 from facedetail_addon.core.result.pictures import Pictures, encode_pictures, read_pictures
 from facedetail_addon.core.result.record import Reconstruction

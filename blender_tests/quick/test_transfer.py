@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.polynomial import legendre
 
-from blender_tests.core.test_render import sphere
+from blender_tests.quick.test_render import sphere
 from facedetail_addon.core.rendering.harmonics import evaluate, fibonacci_sphere, lambert
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.rays import RayScene

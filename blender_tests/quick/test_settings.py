@@ -14,7 +14,6 @@ from blender_tests.options import ALL, IDS, another, with_another
 from facedetail_addon.cli.arguments import RECONSTRUCT, SCENE, chosen, flag_of, main_parser
 from facedetail_addon.cli.batch import JobSpecification, Task
 from facedetail_addon.cli.run_log import settings_hash
-from facedetail_addon.core.pipeline import Models
 from facedetail_addon.core.result.files import EXPORT_FILES
 from facedetail_addon.jobs.messages import MessageError, Reconstruct, WriteScene, parse_line, to_line
 from facedetail_addon.settings import (
@@ -115,23 +114,6 @@ def test_models_are_loaded_anew_where_the_option_says_so():
     for option in options(Settings):
         assert (with_another(Settings, option).loading_key() != Settings().loading_key()) == option.loads, option.name
     assert not any(option.loads for option in options(SceneSettings)), "a scene needs no models of its own"
-
-
-def test_what_is_loaded_depends_on_those_options_alone():
-    """The loader is given settings that note what is read of them."""
-    read = set()
-
-    class Noting(Settings):
-        def __getattribute__(self, name: str) -> object:
-            read.add(name)
-            return super().__getattribute__(name)
-
-    settings = Noting(resolution=512)
-    read.clear()
-    Models.load(settings)
-    assert read & {option.name for option in options(Settings)} == {
-        option.name for option in options(Settings) if option.loads
-    }
 
 
 def test_stages_know_the_choices():

@@ -7,7 +7,7 @@ from numpy.polynomial import legendre
 from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
-from blender_tests.core.equirectangular import image_solid_angles
+from blender_tests.equirectangular import image_solid_angles
 from facedetail_addon.core.rendering.environment import image_directions
 from facedetail_addon.core.rendering.harmonics import (
     band_index,

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from blender_tests.core.equirectangular import image_solid_angles
+from blender_tests.equirectangular import image_solid_angles
 from facedetail_addon.core.rendering.environment import (
     environment_image,
     image_directions,

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is loaded depends on the options that say so; the other places of options are in quick/test_settings.py."""
+
+from facedetail_addon.core.models import Models
+from facedetail_addon.settings import Settings, options
+
+
+def test_what_is_loaded_depends_on_those_options_alone():
+    """The loader is given settings that note what is read of them."""
+    read = set()
+
+    class Noting(Settings):
+        def __getattribute__(self, name: str) -> object:
+            read.add(name)
+            return super().__getattribute__(name)
+
+    settings = Noting(resolution=512)
+    read.clear()
+    Models.load(settings)
+    assert read & {option.name for option in options(Settings)} == {
+        option.name for option in options(Settings) if option.loads
+    }
