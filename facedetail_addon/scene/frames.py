@@ -6,7 +6,7 @@ from mathutils import Matrix
 
 
 def in_frame(item: bpy.types.Object, owner: bpy.types.Object) -> Matrix:
-    """From an object's own axes to those of another, which may but need not carry it. Constraints and bones are left out."""
+    """From an object's own axes to those of another, which need not carry it. Constraints and bones are left out."""
     matrix, carrier = item.matrix_basis.copy(), item
     while carrier.parent is not None:
         matrix, carrier = carrier.matrix_parent_inverse @ matrix, carrier.parent
