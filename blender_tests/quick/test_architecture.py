@@ -120,6 +120,30 @@ def test_nobody_imports_in_a_circle():
         assert not arrows, sorted(".".join(name) for name in arrows)
 
 
+def test_process_wide_state_is_in_the_session():
+    """Nowhere else is a global assigned, or an attribute of a class from outside of it."""
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if room(path.relative_to(PACKAGE).with_suffix("").parts) != "session":
+            assert not [node for node in ast.walk(tree) if isinstance(node, ast.Global)], relative(path)
+        classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)} | {"cls"}
+        targets = [
+            target
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            for assigned in node.targets
+            for target in ast.walk(assigned)
+        ]
+        owners = {
+            target.value.id
+            for target in targets
+            if isinstance(target, ast.Attribute)
+            and isinstance(target.value, ast.Name)
+            and target.attr != "__annotations__"
+        }
+        assert not owners & classes, relative(path)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_nobody_takes_what_others_hide(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
