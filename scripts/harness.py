@@ -138,9 +138,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
 def whole_file(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to, so that ``path`` is whole or as it was; long runs are stopped at any time."""
     unfinished = path.with_name(f".unfinished_{path.name}")
-    yield unfinished
-    unfinished.chmod(0o644)  # safetensors writes files that only their owner may read
-    os.replace(unfinished, path)
+    try:
+        yield unfinished
+        unfinished.chmod(0o644)  # safetensors writes files that only their owner may read
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _one_thread() -> None:
