@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from facedetail_addon.core.eyes.types import DEFAULT_EYES
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
@@ -15,7 +16,8 @@ from facedetail_addon.core.geometry.camera import AffineCamera, PerspectiveCamer
 from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion, ExpressionPrior
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.core.observe.types import CameraPrior, Observation
-from facedetail_addon.core.result.record import HeadRecord, PhotoLight, Reconstruction
+from facedetail_addon.core.result.files import write_result
+from facedetail_addon.core.result.record import HeadRecord, PhotoLight, Reconstruction, result_folder
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas
 from facedetail_addon.settings import PRIOR_AND_LANDMARKS
@@ -40,6 +42,20 @@ def model() -> FaceModel:
 def atlas(model) -> Atlas:
     """Of the built-in face model, 512 texels a side."""
     return make_atlas(model, 512)
+
+
+@pytest.fixture(scope="session")
+def made_up_result(model, tmp_path_factory) -> tuple[Reconstruction, Path]:
+    """A made-up reconstruction and its result folder, written once for all processes of a run; copy it to change it."""
+    made = make_reconstruction(model)
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with FileLock(shared / "made up.lock"):
+        folder = result_folder(shared / "results", made.record.observation.photo_name)
+        if not folder.exists():
+            write_result(made, folder.parent, model)
+    return made, folder
 
 
 @pytest.fixture

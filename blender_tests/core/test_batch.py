@@ -21,7 +21,7 @@ from facedetail_addon.cli.terminal import ProgressLine
 from facedetail_addon.core.result.files import read_result
 from facedetail_addon.jobs.runner import Worker
 from facedetail_addon.paths import site_directories
-from facedetail_addon.settings import SceneSettings, Settings
+from facedetail_addon.settings import PRIOR, SceneSettings, Settings
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
@@ -80,7 +80,8 @@ def entries(output: Path) -> list[dict]:
 
 def test_a_killed_photo_is_the_only_loss_and_resume_makes_it_good(photos, tmp_path, start):
     output = tmp_path / "out"
-    run = start("reconstruct", photos, "--output", output, *FAST)
+    asked = (*FAST, "--expression", PRIOR)
+    run = start("reconstruct", photos, "--output", output, *asked)
     read_until(run, "a.png (1/3): Unwrapping")
     (killed,) = children(run.pid)
     os.kill(killed, signal.SIGKILL)
@@ -94,14 +95,15 @@ def test_a_killed_photo_is_the_only_loss_and_resume_makes_it_good(photos, tmp_pa
     assert (second["folder"], second["status"], second["error"]) == ("b", "done", None)
     assert (third["folder"], third["status"], third["error"]["code"]) == ("c", "failed", "photo")
     assert second["seconds"] > 0 and second["settings"] == first["settings"] and err.count("\ntry: ") == 2
-    assert [notice.code for notice in read_result(output / "b").record.notices] == second["warnings"]
+    record = read_result(output / "b").record
+    assert [notice.code for notice in record.notices] == second["warnings"] and record.expression_source == PRIOR
 
     (photos / "c.jpg").unlink()
     (output / ".a.0a1b2c3d.partial").mkdir()
     written = (output / "b" / "reconstruction.json").stat().st_mtime_ns
-    run = start("reconstruct", photos, "--output", output, "--resume", "--quiet", *FAST)
+    run = start("reconstruct", photos, "--output", output, "--resume", "--quiet", *asked)
     out, err = run.communicate(timeout=PATIENCE_S)
-    assert (run.returncode, err) == (0, "")
+    assert (run.returncode, err) == (0, ""), "quiet: nothing but the folders"
     assert sorted(out.splitlines()) == [str(output / "a"), str(output / "b")]
     assert {entry["folder"]: entry["status"] for entry in entries(output)[3:]} == {"a": "done", "b": "skipped"}
     assert (output / "b" / "reconstruction.json").stat().st_mtime_ns == written

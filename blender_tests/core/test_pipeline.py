@@ -12,8 +12,10 @@ from skimage import data
 
 from blender_tests.made_up import assert_same, values_of
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
+from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
+from facedetail_addon.core.observe.types import Observation
 from facedetail_addon.core.pipeline import detail, fit, illuminate, observe, paint, reconstruct
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
@@ -50,8 +52,14 @@ def astronaut_file(tmp_path_factory, astronaut) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(models, astronaut_file) -> Reconstruction:
-    return reconstruct(astronaut_file, models, SMALL, silent)
+def progress() -> list[tuple[str, float]]:
+    """What was told while the result was made."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def result(models, astronaut_file, progress) -> Reconstruction:
+    return reconstruct(astronaut_file, models, SMALL, lambda text, done: progress.append((text, done)))
 
 
 def face_size_px(result: Reconstruction) -> float:
@@ -105,30 +113,24 @@ def test_arrays_are_as_documented(result, models, astronaut):
     assert {notice.code for notice in result.record.notices} == {"small_face", "low_detail"}
 
 
-@pytest.fixture(scope="module")
-def again(models, astronaut_file) -> tuple[Reconstruction, list[tuple[str, float]]]:
-    """The same photo once more, and what was told of the progress."""
-    seen = []
-    return reconstruct(astronaut_file, models, SMALL, lambda text, done: seen.append((text, done))), seen
-
-
-def test_same_photo_gives_the_same_result(result, again):
-    names = ("alpha", "beta", "vertices", "albedo", "roughness", "specular", "confidence", "gamma", "radiance")
-    for name in (*names, "displacement_medium", "displacement_fine", "normal", "normal_fine"):
-        np.testing.assert_array_equal(values_of(again[0])[name], values_of(result)[name], err_msg=name)
-
-
 def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut_file):
+    """And so the same photo gives the same result again, bit for bit."""
     observation = observe(read_photo(astronaut_file), models, SMALL)
     assert_same(observation, result.record.observation)
     head = fit([observation], models, SMALL)
     assert_same(head, result.record.fit)
     light = illuminate(observation, head.pose, models, SMALL)
     assert_same(light.estimate.radiance, result.record.light.radiance)
+    assert_same(light.estimate.gamma, result.record.light.gamma)
     appearance = paint(observation, head.pose, light, models)
     assert_same(appearance.eyes, result.record.eyes)
-    assert_same(appearance.skin.albedo, result.maps["albedo"])
-    assert_same(detail(observation, head, light, models).maps.fine, result.maps["displacement_fine"])
+    skin, relief = appearance.skin, detail(observation, head, light, models).maps
+    for name in ("albedo", "roughness", "specular", "confidence"):
+        assert_same(getattr(skin, name), result.maps[name], name)
+    for name in ("medium", "fine"):
+        assert_same(getattr(relief, name), result.maps[f"displacement_{name}"], name)
+    for name in ("normal", "normal_fine"):
+        assert_same(getattr(relief, name), result.maps[name], name)
 
 
 def test_emotion_of_a_smile(result):
@@ -136,47 +138,59 @@ def test_emotion_of_a_smile(result):
     assert result.record.observation.emotion.probabilities.sum() == pytest.approx(1, abs=1e-4)
 
 
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """A photo and the head fitted to it, as far as the expression's source matters."""
+
+    observation: Observation
+    head: HeadFit
+
+
+def read(path: Path, models: Models, settings: Settings) -> Read:
+    """The stages before the skin is looked at."""
+    observation = observe(read_photo(path), models, settings)
+    return Read(observation, fit([observation], models, settings))
+
+
 @pytest.fixture(scope="module")
-def by_source(result, smooth, astronaut_file) -> dict[str, Reconstruction]:
-    found = {SMALL.expression: result}
-    for source in EXPRESSION_SOURCES:
-        if source not in found:
-            chosen = Settings(resolution=512, expression=source)
-            found[source] = reconstruct(astronaut_file, smooth, chosen, silent)
-    return found
+def by_source(smooth, astronaut_file) -> dict[str, Read]:
+    return {
+        source: read(astronaut_file, smooth, Settings(resolution=512, expression=source))
+        for source in EXPRESSION_SOURCES
+    }
 
 
-def test_each_source_gives_its_own_expression(by_source):
+def test_each_source_gives_its_own_expression(by_source, result):
     """Three finite heads that differ, with one and the same emotion, since that is of the photo."""
-    betas = {source: found.record.pose.beta for source, found in by_source.items()}
-    for source, found in ((source, found.record) for source, found in by_source.items()):
-        assert found.expression_source == source
-        assert np.isfinite(found.pose.vertices).all() and found.pose.beta.min() >= 0 and found.pose.beta.max() <= 1
-        emotions = (found.observation.emotion, by_source[PRIOR].record.observation.emotion)
+    assert result.record.expression_source == SMALL.expression
+    betas = {source: found.head.pose.beta for source, found in by_source.items()}
+    for found in by_source.values():
+        pose = found.head.pose
+        assert np.isfinite(pose.vertices).all() and pose.beta.min() >= 0 and pose.beta.max() <= 1
+        emotions = (found.observation.emotion, by_source[PRIOR].observation.emotion)
         np.testing.assert_array_equal(emotions[0].probabilities, emotions[1].probabilities)
     for one, other in itertools.combinations(EXPRESSION_SOURCES, 2):
         assert np.abs(betas[one] - betas[other]).max() > 0.01, (one, other)
 
 
-def test_every_source_sees_the_smile(by_source):
+def test_every_source_sees_the_smile(by_source, result):
     for source, found in by_source.items():
-        named = dict(zip(found.record.expression_names, found.record.pose.beta, strict=True))
+        named = dict(zip(result.record.expression_names, found.head.pose.beta, strict=True))
         assert named["mouthSmileLeft"] + named["mouthSmileRight"] > 0.3, source
 
 
-def test_prior_is_the_reading_itself(by_source, models, astronaut):
+def test_prior_is_the_reading_itself(by_source, models):
     """As in the paper: the expression is fixed to the dictionary's, only the gaze is aimed."""
-    landmarks = models.landmarker.find(astronaut)[0]
-    _, reading = models.expression_reader.read(astronaut, landmarks)
+    found = by_source[PRIOR]
     still = [not name.startswith("eyeLook") for name in models.model.expression_names]
-    np.testing.assert_allclose(by_source[PRIOR].record.pose.beta[still], reading.beta_prior[still], atol=1e-6)
+    reading = found.observation.expression_prior.beta_prior
+    np.testing.assert_allclose(found.head.pose.beta[still], reading[still], atol=1e-6)
 
 
-def test_progress_rises_to_one(again):
-    seen = again[1]
-    fractions = [done for _, done in seen]
+def test_progress_rises_to_one(result, progress):
+    fractions = [done for _, done in progress]
     assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] == 1
-    assert len({text for text, _ in seen}) == len(seen) >= 5
+    assert len({text for text, _ in progress}) == len(progress) >= 5
 
 
 def test_progress_can_cancel(models, astronaut_file):
@@ -218,13 +232,20 @@ def _save_turned(image: Image.Image, path: Path) -> Path:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_kinds_of_files_give_the_same_head(result, smooth, astronaut, tmp_path, variant):
     path = VARIANTS[variant](Image.fromarray(astronaut), tmp_path / "Zoë 1 photo.png")
-    other = reconstruct(path, smooth, SMALL, silent)
+    other = read(path, smooth, SMALL)
     distance = np.linalg.norm(
-        other.record.observation.landmarks.sparse_px - result.record.observation.landmarks.sparse_px, axis=1
+        other.observation.landmarks.sparse_px - result.record.observation.landmarks.sparse_px, axis=1
     )
     assert np.median(distance) < 0.02 * face_size_px(result)
-    moved_mm = np.linalg.norm(other.record.fit.vertices_neutral - result.record.fit.vertices_neutral, axis=1)
+    moved_mm = np.linalg.norm(other.head.vertices_neutral - result.record.fit.vertices_neutral, axis=1)
     assert np.median(moved_mm) < 2.5
+
+
+def test_a_grey_photo_gets_a_whole_head(smooth, astronaut, tmp_path):
+    """Skin and eyes without any colour, which the photo does not know."""
+    grey = reconstruct(VARIANTS["grey"](Image.fromarray(astronaut), tmp_path / "grey.png"), smooth, SMALL, silent)
+    np.testing.assert_array_equal(grey.maps["photo"][..., 0], grey.maps["photo"][..., 2])
+    assert np.isfinite(grey.record.light.gamma).all() and len(set(grey.record.eyes.iris)) == 1
 
 
 def test_several_faces(smooth, astronaut, tmp_path):
@@ -233,12 +254,12 @@ def test_several_faces(smooth, astronaut, tmp_path):
     both = np.full((640, 1088, 3), 128, np.uint8)
     both[:, :640], both[100:548, 640:] = head.resize((640, 640)), head.resize((448, 448))
     Image.fromarray(both).save(tmp_path / "two.png")
-    largest = reconstruct(tmp_path / "two.png", smooth, SMALL, silent)
-    assert largest.record.observation.landmarks.sparse_px[:, 0].max() < 640
-    assert "several_faces" in {notice.code for notice in largest.record.notices}
-    second = reconstruct(tmp_path / "two.png", smooth, Settings(resolution=512, face=1), silent)
-    assert second.record.observation.landmarks.sparse_px[:, 0].min() > 640
-    assert "several_faces" not in {notice.code for notice in second.record.notices}
+    largest = read(tmp_path / "two.png", smooth, SMALL).observation
+    assert largest.landmarks.sparse_px[:, 0].max() < 640
+    assert "several_faces" in {notice.code for notice in largest.notices}
+    second = read(tmp_path / "two.png", smooth, Settings(resolution=512, face=1)).observation
+    assert second.landmarks.sparse_px[:, 0].min() > 640
+    assert "several_faces" not in {notice.code for notice in second.notices}
     with pytest.raises(NoFaceError, match="Face 3 was asked for, but .* shows 2") as caught:
         reconstruct(tmp_path / "two.png", smooth, Settings(resolution=512, face=2), silent)
     assert "1 (the largest) to 2" in caught.value.remedy

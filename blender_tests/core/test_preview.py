@@ -13,7 +13,7 @@ from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.result.preview import appearance_of, head_box, render_preview
 from facedetail_addon.core.result.preview_frame import trace_frame
-from facedetail_addon.core.result.preview_panels import relit
+from facedetail_addon.core.result.preview_panels import paint_of, relit
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.unwrap import unwrap
@@ -176,4 +176,5 @@ def turned(reconstruction: Reconstruction, model, yaw_deg: float, height: int) -
     focal_px = height * distance / (1.25 * float(np.ptp(points[:, 1])))
     camera = PerspectiveCamera(rotation, translation, focal_px, np.full(2, height / 2), (height, height))
     frame = trace_frame(reconstruction.record.pose.vertices, model, camera, (height, height), (0, 0, height, height))
-    return relit(appearance_of(reconstruction), frame)
+    appearance = appearance_of(reconstruction)
+    return relit(appearance, paint_of(appearance, frame), frame)

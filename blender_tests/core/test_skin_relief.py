@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Procedural skin for training: strokes as high and wide as asked for, relief like people's, pigment that is colour."""
 
+import itertools
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -197,14 +199,24 @@ def test_fine_relief_is_as_rough_as_skin(space, young, old):
         assert 0.005 < np.abs(fine[cheeks]).mean() < 0.08
 
 
-def folded(space: SkinSpace, person: Person, where, seeds: int = 40) -> float:
+@pytest.fixture(scope="module")
+def wrinkles(space):
+    """The function that gives the lines on a person's face for each of some seeds; of everybody they are drawn once."""
+
+    @cache
+    def of(person: Person, seeds: int = 40) -> list[list]:
+        return [list(face_lines(space, person, np.random.default_rng(seed))) for seed in range(seeds)]
+
+    return of
+
+
+def folded(faces: list[list], where) -> float:
     """Volume that wrinkles take, mm² · texels per face, where ``where`` is true of (N, 2) texels."""
     total = 0.0
-    for seed in range(seeds):
-        for points, heights, width_mm in face_lines(space, person, np.random.default_rng(seed)):
-            steps = np.linalg.norm(np.gradient(points, axis=0), axis=1)
-            total += float((np.abs(heights) * steps * width_mm)[where(points)].sum())
-    return total / seeds
+    for points, heights, width_mm in itertools.chain(*faces):
+        steps = np.linalg.norm(np.gradient(points, axis=0), axis=1)
+        total += float((np.abs(heights) * steps * width_mm)[where(points)].sum())
+    return total / len(faces)
 
 
 def on_forehead(space: SkinSpace):
@@ -227,22 +239,22 @@ def by_the_mouth(space: SkinSpace):
     ("expression", "folds", "elsewhere"),
     [("smile", by_the_mouth, on_forehead), ("raise_brows", on_forehead, by_the_mouth)],
 )
-def test_expressions_fold_the_skin_where_they_do(space, expression, folds, elsewhere):
-    moved = replace(CALM, **{expression: 1.0})
-    deeper = folded(space, moved, folds(space)) / folded(space, CALM, folds(space))
-    other = folded(space, moved, elsewhere(space)) / folded(space, CALM, elsewhere(space))
+def test_expressions_fold_the_skin_where_they_do(space, wrinkles, expression, folds, elsewhere):
+    moved, calm = wrinkles(replace(CALM, **{expression: 1.0})), wrinkles(CALM)
+    deeper = folded(moved, folds(space)) / folded(calm, folds(space))
+    other = folded(moved, elsewhere(space)) / folded(calm, elsewhere(space))
     assert deeper > 1.4 and deeper > 1.3 * other
 
 
-def test_old_skin_has_more_wrinkles(space):
+def test_old_skin_has_more_wrinkles(wrinkles):
     young, middling, old = (
-        folded(space, replace(CALM, age=age), lambda points: points[:, 0] > 0, seeds=12) for age in (0.05, 0.5, 0.95)
+        folded(wrinkles(replace(CALM, age=age), seeds=12), lambda points: points[:, 0] > 0) for age in (0.05, 0.5, 0.95)
     )
     assert old > 1.5 * middling > 3 * young
 
 
-def test_wrinkles_are_grooves(space):
-    lines = [line for seed in range(10) for line in face_lines(space, CALM, np.random.default_rng(seed))]
+def test_wrinkles_are_grooves(wrinkles):
+    lines = list(itertools.chain(*wrinkles(CALM)[:10]))
     deep = np.concatenate([heights for _, heights, _ in lines])
     assert (deep <= 0).mean() > 0.95 and deep.min() < -0.1 and np.isfinite(deep).all()
     assert all(0.1 < width_mm < 3 for *_, width_mm in lines)

@@ -64,24 +64,16 @@ def assert_expression_is_of(source: str, folder: Path, context) -> None:
     assert found_expression(context) == text
 
 
-def test_one_photo_one_undo_step(blender, registered, astronaut, tmp_path):
+def test_operator_does_what_the_python_api_does_in_one_undo_step(blender, registered, model, astronaut, tmp_path):
+    from facedetail_addon.scene.build.scene import build_scene
+
     before = census(blender)
     blender.ops.ed.undo_push(message="before")
     result = blender.ops.facedetail.reconstruct(
-        "EXEC_DEFAULT", True, filepath=astronaut, output=str(tmp_path), resolution="512", expression="prior"
+        "EXEC_DEFAULT", True, filepath=astronaut, output=str(tmp_path), resolution="512"
     )
     assert result == {"FINISHED"}
     assert census(blender) != before
-    assert_expression_is_of("prior", tmp_path / "astronaut", blender.context)
-    blender.ops.ed.undo()
-    assert census(blender) == before
-    assert blender.context.scene.camera is None
-
-
-def test_operator_does_what_the_python_api_does(blender, registered, model, astronaut, tmp_path):
-    from facedetail_addon.scene.build.scene import build_scene
-
-    blender.ops.facedetail.reconstruct(filepath=astronaut, output=str(tmp_path), resolution="512")
     by_operator = blender.data.collections["FaceDetail astronaut"]
     assert_expression_is_of("prior+landmarks", tmp_path / "astronaut", blender.context)
     by_python = build_scene(read_result(tmp_path / "astronaut"), model).collection
@@ -92,6 +84,9 @@ def test_operator_does_what_the_python_api_does(blender, registered, model, astr
     values = [[key.value for key in item.data.shape_keys.key_blocks] for item in (one, other)]
     assert values[0] == values[1]
     assert any(values[0])
+    blender.ops.ed.undo()
+    assert census(blender) == before
+    assert blender.context.scene.camera is None
 
 
 def test_choices_are_kept(blender, registered, astronaut, tmp_path):

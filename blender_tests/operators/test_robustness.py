@@ -124,9 +124,9 @@ def test_other_errors_are_not_for_lack_of_memory():
 
 
 @needs_posix
-def test_full_disk_keeps_the_older_result(model, reconstruction_of, tmp_path):
-    older = reconstruction_of(model)
-    folder = write_result(older, tmp_path, model)
+def test_full_disk_keeps_the_older_result(model, made_up_result, tmp_path):
+    older, saved = made_up_result
+    folder = Path(shutil.copytree(saved, tmp_path / saved.name))
     for most_bytes in (0, 100_000):
         with full_disk(most_bytes), pytest.raises(OutputError, match=r"cannot be written to .*made up") as raised:
             write_result(older, tmp_path, model)

@@ -4,6 +4,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ def room(module: tuple[str, ...]) -> str:
     return module[0]
 
 
+@cache
 def imports(path: Path, package: Path) -> list[tuple[str, ...]]:
     """The dotted names a file imports; relative ones are resolved and begin with the package's name."""
     here = (package.name, *path.relative_to(package).with_suffix("").parts)

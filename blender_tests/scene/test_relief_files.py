@@ -4,28 +4,19 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.result.files import write_result
-
-
-@pytest.fixture(scope="module")
-def saved(model, reconstruction_of, tmp_path_factory):
-    """A reconstruction and its result folder."""
-    made = reconstruction_of(model)
-    return made, write_result(made, tmp_path_factory.mktemp("relief"), model)
-
 
 @pytest.fixture
-def loaded(blender, saved):
+def loaded(blender, made_up_result):
     """The reconstruction, and the function that gives the pixels of one of its files, row 0 at the top."""
 
     def pixels(name: str) -> np.ndarray:
-        image = blender.data.images.load(str(saved[1] / name))
+        image = blender.data.images.load(str(made_up_result[1] / name))
         image.colorspace_settings.name = "Non-Color"
         assert image.is_float  # 16-bit PNG too: nothing is rounded to 8 bit
         width, height = image.size
         return np.array(image.pixels[:], np.float32).reshape(height, width, image.channels)[::-1]
 
-    return saved[0], pixels
+    return made_up_result[0], pixels
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,17 @@ import numpy as np
 
 from ..face_model.model import FaceModel
 from .preview_frame import Frame, average_down, trace_frame
-from .preview_panels import RAKING_LIGHTS, SOFT_LIGHTS, Appearance, clay, relit, surface_of, textured, with_relief
+from .preview_panels import (
+    RAKING_LIGHTS,
+    SOFT_LIGHTS,
+    Appearance,
+    clay,
+    paint_of,
+    relit,
+    surface_of,
+    textured,
+    with_relief,
+)
 from .record import Reconstruction
 
 _MARGIN = 0.10  # of the head's size, around it
@@ -33,14 +43,15 @@ def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int
     frame = trace_frame(pose.vertices, model, pose.perspective, size, box)
     surface = surface_of(frame)
     appearance = appearance_of(reconstruction)
+    paint = paint_of(appearance, frame)
     photo = _crop(appearance.photo, box, size)
     panels = [
         photo,
         _overlay(photo, record.observation.landmarks.sparse_px, pose.landmarks68_mm, frame),
         clay(surface, frame, SOFT_LIGHTS),
         clay(with_relief(surface, reconstruction.maps["normal"], frame), frame, RAKING_LIGHTS),
-        relit(appearance, frame),
-        textured(appearance, frame),
+        relit(appearance, paint, frame),
+        textured(paint, frame),
     ]
     gap = np.full((height, max(2, height // 192), 3), 255, np.uint8)
     return np.concatenate([panels[0]] + [x for panel in panels[1:] for x in (gap, panel)], axis=1)

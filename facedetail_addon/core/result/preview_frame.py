@@ -2,6 +2,7 @@
 """Pixels of the preview: which point of the head each one shows, and from their colours a picture."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -39,14 +40,35 @@ class Frame:
     shown: np.ndarray
     hits: Hits
 
-    @property
+    @cached_property
     def pixel_part(self) -> np.ndarray:
         """(N,) index of the part that each pixel shows."""
         return self.part[self.hits.triangle]
 
-    def interpolate(self, values: np.ndarray) -> np.ndarray:
-        """(V, C) values of the vertices to (N, C) of the pixels."""
-        return interpolate(self.hits, self.triangles, values)
+    @cached_property
+    def skin_uv(self) -> np.ndarray:
+        """(H, W, 2) float32 canonical UV of the pixels that show skin, NaN elsewhere."""
+        on_skin = self.pixel_part == 0
+        skin = self.model.skin
+        corners = skin.uv[skin.uv_triangles()[self.hits.triangle[on_skin]]]
+        width, height = self.size
+        image = np.full((width * height, 2), np.nan, np.float32)
+        uv = np.einsum("nkc,nk->nc", corners, self.hits.barycentric[on_skin])
+        image[np.flatnonzero(self.shown)[on_skin]] = uv
+        return image.reshape(height, width, 2)
+
+    @cached_property
+    def uv_step(self) -> float:
+        """How far apart the UV of pixels side by side are, in the median; NaN where none are."""
+        steps = np.abs(np.diff(self.skin_uv, axis=1)).max(axis=2)
+        return np.nanmedian(steps) if np.isfinite(steps).any() else np.nan
+
+    def interpolate(self, values: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+        """(V, C) values of the vertices to (N, C) of the pixels, or of those that ``which``, (N,) bool, picks."""
+        hits = self.hits
+        if which is not None:
+            hits = Hits(hits.triangle[which], hits.barycentric[which], hits.distance[which])
+        return interpolate(hits, self.triangles, values)
 
     def shown_vertices(self) -> np.ndarray:
         """(M,) int: vertices of the triangles that pixels show."""
@@ -85,23 +107,14 @@ def _triangle_materials(part: MeshPart) -> np.ndarray:
 
 def sample_texture(texture: np.ndarray, frame: Frame) -> np.ndarray:
     """(N_skin, 3) float32 0..1 at the pixels that show skin, from an integer texture averaged down to their spacing."""
-    on_skin = frame.pixel_part == 0
-    pixel = np.flatnonzero(frame.shown)[on_skin]
-    skin = frame.model.skin
-    corners = skin.uv[skin.uv_triangles()[frame.hits.triangle[on_skin]]]
-    uv = np.einsum("nkc,nk->nc", corners, frame.hits.barycentric[on_skin])
+    pixel = np.flatnonzero(frame.shown)[frame.pixel_part == 0]
     full = np.iinfo(texture.dtype).max
-    width, height = frame.size
-    image = np.full((width * height, 2), np.nan, np.float32)
-    image[pixel] = uv
-    image = image.reshape(height, width, 2)
-    steps = np.abs(np.diff(image, axis=1)).max(axis=2)
-    spacing = np.nanmedian(steps) * texture.shape[0] if np.isfinite(steps).any() else 1.0
+    spacing = frame.uv_step * texture.shape[0]
     if spacing > _LEAST_SPACING:
         side = max(64, int(texture.shape[0] / spacing))
         texture = cv2.resize(texture, (side, side), interpolation=cv2.INTER_AREA)
     side = texture.shape[0]
-    at = image.copy()
+    at = frame.skin_uv.copy()
     at[..., 1] = 1 - at[..., 1]
     at = np.nan_to_num(at * side - 0.5, nan=-10).astype(np.float32)
     out = cv2.remap(texture, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -61,6 +61,22 @@ class Appearance:
 
 
 @dataclass(frozen=True)
+class Paint:
+    """Colours of the N pixels of a frame without light.
+
+    Attributes:
+        skin, eye: (N,) bool, which of them show it. albedo, eye_albedo: linear, of those.
+        rest: sRGB 0..1 of all that is not skin: teeth and gums in the photo's pixels on them.
+    """
+
+    skin: np.ndarray
+    albedo: np.ndarray
+    eye: np.ndarray
+    eye_albedo: np.ndarray
+    rest: np.ndarray
+
+
+@dataclass(frozen=True)
 class Surface:
     """At the N pixels of a frame: unit normals turned to the camera, unit directions to it, (N, 1) visible sky."""
 
@@ -102,11 +118,12 @@ def clay(surface: Surface, frame: Frame, lights: Lights) -> np.ndarray:
     light = (_SKY * (0.5 - 0.5 * up) + _GROUND * (0.5 + 0.5 * up)) * visibility
     highlights = np.zeros_like(light)
     gloss = np.where(frame.pixel_part[:, None] > 0, np.float32(_WET_GLOSS), np.float32(_CLAY_GLOSS))
+    open_sky = visibility**_OCCLUSION_POWER
     for direction, colour in lights:
         towards = np.array(direction) @ frame.camera.rotation
         towards = (towards / np.linalg.norm(towards)).astype(np.float32)
         wrapped = ((normals @ towards + _WRAP) / (1 + _WRAP)).clip(0, 1)
-        light += (wrapped[:, None] ** _DIFFUSE_POWER) * np.float32(colour) * visibility**_OCCLUSION_POWER
+        light += (wrapped[:, None] ** _DIFFUSE_POWER) * np.float32(colour) * open_sky
         half = to_camera + towards
         half /= np.linalg.norm(half, axis=1, keepdims=True)
         cosine = (normals * half).sum(axis=1).clip(0, 1)
@@ -114,7 +131,17 @@ def clay(surface: Surface, frame: Frame, lights: Lights) -> np.ndarray:
     return compose(frame, to_srgb(_rolled_off(reflected(_clay_albedo(frame), light, highlights))))
 
 
-def relit(appearance: Appearance, frame: Frame) -> np.ndarray:
+def paint_of(appearance: Appearance, frame: Frame) -> Paint:
+    """The colours of what the pixels show, whatever light falls on it."""
+    skin = frame.pixel_part == 0
+    points = frame.interpolate(frame.vertices, ~skin)
+    at = (appearance.photo_camera.project(points) - 0.5).astype(np.float32)
+    rest = sample(appearance.photo, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) / np.float32(255)
+    eye, eye_albedo = _eye_albedo(appearance.eyes, frame)
+    return Paint(skin, to_linear(sample_texture(appearance.albedo, frame)), eye, eye_albedo, rest)
+
+
+def relit(appearance: Appearance, paint: Paint, frame: Frame) -> np.ndarray:
     """(h, w, 3) uint8: albedo · shading + gloss of skin and eyes; teeth and gums in the photo's pixels on them."""
     model, vertices, light, albedo = frame.model, frame.vertices, appearance.radiance, appearance.albedo
     transfer = light_transfer(
@@ -144,26 +171,22 @@ def relit(appearance: Appearance, frame: Frame) -> np.ndarray:
         directions=_DIRECTIONS,
     )
     lit[shown] = np.concatenate([on_eyes, EYE_REFLECTED * on_eyes], axis=1)
-    return _painted(appearance, frame, frame.interpolate(lit))
+    return _painted(paint, frame, frame.interpolate(lit))
 
 
-def textured(appearance: Appearance, frame: Frame) -> np.ndarray:
+def textured(paint: Paint, frame: Frame) -> np.ndarray:
     """(h, w, 3) uint8: the colours of skin and eyes as they are; teeth and gums in the photo's pixels on them."""
     unlit = np.repeat(np.float32([[1, 1, 1, 0, 0, 0]]), len(frame.hits.triangle), axis=0)
-    return _painted(appearance, frame, unlit)
+    return _painted(paint, frame, unlit)
 
 
-def _painted(appearance: Appearance, frame: Frame, lit: np.ndarray) -> np.ndarray:
+def _painted(paint: Paint, frame: Frame, lit: np.ndarray) -> np.ndarray:
     """The head under (N, 6) shading and gloss of the pixels."""
-    skin = frame.pixel_part == 0
+    skin, eye = paint.skin, paint.eye
     colour = np.empty((len(skin), 3), np.float32)
-    albedo = to_linear(sample_texture(appearance.albedo, frame))
-    colour[skin] = to_srgb(reflected(albedo, lit[skin, :3], lit[skin, 3:]))
-    points = frame.interpolate(frame.vertices)[~skin]
-    at = (appearance.photo_camera.project(points) - 0.5).astype(np.float32)
-    colour[~skin] = sample(appearance.photo, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE) / np.float32(255)
-    eye, albedo = _eye_albedo(appearance.eyes, frame)
-    colour[eye] = to_srgb(reflected(albedo, lit[eye, :3], lit[eye, 3:]))
+    colour[skin] = to_srgb(reflected(paint.albedo, lit[skin, :3], lit[skin, 3:]))
+    colour[~skin] = paint.rest
+    colour[eye] = to_srgb(reflected(paint.eye_albedo, lit[eye, :3], lit[eye, 3:]))
     return compose(frame, colour)
 
 
@@ -175,7 +198,7 @@ def _eye_albedo(look: EyeLook, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         vertices = part.of(frame.vertices)
         place[part.rows] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
     eye = np.isin(frame.pixel_part, numbers)
-    return eye, eye_colors(look, frame.interpolate(place)[eye] / (look.iris_mm / DEFAULT_EYES.iris_mm))
+    return eye, eye_colors(look, frame.interpolate(place, eye) / (look.iris_mm / DEFAULT_EYES.iris_mm))
 
 
 def _eye_parts(frame: Frame) -> list[int]:
@@ -185,11 +208,10 @@ def _eye_parts(frame: Frame) -> list[int]:
 
 def _clay_albedo(frame: Frame) -> np.ndarray:
     """(N, 3) float32 colours of the pixels; the skin's where a material has no name of ours."""
-    names = frame.material[frame.hits.triangle]
-    out = np.tile(np.float32(_CLAY["skin"]), (len(names), 1))
+    out = np.tile(np.float32(_CLAY["skin"]), (len(frame.material), 1))
     for name, colour in _CLAY.items():
-        out[names == name] = np.float32(colour)
-    return out
+        out[frame.material == name] = np.float32(colour)
+    return out[frame.hits.triangle]
 
 
 def _rolled_off(linear: np.ndarray) -> np.ndarray:
