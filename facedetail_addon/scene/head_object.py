@@ -60,9 +60,8 @@ class HeadObject:
         Raises:
             OutputError: it is gone.
         """
-        root = bpy.data.objects.get((root_name, None)) or bpy.data.objects.get(
-            root_name
-        )  # this file's before linked ones
+        objects = bpy.data.objects
+        root = objects.get((root_name, None)) or objects.get(root_name)  # this file's before those of other files
         if root is None:
             raise OutputError(f"The head {root_name} is not there any more.", "Select a head and try again.")
         return cls(root)

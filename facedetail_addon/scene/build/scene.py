@@ -84,8 +84,8 @@ def build_steps(
         the head; its collection is linked to the scene.
 
     Raises:
-        OutputError: the reconstruction does not belong to the model, or the scene to another file. Whatever goes wrong, everything made so far is
-            removed and the scene's settings are given back.
+        OutputError: the reconstruction does not belong to the model, or the scene to another file. Whatever goes
+            wrong, everything made so far is removed and the scene's settings are given back.
     """
     scene = scene or bpy.context.scene
     _check(record, model)
