@@ -52,6 +52,9 @@ EMOTION_PROPERTY = "facedetail_emotion"
 EMOTION_PROBABILITY_PROPERTY = "facedetail_emotion_probability"
 """On a head's empty: its probability, 0 to 1."""
 
+UNITS_PROPERTY = "facedetail_units_per_metre"
+"""On a head's empty: how many units of its scene were a metre when it was built."""
+
 HEAD_LIGHT_PROPERTY = "facedetail_head_light"
 """On a head's empty: its photo's light, spherical harmonics of the radiance in the head frame, three for each."""
 

@@ -11,7 +11,7 @@ from ..core.face_model.store import find_installed
 from ..jobs.job import Job, Loaded, reconstruct_job
 from ..jobs.last_result import key_of, remember
 from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, SETTINGS_PROPERTY
-from ..scene.build.scene import build_steps
+from ..scene.build.scene import build_steps, check_scene
 from ..session import chosen_assets_directory, chosen_results_directory
 from ..settings import BUILTIN, OPERATOR, SceneSettings, Settings, options
 from .faces import look_for_faces
@@ -85,6 +85,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         photo = Path(bpy.path.abspath(self.filepath))
         if not self.filepath or not photo.is_file():
             raise PhotoError(f"The photo {photo} is not there.", "Choose an image file with a face.")
+        check_scene(context.scene)
         output = Path(bpy.path.abspath(self.output)) if self.output else chosen_results_directory(context)
         assets = chosen_assets_directory(context)
         settings = chosen(Settings, self)

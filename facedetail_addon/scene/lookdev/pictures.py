@@ -16,7 +16,7 @@ from ...names import LOOKDEV_SUFFIX
 from ..head_object import HeadObject
 from ..images import packed_file
 from ..relief.displacement import Relief
-from ..render import can_denoise
+from ..render import can_denoise, output_path
 from .light import light_as_photo, light_as_studio, light_raking, make_clay
 from .sheet import contact_sheet, crop_photo, over_backdrop
 from .stage import Stage, staged
@@ -202,7 +202,7 @@ def _render(stage: Stage, view: View, lookdev: Lookdev) -> np.ndarray:
     scene.cycles.denoising_prefilter = "FAST"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "picture.png")
-        render.filepath, render.use_file_extension = str(path), False
+        render.filepath, render.use_file_extension = output_path(path), False
         try:
             bpy.ops.render.render(write_still=True, scene=scene.name)
             data = path.read_bytes()

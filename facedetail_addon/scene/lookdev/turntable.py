@@ -12,6 +12,7 @@ from ...core.io.atomic_directory import atomic_files
 from ...core.io.images import write_png
 from ...core.result.files import TURNTABLE_FILE
 from ..head_object import HeadObject
+from ..render import output_path
 from ..rollback import removed_afterwards
 from .pictures import Lookdev, orbit_picture
 from .sheet import BACKDROP, over_backdrop
@@ -85,7 +86,7 @@ def _encode(paths: list[Path], size: tuple[int, int], target: Path) -> None:
         settings.file_format = "FFMPEG"
         render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
         render.ffmpeg.constant_rate_factor = "HIGH"
-        render.filepath, render.use_file_extension = str(target), False
+        render.filepath, render.use_file_extension = output_path(target), False
         try:
             bpy.ops.render.render(animation=True, scene=scene.name)
         except RuntimeError as error:
