@@ -14,6 +14,7 @@ from ..io.archive import read_arrays
 from ..io.atomic_directory import atomic_directory
 from ..io.exr import read_exr, write_exr
 from ..io.images import REMEDY, read_png, write_hdr, write_png
+from ..notices import Notice
 from ..rendering.environment import environment_image
 from .maps import MAPS, MapSpec, check_maps, map_spec
 from .obj import write_mtl, write_obj
@@ -103,6 +104,12 @@ def write_result(
         if also is not None:
             also(folder)
     return target
+
+
+def add_notices(folder: Path, record: HeadRecord, notices: tuple[Notice, ...]) -> None:
+    """Write a result's record once more with what was found out after it."""
+    text = record_text(replace(record, notices=(*record.notices, *notices)))
+    (folder / RECORD_FILE).write_text(text, encoding="utf-8")
 
 
 def read_result(folder: Path) -> Reconstruction:

@@ -167,5 +167,5 @@ def _picture(tree: bpy.types.NodeTree, path: Path, is_data: bool = False) -> bpy
     node = add_node(tree, "ShaderNodeTexImage", (-600, 0))
     node.image = bpy.data.images.load(str(path), check_existing=True)
     if is_data:
-        node.image.colorspace_settings.name = "Non-Color"
+        node.image.colorspace_settings.is_data = True  # by its role: the name is the configuration's
     return node.outputs["Color"]

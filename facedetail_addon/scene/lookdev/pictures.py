@@ -13,6 +13,7 @@ import numpy as np
 
 from ...core.errors import OutputError
 from ...names import LOOKDEV_SUFFIX
+from ..colour_management import show_colours_as_they_are
 from ..head_object import HeadObject
 from ..images import packed_file
 from ..relief.displacement import Relief
@@ -192,7 +193,7 @@ def _render(stage: Stage, view: View, lookdev: Lookdev) -> np.ndarray:
     render.film_transparent = True
     settings = render.image_settings
     settings.file_format, settings.color_mode, settings.color_depth = "PNG", "RGBA", "8"
-    scene.view_settings.view_transform = "Standard"
+    show_colours_as_they_are(scene.view_settings)
     scene.cycles.device = bpy.context.scene.cycles.device
     denoise = can_denoise()
     scene.cycles.samples = lookdev.samples * (1 if denoise else _SAMPLES_INSTEAD)
