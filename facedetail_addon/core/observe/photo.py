@@ -21,9 +21,10 @@ from ..notices import Notice
 from .colour.convert import File, floats_of, to_srgb
 from .colour.declared import declared_in_header
 from .colour.tiff import as_stored, float_tiff
+from .heif import require_heif_reader
 
 # By content, never by the file's name. Formats that start other programs (EPS) or hold no photos stay out.
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "JPEG2000", "BMP", "DIB", "GIF", "PPM", "TGA", "PSD")
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "JPEG2000", "BMP", "DIB", "GIF", "PPM", "TGA", "PSD", "HEIF")
 MAX_SIDE = 6000
 """Larger photos are shrunk to this many pixels on the longer side."""
 MAX_PIXELS = 160_000_000
@@ -105,6 +106,7 @@ def _read(stream: BinaryIO, path: Path) -> tuple[np.ndarray, tuple[int, int], fl
         stored, notices = floats_of(_content_of(stream), floats.size, floats.profile)
         return np.asarray(_turned(stored, floats.orientation)), floats.size, None, notices
     stream.seek(0)
+    require_heif_reader(stream, path)
     declared = declared_in_header(stream)
     with Image.open(stream, formats=_formats()) as image:
         stored_size = image.size
