@@ -99,8 +99,8 @@ def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) ->
 
 
 def _plain(name: str) -> str:
-    """Without spaces, which some formats replace; and another name than the original's."""
-    return name.replace(" ", "_")
+    """Without spaces, which some formats replace, and braces, on which readers stumble (trimesh 5.2 on glTF)."""
+    return name.translate(str.maketrans(" {}", "_()"))
 
 
 def _write_fbx(path: Path, collection: str) -> None:
@@ -146,9 +146,15 @@ def _write_usd(path: Path, collection: str) -> None:
             export_cameras=False,
             convert_world_material=False,
             generate_preview_surface=True,
-            export_textures_mode="NEW",
+            **_usd_textures(),
             overwrite_textures=True,
         )
+
+
+def _usd_textures() -> dict[str, object]:
+    """Pictures are written too, as this Blender's exporter wants to hear it: 4.2 knows no ways to do so."""
+    known = bpy.ops.wm.usd_export.get_rna_type().properties.keys()
+    return {"export_textures_mode": "NEW"} if "export_textures_mode" in known else {"export_textures": True}
 
 
 @contextmanager
