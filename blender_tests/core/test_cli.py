@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line as a shell sees it: exit status, standard output, standard error, files."""
 
+import json
 import os
 import shutil
 import signal
@@ -246,3 +247,16 @@ def test_text_the_terminal_cannot_show_is_escaped():
     screen = Screen(True)
     write_line(screen, "Zoë")
     assert screen.text == "Zo\\xeb\n"
+
+
+def test_a_folder_without_photos_does_not_stop_the_rest(tmp_path):
+    """What it holds is named; the photo beside it is tried, and both are in the manifest."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.CR3").touch()
+    status, out, err = run("reconstruct", tmp_path / "raw", tmp_path / "gone.jpg", "--output", tmp_path / "out")
+    assert status == 3 and out == "" and err.count("\ntry: ") == 2
+    assert "holds no photo" in err and "a.CR3" in err and "gone.jpg does not exist" in err
+    lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+    assert [(line["photo"], line["status"]) for line in lines] == [
+        (str(tmp_path / "raw"), "failed"), (str(tmp_path / "gone.jpg"), "failed"),
+    ]  # fmt: skip
