@@ -131,7 +131,7 @@ def test_debug_shows_where_an_error_comes_from(tmp_path):
 def test_scene_writes_a_blender_file_and_a_render(tmp_path):
     bpy = pytest.importorskip("bpy", reason="needs Blender's Python module")
     photo = tmp_path / "small.png"
-    Image.open(ASTRONAUT).crop((60, 0, 380, 320)).resize((200, 200)).save(photo)
+    Image.open(ASTRONAUT).resize((320, 320)).save(photo)
     status, out, err = run(
         "scene", photo, "--output", tmp_path, "--resolution", 512, "--render", "--sun", "--export", "glb"
     )
@@ -140,7 +140,7 @@ def test_scene_writes_a_blender_file_and_a_render(tmp_path):
     assert out == f"{folder}\n", "Blender's own messages stay out of standard output"
     assert (folder / "scene.glb").read_bytes()[:4] == b"glTF"
     with Image.open(folder / "render.png") as render:
-        assert render.size == (200, 200)
+        assert render.size == (320, 320)
         alpha = np.asarray(render.getchannel("A"))
     inner = np.floor(read_result(folder).record.observation.landmarks.sparse_px[17:]).astype(int)
     assert (alpha[inner[:, 1], inner[:, 0]] > 250).all(), "the head lies where the photo's face is"
@@ -194,7 +194,7 @@ def test_interrupt_leaves_nothing(tmp_path, action, stage, interrupts):
         pytest.importorskip("bpy", reason="needs Blender's Python module")
     options = FAST if action == "reconstruct" else [*FAST, "--render"]
     photo = tmp_path / "close.png"  # small, because Blender finishes the picture first
-    Image.open(ASTRONAUT).crop((105, 0, 345, 240)).resize((160, 160)).save(photo)
+    Image.open(ASTRONAUT).crop((105, 0, 345, 240)).save(photo)
     output = tmp_path / "out"
     process = start(action, photo, "--output", output, *options)
     line = process.stderr.readline()
