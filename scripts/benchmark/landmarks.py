@@ -38,7 +38,7 @@ COLUMNS = (
 )
 
 YAW_COLUMNS = ("yaw, degrees", "heads", "found", "yaw read, median", "error of its 68 points, % of width")
-YAWS = (0, 15, 30, 45, 60, 70, 80, 90)
+YAWS = (0, 30, 45, 60, 70, 75, 80, 90)
 
 
 def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
         shown = (f[key] for key in ("median_ms", "fastest_ms", "mirror_percent", "mirror_px", "turned_percent"))
         rows.append([name, f"{f['found']} of {f['photos']}", *shown])
         progress(f"{name}: done")
-    figures["yaw"] = turned_heads(landmarker, heads=4 if options.quick else 12)
+    figures["yaw"] = turned_heads(landmarker, heads=2 if options.quick else 8)
     rows_by_yaw = [[yaw, *f.values()] for yaw, f in figures["yaw"].items()]
     return [*table(COLUMNS, rows), "", *table(YAW_COLUMNS, rows_by_yaw)], figures
 

@@ -22,13 +22,14 @@ def require_heif_reader(stream: BinaryIO, path: Path) -> None:
         return
     try:
         from pi_heif import register_heif_opener
+
+        register_heif_opener(thumbnails=False)  # here it fails where the package is there and its library is not
     except ImportError as error:
         raise PhotoError(
             f"{path} is a HEIC photo, and the Python package pi-heif, which reads it, is missing.",
             "Install it with pip, or save the photo as JPEG: on an iPhone choose Settings, Camera, Formats, Most "
             "Compatible, or send the photo by e-mail.",
         ) from error
-    register_heif_opener(thumbnails=False)
 
 
 def _is_heif(head: bytes) -> bool:
