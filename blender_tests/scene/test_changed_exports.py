@@ -502,7 +502,7 @@ def test_braces_in_names(blender, build, tmp_path, name):
     head = build(f"{name}.png")
     render_scene(folder / f"{name}.png", head, samples=1, percentage=10)
     wanted = {f"{name}.png"}
-    if "b" in name:
+    if name == "a{b}c":
         run_through(turntable_steps(head.root.name, Lookdev(height=64, samples=1), folder, 2, film=True))
-        wanted |= {TURNTABLE_FILE} if name == "a{b}c" else {TURNTABLE_FILE}
+        wanted.add(TURNTABLE_FILE)
     assert set(os.listdir(folder)) == wanted
