@@ -22,6 +22,7 @@ WORDS = {
     "BSD-2-Clause": "Redistribution and use in source and binary forms",
     "BSD-3-Clause": "Redistribution and use in source and binary forms",
     "BSL-1.0": "Boost Software License",
+    "LGPL-3.0-or-later": "GNU Lesser General Public License",
     "MIT": "Permission is hereby granted, free of charge",
     "MIT-CMU": "Permission to use, copy, modify and distribute this software",
     "MPL-2.0": "Mozilla Public Licen",

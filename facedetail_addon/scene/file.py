@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A reconstruction in a Blender file of its own, for the command line."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from .lookdev.pictures import Lookdev, sheet_steps
 from .lookdev.turntable import turntable_steps
 from .render import render_scene
 from .steps import run_through
+
+_LONGEST_PATH = 1023
+_SHORTER = "Choose an output folder with a shorter path."
 
 
 def write_scene_file(
@@ -69,6 +73,8 @@ def write_scene_file(
 
 
 def _save(path: Path) -> None:
+    if len(os.fsencode(path)) > _LONGEST_PATH:  # Blender would cut it off and write somewhere else
+        raise OutputError(f"{path} cannot be written: Blender takes paths of {_LONGEST_PATH} bytes.", _SHORTER)
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
     except RuntimeError as error:
