@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Folders that appear whole or not at all."""
 
+import errno
 import glob
 import os
 import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OutputError
@@ -115,14 +116,21 @@ def _hidden_name(target: Path, unique: str, kind: str) -> str:
 
 
 def _tidy(target: Path, temporary: list[Path], previous: list[Path]) -> None:
-    for folder in previous:
-        if folder.exists() and not target.exists():
-            with suppress(OSError):  # another writer's may have come meanwhile
-                folder.rename(target)
-    for folder in temporary + [folder for folder in previous if target.exists()]:
+    for folder in temporary + [folder for folder in previous if not _put_back(folder, target)]:
         for _ in range(_ATTEMPTS):  # another thread of a process that is about to end may still write
             if folder.exists():
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_back(previous: Path, target: Path) -> bool:
+    """Whether an older result lies in its place again, or must not be removed; not where a newer one is there."""
+    if not previous.exists() or target.exists():
+        return False
+    try:
+        previous.rename(target)
+    except OSError as error:
+        return error.errno not in (errno.EEXIST, errno.ENOTEMPTY)  # those: another writer's has come meanwhile
+    return True
 
 
 def _check_replaceable(target: Path, own_files: frozenset[str], marker: str, what: str) -> None:
