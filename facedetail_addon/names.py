@@ -52,6 +52,9 @@ EMOTION_PROPERTY = "facedetail_emotion"
 EMOTION_PROBABILITY_PROPERTY = "facedetail_emotion_probability"
 """On a head's empty: its probability, 0 to 1."""
 
+UNITS_PROPERTY = "facedetail_units_per_metre"
+"""On a head's empty: how many units of its scene were a metre when it was built."""
+
 HEAD_LIGHT_PROPERTY = "facedetail_head_light"
 """On a head's empty: its photo's light, spherical harmonics of the radiance in the head frame, three for each."""
 
@@ -85,6 +88,9 @@ ROTATION_NODE = "Rotation"
 STRENGTH_NODE = "Strength"
 """A background: how strong the light is, 1 as in the photo."""
 
-PHOTO_FILTER = "*.jpg;*.jpeg;*.png;*.tif;*.tiff;*.webp;*.avif;*.jp2;*.bmp;*.tga;*.psd;*.ppm;*.gif"
+PHOTO_FILTER = (
+    "*.jpg;*.jpeg;*.jpe;*.jfif;*.jif;*.mpo;*.png;*.apng;*.tif;*.tiff;*.webp;*.avif;*.avifs;*.heic;*.heics;*.heif;*.heifs;"
+    "*.hif;*.jp2;*.j2k;*.jpc;*.jpf;*.jpx;*.j2c;*.bmp;*.dib;*.tga;*.icb;*.vda;*.vst;*.psd;*.ppm;*.pbm;*.pgm;*.pnm;*.pfm;*.gif"
+)
 MODEL_FILTER = "*.h5;*.mat;*.npz;generic_neutral_mesh.obj"
 WEIGHTS_FILTER = "*.tar;*.pth"

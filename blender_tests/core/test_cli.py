@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command line as a shell sees it: exit status, standard output, standard error, files."""
 
+import json
 import os
 import shutil
 import signal
@@ -130,7 +131,7 @@ def test_debug_shows_where_an_error_comes_from(tmp_path):
 def test_scene_writes_a_blender_file_and_a_render(tmp_path):
     bpy = pytest.importorskip("bpy", reason="needs Blender's Python module")
     photo = tmp_path / "small.png"
-    Image.open(ASTRONAUT).crop((60, 0, 380, 320)).resize((200, 200)).save(photo)
+    Image.open(ASTRONAUT).resize((320, 320)).save(photo)
     status, out, err = run(
         "scene", photo, "--output", tmp_path, "--resolution", 512, "--render", "--sun", "--export", "glb"
     )
@@ -139,7 +140,7 @@ def test_scene_writes_a_blender_file_and_a_render(tmp_path):
     assert out == f"{folder}\n", "Blender's own messages stay out of standard output"
     assert (folder / "scene.glb").read_bytes()[:4] == b"glTF"
     with Image.open(folder / "render.png") as render:
-        assert render.size == (200, 200)
+        assert render.size == (320, 320)
         alpha = np.asarray(render.getchannel("A"))
     inner = np.floor(read_result(folder).record.observation.landmarks.sparse_px[17:]).astype(int)
     assert (alpha[inner[:, 1], inner[:, 0]] > 250).all(), "the head lies where the photo's face is"
@@ -193,7 +194,7 @@ def test_interrupt_leaves_nothing(tmp_path, action, stage, interrupts):
         pytest.importorskip("bpy", reason="needs Blender's Python module")
     options = FAST if action == "reconstruct" else [*FAST, "--render"]
     photo = tmp_path / "close.png"  # small, because Blender finishes the picture first
-    Image.open(ASTRONAUT).crop((105, 0, 345, 240)).resize((160, 160)).save(photo)
+    Image.open(ASTRONAUT).crop((105, 0, 345, 240)).save(photo)
     output = tmp_path / "out"
     process = start(action, photo, "--output", output, *options)
     line = process.stderr.readline()
@@ -246,3 +247,16 @@ def test_text_the_terminal_cannot_show_is_escaped():
     screen = Screen(True)
     write_line(screen, "Zoë")
     assert screen.text == "Zo\\xeb\n"
+
+
+def test_a_folder_without_photos_does_not_stop_the_rest(tmp_path):
+    """What it holds is named; the photo beside it is tried, and both are in the manifest."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.CR3").touch()
+    status, out, err = run("reconstruct", tmp_path / "raw", tmp_path / "gone.jpg", "--output", tmp_path / "out")
+    assert status == 3 and out == "" and err.count("\ntry: ") == 2
+    assert "holds no photo" in err and "a.CR3" in err and "gone.jpg does not exist" in err
+    lines = [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()]
+    assert [(line["photo"], line["status"]) for line in lines] == [
+        (str(tmp_path / "raw"), "failed"), (str(tmp_path / "gone.jpg"), "failed"),
+    ]  # fmt: skip

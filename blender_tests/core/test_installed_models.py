@@ -256,9 +256,8 @@ def test_a_model_is_matched_again_before_a_photo_is_reconstructed(outdated, copy
         told.append(text)
 
     assert is_outdated(info.id, copy_of_assets) and not is_outdated("builtin", copy_of_assets)
-    request = Reconstruct(
-        1, str(copy_of_assets / "no photo.jpg"), str(copy_of_assets), str(copy_of_assets), info.id, resolution=512
-    )
+    settings = Settings(face_model=info.id, resolution=512)
+    request = Reconstruct(1, str(copy_of_assets / "no photo.jpg"), str(copy_of_assets), str(copy_of_assets), settings)
     with pytest.raises(PhotoError):
         do(request, {}, tell)
     assert not is_outdated(info.id, copy_of_assets) and sum("Matching" in text for text in told) == 1

@@ -2,6 +2,7 @@
 """The whole proxy fit with the shipped model, landmarker and calibration, on heads drawn for the test."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from facedetail_addon.core.face_model.eyeball import FULL_GAZE_DEG
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.face_model.normalise import similarity
-from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, notices
+from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, ROUGH_FIT, notices
 from facedetail_addon.core.fit.eyes import IRIS_LANDMARKS, MOST_BLINK
 from facedetail_addon.core.model_import.gaze import with_gaze_motion
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
@@ -71,6 +72,10 @@ def drawn(model, painter, landmarker) -> list[Drawn]:
         (face, *_) = landmarker.find(picture)
         out.append(Drawn(sample, face))
     return out
+
+
+def replace_pose(pose, **changes):
+    return SimpleNamespace(**{**vars(pose), **changes})
 
 
 def face_distance(model: FaceModel, first: np.ndarray, second: np.ndarray) -> float:
@@ -254,3 +259,39 @@ def test_a_rough_fit_is_told(model, calibration, drawn):
         torn = replace(head.landmarks, mesh_px=(head.landmarks.mesh_px + noise).astype(np.float32))
         told = notices(fit_one(torn, (SIZE, SIZE), model, calibration), torn)
         assert [notice.code for notice in told] == ["rough_fit"]
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (3488, 0)])
+def test_a_small_face_in_a_corner_is_the_same_head(model, calibration, landmarker, corner):
+    """The astronaut's face, 92 pixels wide, in a photo of twelve million pixels that does not tell its lens."""
+    (face, *_) = landmarker.find(skimage.data.astronaut())
+    moved = face.mesh_px.copy()
+    moved[:, :2] += corner
+    away = replace(face, mesh_px=moved, sparse_px=face.sparse_px + np.float32(corner))
+    alone = fit_one(face, (512, 512), model, calibration)
+    beside = fit_one(away, (4000, 3000), model, calibration)
+    assert face_distance(model, beside.vertices_neutral, alone.vertices_neutral) < 1.2
+    distance = np.linalg.norm(beside.vertices_neutral - alone.vertices_neutral, axis=1)
+    assert distance.mean() < 1.5 and distance.max() < 5
+    assert 2 * np.arctan(2000 / beside.perspective.focal_px) < np.radians(51)
+    assert notices(beside, away) == ()
+
+
+def test_a_rough_fit_tells_what_may_be_the_reason(model, calibration, drawn):
+    head = drawn[0]
+    fit = fit_one(head.landmarks, (SIZE, SIZE), model, calibration)
+    camera = fit.perspective
+    usual = "something covers it"
+
+    def said(rough=ROUGH_FIT, focal_px=None, **changes) -> dict[str, str]:
+        pose = replace_pose(fit, perspective=replace(camera, **changes))
+        return {one.code: one.message for one in notices(pose, head.landmarks, rough, focal_px)}
+
+    lens = SIZE / 2 / np.tan(np.radians(25))
+    assert said(focal_px=lens, rough=0)["rough_fit"].startswith(f"The head lies only roughly on this face: {usual}")
+    assert "EXIF" not in said(focal_px=lens, rough=0)["rough_fit"], "a lens that is known is no guess"
+    assert camera.focal_px > 2 * lens, "the drawn face fills its picture"
+    near = said(rough=0)["rough_fit"]
+    assert "may be nearer" in near and "EXIF" in near and usual in near
+    beside = said(rough=0, image_size=(4000, 3000), center_px=np.float64([2000, 1500]))["rough_fit"]
+    assert "far from the middle" in beside and usual in beside

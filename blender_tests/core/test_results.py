@@ -122,10 +122,12 @@ def test_obj_holds_the_mesh(saved, made, model, name, field):
     np.testing.assert_allclose(found_uv, wanted_uv, atol=1e-5)
 
 
-def test_obj_names_a_texture_that_is_there(saved):
+def test_obj_names_pictures_that_are_there(saved):
     assert "mtllib head.mtl" in (saved / "head.obj").read_text(encoding="utf-8")
-    textures = [line.split(" ", 1)[1] for line in (saved / "head.mtl").read_text().splitlines() if "map_Kd" in line]
-    assert textures == ["albedo.png"] and (saved / textures[0]).is_file()
+    lines = [line.split(" ", 1) for line in (saved / "head.mtl").read_text().splitlines() if line.split()[-1:]]
+    found = {word: value for word, value in lines if "." in value and value[-1].isalpha()}
+    wanted = {"map_Kd": "albedo.png", "map_Pr": "roughness.png", "norm": "normal.png", "disp": "displacement.exr"}
+    assert found == wanted and all((saved / name).is_file() for name in found.values())
 
 
 def test_preview_shows_something(saved):

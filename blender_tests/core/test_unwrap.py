@@ -285,3 +285,22 @@ def test_a_white_collar_over_the_neck_stays_out(model, atlas, painter, raster):
     texture = painter.maps(unwrap(photograph(model, fit, colours), fit, model, atlas), atlas)
     seen = texture.albedo[raster.triangle >= 0].astype(int)[outer_skin(model, raster, "neck")]
     assert (seen[:, 0] - seen[:, 2]).min() > 40
+
+
+@pytest.mark.parametrize("other_side", [0.1, 1.0])
+def test_a_highlight_is_not_filled_with_the_other_sides_hair_or_shadow(model, atlas, painter, raster, other_side):
+    """The left cheek is blown out; the right one is black, as under hair or in a shadow, or as clear as the left."""
+    fit = fit_of(model, camera_at(0))
+    colours = skin_colours(model)
+
+    def seen_as(places):
+        blown = ((np.abs(places[:, :1] - 38) < 9) & (np.abs(places[:, 1:2] + 20) < 9)).astype(np.float64)
+        covered = (places[:, :1] < -20).astype(np.float64)
+        return 1 + 2 * blown + (other_side - 1) * covered
+
+    albedo = painter.maps(unwrap(photograph(model, fit, colours, seen_as), fit, model, atlas), atlas).albedo
+    x, y, z = on_texels(model, raster, model.mean[: model.skin.stop]).T
+    hidden = (np.abs(x - 38) < 7) & (np.abs(y + 20) < 7) & (z > 30) & outer_skin(model, raster, "cheeks")
+    assert hidden.sum() > 100
+    truth = on_texels(model, raster, colours)[hidden].mean(axis=1)
+    assert np.percentile(albedo[raster.triangle >= 0][hidden].mean(axis=1) / truth, 1) > 0.8

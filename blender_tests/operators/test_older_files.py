@@ -117,7 +117,7 @@ def test_photo_light(blender, head):
 
 def test_a_new_head_beside_it(blender, head, model, reconstruction_of):
     """Its sun is put out, and each button goes on with its own head."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     new = build_scene(reconstruction_of(model, expression={"jawOpen": 1.0}), model)
     for item in (new.root, *new.objects):

@@ -5,7 +5,7 @@ import pytest
 
 from blender_tests.operators.test_reconstruct import registered  # noqa: F401  fixture
 from blender_tests.options import ALL, IDS, another, with_another
-from facedetail_addon.operators.last_result import key_of
+from facedetail_addon.jobs.last_result import key_of
 from facedetail_addon.settings import OPERATOR, PANEL, Settings, options
 
 every_option = pytest.mark.parametrize(("kind", "option"), ALL, ids=IDS)

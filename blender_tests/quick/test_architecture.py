@@ -215,12 +215,6 @@ def run_without(blocked: str, program: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", block + program], capture_output=True, text=True, cwd=REPOSITORY)
 
 
-def test_core_needs_no_blender():
-    program = "import facedetail_addon, facedetail_addon.cli.main, facedetail_addon.core.pipeline"
-    done = run_without(" ".join(BLENDER_MODULES), program)
-    assert done.returncode == 0, done.stderr
-
-
 def test_results_can_be_read_without_torch():
     """Blender's own process reads results; torch lives in the worker."""
     program = (

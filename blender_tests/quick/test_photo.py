@@ -3,7 +3,9 @@
 
 import os
 import struct
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -256,3 +258,30 @@ def test_focal_length_follows_shrinking(tmp_path):
 )
 def test_focal_length_unknown(tmp_path, tags):
     assert focal(tmp_path, (1200, 800), tags) is None
+
+
+HEIC = Path(__file__).parent / "data" / "quarters.heic"
+"""The quarters, to be turned as a phone held upright is, of 50 mm on film."""
+
+
+def test_heic(tmp_path):
+    pytest.importorskip("pi_heif", reason="needs pi-heif")
+    photo = read_photo(HEIC)
+    assert photo.pixels.shape == (64, 48, 3) and photo.notices == ()
+    np.testing.assert_allclose(corner(photo, *UPRIGHT[6]), RED, atol=4)
+    assert photo.focal_px == pytest.approx(50 / np.hypot(36, 24) * np.hypot(64, 48), rel=1e-3)
+    whole = HEIC.read_bytes()
+    in_p3 = whole.replace(b"nclx\0\x01\0\x0d", b"nclx\0\x0c\0\x0d")
+    (tmp_path / "p3.HEIC").write_bytes(in_p3)
+    assert corner(read_photo(tmp_path / "p3.HEIC"), *UPRIGHT[6])[0] > RED[0] + 8, "P3's red is redder"
+    for kept in (40, 300, len(whole) - 200):
+        (tmp_path / "cut.heic").write_bytes(whole[:kept])
+        with pytest.raises(PhotoError, match="cut.heic"):
+            read_photo(tmp_path / "cut.heic")
+
+
+def test_heic_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(PhotoError, match="HEIC.*pi-heif") as caught:
+        read_photo(HEIC)
+    assert "JPEG" in caught.value.remedy

@@ -4,9 +4,11 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from facedetail_addon.cli.inputs import FoundPhoto, find_photos
+from facedetail_addon.cli.inputs import PHOTO_SUFFIXES, FoundPhoto, find_photos
 from facedetail_addon.core.errors import PhotoError
+from facedetail_addon.core.observe.photo import FORMATS
 from facedetail_addon.core.result.files import RECORD_FILE
 
 LAID_OUT = (
@@ -26,18 +28,20 @@ def folder(tmp_path) -> Path:
 
 
 def test_image_files_by_name(folder):
-    assert find_photos([folder], folder / "out") == [FoundPhoto(folder / "A.PNG"), FoundPhoto(folder / "b.jpg")]
+    found = find_photos([folder], folder / "out")
+    assert found.photos == (FoundPhoto(folder / "A.PNG"), FoundPhoto(folder / "b.jpg"))
+    assert found.left_out == (f"left out in {folder}, as no photos: notes.txt",) and found.problems == ()
 
 
 def test_folders_in_folders_but_no_results(folder):
-    found = find_photos([folder], folder / "out", recursive=True)
+    found = find_photos([folder], folder / "out", recursive=True).photos
     assert [str(photo.path.relative_to(folder)) for photo in found] == ["A.PNG", "b.jpg", "trip/b.jpg", "trip/c.webp"]
     assert [str(photo.below) for photo in found] == [".", ".", "trip", "trip"]
 
 
 def test_named_files_are_taken_as_they_are_and_once(folder):
     missing = folder / "missing.xyz"
-    found = find_photos([missing, folder / "b.jpg", folder, folder / "b.jpg"], folder / "out")
+    found = find_photos([missing, folder / "b.jpg", folder, folder / "b.jpg"], folder / "out").photos
     assert [photo.path for photo in found] == [missing, folder / "b.jpg", folder / "A.PNG"]
 
 
@@ -47,3 +51,26 @@ def test_a_folder_without_photos_is_an_error(tmp_path, recursive, remedy):
     with pytest.raises(PhotoError, match="holds no photo") as raised:
         find_photos([tmp_path], tmp_path / "out", recursive=recursive)
     assert remedy in raised.value.remedy
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.JPE", "a.mpo", "a.HEIC", "a.heif", "a.pgm", "a.dib", "a.j2k"])
+def test_photos_of_every_suffix(tmp_path, name):
+    (tmp_path / name).touch()
+    assert [photo.path.name for photo in find_photos([tmp_path], tmp_path / "out").photos] == [name]
+
+
+def test_every_suffix_of_what_is_read():
+    """As Pillow knows them; JPEG 2000's and PPM's rarer ones are pictures too."""
+    Image.init()
+    known = {suffix for suffix, name in Image.EXTENSION.items() if name in FORMATS}
+    assert known - PHOTO_SUFFIXES == set()
+
+
+def test_a_bad_folder_among_others_is_told_and_the_rest_done(folder, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "a.cr3").touch()
+    found = find_photos([empty, folder / "b.jpg"], tmp_path / "out")
+    assert [photo.path for photo in found.photos] == [folder / "b.jpg"]
+    ((path, error),) = found.problems
+    assert path == empty and "holds no photo" in error.message and "a.cr3" in error.message

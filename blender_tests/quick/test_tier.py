@@ -17,7 +17,7 @@ for name in sys.argv[1:]:
         importlib.import_module(f"blender_tests.quick.{name}")
     except ImportError as error:
         wrong.append(f"{name}.py: {error}")
-sys.exit("\\n".join(wrong))
+sys.exit("\\n".join(wrong) or None)
 """
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Exported heads, read back by Blender's own importers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,14 @@ def read_back(bpy, path) -> dict:
     return {next(part for part in PARTS if part in item.name): item for item in meshes}
 
 
+def assert_plain(path) -> None:
+    """Every accessor of a GLB has all its numbers in the file: readers refuse others."""
+    data = path.read_bytes()
+    described = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    assert any(primitive.get("targets") for mesh in described["meshes"] for primitive in mesh["primitives"])
+    assert all("bufferView" in accessor and "sparse" not in accessor for accessor in described["accessors"])
+
+
 def positions(bpy, item) -> np.ndarray:
     """(N, 3) m in the world, as it is posed."""
     mesh = item.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
@@ -86,6 +95,8 @@ def test_comes_back_as_it_was(blender, head, model, posed, tmp_path, kind):
     path = export_head(head, tmp_path / EXPORT_FILES[kind])
     beside = {file.name for file in tmp_path.iterdir()} - {path.name}
     assert beside == (set(EXPORT_EXTRAS) if kind == "obj" else set())
+    if kind == "glb":
+        assert_plain(path)
     found = read_back(blender, path)
     assert set(found) == PARTS
     for part in model.parts:

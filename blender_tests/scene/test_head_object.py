@@ -27,7 +27,7 @@ def model(model):
 @pytest.fixture(params=[True, False], ids=["marked", "of an older file"])
 def build(blender, model, reconstruction_of, without_marks, request):
     """The function that builds a head."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     def make(photo_name: str = "made up.png", **choices):
         found = reconstruction_of(model, expression=EXPRESSION, photo_name=photo_name)
@@ -224,7 +224,7 @@ def test_parts_that_hang_on_nothing_or_on_something_else(blender, torn):
 
 
 def test_torn_heads_are_exported_and_pictured_as_whole_ones(blender, torn, tmp_path):
-    from facedetail_addon.scene.export.export import export_head
+    from facedetail_addon.scene.export.head import export_head
     from facedetail_addon.scene.frames import in_frame
     from facedetail_addon.scene.lookdev.stage import staged
     from facedetail_addon.scene.relief.displacement import Relief

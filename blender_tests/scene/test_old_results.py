@@ -16,7 +16,7 @@ def folder(tmp_path):
 
 
 def test_head_camera_and_pictures_are_those_of_the_result(blender, folder, tmp_path):
-    from facedetail_addon.scene.build.build import build_steps
+    from facedetail_addon.scene.build.scene import build_steps
     from facedetail_addon.scene.steps import run_through
 
     loaded = load_result(folder, tmp_path / "none")
@@ -37,7 +37,7 @@ def test_head_camera_and_pictures_are_those_of_the_result(blender, folder, tmp_p
 
 
 def test_it_can_be_built_from_its_maps_too(blender, model, folder):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     old = read_result(folder)
     collection = build_scene(old, model).collection

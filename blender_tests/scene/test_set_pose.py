@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from blender_tests.made_up import changed
 from facedetail_addon import names
 from facedetail_addon.core.errors import OutputError
 
@@ -26,23 +27,23 @@ def of_b(model, reconstruction_of, rest: bool):
     """Another face, expression and view than a head is built with here; ``rest``: beyond the named expressions."""
     found = reconstruction_of(model, (240, 320), (130.0, 150.0), 20.0, SECOND)
     wider = np.float32([1.05, 0.98, 1.02])
-    found = dataclasses.replace(
-        found,
-        vertices_neutral=found.vertices_neutral * wider,
-        vertices=found.vertices + found.vertices_neutral * (wider - 1),
+    neutral = found.record.fit.vertices_neutral
+    found = changed(
+        found, vertices_neutral=neutral * wider, vertices=found.record.pose.vertices + neutral * (wider - 1)
     )
     return with_rest(found) if rest else found
 
 
 def with_rest(found):
-    bulge = 0.5 * np.sin(found.vertices_neutral[:, :1] / 9)
-    return dataclasses.replace(found, vertices=found.vertices + bulge.astype(np.float32))
+    bulge = 0.5 * np.sin(found.record.fit.vertices_neutral[:, :1] / 9)
+    return changed(found, vertices=found.record.pose.vertices + bulge.astype(np.float32))
 
 
 def pose_of(found):
     from facedetail_addon.scene.shape import HeadShape
 
-    return HeadShape(found.vertices_neutral, found.vertices, found.beta), found.perspective
+    pose = found.record.pose
+    return HeadShape(found.record.fit.vertices_neutral, pose.vertices, pose.beta), pose.perspective
 
 
 def read(owner, field: str, width: int) -> np.ndarray:
@@ -104,7 +105,7 @@ def view_of(head) -> np.ndarray:
     ],
 )
 def test_as_a_head_that_is_built_with_it(blender, model, reconstruction_of, without_marks, rests, marked):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     first = reconstruction_of(model, expression=FIRST)
     second = of_b(model, reconstruction_of, rests[1])
@@ -127,7 +128,7 @@ def test_as_a_head_that_is_built_with_it(blender, model, reconstruction_of, with
 
 
 def test_there_and_back_changes_nothing(blender, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     first = with_rest(reconstruction_of(model, expression=FIRST))
     head = build_scene(first, model)
@@ -139,7 +140,7 @@ def test_there_and_back_changes_nothing(blender, model, reconstruction_of):
 
 
 def test_what_the_artist_did_stays(blender, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     head = build_scene(reconstruction_of(model, expression=FIRST), model)
     skin, eye = head.skin, head.parts["eye_left"]
@@ -166,7 +167,7 @@ def test_what_the_artist_did_stays(blender, model, reconstruction_of):
 
 def test_eye_and_camera_with_other_parents(blender, model, reconstruction_of):
     """They come to stand in the head where they belong, whatever carries them."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.frames import in_frame
 
     second = of_b(model, reconstruction_of, False)
@@ -188,7 +189,7 @@ def test_eye_and_camera_with_other_parents(blender, model, reconstruction_of):
 
 def test_a_linked_duplicate_changes_with_it(blender, model, reconstruction_of):
     """Alt D: the same meshes, so the eyes of both sit in their sockets."""
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.head_object import HeadObject
 
     head = build_scene(reconstruction_of(model, expression=FIRST), model)
@@ -202,7 +203,7 @@ def test_a_linked_duplicate_changes_with_it(blender, model, reconstruction_of):
 
 
 def test_another_model_a_changed_mesh_or_an_impossible_lens_change_nothing(blender, model, reconstruction_of):
-    from facedetail_addon.scene.build.build import build_scene
+    from facedetail_addon.scene.build.scene import build_scene
 
     head = build_scene(reconstruction_of(model, expression=FIRST), model)
     second = of_b(model, reconstruction_of, True)

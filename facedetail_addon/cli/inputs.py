@@ -9,9 +9,13 @@ from pathlib import Path
 from ..core.errors import PhotoError
 from ..core.result.files import RECORD_FILE
 from ..names import PHOTO_FILTER
+from .manifest import MANIFEST_FILE
 
 PHOTO_SUFFIXES = frozenset(pattern.removeprefix("*") for pattern in PHOTO_FILTER.split(";"))
 """What counts as a photo in a folder; a file that is named itself may have any."""
+_OWN_OR_SYSTEM = frozenset((MANIFEST_FILE, "thumbs.db", "desktop.ini"))
+"""Not spoken of."""
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,23 @@ class FoundPhoto:
     below: Path = Path()
 
 
-def find_photos(named: Iterable[Path], output: Path, *, recursive: bool = False) -> list[FoundPhoto]:
-    """Files as they are named; of folders the image files in them, by name. No photo comes twice.
+@dataclass(frozen=True)
+class Inputs:
+    """What a command line's names stand for.
+
+    Attributes:
+        photos: no photo comes twice.
+        problems: folders that cannot be used, each with the reason.
+        left_out: what lies beside the photos in a folder and is none, a sentence for each folder.
+    """
+
+    photos: tuple[FoundPhoto, ...]
+    problems: tuple[tuple[Path, PhotoError], ...]
+    left_out: tuple[str, ...]
+
+
+def find_photos(named: Iterable[Path], output: Path, *, recursive: bool = False) -> Inputs:
+    """Files as they are named; of folders the image files in them, by name.
 
     Args:
         named: files and folders. A file need not exist: reading it will say so.
@@ -31,28 +50,54 @@ def find_photos(named: Iterable[Path], output: Path, *, recursive: bool = False)
         recursive: folders in folders too, but neither hidden ones nor results.
 
     Raises:
-        PhotoError: a folder cannot be read, or holds no photo.
+        PhotoError: the only folders named cannot be read, or hold no photo.
     """
     found: dict[Path, FoundPhoto] = {}
+    problems, left_out = [], []
     for path in named:
-        photos = _in_folder(path, output, recursive) if path.is_dir() else [FoundPhoto(path)]
+        photos = [FoundPhoto(path)]
+        if path.is_dir():
+            try:
+                photos, others = _in_folder(path, output, recursive)
+            except PhotoError as error:
+                problems.append((path, error))
+                continue
+            left_out += others
         for photo in photos:
             found.setdefault(photo.path.absolute(), photo)
-    return list(found.values())
+    if problems and not found:
+        raise problems[0][1]
+    return Inputs(tuple(found.values()), tuple(problems), tuple(left_out))
 
 
-def _in_folder(folder: Path, output: Path, recursive: bool) -> list[FoundPhoto]:
-    photos = []
+def _in_folder(folder: Path, output: Path, recursive: bool) -> tuple[list[FoundPhoto], list[str]]:
+    photos, left_out = [], []
     for where, names in _files(folder, output, recursive):
-        below = where.relative_to(folder)
-        wanted = (name for name in names if not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES)
-        photos += [FoundPhoto(where / name, below) for name in sorted(wanted) if (where / name).is_file()]
+        seen = sorted(name for name in names if not name.startswith("."))
+        wanted = [name for name in seen if _is_photo(where / name)]
+        photos += [FoundPhoto(where / name, where.relative_to(folder)) for name in wanted]
+        others = [name for name in seen if name not in wanted and name.lower() not in _OWN_OR_SYSTEM]
+        if others:
+            left_out.append(f"left out in {where}, as no photos: {_listed(others)}")
     if not photos:
         remedy = "Name a folder with image files" + (
             "." if recursive else ", or search the folders in it, too, with --recursive."
         )
-        raise PhotoError(f"The folder {folder} holds no photo.", remedy)
-    return photos
+        raise PhotoError(f"The folder {folder} holds no photo{_but(left_out)}.", remedy)
+    return photos, left_out
+
+
+def _is_photo(path: Path) -> bool:
+    return path.suffix.lower() in PHOTO_SUFFIXES and path.is_file()
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+
+
+def _but(left_out: list[str]) -> str:
+    return f" ({'; '.join(left_out[:_SHOWN])})" if left_out else ""
 
 
 def _files(folder: Path, output: Path, recursive: bool) -> Iterator[tuple[Path, list[str]]]:

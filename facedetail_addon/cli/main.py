@@ -68,12 +68,19 @@ def _reconstruct_photos(arguments: argparse.Namespace, announce: Callable[[Path]
         write_line(sys.stderr, "error: A scene needs Blender, and this Python has no bpy module.")
         write_line(sys.stderr, "try: Run it as blender --command facedetail, or install bpy 4.5 with pip.")
         return EXIT_USAGE
-    photos = find_photos(arguments.photos, arguments.output, recursive=arguments.recursive)
+    inputs = find_photos(arguments.photos, arguments.output, recursive=arguments.recursive)
+    photos = inputs.photos
     specification = _specification(arguments)
     quiet, debug = arguments.quiet, arguments.debug
     run_log = RunLog(
         photos, specification, arguments.output, resume=arguments.resume, announce=announce, quiet=quiet, debug=debug
     )
+
+    if not quiet:
+        for text in inputs.left_out:
+            write_line(sys.stderr, f"note: {text}")
+    for folder, error in inputs.problems:
+        run_log.record_folder(folder, error)
 
     def progress_of(task: Task) -> ProgressLine:
         place = f" ({task.number}/{len(photos)})" if len(photos) > 1 else ""

@@ -31,9 +31,10 @@ class Entry:
     """What became of one photo.
 
     Attributes:
-        photo: its path. sha256: of its content, hexadecimal; None where it could not be read.
+        photo: its path, or that of a folder that cannot be used.
+        sha256: of its content, hexadecimal; None where it could not be read.
         status: ``done``; ``failed``, an older result at its place stays; ``skipped``, done before.
-        folder: of its result, as seen from the manifest's folder.
+        folder: of its result, as seen from the manifest's folder; empty where ``photo`` is a folder without photos.
         seconds: from its start to its end. warnings: their codes.
         error: where it failed.
         settings: hash of what was asked for, equal for equal settings.
@@ -90,7 +91,7 @@ class Manifest:
                 f"{self.path} cannot be read: {error.strerror or error}.", "Choose a folder that you may read."
             ) from error
         entries = (entry for entry in map(_parsed, lines) if entry is not None and entry.status != SKIPPED)
-        return {entry.folder: entry for entry in entries}
+        return {entry.folder: entry for entry in entries if entry.folder}
 
     @staticmethod
     def _line_end(file) -> bytes:

@@ -37,7 +37,7 @@ class RunLog:
         announce: called with every result's folder. quiet: no warnings. debug: show where errors come from.
 
     Attributes:
-        failures: how many photos have no result.
+        failures: how many photos have no result, and folders no photo.
     """
 
     def __init__(
@@ -101,6 +101,17 @@ class RunLog:
                 write_line(sys.stderr, f"warning: {task.photo}: {warning['message']}")
         self._write(task, DONE, result.seconds, tuple(warning["code"] for warning in warnings))
         self._announce(result.folder)
+
+    def record_folder(self, folder: Path, error: FaceDetailError) -> None:
+        """Report a folder of photos that cannot be used, and write it to the manifest.
+
+        Raises:
+            OutputError: the manifest cannot be written.
+        """
+        self.failures += 1
+        report_error(error, self._debug)
+        problem = Problem(error.code, error.message, error.remedy)
+        self._manifest.append(Entry(str(folder.absolute()), None, FAILED, "", 0.0, (), problem, self._settings_hash))
 
     def _write(
         self,

@@ -2,14 +2,16 @@
 """What a worker does that is a Blender, beside the tasks of any: photos with their scenes, which the command line also
 does in its own process; and pictures of a head that an artist has at hand."""
 
+import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TypeVar
 
+from ..core.errors import FaceDetailError, OutOfMemoryError, SceneError, is_out_of_memory
 from ..core.face_model.model import FaceModel
 from ..core.io.images import write_png
-from ..core.result.files import LOOKDEV_FILE
-from ..core.result.record import Reconstruction
+from ..core.result.files import LOOKDEV_FILE, SCENE_FILE, add_notices
+from ..core.result.record import Reconstruction, result_folder
 from ..jobs import tasks
 from ..jobs.messages import RenderHead, Request, WriteScene
 from ..jobs.tasks import Report
@@ -28,10 +30,43 @@ def do(request: Request, warm: dict, report: Report) -> Path:
     if not isinstance(request, WriteScene):
         return tasks.do(request, warm, report)
 
-    def also(reconstruction: Reconstruction, model: FaceModel) -> Callable[[Path], None]:
-        return lambda folder: _write_scene(request, reconstruction, model, folder, report)
+    failures: list[Exception] = []
 
-    return tasks.reconstruct_photo(request, warm, report, also)
+    def also(reconstruction: Reconstruction, model: FaceModel) -> Callable[[Path], None]:
+        def write(folder: Path) -> None:
+            try:
+                _write_scene(request, reconstruction, model, folder, report)
+            except Exception as error:
+                failures.append(error)
+                if _older_scene(request):
+                    raise _failed(request, error) from error
+
+        return write
+
+    folder = tasks.reconstruct_photo(request, warm, report, also)
+    if failures:
+        raise _failed(request, failures[0]) from failures[0]
+    return folder
+
+
+def _older_scene(request: WriteScene) -> bool:
+    """A scene of an earlier run stands where this result would take its place."""
+    return (result_folder(Path(request.output), request.photo) / SCENE_FILE).exists()
+
+
+def _failed(request: WriteScene, error: Exception) -> SceneError:
+    """What became of the photo when its scene could not be made."""
+    folder = result_folder(Path(request.output), request.photo)
+    if is_out_of_memory(error):
+        error = OutOfMemoryError()
+    elif not isinstance(error, FaceDetailError):
+        traceback.print_exception(error)
+        error = FaceDetailError(
+            f"Blender says {type(error).__name__}: {error}".rstrip(". ") + ".",
+            "Make the scene in Blender from the result, or report this with what --debug shows.",
+        )
+    kept = "The older result there is kept" if _older_scene(request) else "The result itself is kept"
+    return SceneError(f"{request.photo}: its scene failed. {error.message} {kept}, in {folder}.", error.remedy)
 
 
 def _write_scene(
@@ -43,7 +78,9 @@ def _write_scene(
     rendering = scene.render or scene.lookdev or scene.turntable
     report("Rendering" if rendering else "Building the scene", _SHARE_SAVED)
     with interrupt_kept():
-        write_scene_file(reconstruction, model, folder, scene)
+        notices = write_scene_file(reconstruction, model, folder, scene)
+    if notices:
+        add_notices(folder, reconstruction.record, notices)
 
 
 def _render_head(request: RenderHead, report: Report) -> Path:

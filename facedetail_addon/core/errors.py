@@ -52,6 +52,12 @@ class OutputError(FaceDetailError):
     code = "output"
 
 
+class SceneError(FaceDetailError):
+    """A photo's scene cannot be made; its result can, and stays."""
+
+    code = "scene"
+
+
 class WorkerError(FaceDetailError):
     """The worker process ended or could not be started."""
 

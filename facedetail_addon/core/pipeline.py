@@ -137,7 +137,7 @@ def reconstruct(
         stage_seconds=stage.seconds,
         notices=(
             *observation.notices,
-            *fit_notices(head.pose, observation.landmarks, _rough_fit(models)),
+            *fit_notices(head.pose, observation.landmarks, _rough_fit(models), picture.focal_px),
             *light_notices(light.estimate, light.unwrapped),
             *eye_notices(appearance.eyes, models.model, light.estimate.monochrome),
             *relief.notices,

@@ -4,7 +4,7 @@
 import bpy
 
 from ..names import AS_IN_THE_PHOTO, EXPRESSION_CHOICES, NEUTRAL, OP_EXPRESSION
-from .selection import NO_HEAD, selected_head
+from .selection import NO_HEAD, linked_text, selected_head
 
 _DESCRIPTIONS = {
     AS_IN_THE_PHOTO: "The expression that was found in the photo",
@@ -33,6 +33,8 @@ class FACEDETAIL_OT_expression(bpy.types.Operator):
             cls.poll_message_set(NO_HEAD)
         elif not head.photo_expression:
             cls.poll_message_set("This head does not know its photo's expression.")
+        elif not head.keeps_expression:
+            cls.poll_message_set(linked_text(head))
         elif context.mode != "OBJECT":
             cls.poll_message_set("The expression is set in Object Mode.")
         else:

@@ -130,7 +130,7 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
 def _show_relief(settings: "FaceDetailRelief", context: bpy.types.Context) -> None:
     """A slider has moved: the head it belongs to follows."""
     head = _head_of(settings)
-    if head is not None:
+    if head is not None and head.linked_file is None:
         set_relief(head, settings.chosen())
 
 

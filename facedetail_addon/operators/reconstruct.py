@@ -11,7 +11,8 @@ from ..core.face_model.store import find_installed
 from ..jobs.job import Job, Loaded, reconstruct_job
 from ..jobs.last_result import key_of, remember
 from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, SETTINGS_PROPERTY
-from ..scene.build.scene import build_steps
+from ..scene.build.scene import build_steps, check_scene
+from ..scene.colour_management import view_notices
 from ..session import chosen_assets_directory, chosen_results_directory
 from ..settings import BUILTIN, OPERATOR, SceneSettings, Settings, options
 from .faces import look_for_faces
@@ -85,6 +86,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         photo = Path(bpy.path.abspath(self.filepath))
         if not self.filepath or not photo.is_file():
             raise PhotoError(f"The photo {photo} is not there.", "Choose an image file with a face.")
+        check_scene(context.scene)
         output = Path(bpy.path.abspath(self.output)) if self.output else chosen_results_directory(context)
         assets = chosen_assets_directory(context)
         settings = chosen(Settings, self)
@@ -109,7 +111,8 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         head.select(context.view_layer)
         if not bpy.app.background and context.window is not None:
             self._show_in_window(context)
-        for notice in result.record.notices:
+        scene_notices = view_notices(context.scene) if self.use_light else ()
+        for notice in (*result.record.notices, *scene_notices):
             self.report({"WARNING"}, notice.message)
         self.report({"INFO"}, f"{head.collection.name} is in the scene; files in {result.folder}")
         return {"FINISHED"}

@@ -3,7 +3,7 @@
 
 import bpy
 
-from ..scene.head_object import HeadObject
+from ..scene.head_object import LINKED_REMEDY, HeadObject
 
 NO_HEAD = "Select a head first."
 
@@ -17,6 +17,11 @@ def selected_head(context: bpy.types.Context) -> HeadObject | None:
     """The head of the active object, which is selected, whichever of the head's objects it is."""
     item = context.active_object
     return HeadObject.of(item) if item is not None and item.select_get() else None
+
+
+def linked_text(head: HeadObject) -> str:
+    """Why a head from another file cannot be changed, and what to do."""
+    return f"This head is linked from {head.linked_file}. {LINKED_REMEDY}"
 
 
 def selected_emotion(context: bpy.types.Context) -> tuple[str, float] | None:

@@ -16,19 +16,20 @@ _CLIP_END_M = 100.0
 _MIN_LENS_MM, _MAX_LENS_MM = 1.0, 5000.0
 
 
-def make_camera(name: str, camera: PerspectiveCamera) -> bpy.types.Object:
+def make_camera(name: str, camera: PerspectiveCamera, units: float = 1.0) -> bpy.types.Object:
     """A Blender camera that sees what the photo's camera saw; rendered at the photo's size, pixels match.
 
     Args:
         name: of the object and of its data.
         camera: head frame mm to photo px.
+        units: of the scene, how many are a metre.
 
     Raises:
         OutputError: the focal length is beyond what Blender's cameras can have.
     """
     check_lens(camera)
     made = bpy.data.objects.new(name, bpy.data.cameras.new(name))
-    set_lens(made.data, camera)
+    set_lens(made.data, camera, units)
     made.matrix_world = camera_matrix(camera)
     return made
 
@@ -40,8 +41,9 @@ def check_lens(camera: PerspectiveCamera) -> None:
         raise OutputError(f"A lens of {lens:g} mm is beyond Blender's cameras.", "Use a photo with less perspective.")
 
 
-def set_lens(data: bpy.types.Camera, camera: PerspectiveCamera) -> None:
-    """Give a Blender camera the photo's field of view, principal point, and room for the head."""
+def set_lens(data: bpy.types.Camera, camera: PerspectiveCamera, units: float = 1.0) -> None:
+    """Give a Blender camera the photo's field of view, principal point, and room for the head where a metre is so many
+    units of the scene."""
     width, height = camera.image_size
     longer = max(width, height)
     data.type = "PERSP"
@@ -52,8 +54,8 @@ def set_lens(data: bpy.types.Camera, camera: PerspectiveCamera) -> None:
     data.lens = _lens_mm(camera)
     data.shift_x = (width / 2 - camera.center_px[0]) / longer
     data.shift_y = (camera.center_px[1] - height / 2) / longer
-    data.clip_start = CLIP_START_M
-    data.clip_end = max(_CLIP_END_M, 10 * float(np.linalg.norm(to_blender(camera.position()))))
+    data.clip_start = units * CLIP_START_M
+    data.clip_end = units * max(_CLIP_END_M, 10 * float(np.linalg.norm(to_blender(camera.position()))))
 
 
 def camera_matrix(camera: PerspectiveCamera) -> Matrix:

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A reconstruction in a Blender file of its own, for the command line."""
 
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -8,15 +12,21 @@ import bpy
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
 from ..core.io.images import write_png
+from ..core.notices import Notice
 from ..core.result.files import EXPORT_FILES, LOOKDEV_FILE, RENDER_FILE, SCENE_FILE
 from ..core.result.record import Reconstruction
 from ..settings import SceneSettings
 from .build.scene import build_scene
+from .colour_management import view_notices
 from .export.head import export_head
+from .head_object import HeadObject
 from .lookdev.pictures import Lookdev, sheet_steps
 from .lookdev.turntable import turntable_steps
 from .render import render_scene
 from .steps import run_through
+
+_LONGEST_PATH = 1023
+_SHORTER = "Choose an output folder with a shorter path."
 
 
 def write_scene_file(
@@ -24,7 +34,7 @@ def write_scene_file(
     model: FaceModel,
     folder: Path,
     settings: SceneSettings,
-) -> None:
+) -> tuple[Notice, ...]:
     """Write ``scene.blend``, which holds its images, and on demand pictures, a film, and the head for other programs.
 
     The open Blender file is replaced by an empty one first, so this is not for a session an artist works in.
@@ -33,8 +43,12 @@ def write_scene_file(
         reconstruction: what to build. model: the face model it was made with.
         folder: an existing folder. settings: those that the command line offers; relief is as found in the photo.
 
+    Returns:
+        what an artist should know of the scene.
+
     Raises:
-        OutputError: a file cannot be written, or the reconstruction does not belong to the model.
+        OutputError: a file cannot be written, whose unfinished parts are removed, or the reconstruction does not
+            belong to the model.
     """
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     head = build_scene(
@@ -44,16 +58,44 @@ def write_scene_file(
         use_light=settings.use_light,
         use_sun=settings.use_sun,
     )
-    path = folder / SCENE_FILE
+    steps = (
+        (True, lambda: _save(folder / SCENE_FILE)),
+        (settings.export, lambda: export_head(head, folder / EXPORT_FILES[settings.export])),
+        (settings.render, lambda: render_scene(folder / RENDER_FILE, head)),
+        (settings.lookdev, lambda: _write_sheet(folder / LOOKDEV_FILE, head)),
+        (settings.turntable, lambda: _write_turntable(folder, head, settings.turntable)),
+    )
+    for wanted, step in steps:
+        if wanted:
+            with _nothing_half_written(folder):
+                step()
+    return view_notices(bpy.context.scene) if settings.use_light else ()
+
+
+def _save(path: Path) -> None:
+    if len(os.fsencode(path)) > _LONGEST_PATH:  # Blender would cut it off and write somewhere else
+        raise OutputError(f"{path} cannot be written: Blender takes paths of {_LONGEST_PATH} bytes.", _SHORTER)
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
     except RuntimeError as error:
         raise OutputError(f"{path} cannot be written: {error}.", "Choose a folder that you may write to.") from error
-    if settings.export:
-        export_head(head, folder / EXPORT_FILES[settings.export])
-    if settings.render:
-        render_scene(folder / RENDER_FILE, head)
-    if settings.lookdev:
-        write_png(folder / LOOKDEV_FILE, run_through(sheet_steps(head.root.name, Lookdev())))
-    if settings.turntable:
-        run_through(turntable_steps(head.root.name, Lookdev(), folder, settings.turntable, film=True))
+
+
+def _write_sheet(path: Path, head: HeadObject) -> None:
+    write_png(path, run_through(sheet_steps(head.root.name, Lookdev())))
+
+
+def _write_turntable(folder: Path, head: HeadObject, frames: int) -> None:
+    run_through(turntable_steps(head.root.name, Lookdev(), folder, frames, film=True))
+
+
+@contextmanager
+def _nothing_half_written(folder: Path) -> Iterator[None]:
+    """Files that a failing block has begun are removed; those that were finished before it stay."""
+    before = set(folder.iterdir())
+    try:
+        yield
+    except BaseException:
+        for path in set(folder.iterdir()) - before:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise

@@ -27,7 +27,9 @@ from .camera import camera_matrix, check_lens, set_lens
 from .frames import set_in_frame
 from .pose import fits_meshes, set_shape
 from .shape import HeadShape
+from .units import units_of
 
+LINKED_REMEDY = "Change it in that file, or make it this file's: Object, Relations, Make Local, All."
 _REMEDY = "Reconstruct the photo again."
 
 
@@ -58,7 +60,8 @@ class HeadObject:
         Raises:
             OutputError: it is gone.
         """
-        root = bpy.data.objects.get(root_name)
+        objects = bpy.data.objects
+        root = objects.get((root_name, None)) or objects.get(root_name)  # this file's before those of other files
         if root is None:
             raise OutputError(f"The head {root_name} is not there any more.", "Select a head and try again.")
         return cls(root)
@@ -153,6 +156,27 @@ class HeadObject:
         """The sliders of its relief; None where the add-on is not switched on."""
         return getattr(self.root, RELIEF_PROPERTY, None)
 
+    @property
+    def linked_file(self) -> str | None:
+        """The file that it, or what shows its expression and relief, is linked from; None for a head of this file.
+
+        What is changed on it is gone when the file is opened again; a library override keeps little more.
+        """
+        skin = self.skin
+        materials = () if skin is None else (slot.material for slot in skin.material_slots)
+        for item in (self.root, skin, None if skin is None else skin.data, self.keys, *materials):
+            source = item
+            if item is not None and item.override_library is not None:
+                source = item.override_library.reference
+            if source is not None and source.library is not None:
+                return source.library.filepath
+        return None
+
+    @property
+    def keeps_expression(self) -> bool:
+        """Whether its sliders keep what they are set to: those of this file and of an override of the skin's mesh."""
+        return self.keys is not None and self.keys.is_editable
+
     def select(self, view_layer: bpy.types.ViewLayer) -> None:
         """Select its skin only and make it active, so that its shape keys can be edited."""
         for item in view_layer.objects.selected:
@@ -184,9 +208,11 @@ class HeadObject:
             camera: of the photo, head frame mm to photo px.
 
         Raises:
-            OutputError: the model or the shape does not fit, the skin is gone, or Blender knows no such lens; nothing
-                has changed then.
+            OutputError: the model or the shape does not fit, the skin is gone, Blender knows no such lens, or it is
+                linked from another file; nothing has changed then.
         """
+        if self.linked_file is not None:
+            raise OutputError(f"{self.root.name} is linked from {self.linked_file}.", LINKED_REMEDY)
         parts = self.parts
         if not (shape.fits(model) and fits_meshes(parts, model)):
             raise OutputError(f"{self.root.name} has not the vertices of the face model {model.name}.", _REMEDY)
@@ -194,7 +220,7 @@ class HeadObject:
         set_shape(self.root, parts, model, shape)
         item = self.camera
         if item is not None:
-            set_lens(item.data, camera)
+            set_lens(item.data, camera, units_of(self.root))
             set_in_frame(item, self.root, camera_matrix(camera))
 
 

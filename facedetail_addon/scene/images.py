@@ -6,6 +6,7 @@ import numpy as np
 
 from ..core.result.maps import DATA, map_spec
 from ..core.result.pictures import Pictures
+from .colour_management import rendered_primaries
 
 
 def packed_image(name: str, pixels: np.ndarray, *, is_data: bool = False) -> bpy.types.Image:
@@ -21,14 +22,16 @@ def packed_image(name: str, pixels: np.ndarray, *, is_data: bool = False) -> bpy
 
 
 def packed_light(name: str, radiance: np.ndarray) -> bpy.types.Image:
-    """A float image of linear Rec. 709 radiance.
+    """A float image of linear Rec. 709 radiance, in the linear colours that the scene renders in.
 
     Args:
         name: of the image.
         radiance: (H, 2·H, 3) float32, row 0 at the top.
     """
     height, width = radiance.shape[:2]
-    return _filled(bpy.data.images.new(name, width, height, alpha=False, float_buffer=True), radiance)
+    image = bpy.data.images.new(name, width, height, alpha=False, float_buffer=True)
+    primaries = rendered_primaries()
+    return _filled(image, radiance if primaries is None else radiance @ primaries)
 
 
 def packed_file(name: str, data: bytes, *, is_data: bool = False) -> bpy.types.Image:

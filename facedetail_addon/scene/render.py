@@ -55,7 +55,7 @@ def render_scene(
     wanted = (
         (scene, "camera", camera),
         (render, "engine", "CYCLES"),
-        (render, "filepath", str(path)),
+        (render, "filepath", output_path(path)),
         (render, "use_file_extension", False),
         (render, "film_transparent", True),
         (render, "resolution_percentage", percentage),
@@ -76,6 +76,12 @@ def render_scene(
     if not path.is_file():
         raise OutputError(f"The picture {path} cannot be written.", "Choose a folder that you may write to.")
     return path
+
+
+def output_path(path: Path) -> str:
+    """A path as renders take it: since Blender 4.5 braces in it stand for names and numbers of the scene."""
+    text = str(path)
+    return text.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (4, 5, 0) else text
 
 
 @contextmanager

@@ -55,6 +55,11 @@ class FACEDETAIL_PT_detail(_Subpanel, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         settings = selected_relief(context)
+        head = selected_head(context)
+        if head.linked_file is not None:
+            layout.label(text=f"Linked from {head.linked_file}", icon="LINKED")
+            layout = layout.column()
+            layout.enabled = False
         for name in RELIEF_CONTROLS:
             layout.prop(settings, name)
         for text in relief_texts(settings, context.scene):

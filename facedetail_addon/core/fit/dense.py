@@ -21,6 +21,7 @@ from .equations import FitSettings, expression_equations, identity_equations, me
 from .eyes import aim_eyes
 from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
 from .limits import expression_limits, one_way_gaze
+from .perspective import degrees_beside_the_axis, guesses_a_longer_lens
 from .points import embedded_paths, embedded_points, usable_px
 from .solve import Solution, Start, Unknowns, solve, total
 from .terms import Contour, LandmarkTerm, PriorTerm
@@ -30,6 +31,7 @@ DEFAULT_SETTINGS = FitSettings()
 # Median landmark distance over face height, well above what clear photos give.
 ROUGH_FIT = 0.015
 _POINTS = (478, 3)
+_BESIDE_DEG = 15.0
 
 
 def fit_dense(
@@ -93,22 +95,31 @@ def fit_dense(
     return _head(solved, unknowns, model, mesh_px, aim=betas is None)
 
 
-def notices(pose: PoseFit, landmarks: FaceLandmarks, rough: float = ROUGH_FIT) -> tuple[Notice, ...]:
+def notices(
+    pose: PoseFit, landmarks: FaceLandmarks, rough: float = ROUGH_FIT, focal_px: float | None = None
+) -> tuple[Notice, ...]:
     """A notice with code ``rough_fit`` where the head lies unusually far from the landmarks.
 
     Args:
-        rough: what is unusual, median distance over face height.
+        rough: what is unusual, median distance over face height. focal_px: of the photo, None where it is not known.
     """
     height = float(np.ptp(landmarks.mesh_px[:, 1]))
     if pose.residual_px <= rough * height:
         return ()
-    return (
-        Notice(
-            "rough_fit",
-            "The head lies only roughly on this face: something covers it, or its expression is unusual. Look at the "
-            "preview, and try another photo of the person.",
-        ),
-    )
+    text = f"The head lies only roughly on this face: {_why_rough(pose, landmarks, focal_px)}. Look at the preview, and"
+    return (Notice("rough_fit", f"{text} try another photo of the person."),)
+
+
+def _why_rough(pose: PoseFit, landmarks: FaceLandmarks, focal_px: float | None) -> str:
+    usual = "something covers it, or its expression is unusual"
+    if focal_px is not None:
+        return usual
+    unknown = "its file does not tell the lens (EXIF), and the face"
+    if guesses_a_longer_lens(pose.perspective):
+        return f"{unknown} may be nearer to the camera than was taken for granted; or {usual}"
+    if degrees_beside_the_axis(pose.perspective, landmarks.mesh_px[:, :2]) > _BESIDE_DEG:
+        return f"{unknown} lies far from the middle, where that counts most; or {usual}"
+    return usual
 
 
 def _known_beta(

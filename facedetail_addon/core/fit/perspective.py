@@ -8,10 +8,13 @@ from ..geometry.camera import AffineCamera, PerspectiveCamera
 from ..observe.types import CameraPrior
 from .affine import closest_scaled_orthography
 
-# A lens of this field of view over the longer side, unless the face were then nearer or farther than portraits are.
+# A lens of this field of view over the longer side, unless the face were then nearer than in portraits: that is rather
+# a longer lens, or a part of a picture. A small face is far away: nearer, it would ask for a field that no lens has, in
+# which a face beside the centre is stretched to a cone.
 DEFAULT_FIELD_DEG = 50.0
-NEAREST_MM, FARTHEST_MM = 700.0, 2500.0
+NEAREST_MM = 700.0
 ROUNDS = 8
+_LONGER = 2.0
 
 
 def default_focal_px(image_size: tuple[int, int], px_per_mm: float) -> float:
@@ -21,7 +24,18 @@ def default_focal_px(image_size: tuple[int, int], px_per_mm: float) -> float:
         image_size: (width, height) px. px_per_mm: the face's scale in the photo.
     """
     lens = max(image_size) / 2 / np.tan(np.radians(DEFAULT_FIELD_DEG / 2))
-    return float(np.clip(lens / px_per_mm, NEAREST_MM, FARTHEST_MM) * px_per_mm)
+    return float(np.maximum(lens / px_per_mm, NEAREST_MM) * px_per_mm)
+
+
+def guesses_a_longer_lens(camera: PerspectiveCamera) -> bool:
+    """Whether a photo without EXIF shows its face so large that it may as well be taken from much nearer."""
+    lens = max(camera.image_size) / 2 / np.tan(np.radians(DEFAULT_FIELD_DEG / 2))
+    return camera.focal_px > _LONGER * lens
+
+
+def degrees_beside_the_axis(camera: PerspectiveCamera, points_px: np.ndarray) -> float:
+    """Angle between the middle of (N, 2) px and the lens's axis."""
+    return float(np.degrees(np.arctan2(np.linalg.norm(points_px.mean(0) - camera.center_px), camera.focal_px)))
 
 
 def initial_perspective(

@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputError
@@ -117,8 +117,9 @@ def _hidden_name(target: Path, unique: str, kind: str) -> str:
 def _tidy(target: Path, temporary: list[Path], previous: list[Path]) -> None:
     for folder in previous:
         if folder.exists() and not target.exists():
-            folder.rename(target)
-    for folder in temporary + previous:
+            with suppress(OSError):  # another writer's may have come meanwhile
+                folder.rename(target)
+    for folder in temporary + [folder for folder in previous if target.exists()]:
         for _ in range(_ATTEMPTS):  # another thread of a process that is about to end may still write
             if folder.exists():
                 shutil.rmtree(folder, ignore_errors=True)

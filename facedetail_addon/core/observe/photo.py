@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Photos as artists have them: any common file to upright 8-bit sRGB pixels, and the focal length where it is known."""
 
-import io
 import math
 import os
 import struct
@@ -15,19 +14,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ..errors import PhotoError
 from ..notices import Notice
+from .colour.convert import File, floats_of, to_srgb
+from .colour.declared import declared_in_header
+from .colour.tiff import as_stored, float_tiff
+from .heif import require_heif_reader
 
 # By content, never by the file's name. Formats that start other programs (EPS) or hold no photos stay out.
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "JPEG2000", "BMP", "DIB", "GIF", "PPM", "TGA", "PSD")
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "JPEG2000", "BMP", "DIB", "GIF", "PPM", "TGA", "PSD", "HEIF")
 MAX_SIDE = 6000
 """Larger photos are shrunk to this many pixels on the longer side."""
 MAX_PIXELS = 160_000_000
 """Photos above this many pixels are refused, except JPEG, which can be decoded at a smaller size."""
 MAX_JPEG_PIXELS = 800_000_000
-MID_GREY = 128
 _CLOCK_TICK_NS = 30_000_000
 """More than the resolution of files' times of writing."""
 
@@ -77,14 +79,8 @@ def read_photo(path: Path) -> Photo:
     _check_file(path)
     try:
         # Not by its name: Pillow would map the file into memory, and end the process if it were cut short now.
-        with _pillow_settings(), _unchanged(path) as stream, Image.open(stream, formats=_formats()) as image:
-            stored_size = image.size
-            _check_size(image, path)
-            focal_px = _focal_px(image.getexif(), stored_size)
-            image.draft(None, (MAX_SIDE * 3 // 4, MAX_SIDE * 3 // 4))
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            pixels, notices = _to_srgb(upright)
+        with _pillow_settings(), _unchanged(path) as stream:
+            pixels, stored_size, focal_px, notices = _read(stream, path)
     except Image.UnidentifiedImageError as error:
         raise PhotoError(f"{path} is not an image that can be read.", _SAVE_AGAIN) from error
     except PermissionError as error:
@@ -100,6 +96,51 @@ def read_photo(path: Path) -> Photo:
         text = f"The photo was shrunk from {stored_size[0]} × {stored_size[1]} pixels to {scale:.0%} of its size."
         notices += (Notice("photo_shrunk", text),)
     return Photo(pixels, path, focal_px * scale if focal_px else None, notices)
+
+
+def _read(stream: BinaryIO, path: Path) -> tuple[np.ndarray, tuple[int, int], float | None, tuple[Notice, ...]]:
+    """Upright pixels, (width, height) as stored, focal length in px of the stored size, and notices."""
+    floats = float_tiff(stream)
+    if floats is not None:
+        _check_size(floats.size, "TIFF", path)
+        stored, notices = floats_of(_content_of(stream), floats.size, floats.profile)
+        return np.asarray(_turned(stored, floats.orientation)), floats.size, None, notices
+    stream.seek(0)
+    require_heif_reader(stream, path)
+    declared = declared_in_header(stream)
+    with Image.open(stream, formats=_formats()) as image:
+        stored_size = image.size
+        _check_size(stored_size, image.format, path)
+        file = _content_of(stream) if _is_deep(image) else None  # asked before anything is loaded
+        exif = image.getexif()
+        focal_px = _focal_px(exif, stored_size)
+        image.draft(None, (MAX_SIDE * 3 // 4, MAX_SIDE * 3 // 4))
+        image.load()
+        stored, notices = to_srgb(image, declared, file)
+        upright = _turned(stored, exif.get(ExifTags.Base.Orientation))
+    return np.asarray(upright), stored_size, focal_px, notices
+
+
+def _turned(stored: Image.Image, orientation: int | None) -> Image.Image:
+    if orientation:
+        stored.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(stored)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether a file has more bits than Pillow gives."""
+    if image.format == "PNG":
+        return image.mode.startswith("I") or any("16" in str(tile.args) for tile in image.tile)
+    bits = image.tag_v2.get(ExifTags.Base.BitsPerSample, ()) if image.format == "TIFF" else ()
+    return max(bits if isinstance(bits, tuple) else (bits,), default=8) > 8
+
+
+def _content_of(stream: BinaryIO) -> File:
+    def content() -> bytes:
+        stream.seek(0)
+        return as_stored(stream.read())
+
+    return content
 
 
 def _formats() -> list[str]:
@@ -162,53 +203,15 @@ def _pillow_settings() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def _check_size(image: Image.Image, path: Path) -> None:
+def _check_size(size: tuple[int, int], kind: str, path: Path) -> None:
     """Decide from the header, before anything is decoded."""
-    width, height = image.size
-    limit = MAX_JPEG_PIXELS if image.format in ("JPEG", "MPO") else MAX_PIXELS
+    width, height = size
+    limit = MAX_JPEG_PIXELS if kind in ("JPEG", "MPO") else MAX_PIXELS
     if width * height > limit:
         raise PhotoError(
             f"{path} has {width} × {height} pixels; at most {limit // 1_000_000} million can be read.",
             f"Shrink it to {MAX_SIDE} pixels on its longer side, or cut out the head.",
         )
-
-
-def _to_srgb(image: Image.Image) -> tuple[np.ndarray, tuple[Notice, ...]]:
-    """Any of Pillow's modes to (H, W, 3) uint8 sRGB."""
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith("I"):
-        image = Image.fromarray(_sixteen_to_eight_bits(np.asarray(image)))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        canvas = Image.new("RGBA", image.size, (MID_GREY, MID_GREY, MID_GREY, 255))
-        # The profile speaks of the colours, not of how they are mixed: composite first.
-        image = Image.alpha_composite(canvas, image).convert("RGB")
-    elif image.mode in ("P", "PA", "1"):
-        image = image.convert("L" if image.mode == "1" else "RGB")
-    image, notices = _apply_profile(image, profile)
-    return np.asarray(image.convert("RGB")), notices
-
-
-def _sixteen_to_eight_bits(values: np.ndarray) -> np.ndarray:
-    if values.min() < 0 or values.max() > 65535:
-        raise ValueError("grey values of more than 16 bits")
-    return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-
-
-def _apply_profile(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[Notice, ...]]:
-    if not profile:
-        if image.mode != "CMYK":
-            return image, ()
-        text = "The photo is CMYK without a colour profile, so its colours are approximate."
-        return image.convert("RGB"), (Notice("colour_profile", text),)
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if image.mode == "RGB" and ImageCms.getProfileDescription(source).startswith("sRGB"):
-            return image, ()
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"), ()
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        text = "The photo's colour profile cannot be used, so its colours are approximate."
-        return image.convert("RGB"), (Notice("colour_profile", text),)
 
 
 def _shrink(pixels: np.ndarray) -> np.ndarray:

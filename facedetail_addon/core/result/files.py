@@ -14,8 +14,9 @@ from ..io.archive import read_arrays
 from ..io.atomic_directory import atomic_directory
 from ..io.exr import read_exr, write_exr
 from ..io.images import REMEDY, read_png, write_hdr, write_png
+from ..notices import Notice
 from ..rendering.environment import environment_image
-from .maps import MAPS, MapSpec, check_maps
+from .maps import MAPS, MapSpec, check_maps, map_spec
 from .obj import write_mtl, write_obj
 from .observation_file import read_observation, write_observation
 from .preview import render_preview
@@ -27,6 +28,13 @@ OBSERVATION_FILE = "observation.npz"
 ALBEDO_FILE = next(spec.file for spec in MAPS if spec.name == "albedo")
 DISPLACEMENT_FILE = "displacement.exr"
 """The whole relief, for other programs; its two parts are read back."""
+_SKIN_PICTURES = {
+    "map_Kd": ALBEDO_FILE,
+    "map_Pr": map_spec("roughness").file,
+    "norm": map_spec("normal").file,
+    "disp": DISPLACEMENT_FILE,
+}
+"""Of ``head.mtl``."""
 ENVIRONMENT_FILE = "environment.hdr"
 PREVIEW_FILE = "preview.png"
 VERTICES_FILE = "head_vertices.npz"
@@ -87,7 +95,7 @@ def write_result(
         write_png(folder / PREVIEW_FILE, render_preview(reconstruction, model))
         write_obj(folder / HEAD_FILE, model, record.pose.vertices, MATERIAL_FILE)
         write_obj(folder / NEUTRAL_FILE, model, record.fit.vertices_neutral, MATERIAL_FILE)
-        write_mtl(folder / MATERIAL_FILE, model, ALBEDO_FILE)
+        write_mtl(folder / MATERIAL_FILE, model, _SKIN_PICTURES)
         write_hdr(folder / ENVIRONMENT_FILE, environment_image(record.light.radiance, _ENVIRONMENT_HEIGHT))
         np.savez(folder / VERTICES_FILE, posed=record.pose.vertices, neutral=record.fit.vertices_neutral)
         if record.observation.landmarks.mesh_px is not None:  # else it was read from format 5
@@ -96,6 +104,12 @@ def write_result(
         if also is not None:
             also(folder)
     return target
+
+
+def add_notices(folder: Path, record: HeadRecord, notices: tuple[Notice, ...]) -> None:
+    """Write a result's record once more with what was found out after it."""
+    text = record_text(replace(record, notices=(*record.notices, *notices)))
+    (folder / RECORD_FILE).write_text(text, encoding="utf-8")
 
 
 def read_result(folder: Path) -> Reconstruction:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Wavefront OBJ, for every other program."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,18 @@ def write_obj(path: Path, model: FaceModel, vertices: np.ndarray, material_file:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def write_mtl(path: Path, model: FaceModel, skin_texture: str) -> None:
-    """Write the materials of :func:`write_obj`: the skin with its texture, the other parts plain."""
+def write_mtl(path: Path, model: FaceModel, skin_pictures: Mapping[str, str]) -> None:
+    """Write the materials of :func:`write_obj`: the skin with its pictures, the other parts plain.
+
+    Args:
+        skin_pictures: file names by MTL's words: ``map_Kd`` for the albedo; of the extension for physically based
+            rendering ``map_Pr`` for roughness and ``norm`` for normals; ``disp`` for heights in mm, as the vertices.
+    """
     lines = []
     for part in model.parts:
         lines += [f"newmtl {part.name}", "Kd 0.8 0.8 0.8", "Ks 0 0 0"]
         if part is model.skin:
-            lines.append(f"map_Kd {skin_texture}")
+            lines += [f"{word} {name}" for word, name in skin_pictures.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -24,6 +24,7 @@ _REACH_MM = {"skin": 45.0, "hair": 6.0}  # how far beyond what was seen its colo
 _MAX_LOG, _MAX_GAIN = 1.2, 0.5  # what differs more is not skin
 _OUTLIER = 0.3  # log difference from the person's tone that skin seldom has
 _MAX_OFFSET = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
+_AS_BRIGHT = (-0.4, -0.15)  # log luminance from the skin, at which another place is no such skin, and is it
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 _LEAST_WEIGHT = 1e-3  # in all, below which a median says nothing
 _BORDER_MM = (4.0, 16.0)  # inside the border of the statistical albedo it begins to count, and counts fully
@@ -57,18 +58,24 @@ def complete(
     known: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
+    dazzled: np.ndarray | None = None,
 ) -> Completion:
     """Solve for what joins seen and unseen skin.
 
     Args:
         albedo: (V_skin, 3) float32 linear, seen. confidence: (V_skin,) in [0, 1]; 1 = the photo alone counts.
         statistical: (V_skin, 3) of the albedo basis. known: (V_skin,) where it is skin.
+        dazzled: (V_skin,) in [0, 1], how much of the confidence highlights have taken; none where None.
     """
     mirrored, mirrored_confidence = atlas.mirror.points(albedo), atlas.mirror.points(confidence[:, None])[:, 0]
     both = np.minimum(confidence, mirrored_confidence)
     sides = _log_ratio(albedo, mirrored).clip(-_MAX_GAIN, _MAX_GAIN)
     gain = smooth_field(atlas.laplacian, atlas.areas, sides, both, _GAIN_MM)
     mirrored_share = mirrored_confidence * (1 - confidence)
+    if dazzled is not None:
+        own = _log_ratio(albedo, statistical)
+        person = statistical * np.exp(_weighted_median(own, confidence * known, np.zeros(3)))
+        mirrored_share = mirrored_share * share_of_mirrored(mirrored * np.exp(gain), person, dazzled)
     share = confidence + mirrored_share
     mixed = confidence[:, None] * albedo + mirrored_share[:, None] * mirrored * np.exp(gain)
     mixed /= np.maximum(share, 1e-6)[:, None]
@@ -81,6 +88,19 @@ def complete(
     prior, reach, hair = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas)
     colour = smooth_field(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
     return Completion(gain, offset, colour.clip(_FLOOR, 1), hair)
+
+
+def share_of_mirrored(mirrored: np.ndarray, skin: np.ndarray, dazzled: np.ndarray) -> np.ndarray:
+    """How much the other side may fill in: where a highlight hides skin that is in view, only what is skin as bright.
+
+    Args:
+        mirrored: (N, 3) linear, matched to this side. skin: (N, 3) of this person, there. dazzled: (N,) in [0, 1].
+
+    Returns:
+        (N,) in [0, 1].
+    """
+    darker = np.log((mirrored @ LUMINANCE + _FLOOR) / (skin @ LUMINANCE + _FLOOR))
+    return 1 - dazzled * (1 - smoothstep(darker, *_AS_BRIGHT))
 
 
 def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:

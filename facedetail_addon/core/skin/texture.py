@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Maps of one person's skin: the photo without its light, completed, and how the skin reflects."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -12,7 +14,7 @@ from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
-from .completion import Completion, complete, well_known
+from .completion import Completion, complete, share_of_mirrored, well_known
 from .hair import short_hair
 from .highlights import SIDE, find_highlights
 from .types import AlbedoBasis, SkinMaps
@@ -93,9 +95,10 @@ def _completion(
     albedo = _delighted(unwrapped.vertex_color, light[:, :3], light[:, 3:6])
     glare = smoothstep(highlight / np.maximum(albedo @ LUMINANCE, 1e-3), *_GLARE)
     confidence = smoothstep(unwrapped.vertex_confidence, *_CONFIDENT) * light[:, 6]
+    in_view = confidence
     confidence = confidence * (1 - unwrapped.vertex_clipped) * (1 - glare)
     bare = _without_highlight(albedo, highlight, statistical)
-    return complete(bare, confidence, statistical, known, model, atlas)
+    return complete(bare, confidence, statistical, known, model, atlas, dazzled=in_view - confidence)
 
 
 def _compose(
@@ -114,26 +117,52 @@ def _compose(
     statistical, highlights, hair_factors = maps
     colour = values[:, _COLOUR] * np.exp(values[:, _HAIR] * hair_factors[rows][here][:, None])
     skin = colour + values[:, _KNOWN] * (statistical[rows][here] * np.exp(values[:, _OFFSET]) - colour)
-    out = skin.copy()
+    own = _side(
+        unwrapped.color[rows][here], unwrapped.confidence[rows][here], values[:, _OWN], highlights[rows][here], skin
+    )
     mirrored_highlights = highlights[:, ::-1]  # the canonical UV is symmetric
-    gain = np.exp(values[:, _GAIN])
-    for photo, confidence, light, highlight_map, factor in (
-        (unwrapped.mirrored_color, unwrapped.mirrored_confidence, values[:, _MIRRORED], mirrored_highlights, gain),
-        (unwrapped.color, unwrapped.confidence, values[:, _OWN], highlights, 1.0),
-    ):
-        texel = photo[rows][here]
-        weight = smoothstep(confidence[rows][here], *_CONFIDENT) * light[:, 6]
-        weight *= 1 - smoothstep(texel.max(axis=1), *_CLIPPED)
-        seen = np.flatnonzero(weight > 0)
-        if len(seen) == 0:
-            continue
-        bare = _delighted(to_linear(texel[seen]), light[seen, :3], light[seen, 3:6])
-        highlight = highlight_map[rows][here][seen]
-        share = weight[seen] * (1 - smoothstep(highlight / np.maximum(bare @ LUMINANCE, 1e-3), *_GLARE))
-        bare = _without_highlight(bare, highlight, skin[seen])
-        bare *= factor if np.isscalar(factor) else factor[seen]
-        out[seen] += share[:, None] * (bare - out[seen])
+    other = _side(
+        unwrapped.mirrored_color[rows][here],
+        unwrapped.mirrored_confidence[rows][here],
+        values[:, _MIRRORED],
+        mirrored_highlights[rows][here],
+        skin,
+    )
+    out = skin.copy()
+    matched = other.colour * np.exp(values[:, _GAIN])[other.seen]
+    share = other.share * share_of_mirrored(matched, skin[other.seen], own.dazzled[other.seen])
+    out[other.seen] += share[:, None] * (matched - out[other.seen])
+    out[own.seen] += own.share[:, None] * (own.colour - out[own.seen])
     return out.clip(*_ALBEDO_RANGE)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What the photo shows of N texels, or of the mirrored ones.
+
+    Attributes:
+        seen: (M,) which of them it shows. colour: (M, 3) linear, without light and highlights. share: (M,) of it.
+        dazzled: (N,) float32 in [0, 1], how much of what would be seen is lost to highlights.
+    """
+
+    seen: np.ndarray
+    colour: np.ndarray
+    share: np.ndarray
+    dazzled: np.ndarray
+
+
+def _side(
+    texel: np.ndarray, confidence: np.ndarray, light: np.ndarray, highlight: np.ndarray, skin: np.ndarray
+) -> _Side:
+    """Of (N, 3) uint8 texels with (N,) confidence, (N, 7) light, (N,) highlights and (N, 3) skin beside them."""
+    in_view = smoothstep(confidence, *_CONFIDENT) * light[:, 6]
+    weight = in_view * (1 - smoothstep(texel.max(axis=1), *_CLIPPED))
+    seen = np.flatnonzero(weight > 0)
+    bare = _delighted(to_linear(texel[seen]), light[seen, :3], light[seen, 3:6])
+    share = weight[seen] * (1 - smoothstep(highlight[seen] / np.maximum(bare @ LUMINANCE, 1e-3), *_GLARE))
+    dazzled = in_view.copy()
+    dazzled[seen] -= share
+    return _Side(seen, _without_highlight(bare, highlight[seen], skin[seen]), share, dazzled)
 
 
 def _without_highlight(colour: np.ndarray, highlight: np.ndarray, beside: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import bpy
 from ...core.eyes.look import FIBRE_CONTRAST, FIBRE_REACH, IRIS_PROFILE, PUPIL, SCLERA_SHARE, SCLERA_TINT
 from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES, EYE_SPECULAR_LEVEL, EyeLook
 from ...names import IRIS_ATTRIBUTE
+from ..colour_management import from_scene_linear, to_scene_linear
 from ..nodes import add_node, color_ramp, mix_colors, vector_math
 from ..space import METRES_PER_MM
 
@@ -50,8 +51,8 @@ def color_eyes(parts: Iterable[bpy.types.Object], look: EyeLook) -> None:
         for material in item.data.materials:
             nodes = material.node_tree.nodes
             if IRIS_NODE in nodes:
-                nodes[IRIS_NODE].outputs[0].default_value = (*look.iris, 1.0)
-                nodes[SCLERA_NODE].outputs[0].default_value = (*look.sclera, 1.0)
+                nodes[IRIS_NODE].outputs[0].default_value = to_scene_linear((*look.iris, 1.0))
+                nodes[SCLERA_NODE].outputs[0].default_value = to_scene_linear((*look.sclera, 1.0))
                 nodes[SIZE_NODE].outputs[0].default_value = look.iris_mm / DEFAULT_EYES.iris_mm
 
 
@@ -61,9 +62,10 @@ def look_of(material: bpy.types.Material) -> EyeLook:
     values = {
         name: nodes[name].outputs[0].default_value for name in (IRIS_NODE, SCLERA_NODE, SIZE_NODE) if name in nodes
     }
+    colours = {name: from_scene_linear(tuple(values[name]))[:3] for name in (IRIS_NODE, SCLERA_NODE) if name in values}
     return EyeLook(
-        iris=tuple(values.get(IRIS_NODE, DEFAULT_EYES.iris))[:3],
-        sclera=tuple(values.get(SCLERA_NODE, DEFAULT_EYES.sclera))[:3],
+        iris=colours.get(IRIS_NODE, DEFAULT_EYES.iris),
+        sclera=colours.get(SCLERA_NODE, DEFAULT_EYES.sclera),
         iris_mm=values.get(SIZE_NODE, 1.0) * DEFAULT_EYES.iris_mm,
         confidence=0.0,
     )
@@ -127,7 +129,7 @@ def _ramp(
 def _color(tree: bpy.types.NodeTree, location: tuple[int, int], name: str) -> bpy.types.NodeSocket:
     node = add_node(tree, "ShaderNodeRGB", location, name)
     default = DEFAULT_EYES.iris if name == IRIS_NODE else DEFAULT_EYES.sclera
-    node.outputs[0].default_value = (*default, 1.0)
+    node.outputs[0].default_value = to_scene_linear((*default, 1.0))
     return node.outputs[0]
 
 

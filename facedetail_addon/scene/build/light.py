@@ -6,6 +6,7 @@ import numpy as np
 
 from ...core.rendering.environment import nonnegative, split_sun
 from ...names import HEAD_ID_PROPERTY, LIGHT_PROPERTY, SUN_PART
+from ..colour_management import show_colours_as_they_are
 from ..head_object import HeadObject, mark
 from .sun import make_sun
 from .world import make_world
@@ -43,7 +44,4 @@ def _use(scene: bpy.types.Scene, world: bpy.types.World) -> None:
     if scene.world is not None:
         scene.world.use_fake_user = True  # or it would not be saved
     scene.world = world
-    view = scene.view_settings
-    view.view_transform = "Standard"
-    view.look = "None"
-    view.exposure, view.gamma = 0.0, 1.0
+    show_colours_as_they_are(scene.view_settings)

@@ -8,6 +8,7 @@ import bpy
 from ...core.face_model.model import FILM, LASHES
 from ...core.skin.types import SKIN_IOR, SUBSURFACE_RADIUS_MM
 from ...names import SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE
+from ..colour_management import to_scene_linear
 from ..nodes import add_node, find_node, image_node, mix_colors
 from ..space import METRES_PER_MM
 from .eyes import shade_eye
@@ -81,7 +82,7 @@ def make_material(name: str, kind: str, images: SkinImages) -> bpy.types.Materia
 
 
 def _plain(shader: bpy.types.ShaderNode, color: tuple[float, ...], roughness: float) -> None:
-    shader.inputs["Base Color"].default_value = color
+    shader.inputs["Base Color"].default_value = to_scene_linear(color)
     shader.inputs["Roughness"].default_value = roughness
 
 
@@ -103,7 +104,7 @@ def _skin(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode, images: SkinIm
     albedo = image_node(tree, (-700, 350), images.albedo, ALBEDO_NODE)
     tree.nodes.active = albedo.node  # which Solid shading shows
     tree.links.new(albedo, mix.inputs[6])
-    mix.inputs[7].default_value = FLESH
+    mix.inputs[7].default_value = to_scene_linear(FLESH)
     tree.links.new(mix.outputs[2], shader.inputs["Base Color"])
     tree.links.new(image_node(tree, (-700, -200), images.roughness, ROUGHNESS_NODE), shader.inputs["Roughness"])
     tree.links.new(image_node(tree, (-700, -500), images.specular, "Specular"), shader.inputs["Specular IOR Level"])

@@ -27,10 +27,12 @@ from ..relief.nodes import ReliefImages
 from ..rollback import undone_on_failure
 from ..shape import HeadShape
 from ..steps import run_through
+from ..units import set_units, units_per_metre
 from .eyes import color_eyes
 from .head import head_steps
 from .light import light_scene
 from .material import SkinImages
+from .stem import name_stem
 
 _ROOT_SIZE_M = 0.05
 
@@ -58,7 +60,7 @@ def build_steps(
     use_light: bool = True,
     use_sun: bool = False,
 ) -> Generator[None, None, HeadObject]:
-    """Build the head in real size (metres), the photo's camera, light and materials, in a collection of their own.
+    """Build the head in real size, the photo's camera, light and materials, in a collection of their own.
 
     An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
     head and keeps it on the photo. It carries the photo's emotion as custom properties. The skin's shape keys hold the
@@ -82,15 +84,16 @@ def build_steps(
         the head; its collection is linked to the scene.
 
     Raises:
-        OutputError: the reconstruction does not belong to the model. Whatever goes wrong, everything made so far is
-            removed and the scene's settings are given back.
+        OutputError: the reconstruction does not belong to the model, or the scene to another file. Whatever goes
+            wrong, everything made so far is removed and the scene's settings are given back.
     """
     scene = scene or bpy.context.scene
     _check(record, model)
-    stem = Path(record.observation.photo_name).stem
+    check_scene(scene)
+    stem = name_stem(Path(record.observation.photo_name).stem, model)
     with undone_on_failure(scene):
         collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
-        head = yield from _build(record, model, pictures, collection)
+        head = yield from _build(stem, record, model, pictures, collection, units_per_metre(scene))
         if use_camera:
             look_through(scene, head.camera, record.pose.perspective.image_size)
         if use_light:
@@ -99,10 +102,24 @@ def build_steps(
         return head
 
 
+def check_scene(scene: bpy.types.Scene) -> None:
+    """Raises OutputError where nothing can be added to a scene."""
+    if scene.library is not None:
+        raise OutputError(
+            f"The scene {scene.name} is linked from {scene.library.filepath}: nothing can be added to it here.",
+            "Switch to a scene of this file, or open the other file.",
+        )
+
+
 def _build(
-    record: HeadRecord, model: FaceModel, pictures: Pictures, collection: bpy.types.Collection
+    stem: str,
+    record: HeadRecord,
+    model: FaceModel,
+    pictures: Pictures,
+    collection: bpy.types.Collection,
+    units: float,
 ) -> Generator[None, None, HeadObject]:
-    stem, head_id = Path(record.observation.photo_name).stem, uuid.uuid4().hex
+    head_id = uuid.uuid4().hex
     images = _skin_images(stem, pictures)
     root = bpy.data.objects.new(f"{stem} {ROOT_PART}", None)
     root.empty_display_size = _ROOT_SIZE_M
@@ -111,11 +128,12 @@ def _build(
     root[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
     mark(root, head_id, ROOT_PART)
     collection.objects.link(root)
-    camera = make_camera(f"{stem} {CAMERA_PART}", record.pose.perspective)
+    camera = make_camera(f"{stem} {CAMERA_PART}", record.pose.perspective, units)
     show_photo(camera, packed_map(stem, pictures, "photo"))
     yield
     parts = yield from head_steps(stem, model, _shape(record), images)
     color_eyes(parts.values(), record.eyes)
+    set_units(root, list(parts.values()), units)
     for name, made in {**parts, CAMERA_PART: camera}.items():
         mark(made, head_id, name)
         made.parent = root

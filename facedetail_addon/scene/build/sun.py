@@ -7,6 +7,7 @@ from mathutils import Vector
 
 from ...core.rendering.environment import Sun
 from ...names import ROTATION_NODE, STRENGTH_NODE, STUDIO_NODE
+from ..colour_management import to_scene_linear
 from ..space import HEAD_TO_BLENDER
 
 _DISTANCE_M = 0.5  # where it is drawn; suns shine from everywhere
@@ -23,7 +24,7 @@ def make_sun(name: str, sun: Sun, world: bpy.types.World) -> bpy.types.Object:
     data = bpy.data.lights.new(name, "SUN")
     energy = float(sun.irradiance.max())
     data.energy = energy
-    data.color = sun.irradiance / energy
+    data.color = to_scene_linear(tuple(sun.irradiance / energy))
     data.angle = np.radians(sun.angle_deg)
     _drive(
         data, "energy", -1, f"{energy:.9g} * strength * (1 - studio)", world,

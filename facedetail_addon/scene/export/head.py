@@ -11,13 +11,16 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import bpy
+from mathutils import Matrix
 
 from ...core.errors import OutputError
 from ...names import PART_PROPERTY
 from ..frames import in_frame
 from ..head_object import HeadObject
 from ..rollback import removed_afterwards
+from ..units import units_per_metre
 from .material import is_clear, plain_materials
+from .shape_keys import plain_keys
 
 _REMEDY = "Choose a folder that you may write to, on a disk with free space."
 
@@ -54,7 +57,8 @@ def export_head(head: HeadObject, path: Path) -> Path:
         with chdir("."), tempfile.TemporaryDirectory() as pictures, removed_afterwards():
             copies = _copies(head, meshes, Path(pictures) / path.stem)
             bpy.context.scene.collection.children.link(copies)
-            export(path, copies.name)
+            with _in_metres(bpy.context.scene):
+                export(path, copies.name)
     except (RuntimeError, OSError) as error:
         raise OutputError(f"{path} cannot be written: {error}.", _REMEDY) from error
     if not path.is_file():
@@ -73,9 +77,8 @@ def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) ->
     root = head.root
     collection = bpy.data.collections.new(f"{root.name} export")
     parent = bpy.data.objects.new(_plain(root.name), None)
-    parent.matrix_world = root.matrix_world
+    parent.matrix_world = Matrix.Scale(1 / units_per_metre(bpy.context.scene), 4) @ root.matrix_world
     collection.objects.link(parent)
-    values = _expression(head.keys)
     for original in meshes:
         if original.hide_render or is_clear(original):
             continue
@@ -87,23 +90,17 @@ def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) ->
             made.matrix_parent_inverse, made.matrix_basis = original.matrix_parent_inverse, original.matrix_basis
         else:
             made.matrix_basis = in_frame(original, root)
-        if mesh.shape_keys is not None:
-            mesh.shape_keys.animation_data_clear()
-            for key in mesh.shape_keys.key_blocks[1:]:
-                key.value = 0.0 if key.mute else values.get(key.name, key.value)
+        plain_keys(original, made)
+        for index, slot in enumerate(original.material_slots):  # of duplicates that share a mesh each may have its own
+            mesh.materials[index] = slot.material
         plain_materials(original, mesh, pictures)
         collection.objects.link(made)
     return collection
 
 
-def _expression(keys: bpy.types.Key | None) -> dict[str, float]:
-    """The values of the skin's shape keys, which those of the other parts follow."""
-    return {} if keys is None else {key.name: 0.0 if key.mute else key.value for key in keys.key_blocks}
-
-
 def _plain(name: str) -> str:
-    """Without spaces, which some formats replace; and another name than the original's."""
-    return name.replace(" ", "_")
+    """Without spaces, which some formats replace, and braces, on which readers stumble (trimesh 5.2 on glTF)."""
+    return name.translate(str.maketrans(" {}", "_()"))
 
 
 def _write_fbx(path: Path, collection: str) -> None:
@@ -131,6 +128,7 @@ def _write_gltf(path: Path, collection: str) -> None:
         export_format="GLB" if path.suffix.lower() == ".glb" else "GLTF_SEPARATE",
         export_animations=False,
         export_morph=True,
+        export_try_sparse_sk=False,  # sparse and all-zero offsets are valid, but VTK and assimp refuse files with them
         export_skins=False,
     )
 
@@ -148,9 +146,26 @@ def _write_usd(path: Path, collection: str) -> None:
             export_cameras=False,
             convert_world_material=False,
             generate_preview_surface=True,
-            export_textures_mode="NEW",
+            **_usd_textures(),
             overwrite_textures=True,
         )
+
+
+def _usd_textures() -> dict[str, object]:
+    """Pictures are written too, as this Blender's exporter wants to hear it: 4.2 knows no ways to do so."""
+    known = bpy.ops.wm.usd_export.get_rna_type().properties.keys()
+    return {"export_textures_mode": "NEW"} if "export_textures_mode" in known else {"export_textures": True}
+
+
+@contextmanager
+def _in_metres(scene: bpy.types.Scene) -> Iterator[None]:
+    """One unit is a metre, as the copies are: some exporters ask the scene, others do not."""
+    length = scene.unit_settings.scale_length
+    try:
+        scene.unit_settings.scale_length = 1.0
+        yield
+    finally:
+        scene.unit_settings.scale_length = length
 
 
 @contextmanager

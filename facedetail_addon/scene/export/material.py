@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES
 from ...core.io.images import write_png
+from ...core.skin.types import SKIN_IOR
 from ...names import FINE_MODIFIER, IRIS_ATTRIBUTE, MEDIUM_MODIFIER, SOCKET_ATTRIBUTE
 from ..build.eyes import EYE_ROUGHNESS, look_of
 from ..build.material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE
@@ -15,6 +16,7 @@ from ..nodes import add_node, find_node
 from ..relief.nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE
 from ..space import METRES_PER_MM
 from .eye_texture import eye_picture, eye_uv
+from .pictures import colours_png, numbers_png, picture_values
 
 _ALBEDO, _ROUGHNESS, _NORMAL, _EYE = "albedo", "roughness", "normal", "eye"
 _STEEPEST = 1e-3
@@ -55,11 +57,11 @@ def _skin(original: bpy.types.Object, material: bpy.types.Material, stem: Path) 
     made, shader = _principled(material.name)
     tree, nodes = made.node_tree, material.node_tree.nodes
     for name, kind, socket in ((ALBEDO_NODE, _ALBEDO, "Base Color"), (ROUGHNESS_NODE, _ROUGHNESS, "Roughness")):
-        node = nodes.get(name)
-        if node is None or node.image is None:
+        image = _image_of(nodes, name)
+        if image is None:
             continue
         path = _picture_file(stem, kind)
-        node.image.save(filepath=str(path), save_copy=True)
+        path.write_bytes(colours_png(image) if kind == _ALBEDO else numbers_png(image))
         tree.links.new(_picture(tree, path, is_data=kind != _ALBEDO), shader.inputs[socket])
     normals = _normals(original, material)
     if normals is not None:
@@ -68,8 +70,14 @@ def _skin(original: bpy.types.Object, material: bpy.types.Material, stem: Path) 
         normal_map = add_node(tree, "ShaderNodeNormalMap", (-250, -600))
         tree.links.new(_picture(tree, path, is_data=True), normal_map.inputs["Color"])
         tree.links.new(normal_map.outputs["Normal"], shader.inputs["Normal"])
-    shader.inputs["IOR"].default_value = find_node(material.node_tree, "BSDF_PRINCIPLED").inputs["IOR"].default_value
+    own = find_node(material.node_tree, "BSDF_PRINCIPLED")  # the artist may have put another shader in its place
+    shader.inputs["IOR"].default_value = SKIN_IOR if own is None else own.inputs["IOR"].default_value
     return made
+
+
+def _image_of(nodes: bpy.types.Nodes, name: str) -> bpy.types.Image | None:
+    """The picture of a node; None where the artist has removed one of them, or has another node of that name."""
+    return getattr(nodes.get(name), "image", None)
 
 
 def _normals(original: bpy.types.Object, material: bpy.types.Material) -> np.ndarray | None:
@@ -78,9 +86,9 @@ def _normals(original: bpy.types.Object, material: bpy.types.Material) -> np.nda
     Slopes add up as heights do: both maps' slopes are taken apart into those of wrinkles and of pores.
     """
     nodes = material.node_tree.nodes
-    images = [nodes[name].image for name in (BOTH_IMAGE_NODE, FINE_IMAGE_NODE) if name in nodes]
+    images = [_image_of(nodes, name) for name in (BOTH_IMAGE_NODE, FINE_IMAGE_NODE)]
     medium, fine = (_strength(original, name) for name in (MEDIUM_MODIFIER, FINE_MODIFIER))
-    if len(images) < 2 or None in images or not (medium or fine):
+    if None in images or not (medium or fine):
         return None
     both, small = map(_slopes, images)
     slopes = medium * (both - small) + fine * small
@@ -97,10 +105,7 @@ def _strength(original: bpy.types.Object, name: str) -> float:
 
 def _slopes(image: bpy.types.Image) -> np.ndarray:
     """(R, R, 2) float32, row 0 at the top."""
-    width, height = image.size
-    values = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(values)
-    normals = 2 * values.reshape(height, width, -1)[::-1, :, :3] - 1
+    normals = 2 * picture_values(image)[..., :3] - 1
     return normals[..., :2] / np.maximum(normals[..., 2:], _STEEPEST)
 
 
@@ -162,5 +167,5 @@ def _picture(tree: bpy.types.NodeTree, path: Path, is_data: bool = False) -> bpy
     node = add_node(tree, "ShaderNodeTexImage", (-600, 0))
     node.image = bpy.data.images.load(str(path), check_existing=True)
     if is_data:
-        node.image.colorspace_settings.name = "Non-Color"
+        node.image.colorspace_settings.is_data = True  # by its role: the name is the configuration's
     return node.outputs["Color"]

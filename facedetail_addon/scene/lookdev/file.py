@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ...core.errors import OutputError
-from ..head_object import HeadObject
+from ..head_object import LINKED_REMEDY, HeadObject
 from ..relief.displacement import Relief
 from .devices import Devices, chosen_devices, use_devices
 
@@ -30,8 +30,11 @@ def write_head(folder: Path, head: HeadObject, relief: Relief) -> None:
         head: any. relief: how it is shown.
 
     Raises:
-        OutputError: the folder cannot be written to.
+        OutputError: the folder cannot be written to, or the head is linked: Blender writes such heads without their
+            shape keys.
     """
+    if head.linked_file is not None:
+        raise OutputError(f"{head.root.name} is linked from {head.linked_file}.", LINKED_REMEDY)
     scene = bpy.context.scene
     note, copies = bpy.data.texts.new(_NOTE), []
     try:

@@ -13,10 +13,11 @@ import numpy as np
 
 from ...core.errors import OutputError
 from ...names import LOOKDEV_SUFFIX
+from ..colour_management import show_colours_as_they_are
 from ..head_object import HeadObject
 from ..images import packed_file
 from ..relief.displacement import Relief
-from ..render import can_denoise
+from ..render import can_denoise, output_path
 from .light import light_as_photo, light_as_studio, light_raking, make_clay
 from .sheet import contact_sheet, crop_photo, over_backdrop
 from .stage import Stage, staged
@@ -192,7 +193,7 @@ def _render(stage: Stage, view: View, lookdev: Lookdev) -> np.ndarray:
     render.film_transparent = True
     settings = render.image_settings
     settings.file_format, settings.color_mode, settings.color_depth = "PNG", "RGBA", "8"
-    scene.view_settings.view_transform = "Standard"
+    show_colours_as_they_are(scene.view_settings)
     scene.cycles.device = bpy.context.scene.cycles.device
     denoise = can_denoise()
     scene.cycles.samples = lookdev.samples * (1 if denoise else _SAMPLES_INSTEAD)
@@ -202,7 +203,7 @@ def _render(stage: Stage, view: View, lookdev: Lookdev) -> np.ndarray:
     scene.cycles.denoising_prefilter = "FAST"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "picture.png")
-        render.filepath, render.use_file_extension = str(path), False
+        render.filepath, render.use_file_extension = output_path(path), False
         try:
             bpy.ops.render.render(write_still=True, scene=scene.name)
             data = path.read_bytes()

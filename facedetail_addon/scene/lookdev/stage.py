@@ -13,6 +13,7 @@ from ..frames import in_frame
 from ..head_object import HeadObject, unmark
 from ..relief.displacement import Relief, relief_skin, show_relief
 from ..rollback import removed_afterwards
+from ..units import scale_lengths, units_of
 from .view import PhotoCamera, photo_camera
 
 _FRAMING_LEVEL = 0
@@ -77,6 +78,7 @@ def staged(head: HeadObject, relief: Relief, max_level: int, *, neutral: bool = 
             level = min(relief.render_level, max_level)
             show_relief(skin, replace(relief, viewport_level=_FRAMING_LEVEL, render_level=level))
         _limit_subdivision(parts, max_level)
+        _measure_in_metres(parts, units_of(head.root))
         scene.camera = camera
         scene.view_layers[0].update()
         pose = np.array(camera.matrix_world, np.float64)
@@ -126,6 +128,18 @@ def _limit_subdivision(parts: tuple[bpy.types.Object, ...], max_level: int) -> N
             if modifier.type == "SUBSURF":
                 modifier.levels = _FRAMING_LEVEL
                 modifier.render_levels = min(modifier.render_levels, max_level)
+
+
+def _measure_in_metres(parts: tuple[bpy.types.Object, ...], units: float) -> None:
+    """Give the copies of a head from a scene of other units materials that scatter as far here."""
+    if units == 1.0:
+        return
+    made: dict[bpy.types.Material, bpy.types.Material] = {}
+    for slot in [slot for part in parts for slot in part.material_slots if slot.material is not None]:
+        if slot.material not in made:
+            made[slot.material] = slot.material.copy()
+            scale_lengths(made[slot.material], 1 / units)
+        slot.material = made[slot.material]
 
 
 def _relax(part: bpy.types.Object) -> None:

@@ -11,7 +11,9 @@ from ...core.errors import OutputError
 from ...core.io.atomic_directory import atomic_files
 from ...core.io.images import write_png
 from ...core.result.files import TURNTABLE_FILE
+from ..colour_management import show_colours_as_they_are
 from ..head_object import HeadObject
+from ..render import output_path
 from ..rollback import removed_afterwards
 from .pictures import Lookdev, orbit_picture
 from .sheet import BACKDROP, over_backdrop
@@ -70,7 +72,7 @@ def _encode(paths: list[Path], size: tuple[int, int], target: Path) -> None:
         render.resolution_percentage = 100
         render.fps, render.fps_base = _FRAMES_PER_SECOND, 1.0
         scene.frame_start, scene.frame_end = 1, len(paths)
-        scene.view_settings.view_transform = "Standard"
+        show_colours_as_they_are(scene.view_settings)
         editor = scene.sequence_editor_create()
         strips = editor.strips if hasattr(editor, "strips") else editor.sequences  # before Blender 4.4
         backdrop = strips.new_effect(name="backdrop", type="COLOR", channel=1, frame_start=1, **_length(len(paths)))
@@ -85,7 +87,7 @@ def _encode(paths: list[Path], size: tuple[int, int], target: Path) -> None:
         settings.file_format = "FFMPEG"
         render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
         render.ffmpeg.constant_rate_factor = "HIGH"
-        render.filepath, render.use_file_extension = str(target), False
+        render.filepath, render.use_file_extension = output_path(target), False
         try:
             bpy.ops.render.render(animation=True, scene=scene.name)
         except RuntimeError as error:

@@ -75,6 +75,8 @@ def _format(path: Path) -> tuple[_Format, Path]:
         if folder is None:
             raise FaceModelError(f"{path} cannot be imported: it is a folder without {NEUTRAL}.", _KNOWN)
         return _KIT, folder
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
+        raise FaceModelError(f"{path} cannot be imported: it is not a file.", _KNOWN)
     with open(path, "rb") as stream:
         head = stream.read(_HEAD_BYTES)
     for magic, found in _BY_MAGIC.items():

@@ -91,8 +91,11 @@ def digest(files: list[Path]) -> str:
     """Hexadecimal SHA-256 of a file; of several, of their names and hashes in the order of names.
 
     Raises:
-        OSError: one cannot be read.
+        OSError: one cannot be read, or is no regular file.
     """
+    for file in files:
+        if file.exists() and not file.is_file():
+            raise OSError(f"{file.name} is not a file")
     if len(files) == 1:
         return sha256(files[0])
     lines = [f"{sha256(file)}  {file.name}\n" for file in sorted(files, key=lambda file: file.name)]

@@ -14,7 +14,7 @@ from ...io.networks import load_network, one_thread
 from ...notices import Notice
 from ..region import Region
 from . import mesh_points as mp
-from .detection import Detection, look, search
+from .detection import SURE_SCORE, Detection, look, search
 from .networks import MESH_INPUT, FaceDetector, FaceMesh
 from .types import FaceLandmarks
 
@@ -24,6 +24,8 @@ YAW_LIMIT_DEG = 45
 SMALL_FACE_PX = 120
 _REGION_SCALE = 1.5
 _MAX_FACES = 32
+_DARK = 48  # of 255, below which a photo without a sure face is looked at once more, brighter
+_LEAST_IN_THE_DARK = 0.65  # what is brightened has patterns of its own
 _LEVEL_PAIRS = ((234, 454), (127, 356), (33, 263), (61, 291))  # right and left points of one height, for yaw and roll
 
 
@@ -86,6 +88,14 @@ class MeshLandmarker:
                 "Open the photo with an image editor and save it as an 8-bit RGB PNG or JPEG.",
             )
         image = np.ascontiguousarray(image)
+        faces = self._find(image)
+        if self.plan.search and _is_dark(image) and _best(faces) < SURE_SCORE:
+            brighter = self._find(_brightened(image))
+            if _best(brighter) > max(_best(faces), _LEAST_IN_THE_DARK):
+                return brighter
+        return faces
+
+    def _find(self, image: np.ndarray) -> tuple[FaceLandmarks, ...]:
         with one_thread():
             detections = self._detect(image)[:_MAX_FACES]
             if not detections:
@@ -97,7 +107,7 @@ class MeshLandmarker:
         faces = [
             _face(detection, face)
             for detection, face, flag in zip(detections, points, flags, strict=True)
-            if flag >= self.plan.min_flag
+            if flag >= self.plan.min_flag and (not self.plan.search or _same_way_up(detection, face))
         ]
         return tuple(sorted(faces, key=lambda face: -_size(face)))
 
@@ -144,6 +154,24 @@ class MeshLandmarker:
         return points, 1 / (1 + np.exp(-output["face_flag"]))
 
 
+def _best(faces: tuple[FaceLandmarks, ...]) -> float:
+    return max((face.score for face in faces), default=0.0)
+
+
+def _is_dark(image: np.ndarray) -> bool:
+    """Whether much of a photo is in the dark: under-exposed, or lit from behind."""
+    few = image[:: max(1, image.shape[0] // 256), :: max(1, image.shape[1] // 256)]
+    return float(np.percentile(few.max(2), 30)) < _DARK
+
+
+def _brightened(image: np.ndarray) -> np.ndarray:
+    """Dark parts lifted, for the eye of the networks alone; the brightest part stays where it is or becomes white."""
+    few = image[:: max(1, image.shape[0] // 256), :: max(1, image.shape[1] // 256)]
+    white = max(float(np.percentile(few.max(2), 99)), 4.0)
+    levels = (np.arange(256) / white).clip(0, 1) ** 0.5 * 255
+    return (levels + 0.5).astype(np.uint8)[image]
+
+
 def refine(output: dict[str, np.ndarray]) -> np.ndarray:
     """Join the mesh with the attention heads' finer points (B, 478, 3); an iris takes its lids' mean depth."""
     points = np.concatenate([output["mesh"], np.zeros((len(output["mesh"]), mp.MESH_POINTS - 468, 3))], axis=1)
@@ -161,6 +189,13 @@ def _region_of_mesh(points: np.ndarray) -> Region:
     across = points[mp.EYE_CORNERS[1][1]] - points[mp.EYE_CORNERS[0][0]]
     angle = float(np.arctan2(across[1], across[0]))
     return Region((low + high) / 2, _REGION_SCALE * float((high - low).max()), angle)
+
+
+def _same_way_up(detection: Detection, points: np.ndarray) -> bool:
+    """Whether the mesh has its eyes over its mouth where the detector has."""
+    up = points[list(mp.RIGHT_EYE + mp.LEFT_EYE), :2].mean(0) - points[list(mp.LIPS), :2].mean(0)
+    wanted = np.array([np.sin(detection.angle), -np.cos(detection.angle)])
+    return float(up @ wanted) > 0.5 * float(np.linalg.norm(up))
 
 
 def _face(detection: Detection, points: np.ndarray) -> FaceLandmarks:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ICT-FaceKit: its pack and its folder of meshes give the same head, and each defect says what it is."""
 
+import os
 import shutil
 
 import numpy as np
 import pytest
 
 from blender_tests.core.external_files import quiet, refusal, write_ict_obj
+from facedetail_addon.core.errors import FaceModelError
 from facedetail_addon.core.model_import.external import ExternalModel
 from facedetail_addon.core.model_import.importers.read import read_external_model, source_sha256
 
@@ -213,3 +215,13 @@ def test_a_pack_that_declares_too_much_is_refused_unread(arrays, tmp_path):
     assert content.count(b"(26719, 3)") == 1
     path.write_bytes(content.replace(b"(26719, 3)", b"(9999999,3"[:9] + b")"))
     assert "not the size it has" in refusal(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["model.h5", "01_MorphableModel.mat", "model.npz"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FaceModelError, match="not a file"):
+        source_sha256(tmp_path / name)
+    with pytest.raises(FaceModelError, match="not a file"):
+        read_external_model(tmp_path / name, lambda text, done: None)
