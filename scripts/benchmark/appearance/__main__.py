@@ -10,6 +10,7 @@ Needs Blender's Python module. Prints Markdown tables and, as the last line, one
 import argparse
 import os
 import tempfile
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from scripts.benchmark.appearance.tasks import measure_ball, measure_head, measu
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes
 
 HEADS, LONDON_STEP, WILD = 16, 14, 4
-QUICK_HEADS, QUICK_PHOTOS, QUICK_LIGHTS = (6, 10), slice(0, 2), 2  # heads whose skin renders fast
+QUICK_HEADS, QUICK_PHOTOS, QUICK_LIGHTS = (6,), slice(0, 1), 2  # a head whose skin renders fast
 ESTIMATED_LIGHTS = 6
 PARTS = ("heads", "photos", "ball")
 
@@ -37,18 +38,22 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
 
 def _measure(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list[str], dict[str, object]]:
     lines, figures, lights = [], {}, {}
-    threads = max(1, (os.cpu_count() or 1) // options.jobs)  # of Cycles
+
+    def share(items: Sequence) -> int:
+        """Threads for Cycles in each process, so that all cores work."""
+        return max(1, (os.cpu_count() or 1) // min(options.jobs, max(1, len(items))))
+
     with processes(options.jobs) as pool:
         if "heads" in options.parts:
             numbers = QUICK_HEADS if options.quick else range(options.heads)
-            found = measured(pool, partial(measure_head, folder=cache, threads=threads), numbers)
+            found = measured(pool, partial(measure_head, folder=cache, threads=share(numbers)), numbers)
             figures["heads"] = report_heads(found, len(numbers), lines)
             lights |= {f"estimated, head {one.number}": one.radiance for one in found}
         if "photos" in options.parts:
             photos = list_photos(data, options.london_step, options.wild)
             if options.quick:
                 photos = [photo for photo in photos if photo[0] == PHOTOS][QUICK_PHOTOS]
-            found = measured(pool, partial(measure_photo, threads=threads, keep=options.pictures), photos)
+            found = measured(pool, partial(measure_photo, threads=share(photos), keep=options.pictures), photos)
             figures["photos"] = report_photos(found, len(photos), lines)
             lights |= {f"estimated, photo {one.name}": one.radiance for one in found}
         if "ball" in options.parts:
@@ -56,7 +61,7 @@ def _measure(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list
             shown = known_lights() | {name: lights[name] for name in names}
             if options.quick:
                 shown = {name: shown[name] for name in list(shown)[:QUICK_LIGHTS]}
-            found = measured(pool, partial(measure_ball, threads=threads), list(shown.values()))
+            found = measured(pool, partial(measure_ball, threads=share(shown)), list(shown.values()))
             figures["ball"] = report_balls(dict(zip(shown, found, strict=True)), lines)
     return lines, figures
 

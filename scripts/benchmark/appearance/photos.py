@@ -151,6 +151,8 @@ def _no_light(scene: bpy.types.Scene) -> None:
     for item in scene.objects:
         if item.type == "MESH":
             for slot in item.material_slots:
+                # Nothing reflects: a tree of all triangles as lamps would take long and light nothing.
+                slot.material.cycles.emission_sampling = "NONE"
                 _shine(slot.material.node_tree)
 
 
