@@ -37,7 +37,7 @@ if [ ! -f "$photo" ]; then
 fi
 
 PACKAGES="blender xvfb xdotool libgl1-mesa-dri libegl1 imagemagick fonts-dejavu-core python3 python3-pip \
-python3-torch python3-scipy python3-opencv python3-h5py python3-safetensors python3-pil"
+python3-torch python3-tifffile python3-scipy python3-opencv python3-h5py python3-safetensors python3-pil"
 EMBREEX="embreex==4.4.0.post1"
 HOME_INSIDE="/root/facedetail"
 

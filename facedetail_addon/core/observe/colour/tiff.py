@@ -6,8 +6,6 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-import tifffile
-
 _ICC, _ORIENTATION = 34675, 274
 _PLAIN = (3, 4)
 _LOG_LUV = (34676, 34677)
@@ -29,6 +27,8 @@ def float_tiff(stream: BinaryIO) -> FloatTiff | None:
     stream.seek(0)
     if stream.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return None
+    import tifffile  # here, for few photos are TIFFs
+
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream) as file:
@@ -48,6 +48,8 @@ def float_tiff(stream: BinaryIO) -> FloatTiff | None:
 
 def as_stored(content: bytes) -> bytes:
     """A TIFF without its orientation, so that OpenCV leaves its rows where they are; anything else as it is."""
+    import tifffile
+
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             tag = file.pages[0].tags.get(_ORIENTATION)
