@@ -59,7 +59,7 @@ def _relu(_channels: int) -> nn.Module:
     return nn.ReLU()
 
 
-def _blocks(in_channels: int, plan: str, activation=nn.PReLU) -> nn.Sequential:
+def blocks_of(in_channels: int, plan: str, activation=nn.PReLU) -> nn.Sequential:
     """Blocks by a plan such as ``"16 32/2 32"``: output channels, ``/2`` halves the resolution."""
     blocks = []
     for item in plan.split():
@@ -75,8 +75,8 @@ class FaceDetector(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem = Stem(24, 5, nn.ReLU())
-        self.fine = _blocks(24, "24 28 32/2 36 42 48/2 56 64 72 80 88", _relu)
-        self.coarse = _blocks(88, "96/2 96 96 96 96", _relu)
+        self.fine = blocks_of(24, "24 28 32/2 36 42 48/2 56 64 72 80 88", _relu)
+        self.coarse = blocks_of(88, "96/2 96 96 96 96", _relu)
         self.fine_scores = nn.Conv2d(88, 2, 1)
         self.coarse_scores = nn.Conv2d(96, 6, 1)
         self.fine_boxes = nn.Conv2d(88, 2 * 16, 1)
@@ -101,7 +101,7 @@ class Points(nn.Module):
 
     def __init__(self, in_channels: int, plan: str, grid: int, outputs: int):
         super().__init__()
-        self.blocks = _blocks(in_channels, plan)
+        self.blocks = blocks_of(in_channels, plan)
         self.squeeze = nn.Sequential(nn.Conv2d(128, 32, 1), nn.PReLU(32))
         self.last_block = Block(32, 32, 1, nn.PReLU(32))
         self.points = nn.Conv2d(32, outputs, grid)
@@ -151,11 +151,11 @@ class FaceMesh(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem = Stem(16, 3, nn.PReLU(16))
-        self.early = _blocks(16, "16 16 32/2")  # its 48² output also feeds the three attention heads
+        self.early = blocks_of(16, "16 16 32/2")  # its 48² output also feeds the three attention heads
         self.mesh = Points(32, "32 32 64/2 64 64 128/2 128 128 128/2 128 128 128/2 128 128", 3, 468 * 3)
         self.face_flag = nn.Conv2d(32, 1, 3)
         self.lips_trunk, self.right_eye_trunk, self.left_eye_trunk = (
-            _blocks(32, "32 32 64/2 64 64 128/2") for _ in range(3)
+            blocks_of(32, "32 32 64/2 64 64 128/2") for _ in range(3)
         )
         branch = "128 128 128/2 128 128"
         self.lips = Points(128, branch, 2, len(LIPS) * 2)
