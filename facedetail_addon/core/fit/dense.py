@@ -23,6 +23,7 @@ from .heads import pose_of, require_landmarks, require_priors, started, started_
 from .limits import expression_limits, one_way_gaze
 from .perspective import degrees_beside_the_axis, guesses_a_longer_lens
 from .points import embedded_paths, embedded_points, usable_px
+from .size import HeadSize, estimate_size, size_equations
 from .solve import Solution, Start, Unknowns, solve, total
 from .terms import Contour, LandmarkTerm, PriorTerm
 from .types import HeadFit, PoseFit
@@ -73,6 +74,8 @@ def fit_dense(
         priors.append(PriorTerm(measurement_equations(calibration, face), view))
         priors.append(PriorTerm(expression_equations(names, unknowns.identities, settings, reading), view))
     priors.append(PriorTerm(identity_equations(unknowns.identities, settings.identity_weight)))
+    size = estimate_size(model, observations)
+    priors.append(PriorTerm(size_equations(model, size)))
 
     reach = np.full(unknowns.identities, settings.alpha_limit)
     known = [_known_beta(observation, expression, betas, view) for view, observation in enumerate(observations)]
@@ -92,7 +95,7 @@ def fit_dense(
     begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
     cameras = [observation.camera_prior for observation in observations]
     solved = solve([*priors, *landmarks], unknowns, bounds, begin, cameras, settings.rounds - 1)
-    return _head(solved, unknowns, model, mesh_px, aim=betas is None)
+    return _head(solved, unknowns, model, mesh_px, size, aim=betas is None)
 
 
 def notices(
@@ -149,13 +152,20 @@ def _landmark_term(
         points=embedded_points(model, calibration),
         points_px=mesh_px[:, :2],
         weights=face.weights / calibration.sigma.astype(np.float64) ** 2,
-        strength=settings.picture_weight,
+        strength=settings.picture_weight / calibration.noise_at(face.yaw)[0],
         contour=Contour(calibration.contour, embedded_paths(model, calibration), face.rotation),
         px_per_mm=face.scale,
     )
 
 
-def _head(solved: Solution, unknowns: Unknowns, model: FaceModel, mesh_px: Sequence[np.ndarray], aim: bool) -> HeadFit:
+def _head(
+    solved: Solution,
+    unknowns: Unknowns,
+    model: FaceModel,
+    mesh_px: Sequence[np.ndarray],
+    size: HeadSize,
+    aim: bool,
+) -> HeadFit:
     """The head of a solution with named expressions; the gaze follows the irises unless expressions were known."""
     alpha = solved.values[: unknowns.identities].astype(np.float32)
     poses = []
@@ -163,4 +173,4 @@ def _head(solved: Solution, unknowns: Unknowns, model: FaceModel, mesh_px: Seque
         beta = unknowns.beta(solved.values, view).astype(np.float32)
         beta = aim_eyes(model, alpha, beta, solved.cameras[view], points) if aim else beta
         poses.append(pose_of(solved, view, model, beta, model.vertices(alpha, beta)))
-    return HeadFit(alpha, model.vertices(alpha), tuple(poses))
+    return HeadFit(alpha, model.vertices(alpha), tuple(poses), size)

@@ -66,10 +66,11 @@ class NormalEquations:
 
 
 def measurement_equations(calibration: LandmarkCalibration, view: NormalisedLandmarks) -> NormalEquations:
-    """What the calibration says of α and β."""
+    """What the calibration says of α and β, the less the farther the head is turned."""
     coordinates = _robust_coordinates(calibration, view)
-    whitener = calibration.whitener.astype(np.float64)
-    target = whitener @ (coordinates - calibration.pose_response @ pose_terms(view.yaw, view.pitch))
+    variance, shift = calibration.noise_at(view.yaw)
+    whitener = calibration.whitener.astype(np.float64) / np.sqrt(variance)
+    target = whitener @ (coordinates - calibration.pose_response @ pose_terms(view.yaw, view.pitch) - shift)
     responses = whitener @ np.concatenate([calibration.alpha_response, calibration.beta_response], axis=1)
     return NormalEquations(responses.T @ responses, responses.T @ target)
 

@@ -7,7 +7,6 @@ are about equally sure of a single head; landmarks say nothing, and must not be 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from ..observe.landmarks.mesh_points import EYES
 from ..observe.landmarks.types import FaceLandmarks
 from ..observe.types import Observation
 from .equations import NormalEquations
+from .types import HeadSize
 
 IRIS_MM, IRIS_SIGMA_MM = 11.7, 0.5
 PUPILS_MM, PUPILS_SIGMA = 63.0, 0.045
@@ -29,20 +29,6 @@ _TURNED = np.radians(35.0)
 _LEAST_IRIS_PX = 7.0
 _OPEN = 0.45  # of the iris's width, between the lids
 _HELD = 0.003  # how exactly the coefficients keep to the size, as a share
-
-
-@dataclass(frozen=True)
-class HeadSize:
-    """The size of a head beside the model's mean.
-
-    Attributes:
-        factor: 1 is the mean head's. sigma: of its logarithm, what remains uncertain.
-        irises: of how many photos the irises were read.
-    """
-
-    factor: float
-    sigma: float
-    irises: int
 
 
 def estimate_size(model: FaceModel, observations: Sequence[Observation]) -> HeadSize:

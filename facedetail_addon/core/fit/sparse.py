@@ -25,6 +25,7 @@ from .heads import pose_of, require_landmarks, require_priors, started, started_
 from .limits import expression_limits
 from .native_expressions import BlendshapeMapping, native_vertices
 from .points import LandmarkPoints, restricted, usable_px
+from .size import HeadSize, estimate_size, size_equations
 from .solve import Solution, Start, Term, Unknowns, solve
 from .terms import Contour, LandmarkTerm, PriorTerm
 from .types import HeadFit
@@ -123,6 +124,8 @@ def fit_sparse(
         lower.append(limits[0])
         upper.append(limits[1])
     terms.append(PriorTerm(identity_equations(unknowns.identities, settings.identity_weight)))
+    size = estimate_size(model, observations)
+    terms.append(PriorTerm(size_equations(model, size)))
     for view, observation in enumerate(observations):
         contour = Contour(np.arange(JAW), coefficients.paths)
         weights = _weights(observation.landmarks, settings)
@@ -135,7 +138,7 @@ def fit_sparse(
     cameras = [observation.camera_prior for observation in observations]
     rounds = settings.rounds if expression == LANDMARKS else settings.rounds_with_prior
     solved = solve(terms, unknowns, bounds, begin, cameras, rounds)
-    return _head(solved, unknowns, model, coefficients.mapping, observations)
+    return _head(solved, unknowns, model, coefficients.mapping, observations, size)
 
 
 def _head(
@@ -144,6 +147,7 @@ def _head(
     model: FaceModel,
     mapping: BlendshapeMapping | None,
     observations: Sequence[Observation],
+    size: HeadSize,
 ) -> HeadFit:
     """The head of a solution with named expressions and the gaze."""
     alpha, native = solved.values[: unknowns.identities].astype(np.float32), model.native_expressions
@@ -158,7 +162,7 @@ def _head(
             named = aim_eyes(model, alpha, mapping.weights(beta), camera, mesh_px)
             vertices = native_vertices(model, native, alpha, beta, named)
             poses.append(pose_of(solved, view, model, named, vertices, beta))
-    return HeadFit(alpha, model.vertices(alpha), tuple(poses))
+    return HeadFit(alpha, model.vertices(alpha), tuple(poses), size)
 
 
 def _weights(landmarks: FaceLandmarks, settings: SparseSettings) -> np.ndarray:

@@ -34,6 +34,20 @@ class PoseFit:
 
 
 @dataclass(frozen=True)
+class HeadSize:
+    """The size of a head beside the model's mean.
+
+    Attributes:
+        factor: 1 is the mean head's. sigma: of its logarithm, what remains uncertain.
+        irises: of how many photos the irises were read.
+    """
+
+    factor: float
+    sigma: float
+    irises: int
+
+
+@dataclass(frozen=True)
 class HeadFit:
     """A face model fitted to photos of one person.
 
@@ -41,11 +55,13 @@ class HeadFit:
         alpha: (K,) float32, identity in σ units.
         vertices_neutral: (V, 3) float32 mm, the head at rest, head frame, all parts of the model.
         poses: one for each observation, in their order.
+        size: how large the head was taken for, and how sure that is; None in results from before it was estimated.
     """
 
     alpha: np.ndarray
     vertices_neutral: np.ndarray
     poses: tuple[PoseFit, ...]
+    size: HeadSize | None = None
 
     @property
     def pose(self) -> PoseFit:

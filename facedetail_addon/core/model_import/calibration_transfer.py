@@ -72,6 +72,7 @@ def transfer_calibration(
         alpha_response=response.to(vertices.points(model.identity_basis)).astype(np.float32),
         beta_response=_expression_response(calibration, builtin, model, embedding, scale),
         pose_response=scale * calibration.pose_response,
+        yaw_shift=scale * calibration.yaw_shift,
         contour_paths=transfer_points(calibration.contour_paths, builtin, adapted),
     )
 

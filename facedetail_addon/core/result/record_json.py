@@ -8,7 +8,7 @@ import numpy as np
 
 from ...settings import EXPRESSION_SOURCES
 from ..eyes.types import DEFAULT_EYES, EyeLook
-from ..fit.types import HeadFit, PoseFit
+from ..fit.types import HeadFit, HeadSize, PoseFit
 from ..geometry.camera import AffineCamera, PerspectiveCamera
 from ..notices import Notice
 from ..observe.expression.types import EMOTIONS, Emotion
@@ -69,10 +69,27 @@ def record_text(record: HeadRecord) -> str:
         "landmarks68_px": observation.landmarks.sparse_px.tolist(),
         "landmarks68_mm": pose.landmarks68_mm.tolist(),
         "residual_px": pose.residual_px if np.isfinite(pose.residual_px) else None,
+        "size": _size_values(record.fit.size),
         "stage_seconds": record.stage_seconds,
         "warnings": [{"code": notice.code, "message": notice.message} for notice in record.notices],
     }
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+
+def _size_values(size: HeadSize | None) -> dict | None:
+    return None if size is None else {"factor": size.factor, "sigma": size.sigma, "irises": size.irises}
+
+
+def _size(values: object) -> HeadSize | None:
+    """None in results from before it was estimated."""
+    if values is None:
+        return None
+    if not isinstance(values, dict):
+        raise ValueError("size is not an object")
+    irises = values["irises"]
+    if not isinstance(irises, int) or irises < 0:
+        raise ValueError("size has no number of irises")
+    return HeadSize(_number(values["factor"]), _number(values["sigma"]), irises)
 
 
 def read_json(path: Path) -> dict:
@@ -123,7 +140,7 @@ def parse_record(values: dict, vertices: np.ndarray, vertices_neutral: np.ndarra
         expression_source=_source(values["expression"]),
         expression_names=names,
         observations=(_observation(values, pose.perspective, seen),),
-        fit=HeadFit(_array(values, "alpha", (None,)), vertices_neutral, (pose,)),
+        fit=HeadFit(_array(values, "alpha", (None,)), vertices_neutral, (pose,), _size(values.get("size"))),
         lights=(light,),
         eyes=_eyes(values),
         stage_seconds={_text(key): _number(value) for key, value in seconds.items()},

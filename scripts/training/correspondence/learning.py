@@ -140,7 +140,9 @@ def train(folder: Path, cache: Path, network: CorrespondenceNet, steps: int) -> 
         truth = varied(pool.batch(BATCH, generator), generator)
         pictures = truth["picture"].to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            early, deep = network.look(pictures)
+            with torch.no_grad():  # the first layers stay as photos have taught them
+                early = network.early(network.stem(pictures))
+            deep = network.trunk(early)
         loss = loss_of(network.read(early.float(), deep.float()), truth)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

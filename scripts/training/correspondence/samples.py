@@ -33,19 +33,33 @@ class Sample:
     rotation: np.ndarray
 
 
-def random_sample(
-    studio: Studio, embedding: PointEmbedding, rng: np.random.Generator, yaw_deg: float | None = None
-) -> Sample:
-    """One head; ``yaw_deg`` fixes the yaw, for measurements."""
-    model = studio.model
+@dataclass(frozen=True)
+class Head:
+    """What is drawn, before it is dressed: (K,) and (E,) coefficients, and the crop's camera."""
+
+    alpha: np.ndarray
+    beta: np.ndarray
+    camera: PerspectiveCamera
+
+
+def random_head(model: FaceModel, rng: np.random.Generator, yaw_deg: float | None = None) -> Head:
+    """A random person, expression and view; ``yaw_deg`` fixes the yaw, for measurements."""
     alpha = (rng.standard_normal(len(model.identity_basis)) * rng.uniform(0.7, 1.25)).clip(-3, 3).astype(np.float32)
     beta = np.zeros(len(model.expression_names), np.float32)
     if rng.random() > 0.25:
         beta = (random_expression(rng, model) * rng.uniform(0.3, 1.0)).astype(np.float32)
-    vertices = model.vertices(alpha, beta)
-    camera = _camera(rng, yaw_deg)
-    points = camera.project(embedding.points(vertices).astype(np.float64)) / CROP
-    return Sample(draw(studio, vertices, camera, rng), points.astype(np.float32), alpha, beta, camera.rotation)
+    return Head(alpha, beta, _camera(rng, yaw_deg))
+
+
+def random_sample(
+    studio: Studio, embedding: PointEmbedding, rng: np.random.Generator, yaw_deg: float | None = None
+) -> Sample:
+    """One head in a picture."""
+    head = random_head(studio.model, rng, yaw_deg)
+    vertices = studio.model.vertices(head.alpha, head.beta)
+    points = head.camera.project(embedding.points(vertices).astype(np.float64)) / CROP
+    picture = draw(studio, vertices, head.camera, rng)
+    return Sample(picture, points.astype(np.float32), head.alpha, head.beta, head.camera.rotation)
 
 
 def _camera(rng: np.random.Generator, yaw_deg: float | None) -> PerspectiveCamera:

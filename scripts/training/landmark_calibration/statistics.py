@@ -50,6 +50,9 @@ def calibrate(model: FaceModel, measured: Measured) -> LandmarkCalibration:
         alpha_response=response[pose_count : pose_count + identities].T.astype(np.float32),
         beta_response=response[pose_count + identities :].T.astype(np.float32),
         pose_response=response[:pose_count].T.astype(np.float32),
+        yaw_knots=np.array([-np.pi / 2, np.pi / 2], np.float32),
+        yaw_noise=np.ones(2, np.float32),
+        yaw_shift=np.zeros((count, 2), np.float32),
         contour=contour,
         contour_paths=paths,
     )

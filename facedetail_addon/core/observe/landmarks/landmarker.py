@@ -112,17 +112,21 @@ class MeshLandmarker:
         return tuple(sorted(faces, key=lambda face: -_size(face)))
 
     def find_in_square(self, image: np.ndarray) -> tuple[np.ndarray, float]:
-        """The mesh of a face that fills a square picture, found without the detector.
+        """The mesh of a face that fills a square picture, (S, S, 3) uint8 RGB; as :meth:`find_in_region`."""
+        side = image.shape[0]
+        return self.find_in_region(image, Region(np.array([side, side]) / 2, 1.1 * side))
+
+    def find_in_region(self, image: np.ndarray, region: Region) -> tuple[np.ndarray, float]:
+        """The mesh of a face whose place is known, found without the detector.
 
         Args:
-            image: (S, S, 3) uint8 RGB.
+            image: (H, W, 3) uint8 RGB. region: around the face.
 
         Returns:
             (478, 3) float32 px and how sure the network is that there is a face, 0 to 1.
         """
-        side = image.shape[0]
         with one_thread():
-            regions = [Region(np.array([side, side]) / 2, 1.1 * side)]
+            regions = [region]
             for _ in range(self.plan.passes):
                 regions = self._recentred(image, regions)
             points, flags = self._mesh_in(image, regions)
