@@ -23,7 +23,7 @@ _FLOOR = 0.02  # linear, added to both before logarithms
 _DARK, _HUED = -0.7, 0.2  # logarithm of brightness, and largest of the colours' without it, that skin seldom is off
 # Shares of a feature from which it is no skin. Measured on synthetic portraits as they are and with drawn covers; see
 # docs/methods.md.
-_COVERED_EYES, _COVERED_NOSE, _COVERED_CHEEK, _OTHER_HUE = 0.35, 0.25, 0.5, 0.5
+_COVERED_EYES, _COVERED_NOSE, _OTHER_HUE = 0.35, 0.25, 0.5
 _UNEXPLAINED = 0.5  # of the estimate's residual: black over half of the face, which the light then follows
 
 
@@ -44,8 +44,7 @@ def notices(
     told = {
         "the eyes": min(_share(dark, eye) for eye in eyes) > _COVERED_EYES,
         "the lower face": _share(dark, nose) > _COVERED_NOSE
-        or np.mean([_share(hued, part) for part in (mouth, *cheeks)]) > _OTHER_HUE
-        or max(_share(dark, cheek) for cheek in cheeks) > _COVERED_CHEEK,
+        or np.mean([_share(hued, part) for part in (mouth, *cheeks)]) > _OTHER_HUE,
     }
     where = " and ".join(name for name, covered in told.items() if covered)
     if not where and light.residual <= _UNEXPLAINED:
