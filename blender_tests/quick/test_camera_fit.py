@@ -11,8 +11,10 @@ from facedetail_addon.core.face_model.normalise import head_angles, normalise_la
 from facedetail_addon.core.fit.affine import closest_scaled_orthography, gold_standard_affine
 from facedetail_addon.core.fit.bounded import minimise_in_box
 from facedetail_addon.core.fit.perspective import (
+    BESIDE_DEG,
     NEAREST_MM,
     default_focal_px,
+    guesses_a_longer_lens,
     initial_perspective,
     point_jacobian,
     refine_perspective,
@@ -113,6 +115,24 @@ def test_usual_focal_length_keeps_portraits_at_a_usual_distance():
     assert default_focal_px((1024, 800), lens / 1000) == pytest.approx(lens)
     assert default_focal_px((1024, 800), lens / 200) == pytest.approx(NEAREST_MM * lens / 200)
     assert default_focal_px((1024, 800), lens / 9000) == pytest.approx(lens), "a small face is far away"
+
+
+def test_unknown_lens_puts_no_face_far_beside_its_axis():
+    """However far beside the middle a small face lies; and where that is not far, the usual lens stays."""
+    lens = 2000 / np.tan(np.radians(25))
+    assert default_focal_px((4000, 3000), 0.6, 0.9 * lens * np.tan(np.radians(BESIDE_DEG))) == pytest.approx(lens)
+    focal = default_focal_px((4000, 3000), 0.6, 2390.0)
+    assert np.degrees(np.arctan(2390 / focal)) == pytest.approx(BESIDE_DEG)
+
+
+@pytest.mark.parametrize(("distance", "expected"), [(NEAREST_MM, True), (9000.0, False)])
+def test_a_longer_lens_is_guessed_for_near_faces_alone(distance, expected):
+    """A longer lens than usual for a small face beside the middle says nothing of a near one."""
+    lens = 512 / np.tan(np.radians(25))
+    camera = PerspectiveCamera(np.eye(3), np.array([0, 0, distance]), 2.5 * lens, np.array([512.0, 400]), (1024, 800))
+    assert guesses_a_longer_lens(camera) is expected
+    usual = PerspectiveCamera(np.eye(3), np.array([0, 0, distance]), lens, np.array([512.0, 400]), (1024, 800))
+    assert guesses_a_longer_lens(usual) is False
 
 
 def test_head_angles_read_back_a_pose():

@@ -44,6 +44,7 @@ from .observe.types import CameraPrior, Observation
 from .rendering.transfer import diffuse_light, light_transfer
 from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
+from .skin.cover import notices as cover_notices
 from .skin.texture import make_skin_maps
 from .skin.types import SkinMaps
 from .uv.types import UnwrappedPhoto
@@ -139,6 +140,7 @@ def reconstruct(
             *observation.notices,
             *fit_notices(head.pose, observation.landmarks, _rough_fit(models), picture.focal_px),
             *light_notices(light.estimate, light.unwrapped),
+            *cover_notices(light.estimate, light.unwrapped, models.basis, models.model),
             *eye_notices(appearance.eyes, models.model, light.estimate.monochrome),
             *relief.notices,
         ),

@@ -58,5 +58,13 @@ def rendered_primaries() -> np.ndarray | None:
     return None if np.abs(rows - np.eye(3)).max() < _SAME else rows
 
 
+def scene_linear_name() -> str:
+    """The colour space that the configuration renders in: what a picture of floats is in as it is made."""
+    made = bpy.data.images.new("scene linear", 1, 1, float_buffer=True)
+    name = made.colorspace_settings.name
+    bpy.data.images.remove(made)
+    return name
+
+
 def _through(matrix: np.ndarray | None, colour: tuple[float, ...]) -> tuple[float, ...]:
     return colour if matrix is None else (*(colour[:3] @ matrix).tolist(), *colour[3:])

@@ -21,7 +21,7 @@ from .equations import FitSettings, expression_equations, identity_equations, me
 from .eyes import aim_eyes
 from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
 from .limits import expression_limits, one_way_gaze
-from .perspective import degrees_beside_the_axis, guesses_a_longer_lens
+from .perspective import guesses_a_longer_lens, lies_far_beside
 from .points import embedded_paths, embedded_points, usable_px
 from .size import HeadSize, estimate_size, size_equations
 from .solve import Solution, Start, Unknowns, solve, total
@@ -32,7 +32,6 @@ DEFAULT_SETTINGS = FitSettings()
 # Median landmark distance over face height, well above what clear photos give.
 ROUGH_FIT = 0.015
 _POINTS = (478, 3)
-_BESIDE_DEG = 15.0
 
 
 def fit_dense(
@@ -120,7 +119,7 @@ def _why_rough(pose: PoseFit, landmarks: FaceLandmarks, focal_px: float | None) 
     unknown = "its file does not tell the lens (EXIF), and the face"
     if guesses_a_longer_lens(pose.perspective):
         return f"{unknown} may be nearer to the camera than was taken for granted; or {usual}"
-    if degrees_beside_the_axis(pose.perspective, landmarks.mesh_px[:, :2]) > _BESIDE_DEG:
+    if lies_far_beside(pose.perspective, landmarks.mesh_px[:, :2]):
         return f"{unknown} lies far from the middle, where that counts most; or {usual}"
     return usual
 

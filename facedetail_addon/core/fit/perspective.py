@@ -10,32 +10,40 @@ from .affine import closest_scaled_orthography
 
 # A lens of this field of view over the longer side, unless the face were then nearer than in portraits: that is rather
 # a longer lens, or a part of a picture. A small face is far away: nearer, it would ask for a field that no lens has, in
-# which a face beside the centre is stretched to a cone.
+# which a face beside the centre is stretched to a cone. Landmarks show little of that stretch, even where it is there:
+# so a face is not taken to lie further beside the lens's axis than this.
 DEFAULT_FIELD_DEG = 50.0
 NEAREST_MM = 700.0
+BESIDE_DEG = 15.0
 ROUNDS = 8
-_LONGER = 2.0
+_LONGER, _NEAR = 1.3, 1.3
 
 
-def default_focal_px(image_size: tuple[int, int], px_per_mm: float) -> float:
+def default_focal_px(image_size: tuple[int, int], px_per_mm: float, beside_px: float = 0.0) -> float:
     """A focal length for a photo without EXIF.
 
     Args:
         image_size: (width, height) px. px_per_mm: the face's scale in the photo.
+        beside_px: distance of the face's middle from the photo's.
     """
-    lens = max(image_size) / 2 / np.tan(np.radians(DEFAULT_FIELD_DEG / 2))
-    return float(np.maximum(lens / px_per_mm, NEAREST_MM) * px_per_mm)
+    beside = beside_px / np.tan(np.radians(BESIDE_DEG))
+    return float(max(_usual_focal_px(image_size), NEAREST_MM * px_per_mm, beside))
 
 
 def guesses_a_longer_lens(camera: PerspectiveCamera) -> bool:
     """Whether a photo without EXIF shows its face so large that it may as well be taken from much nearer."""
-    lens = max(camera.image_size) / 2 / np.tan(np.radians(DEFAULT_FIELD_DEG / 2))
-    return camera.focal_px > _LONGER * lens
+    near = np.linalg.norm(camera.position()) < _NEAR * NEAREST_MM
+    return bool(near and camera.focal_px > _LONGER * _usual_focal_px(camera.image_size))
 
 
-def degrees_beside_the_axis(camera: PerspectiveCamera, points_px: np.ndarray) -> float:
-    """Angle between the middle of (N, 2) px and the lens's axis."""
-    return float(np.degrees(np.arctan2(np.linalg.norm(points_px.mean(0) - camera.center_px), camera.focal_px)))
+def lies_far_beside(camera: PerspectiveCamera, points_px: np.ndarray) -> bool:
+    """Whether the middle of (N, 2) px would be further beside the usual lens's axis than faces are taken to be."""
+    beside_px = np.linalg.norm(points_px.mean(0) - camera.center_px)
+    return bool(beside_px > np.tan(np.radians(BESIDE_DEG)) * _usual_focal_px(camera.image_size))
+
+
+def _usual_focal_px(image_size: tuple[int, int]) -> float:
+    return max(image_size) / 2 / np.tan(np.radians(DEFAULT_FIELD_DEG / 2))
 
 
 def initial_perspective(

@@ -165,7 +165,8 @@ def _look(
     affine = gold_standard_affine(posed, points_px, weights)
     px_per_mm = matches[0].term.px_per_mm or closest_scaled_orthography(affine)[0]
     if camera is None:
-        focal_px = prior.focal_px or default_focal_px(prior.image_size, px_per_mm)
+        beside_px = float(np.linalg.norm(points_px.mean(0) - prior.center_px))
+        focal_px = prior.focal_px or default_focal_px(prior.image_size, px_per_mm, beside_px)
         camera = perspective_like(affine, posed, prior, focal_px)
     return _View(tuple(matches), affine, refine_perspective(camera, posed, points_px, weights), px_per_mm)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...core.colour import LUMINANCE, to_linear, to_srgb
+from ...core.colour import LUMINANCE, to_srgb
 from ...core.errors import OutputError
 from ...core.io.images import png_bytes
+from ..colour_management import rendered_primaries, scene_linear_name
 
 _PNG_BEGIN = b"\x89PNG\r\n\x1a\n"
 
@@ -25,7 +26,9 @@ def colours_png(image: bpy.types.Image) -> bytes:
         return kept
     values = picture_values(image)[..., :3]
     if image.is_float or not _is_srgb(image):
-        values = to_srgb(_shown(image, values))
+        primaries = rendered_primaries()
+        linear = _shown(image, values)
+        values = to_srgb(linear if primaries is None else linear @ np.linalg.inv(primaries))
     return png_bytes(_bytes(values))
 
 
@@ -68,9 +71,9 @@ def missing_picture(image: bpy.types.Image) -> OutputError:
 def _shown(image: bpy.types.Image, values: np.ndarray) -> np.ndarray:
     """What shaders make of values as stored: data stays as it is, colours become scene-linear."""
     space = image.colorspace_settings
-    if image.is_float or space.is_data or space.name.startswith("Linear"):
+    if image.is_float or space.is_data or space.name == scene_linear_name():
         return values
-    return to_linear(values) if _is_srgb(image) else _converted(image)
+    return _converted(image)
 
 
 def _converted(image: bpy.types.Image) -> np.ndarray:
@@ -99,7 +102,8 @@ def _own_png(image: bpy.types.Image) -> bytes | None:
 
 
 def _is_srgb(image: bpy.types.Image) -> bool:
-    return image.colorspace_settings.name.startswith("sRGB")
+    """By its name in Blender's and the ACES configurations; others of theirs begin alike and have other primaries."""
+    return image.colorspace_settings.name in ("sRGB", "sRGB - Texture", "Utility - sRGB - Texture")
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:
