@@ -19,7 +19,7 @@ from facedetail_addon.core.rendering.rays import RayScene
 
 MAP_STEP_MM = 0.25
 MAP_RANGE_MM = 128.0
-IRIS_RADIUS_MM = 6.2
+IRIS_RADIUS_MM = 5.85
 EYE_RADIUS_MM = 12.0
 PUPIL_RADIUS_MM = 2.2
 
