@@ -23,7 +23,8 @@ def find_masks(pixels: np.ndarray, landmarks: FaceLandmarks, networks: MaskNetwo
     Args:
         pixels: (H, W, 3) uint8 sRGB. landmarks: of the face.
     """
-    region = head_region(landmarks.mesh_px)
+    height, width = pixels.shape[:2]
+    region = head_region(landmarks.mesh_px, (width, height))
     wide = region.crop(pixels, HAIR_INPUT, cv2.BORDER_REPLICATE)
     small = cv2.resize(wide, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
     with one_thread():
@@ -33,18 +34,21 @@ def find_masks(pixels: np.ndarray, landmarks: FaceLandmarks, networks: MaskNetwo
     bare = person * (1 - hair)
     face = face_pixels(region.from_photo(landmarks.mesh_px[:, :2].astype(np.float64)) * MASK_SIDE, MASK_SIDE)
     skin = bare * skin_likeness(small, face, bare)
-    height, width = pixels.shape[:2]
     return PhotoMasks(region, (width, height), _in_levels(person), _in_levels(hair), _in_levels(skin))
 
 
-def head_region(mesh_px: np.ndarray) -> Region:
-    """The upright square around crown, ears, neck and some shoulder, 2.6 times as wide as the face.
+def head_region(mesh_px: np.ndarray, image_size: tuple[int, int]) -> Region:
+    """The upright square around crown, ears, neck and some shoulder: 2.6 times as wide as the face where the photo
+    shows so much; the networks do not know what to make of a head on a large empty ground.
 
     Args:
-        mesh_px: (478, 3) px, as in ``FaceLandmarks.mesh_px``.
+        mesh_px: (478, 3) px, as in ``FaceLandmarks.mesh_px``. image_size: (width, height) of the photo in px.
     """
-    face = face_region(mesh_px)
-    return Region(face.to_photo(np.array([0.5, 0.5 - _UP])), _SIDE * face.side, face.angle)
+    face, limit = face_region(mesh_px), np.array(image_size, np.float64)
+    side = min(_SIDE * face.side, max(limit))
+    center = face.to_photo(np.array([0.5, 0.5 - _UP]))
+    margin = np.minimum(side, limit) / 2
+    return Region(center.clip(margin, limit - margin), float(side), face.angle)
 
 
 def _as_input(crop: np.ndarray) -> torch.Tensor:

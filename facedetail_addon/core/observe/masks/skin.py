@@ -12,8 +12,9 @@ _FLOOR = 0.01  # linear, so that the logarithms of dark pixels do not tell their
 _ROUNDS, _INSIDE = 4, 2.5  # of the robust estimate; standard deviations that count as the face's own
 # Standard deviations that a face has at least, of log R/G, log B/G and log luminance: flat light on a face must not
 # make its neck, its ears and the shaded side something else. Light changes brightness far more than colour.
-_LEAST = np.array([0.06, 0.09, 0.45])
+_LEAST = np.array([0.06, 0.08, 0.45])
 _LIKE = (2.5, 4.0)  # standard deviations: still skin, no longer skin
+_HIGHLIGHT = 0.06  # of the picture's side, how wide a highlight may be
 
 
 def face_pixels(mesh: np.ndarray, side: int) -> np.ndarray:
@@ -33,6 +34,8 @@ def face_pixels(mesh: np.ndarray, side: int) -> np.ndarray:
 def skin_likeness(picture: np.ndarray, face: np.ndarray, bare: np.ndarray) -> np.ndarray:
     """Whether each pixel has the colour of the face's skin, as a robust Gaussian of logarithms.
 
+    Highlights on the face, which have the light's colour, count where skin lies around them; deep shadows do not.
+
     Args:
         picture: (H, W, 3) uint8 sRGB. face: (H, W) bool, where most is skin.
         bare: (H, W) float32 in 0..1, what may be skin at all.
@@ -50,7 +53,10 @@ def skin_likeness(picture: np.ndarray, face: np.ndarray, bare: np.ndarray) -> np
     mean, inverse = _robust_gaussian(features[known])
     off = features - mean
     distance = np.sqrt(np.einsum("hwi,ij,hwj->hw", off, inverse, off))
-    return 1 - smoothstep(distance, *_LIKE)
+    like = 1 - smoothstep(distance, *_LIKE)
+    size = round(_HIGHLIGHT * len(face))
+    around = cv2.morphologyEx(like, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    return np.where(face & (off[..., 2] > 0), around, like)
 
 
 def _robust_gaussian(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

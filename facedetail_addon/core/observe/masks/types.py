@@ -40,8 +40,8 @@ class PhotoMasks:
             points_px: (N, 2) photo px, the first pixel's centre at (0.5, 0.5).
 
         Returns:
-            (N, 3) float32, bilinear between the masks' pixels; NaN outside the photo and outside the region, where nobody
-            has looked.
+            (N, 3) float32, bilinear between the masks' pixels; NaN outside the photo and outside the region, where
+            nobody has looked.
         """
         points = np.asarray(points_px, np.float64).reshape(-1, 2)
         places = self.region.from_photo(points)
