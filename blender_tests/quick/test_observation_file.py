@@ -18,6 +18,8 @@ from facedetail_addon.core.fit.dense import fit_dense
 from facedetail_addon.core.fit.sparse import fit_sparse
 from facedetail_addon.core.observe.expression.types import ExpressionPrior
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.core.observe.masks.types import LEVELS, MASK_SIDE, MASKS, PhotoMasks
+from facedetail_addon.core.observe.region import Region
 from facedetail_addon.core.observe.types import CameraPrior, Observation
 from facedetail_addon.core.result.files import OBSERVATION_FILE, read_record, read_result, write_result
 from facedetail_addon.core.result.observation_file import read_observation, write_observation
@@ -27,7 +29,14 @@ from facedetail_addon.settings import EXPRESSION_SOURCES
 EXPRESSIONS = 52
 
 
-def observation(scores: bool, focal: bool, prior: bool) -> Observation:
+def made_up_masks(image_size: tuple[int, int]) -> PhotoMasks:
+    """Levels without a pattern in a turned square."""
+    levels = np.random.default_rng(4).integers(0, LEVELS + 1, (len(MASKS), MASK_SIDE, MASK_SIDE))
+    masks = levels.astype(np.float32) / np.float32(LEVELS)
+    return PhotoMasks(Region(np.array([70.1, 60.7]), 123.4567890123, -0.3), image_size, *masks)
+
+
+def observation(scores: bool, focal: bool, prior: bool, masks: bool) -> Observation:
     """Numbers without a pattern, each of the kind that the pipeline writes."""
     rng = np.random.default_rng(12)
     landmarks = FaceLandmarks(
@@ -42,24 +51,28 @@ def observation(scores: bool, focal: bool, prior: bool) -> Observation:
     camera = CameraPrior((641, 480), np.array([100.1, 400.7]), 1234.5678901234 if focal else None)
     root = rng.normal(size=(EXPRESSIONS, EXPRESSIONS))
     read = ExpressionPrior(rng.random(EXPRESSIONS).astype(np.float32), root @ root.T, 1.2345678901234)
-    return Observation(landmarks, camera, expression_prior=read if prior else None)
+    return Observation(
+        landmarks, camera, expression_prior=read if prior else None, masks=made_up_masks((641, 480)) if masks else None
+    )
 
 
 @pytest.mark.parametrize("scores", [False, True])
 @pytest.mark.parametrize("focal", [False, True])
 @pytest.mark.parametrize("prior", [False, True])
-def test_everything_comes_back_exactly(tmp_path, scores, focal, prior):
-    wanted = observation(scores, focal, prior)
+@pytest.mark.parametrize("masks", [False, True])
+def test_everything_comes_back_exactly(tmp_path, scores, focal, prior, masks):
+    wanted = observation(scores, focal, prior, masks)
     write_observation(tmp_path / "observation.npz", wanted)
     assert_same(Observation(**read_observation(tmp_path / "observation.npz", EXPRESSIONS)), wanted)
 
 
 @pytest.fixture(scope="module")
 def made(model) -> Reconstruction:
-    """With landmarks that know how sure they are, and with both priors."""
+    """With landmarks that know how sure they are, with both priors and with masks."""
     plain = make_reconstruction(model, (160, 120), yaw_deg=5.0, expression={"jawOpen": 0.4})
     scores = np.random.default_rng(2).random(68).astype(np.float32)
-    return changed(plain, landmarks=replace(plain.record.observation.landmarks, sparse_scores=scores))
+    landmarks = replace(plain.record.observation.landmarks, sparse_scores=scores)
+    return changed(plain, landmarks=landmarks, masks=made_up_masks((160, 120)))
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +100,7 @@ def edit(folder: Path, **values: object) -> None:
 REQUIRED = ("mesh_px", "sparse_px", "box_px", "score", "rotation", "yaw_deg", "image_size", "center_px")
 OPTIONAL = ("sparse_scores", "focal_px")
 PRIOR = ("prior.beta_prior", "prior.precision", "prior.distance")
+MASK_FIELDS = ("masks.values", "masks.region")
 WHOLE = ("rotation", "image_size")
 
 
@@ -118,10 +132,10 @@ DAMAGE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def test_the_damaged_fields_are_all_there_are(folder):
     with np.load(folder / OBSERVATION_FILE, allow_pickle=False) as data:
-        assert set(data.files) == {*REQUIRED, *OPTIONAL, *PRIOR}
+        assert set(data.files) == {*REQUIRED, *OPTIONAL, *PRIOR, *MASK_FIELDS}
 
 
-@pytest.mark.parametrize("name", [*REQUIRED, *OPTIONAL, *PRIOR])
+@pytest.mark.parametrize("name", [*REQUIRED, *OPTIONAL, *PRIOR, *MASK_FIELDS])
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_in_any_field_names_the_file(folder, name, damage):
     with np.load(folder / OBSERVATION_FILE, allow_pickle=False) as data:
@@ -130,7 +144,7 @@ def test_damage_in_any_field_names_the_file(folder, name, damage):
     assert_refused(folder)
 
 
-@pytest.mark.parametrize("name", [*REQUIRED, *PRIOR])
+@pytest.mark.parametrize("name", [*REQUIRED, *PRIOR, *MASK_FIELDS])
 def test_a_missing_field_names_the_file(folder, name):
     edit(folder, **{name: None})
     assert_refused(folder)
@@ -148,8 +162,10 @@ def test_a_missing_field_names_the_file(folder, name):
         {"rotation": np.float64(1)},
         {"focal_px": np.float64(0)},
         {"focal_px": np.float64(-900)},
+        {"masks.region": np.array([70.0, 60.0, 0.0, 0.0])},
+        {"masks.values": np.zeros((3, 256, 256), np.uint16)},
     ],
-    ids=str,
+    ids=lambda values: " ".join(f"{name} {np.shape(value) or value}" for name, value in values.items()),
 )
 def test_values_that_cannot_be_name_the_file(folder, values):
     edit(folder, **values)
@@ -198,6 +214,11 @@ def test_the_observation_of_another_photo_is_told(folder, values, reason):
     with pytest.raises(OutputError, match=reason) as caught:
         read_result(folder)
     assert str(folder) in caught.value.message and caught.value.remedy
+
+
+def test_files_without_masks_are_read(made, folder):
+    edit(folder, **dict.fromkeys(MASK_FIELDS))
+    assert_same(read_record(folder).observation, replace(made.record.observation, masks=None, pixels=None))
 
 
 @pytest.fixture

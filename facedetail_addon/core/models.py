@@ -16,6 +16,7 @@ from .face_model.outline import mesh_offset, outline_paths
 from .observe.expression.reader import ExpressionReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
+from .observe.masks.networks import MaskNetworks
 from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
@@ -39,6 +40,7 @@ class Models:
     outline: PointEmbedding | None
     offset: np.ndarray | None
     expression_reader: ExpressionReader
+    mask_networks: MaskNetworks
     atlas: Atlas
     basis: AlbedoBasis
     gloss: SkinGloss
@@ -70,6 +72,7 @@ class Models:
             outline=outline_paths(model) if _is_sparse(settings) else None,
             offset=None if fan else mesh_offset(model, calibration),
             expression_reader=ExpressionReader.load(model, calibration, dictionary),
+            mask_networks=MaskNetworks.load(),
             atlas=atlas,
             basis=albedo_basis(model, atlas),
             gloss=skin_gloss(model),

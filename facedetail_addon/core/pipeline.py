@@ -39,6 +39,7 @@ from .observe.expression.reader import notices as expression_notices
 from .observe.landmarks.landmarker import notices as landmark_notices
 from .observe.landmarks.mesh_points import EYES
 from .observe.landmarks.types import FaceLandmarks
+from .observe.masks.find import find_masks
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .rendering.transfer import diffuse_light, light_transfer
@@ -163,11 +164,14 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         landmarks = models.fan.refine(photo.pixels, landmarks) if models.fan else landmarks
     with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is
         emotion, prior = models.expression_reader.read(photo.pixels, landmarks)
+    with stage("masks", "Finding hair and skin", 0.33):
+        masks = find_masks(photo.pixels, landmarks, models.mask_networks)
     return Observation(
         landmarks=landmarks,
         camera_prior=CameraPrior.centred((width, height), photo.focal_px),
         emotion=emotion,
         expression_prior=prior,
+        masks=masks,
         photo_name=photo.path.name,
         pixels=photo.pixels,
         notices=(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all networks need: their weights from a file, and torch on one thread."""
+"""What all networks need: their weights from a file, TensorFlow's padding, and torch on one thread."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 from ..errors import AssetError
 
@@ -41,6 +42,12 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise AssetError(
             f"The weight file {path} cannot be read.", "Install the FaceDetail extension again."
         ) from error
+
+
+def pad_same(x: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
+    """Zero padding so that the size is divided by ``stride``; an odd remainder goes to the right and bottom."""
+    total = kernel - stride
+    return F.pad(x, (total // 2, total - total // 2, total // 2, total - total // 2))
 
 
 @contextmanager

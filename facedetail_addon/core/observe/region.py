@@ -23,6 +23,10 @@ class Region:
         """(..., 2) points of the unit square (0..1 across the region) to photo px."""
         return (points - 0.5) * self.side @ self._axes().T + self.center
 
+    def from_photo(self, points: np.ndarray) -> np.ndarray:
+        """(..., 2) photo px to the unit square."""
+        return (points - self.center) @ self._axes() / self.side + 0.5
+
     def _axes(self) -> np.ndarray:
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         return np.array([[cos, -sin], [sin, cos]])

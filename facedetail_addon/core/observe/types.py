@@ -8,6 +8,7 @@ import numpy as np
 from ..notices import Notice
 from .expression.types import Emotion, ExpressionPrior
 from .landmarks.types import FaceLandmarks
+from .masks.types import PhotoMasks
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Observation:
         camera_prior: of the photo.
         emotion: of the face; None where nobody has looked.
         expression_prior: read from the whole face; None where nobody has looked, or in results of format 5.
+        masks: where the photo shows the person, hair and skin; None where nobody has looked, or in older results.
         photo_name: file name of the photo.
         pixels: (H, W, 3) uint8 sRGB, upright; None where only the record was read.
         notices: what an artist should know of the photo and its face.
@@ -48,6 +50,7 @@ class Observation:
     camera_prior: CameraPrior
     emotion: Emotion | None = None
     expression_prior: ExpressionPrior | None = None
+    masks: PhotoMasks | None = None
     photo_name: str = ""
     pixels: np.ndarray | None = None
     notices: tuple[Notice, ...] = ()

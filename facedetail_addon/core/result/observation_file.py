@@ -8,16 +8,19 @@ import numpy as np
 from ..io.archive import read_arrays
 from ..observe.expression.types import ExpressionPrior
 from ..observe.landmarks.types import FaceLandmarks
+from ..observe.masks.types import LEVELS, MASK_SIDE, MASKS, PhotoMasks
+from ..observe.region import Region
 from ..observe.types import CameraPrior, Observation
 
 _MESH, _SPARSE = 478, 68
 _MAX_BYTES = 64 << 20
 _MAX_SIDE = 1 << 20
+_KINDS = {"image_size": "i", "rotation": "i", "masks.values": "u"}  # the others are real numbers
 _MOST = float(np.finfo(np.float32).max)
 
 
 def write_observation(path: Path, observation: Observation) -> None:
-    """Write landmarks, camera prior and expression prior; the photo and the emotion have files of their own.
+    """Write landmarks, camera prior, expression prior and masks; the photo and the emotion have files of their own.
 
     Raises:
         OSError: it cannot be written.
@@ -37,11 +40,13 @@ def write_observation(path: Path, observation: Observation) -> None:
     }
     if prior is not None:
         arrays |= {f"prior.{name}": getattr(prior, name) for name in ("beta_prior", "precision", "distance")}
+    if observation.masks is not None:
+        arrays |= _encode_masks(observation.masks)
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
 
 
 def read_observation(path: Path, expressions: int) -> dict[str, object]:
-    """Fields of an :class:`~..observe.types.Observation`: landmarks, camera prior, expression prior.
+    """Fields of an :class:`~..observe.types.Observation`: landmarks, camera prior, expression prior, masks.
 
     Args:
         expressions: E, how many weights the prior must have.
@@ -67,9 +72,11 @@ def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object
         shapes |= {
             "prior.beta_prior": (expressions,), "prior.precision": (expressions, expressions), "prior.distance": (),
         }  # fmt: skip
+    if any(name.startswith("masks.") for name in arrays):  # whole or not at all; older files have none
+        shapes |= {"masks.values": (len(MASKS), MASK_SIDE, MASK_SIDE), "masks.region": (4,)}
     for name, shape in (shapes | {name: shape for name, shape in optional.items() if name in arrays}).items():
         array = arrays[name]
-        kind = "i" if name in ("image_size", "rotation") else "f"
+        kind = _KINDS.get(name, "f")
         if array.shape != shape or array.dtype.kind != kind or not (np.abs(array) <= _MOST).all():
             raise ValueError(f"{name} has the wrong shape or kind, or is not finite")
     size, rotation = tuple(arrays["image_size"].tolist()), int(arrays["rotation"])
@@ -96,4 +103,21 @@ def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object
         "landmarks": landmarks,
         "camera_prior": CameraPrior(size, arrays["center_px"].astype(np.float64), focal_px),
         "expression_prior": prior,
+        "masks": _decode_masks(arrays, size) if "masks.values" in arrays else None,
     }
+
+
+def _encode_masks(masks: PhotoMasks) -> dict[str, np.ndarray]:
+    values = np.stack([getattr(masks, name) for name in MASKS])
+    region = np.array([*masks.region.center, masks.region.side, masks.region.angle], np.float64)
+    return {"masks.values": np.round(values * LEVELS).astype(np.uint8), "masks.region": region}
+
+
+def _decode_masks(arrays: dict[str, np.ndarray], image_size: tuple[int, int]) -> PhotoMasks:
+    values, region = arrays["masks.values"], arrays["masks.region"].astype(np.float64)
+    if values.dtype != np.uint8:
+        raise ValueError("masks.values are not 8-bit")
+    if region[2] <= 0:
+        raise ValueError("masks.region is no square")
+    masks = dict(zip(MASKS, values.astype(np.float32) / np.float32(LEVELS), strict=True))
+    return PhotoMasks(Region(region[:2], float(region[2]), float(region[3])), image_size, **masks)

@@ -19,6 +19,7 @@ from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
+from facedetail_addon.core.observe.masks.networks import MaskNetworks
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.pipeline import fit, observe, transfer_of
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
@@ -58,8 +59,8 @@ def load_models(model: FaceModel, atlas: Atlas) -> Models:
     calibration = load_calibration()
     return Models(
         landmarker=MeshLandmarker.load(), fan=None, model=model, calibration=calibration, outline=None, offset=None,
-        expression_reader=ExpressionReader.load(model, calibration), atlas=atlas, basis=None, gloss=skin_gloss(model),
-        detail_space=make_detail_space(model), detail_net=None,
+        expression_reader=ExpressionReader.load(model, calibration), mask_networks=MaskNetworks.load(), atlas=atlas,
+        basis=None, gloss=skin_gloss(model), detail_space=make_detail_space(model), detail_net=None,
     )  # fmt: skip
 
 

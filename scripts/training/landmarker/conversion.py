@@ -4,10 +4,9 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from facedetail_addon.core.observe.landmarks.networks import FaceDetector, FaceMesh
-from scripts.training.landmarker.tflite import Graph, read_graph
+from scripts.training.tflite import Graph, fill, read_graph
 
 
 def constants_towards(graph: Graph, output: int) -> list[np.ndarray]:
@@ -22,27 +21,11 @@ def constants_towards(graph: Graph, output: int) -> list[np.ndarray]:
         tensor = operator.inputs[0]
         if operator.kind == "ADD":
             tensor = next(t for t in operator.inputs if producers[t].kind == "CONV_2D")
-        elif operator.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            weight, bias = (graph.constants[t] for t in operator.inputs[1:])
-            order = (0, 3, 1, 2) if operator.kind == "CONV_2D" else (3, 0, 1, 2)  # OHWI and 1HWC to OIHW
-            found += [bias, weight.transpose(order)]
-        elif operator.kind == "PRELU":
-            found.append(graph.constants[operator.inputs[1]].ravel())
+        elif weights := graph.weights(operator):
+            found += weights[::-1]
         elif operator.kind not in ("RELU", "RESHAPE", "STRIDED_SLICE", "TransformLandmarks"):
             raise ValueError(f"unexpected operator {operator.kind}")
     return found[::-1]
-
-
-def fill(modules: list[torch.nn.Module], constants: list[np.ndarray]) -> None:
-    """Copy constants into the parameters of modules, in order; every shape and the total count must agree."""
-    parameters = [parameter for module in modules for parameter in module.parameters()]
-    if len(parameters) != len(constants):
-        raise ValueError(f"{len(constants)} constants for {len(parameters)} parameters")
-    with torch.no_grad():
-        for parameter, constant in zip(parameters, constants, strict=True):
-            if parameter.shape != constant.shape:
-                raise ValueError(f"constant of shape {constant.shape} for a parameter of shape {parameter.shape}")
-            parameter.copy_(torch.from_numpy(constant.astype(np.float32)))
 
 
 def convert_detector(path: Path) -> FaceDetector:

@@ -19,7 +19,7 @@ import torch
 from facedetail_addon.core.observe.landmarks.landmarker import MEDIAPIPE, MeshLandmarker
 from facedetail_addon.core.observe.landmarks.mesh_points import EYE_CORNERS, LEFT_EYE, LIPS, MOUTH_CORNERS, RIGHT_EYE
 from facedetail_addon.core.observe.landmarks.networks import attention_window, look
-from scripts.training.landmarker.tflite import read_graph
+from scripts.training.tflite import interpret, read_graph
 
 RAW_LIMIT = 1e-3
 PHOTO_LIMIT_PX = 0.3
@@ -99,17 +99,6 @@ def _cut(path: Path, inputs: list[int], outputs: list[int]) -> bytes:
     return bytes(builder.Output())
 
 
-def _run(model: bytes, values: list[np.ndarray]) -> list[np.ndarray]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=model, num_threads=1)
-    interpreter.allocate_tensors()
-    for detail, value in zip(interpreter.get_input_details(), values, strict=True):
-        interpreter.set_tensor(detail["index"], np.ascontiguousarray(value, np.float32))
-    interpreter.invoke()
-    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
-
-
 def _compare_detector(landmarker: MeshLandmarker, path: Path, pictures: list[np.ndarray]) -> list[tuple]:
     graph = read_graph(path)
     model = _cut(path, [0], [graph.output_names["regressors"], graph.output_names["classificators"]])
@@ -117,7 +106,7 @@ def _compare_detector(landmarker: MeshLandmarker, path: Path, pictures: list[np.
     for picture in pictures:
         value = cv2.resize(picture, (128, 128)).astype(np.float32)[None] / 127.5 - 1
         boxes, scores = landmarker.detector(torch.from_numpy(value).permute(0, 3, 1, 2))
-        theirs = _run(model, [value])
+        theirs = interpret(model, [value])
         worst = np.maximum(worst, [np.abs(boxes - theirs[0]).max(), np.abs(scores - theirs[1][..., 0]).max()])
     return [("detector boxes, px of 128", worst[0], RAW_LIMIT), ("detector scores, logits", worst[1], RAW_LIMIT)]
 
@@ -143,14 +132,14 @@ def _compare_mesh_parts(landmarker: MeshLandmarker, path: Path, crops: np.ndarra
     for crop in crops:
         value = crop[None].astype(np.float32) / 255
         mesh, flag, early = network.outline(torch.from_numpy(value).permute(0, 3, 1, 2))
-        theirs = _run(trunk_model, [value])
+        theirs = interpret(trunk_model, [value])
         ours = [mesh.flatten(), flag, early.permute(0, 2, 3, 1).flatten()]
         for name, a, b in zip(("mesh", "face_flag", "features"), ours, theirs, strict=True):
             worst[name] = max(worst[name], np.abs(a.numpy() - b.ravel()).max())
         for subset, corners, trunk, parts in heads:
             seen = look(early, attention_window(mesh[..., :2], subset, corners))
             for name, head in parts.items():
-                theirs = _run(head_models[name], [seen.permute(0, 2, 3, 1).numpy()])[0]
+                theirs = interpret(head_models[name], [seen.permute(0, 2, 3, 1).numpy()])[0]
                 worst[name] = max(worst[name], np.abs(head(trunk(seen)).numpy().ravel() - theirs.ravel()).max())
     return [(f"mesh network, {name}, interpreter", value, RAW_LIMIT) for name, value in worst.items()]
 
@@ -206,7 +195,7 @@ def _mediapipe_raw(crop: np.ndarray) -> dict[str, np.ndarray]:
         graph = calculator_graph.CalculatorGraph(graph_config=config)
         for name in order:
             graph.observe_output_stream(name, lambda _stream, packet, name=name: receive(name, packet))
-        graph.start_run()
+        graph.startinterpret()
         frame = packet_creator.create_image_frame(data=crop, image_format=mediapipe.ImageFormat.SRGB)
         graph.add_packet_to_input_stream("image", frame.at(1))
         graph.close_all_packet_sources()

@@ -10,18 +10,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ...io.networks import pad_same
 from .mesh_points import EYE_CORNERS, LEFT_EYE, LIPS, MOUTH_CORNERS, RIGHT_EYE
 
 DETECTOR_INPUT = 128
 MESH_INPUT = 192
 _ATTENTION_GRID = 16
 _CROP_PIXELS_PER_CELL = 4  # of the 48 × 48 features the attention heads sample
-
-
-def _pad_same(x: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
-    """Zero padding so that the size is divided by ``stride``; an odd remainder goes to the right and bottom."""
-    total = kernel - stride
-    return F.pad(x, (total // 2, total - total // 2, total // 2, total - total // 2))
 
 
 class Stem(nn.Module):
@@ -34,7 +29,7 @@ class Stem(nn.Module):
         self.activation = activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.activation(self.convolution(_pad_same(x, self.kernel, 2)))
+        return self.activation(self.convolution(pad_same(x, self.kernel, 2)))
 
 
 class Block(nn.Module):
@@ -49,7 +44,7 @@ class Block(nn.Module):
         self.activation = activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        skip, padded = (F.max_pool2d(x, 2), _pad_same(x, 3, 2)) if self.stride == 2 else (x, x)
+        skip, padded = (F.max_pool2d(x, 2), pad_same(x, 3, 2)) if self.stride == 2 else (x, x)
         if self.extra_channels:
             skip = F.pad(skip, (0, 0, 0, 0, 0, self.extra_channels))
         return self.activation(skip + self.pointwise(self.depthwise(padded)))

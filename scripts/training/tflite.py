@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Just enough of a reader for TensorFlow Lite files to walk a graph and take its constants out.
+"""Just enough of a reader for TensorFlow Lite files to walk a graph and move its constants into torch modules.
 
 A TFLite file is a FlatBuffer (https://flatbuffers.dev/internals): tables point to a list of field offsets. The field
 numbers below are those of TensorFlow's ``schema.fbs``.
 """
 
 import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
-_OPERATORS = {0: "ADD", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE", 17: "MAX_POOL_2D",
-              18: "MUL", 19: "RELU", 22: "RESHAPE", 32: "CUSTOM", 34: "PAD", 45: "STRIDED_SLICE",
-              54: "PRELU"}  # fmt: skip
+_OPERATORS = {0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE",
+              14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 22: "RESHAPE", 23: "RESIZE_BILINEAR",
+              32: "CUSTOM", 34: "PAD", 45: "STRIDED_SLICE", 54: "PRELU", 117: "HARD_SWISH"}  # fmt: skip
+_TORCH_ORDER = {  # of a convolution's weights: OHWI, 1HWC and OHWI to OIHW, and for transposed ones to IOHW
+    "CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2), "Convolution2DTransposeBias": (3, 0, 1, 2),
+}  # fmt: skip
 _TYPES = {0: np.float32, 1: np.float16, 2: np.int32}
 
 
@@ -37,6 +42,13 @@ class Graph:
     def producer(self, tensor: int) -> Operator:
         """The node that computes a tensor."""
         return next(operator for operator in self.operators if tensor in operator.outputs)
+
+    def weights(self, operator: Operator) -> list[np.ndarray]:
+        """A node's weights in the order and layout of its torch module's parameters; none for most kinds."""
+        if operator.kind in _TORCH_ORDER:
+            weight, bias = (self.constants[tensor] for tensor in operator.inputs[1:])
+            return [weight.transpose(_TORCH_ORDER[operator.kind]), bias]
+        return [self.constants[operator.inputs[1]].ravel()] if operator.kind == "PRELU" else []
 
 
 class _Table:
@@ -108,3 +120,27 @@ def read_graph(path: Path) -> Graph:
             constants[operator.outputs[0]] = constants[operator.inputs[0]]
     names = {tensors[number].text(3): int(number) for number in graph.numbers(2)}
     return Graph(tuple(operators), constants, names)
+
+
+def fill(modules: Iterable[torch.nn.Module], constants: Sequence[np.ndarray]) -> None:
+    """Copy constants into the parameters of modules, in order; every shape and the total count must agree."""
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    if len(parameters) != len(constants):
+        raise ValueError(f"{len(constants)} constants for {len(parameters)} parameters")
+    with torch.no_grad():
+        for parameter, constant in zip(parameters, constants, strict=True):
+            if parameter.shape != constant.shape:
+                raise ValueError(f"constant of shape {constant.shape} for a parameter of shape {parameter.shape}")
+            parameter.copy_(torch.from_numpy(constant.astype(np.float32)))
+
+
+def interpret(model: bytes, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What TensorFlow Lite's own interpreter (``pip install ai-edge-litert``) makes of float32 inputs."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=model, num_threads=1)
+    interpreter.allocate_tensors()
+    for detail, value in zip(interpreter.get_input_details(), values, strict=True):
+        interpreter.set_tensor(detail["index"], np.ascontiguousarray(value, np.float32))
+    interpreter.invoke()
+    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a photo shows the person, the hair and the skin."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ...image import sample
+from ..region import Region
+
+MASKS = ("person", "hair", "skin")
+MASK_SIDE = 256
+LEVELS = 255
+"""Masks are whole multiples of 1 / LEVELS, so that they come back from a file as they were."""
+
+
+@dataclass(frozen=True)
+class PhotoMasks:
+    """Probabilities around one head.
+
+    Attributes:
+        region: the upright square of the photo that the masks cover.
+        image_size: (width, height) of the photo in px.
+        person: (256, 256) float32 in 0..1, a person with all they wear, not the background.
+        hair: (256, 256) float32 in 0..1, hair of the head; not brows, and beards only where they are long.
+        skin: (256, 256) float32 in 0..1, of the person, not hair, and of the face's own colour.
+    """
+
+    region: Region
+    image_size: tuple[int, int]
+    person: np.ndarray
+    hair: np.ndarray
+    skin: np.ndarray
+
+    def sample(self, points_px: np.ndarray) -> np.ndarray:
+        """Person, hair and skin at places of the photo.
+
+        Args:
+            points_px: (N, 2) photo px, the first pixel's centre at (0.5, 0.5).
+
+        Returns:
+            (N, 3) float32, bilinear between the masks' pixels; NaN outside the photo and outside the region, where
+            nobody has looked.
+        """
+        points = np.asarray(points_px, np.float64).reshape(-1, 2)
+        places = self.region.from_photo(points)
+        known = ((places >= 0) & (places <= 1) & (points >= 0) & (points <= self.image_size)).all(axis=1)
+        out = np.full((len(points), 3), np.nan, np.float32)
+        masks = np.stack([getattr(self, name) for name in MASKS], axis=-1)
+        at = (places[known] * MASK_SIDE - 0.5).astype(np.float32)
+        out[known] = sample(masks, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+        return out
