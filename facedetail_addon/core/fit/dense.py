@@ -22,6 +22,7 @@ from .eyes import aim_eyes
 from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
 from .limits import expression_limits, one_way_gaze
 from .perspective import guesses_a_longer_lens, lies_far_beside
+from .outline import outline_term
 from .points import embedded_paths, embedded_points, usable_px
 from .size import HeadSize, estimate_size, size_equations
 from .solve import Solution, Start, Unknowns, solve, total
@@ -90,10 +91,15 @@ def fit_dense(
         _landmark_term(view, model, calibration, face, points, settings)
         for view, (face, points) in enumerate(zip(faces, mesh_px, strict=True))
     ]
+    outlines = [
+        outline_term(view, model, observation.masks, face.scale, settings.outline_weight)
+        for view, (observation, face) in enumerate(zip(observations, faces, strict=True))
+        if observation.masks is not None
+    ]
     values = started(start, unknowns, guess, native=False)
     begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
     cameras = [observation.camera_prior for observation in observations]
-    solved = solve([*priors, *landmarks], unknowns, bounds, begin, cameras, settings.rounds - 1)
+    solved = solve([*priors, *landmarks, *outlines], unknowns, bounds, begin, cameras, settings.rounds - 1)
     return _head(solved, unknowns, model, mesh_px, size, aim=betas is None)
 
 

@@ -34,6 +34,7 @@ class FitSettings:
         reading_sparsity: what takes the place of the sparsity's price where there is a reading; the ridge is none then.
         picture_weight: of the distances in the picture, each in units of its landmark's spread. Errors of neighbouring
             landmarks go together, so 478 of them count as far fewer.
+        outline_weight: of the distances across the outline; its points err together, too.
         alpha_limit: bound of |α|.
     """
 
@@ -47,6 +48,7 @@ class FitSettings:
     reading_weight: float = 2.5
     reading_sparsity: float = 1.0
     picture_weight: float = 0.03
+    outline_weight: float = 0.3
     alpha_limit: float = 3.5
 
 
@@ -144,4 +146,18 @@ def picture_equations(
     residual = ((points_px - camera.project(posed)) / px_per_mm).ravel()
     target = residual + rows @ unknowns
     weighted = rows * np.repeat(weights, 2)[:, None]
+    return NormalEquations(weighted.T @ rows, weighted.T @ target)
+
+
+def outline_equations(
+    seen: LandmarkPoints, posed: np.ndarray, camera: PerspectiveCamera, points_px: np.ndarray, normals: np.ndarray,
+    px_per_mm: float, unknowns: np.ndarray, weights: np.ndarray,
+) -> NormalEquations:  # fmt: skip
+    """Distances along the (N, 2) normals of an outline alone; the rest as for :func:`picture_equations`."""
+    across = np.einsum("ni,nij->nj", normals, point_jacobian(camera, posed)) / px_per_mm  # (N, 3)
+    bases = np.concatenate([seen.identity, seen.expression])  # (K + E, N, 3)
+    rows = np.einsum("nj,knj->nk", across, bases)
+    residual = ((points_px - camera.project(posed)) * normals).sum(1) / px_per_mm
+    target = residual + rows @ unknowns
+    weighted = rows * weights[:, None]
     return NormalEquations(weighted.T @ rows, weighted.T @ target)

@@ -14,10 +14,11 @@ _MIN_SIZE_PX = 8.0
 
 @dataclass(frozen=True)
 class LandmarkPoints:
-    """A model restricted to N points; float64 mm.
+    """A model restricted to N points; mm.
 
     Attributes:
-        base: (N, 3) on the mean head. identity: (K, N, 3). expression: (E, N, 3). offset: (N, 3) added to the points.
+        base: (N, 3) on the mean head. identity: (K, N, 3). expression: (E, N, 3). offset: (N, 3) or
+            (1, 3) added to the points.
     """
 
     base: np.ndarray
@@ -28,6 +29,11 @@ class LandmarkPoints:
     def posed(self, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
         """(N, 3) float64 mm."""
         return self.base + self.offset + np.tensordot(alpha, self.identity, 1) + np.tensordot(beta, self.expression, 1)
+
+    def only(self, rows: np.ndarray) -> "LandmarkPoints":
+        """Some of the points."""
+        offset = np.broadcast_to(self.offset, self.base.shape)[rows]
+        return LandmarkPoints(self.base[rows], self.identity[:, rows], self.expression[:, rows], offset)
 
 
 def embedded_points(model: FaceModel, calibration: LandmarkCalibration) -> LandmarkPoints:

@@ -15,11 +15,12 @@ from ..geometry.camera import AffineCamera, PerspectiveCamera
 from ..observe.types import CameraPrior
 from .affine import closest_scaled_orthography, gold_standard_affine
 from .bounded import minimise_in_box
-from .equations import NormalEquations, picture_equations
+from .equations import NormalEquations, outline_equations, picture_equations
+from .outline import OutlineTerm
 from .perspective import default_focal_px, perspective_like, refine_perspective
 from .terms import LandmarkPoints, LandmarkTerm, PriorTerm
 
-Term = PriorTerm | LandmarkTerm
+Term = PriorTerm | LandmarkTerm | OutlineTerm
 
 
 @dataclass(frozen=True)
@@ -181,14 +182,29 @@ def _linearised(
         if isinstance(term, PriorTerm):
             parts.append((term.view, term.equations))
             continue
-        match, view = matches[id(term)], views[term.view]
-        current = values[unknowns.columns(term.view)]
+        view, current = views[term.view], values[unknowns.columns(term.view)]
+        if isinstance(term, OutlineTerm):
+            parts.append((term.view, _outline_pulls(term, view.camera, current, unknowns.identities)))
+            continue
+        match = matches[id(term)]
         weights = term.strength * term.weights
         equations = picture_equations(
             match.points, match.posed, view.camera, term.points_px, view.px_per_mm, current, weights
         )
         parts.append((term.view, equations))
     return parts
+
+
+def _outline_pulls(
+    term: OutlineTerm, camera: PerspectiveCamera, current: np.ndarray, identities: int
+) -> NormalEquations:
+    single = current.astype(np.float32)
+    posed = term.points.posed(single[:identities], single[identities:]).astype(np.float64)
+    pulls = term.pulls(posed, camera)
+    return outline_equations(
+        term.points.only(pulls.rows), posed[pulls.rows], camera, pulls.target_px, pulls.normals, term.px_per_mm,
+        current, term.strength * pulls.weights,
+    )  # fmt: skip
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
