@@ -4,8 +4,8 @@
     FACEDETAIL_DATA=… python -m scripts.benchmark.masks [--quick] [--sheet FILE.png]
 
 No photo here has true masks. But a face has skin on its cheeks and little hair; the table counts the photos where a
-mask says otherwise. Where no hair is found over the forehead, heads are bald or covered, or it was missed: those are for
-the eye. ``--quick`` takes every eighth photo; ``--sheet`` draws the masks of every eighth photo. The last line is JSON.
+mask says otherwise. Where no hair is found over the forehead, heads are bald or covered, or it was missed: look there.
+``--quick`` takes every eighth photo; ``--sheet`` draws the masks of every eighth photo. The last line is JSON.
 """
 
 import argparse
@@ -27,8 +27,8 @@ CHEEKS = (50, 280, 101, 330, 205, 425)
 TOP, BOTTOM = 10, 152  # of the face's outline
 ABOVE = (0.15, 0.25, 0.3)  # face heights over the outline's top
 COLUMNS = (
-    "photos", "faces found", "ms, median", "hair on the face > 0.15", "skin of the cheeks < 0.8", "no hair over the forehead",
-    "its place is not in the photo",
+    "photos", "faces found", "ms, median", "hair on the face > 0.15", "skin of the cheeks < 0.8",
+    "no hair over the forehead", "its place is not in the photo",
 )  # fmt: skip
 TILE, ACROSS = 220, 4
 HAIR_COLOUR, SKIN_COLOUR = np.float32([255, 0, 255]), np.float32([0, 255, 0])
