@@ -150,7 +150,10 @@ def test_scene_writes_a_blender_file_and_a_render(tmp_path):
         assert len(inside.images) >= 2
 
 
-WEIGHTS = ("face_mesh.safetensors", "emotion_net.safetensors", "expression_dictionary.npz", "detail_net.safetensors")
+WEIGHTS = (
+    "face_mesh.safetensors", "emotion_net.safetensors", "expression_dictionary.npz", "hair_segmentation.safetensors",
+    "person_segmentation.safetensors", "detail_net.safetensors",
+)  # fmt: skip
 WITHOUT_EACH = """
 import sys
 from pathlib import Path

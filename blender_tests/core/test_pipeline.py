@@ -332,6 +332,8 @@ def test_saved_result_comes_back(result, models, tmp_path):
     relief = ("displacement_medium", "displacement_fine", "normal", "normal_fine")
     for name in ("albedo", "roughness", "specular", "gamma", "radiance", *relief):
         np.testing.assert_array_equal(values_of(back)[name], values_of(result)[name], err_msg=name)
+    assert back.record.observation.masks is not None
+    assert_same(back.record.observation.masks, result.record.observation.masks)
     assert back.record.stage_seconds == result.record.stage_seconds
     assert back.record.expression_source == result.record.expression_source
     np.testing.assert_array_equal(

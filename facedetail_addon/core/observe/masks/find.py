@@ -31,9 +31,11 @@ def find_masks(pixels: np.ndarray, landmarks: FaceLandmarks, networks: MaskNetwo
         person = networks.person(_as_input(small))[0, 0].numpy()
         hair = networks.hair(_as_input(wide)).softmax(1)[0, 1].numpy()
     hair = cv2.resize(hair, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
+    mesh = region.from_photo(landmarks.mesh_px[:, :2].astype(np.float64)) * MASK_SIDE
+    outline, cheeks = face_pixels(mesh, MASK_SIDE)
+    person = np.maximum(person, outline)  # a face has been found: where it fills the photo, the network may see nobody
     bare = person * (1 - hair)
-    face = face_pixels(region.from_photo(landmarks.mesh_px[:, :2].astype(np.float64)) * MASK_SIDE, MASK_SIDE)
-    skin = bare * skin_likeness(small, face, bare)
+    skin = bare * skin_likeness(small, cheeks, bare)
     return PhotoMasks(region, (width, height), _in_levels(person), _in_levels(hair), _in_levels(skin))
 
 

@@ -17,18 +17,19 @@ _LIKE = (2.5, 4.0)  # standard deviations: still skin, no longer skin
 _HIGHLIGHT = 0.06  # of the picture's side, how wide a highlight may be
 
 
-def face_pixels(mesh: np.ndarray, side: int) -> np.ndarray:
-    """(side, side) bool: inside the face's outline, without eyes, brows and lips.
+def face_pixels(mesh: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """(side, side) bool: inside the face's outline, and the same without eyes, brows and lips.
 
     Args:
         mesh: (478, 2) px of that picture.
     """
-    face = np.zeros((side, side), np.uint8)
+    outline = np.zeros((side, side), np.uint8)
     points = np.round(mesh - 0.5).astype(np.int32)
-    cv2.fillConvexPoly(face, cv2.convexHull(points), 1)
+    cv2.fillConvexPoly(outline, cv2.convexHull(points), 1)
+    cheeks = outline.copy()
     for part in (RIGHT_EYE, LEFT_EYE, LIPS):
-        cv2.fillConvexPoly(face, cv2.convexHull(points[list(part)]), 0)
-    return face.astype(bool)
+        cv2.fillConvexPoly(cheeks, cv2.convexHull(points[list(part)]), 0)
+    return outline.astype(bool), cheeks.astype(bool)
 
 
 def skin_likeness(picture: np.ndarray, face: np.ndarray, bare: np.ndarray) -> np.ndarray:
