@@ -195,7 +195,7 @@ def _mediapipe_raw(crop: np.ndarray) -> dict[str, np.ndarray]:
         graph = calculator_graph.CalculatorGraph(graph_config=config)
         for name in order:
             graph.observe_output_stream(name, lambda _stream, packet, name=name: receive(name, packet))
-        graph.startinterpret()
+        graph.start_run()
         frame = packet_creator.create_image_frame(data=crop, image_format=mediapipe.ImageFormat.SRGB)
         graph.add_packet_to_input_stream("image", frame.at(1))
         graph.close_all_packet_sources()
