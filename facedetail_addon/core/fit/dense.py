@@ -21,8 +21,8 @@ from .equations import FitSettings, expression_equations, identity_equations, me
 from .eyes import aim_eyes
 from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
 from .limits import expression_limits, one_way_gaze
-from .perspective import guesses_a_longer_lens, lies_far_beside
 from .outline import outline_term
+from .perspective import guesses_a_longer_lens, lies_far_beside
 from .points import embedded_paths, embedded_points, usable_px
 from .size import HeadSize, estimate_size, size_equations
 from .solve import Solution, Start, Unknowns, solve, total

@@ -198,7 +198,10 @@ def _glasses(wardrobe: Wardrobe, skin: np.ndarray, rng: np.random.Generator) -> 
         for side in (-1, 1):
             at = target[0] + [side * 32 * across, -8, 8]
             triangles = np.concatenate([triangles, lens[1] + len(points)])
-            points, dark = np.concatenate([points, lens[0] + at]), np.concatenate([dark, np.full((len(lens[0]), 3), 0.012)])
+            points, dark = (
+                np.concatenate([points, lens[0] + at]),
+                np.concatenate([dark, np.full((len(lens[0]), 3), 0.012)]),
+            )
     return Garment(points.astype(np.float32), triangles, dark.astype(np.float32), 0.3)
 
 

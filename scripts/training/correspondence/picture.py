@@ -49,9 +49,7 @@ def make_studio(model: FaceModel, skins: Skins, data: Path, builtin: FaceModel |
     return Studio(model, make_painter(model), make_wardrobe(model, data), corners, skins)
 
 
-def draw(
-    studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera, rng: np.random.Generator
-) -> np.ndarray:
+def draw(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera, rng: np.random.Generator) -> np.ndarray:
     """A dressed head before a background, (H, W, 3) uint8 sRGB.
 
     Args:
@@ -92,7 +90,7 @@ def _joined(vertices: np.ndarray, triangles: np.ndarray, garments: list[Garment]
 
 def _surface(studio: Studio, vertices, garments, owner, front: Hits, triangles, rng):
     """Albedo (N, 3), share of free sky (N, 1) and shine (N, 1) of what the rays hit."""
-    painter, model = studio.painter, studio.model
+    painter = studio.painter
     whose = owner[front.triangle]
     albedo = np.zeros((len(whose), 3), np.float32)
     ambient, shine = np.ones((len(whose), 1), np.float32), np.full((len(whose), 1), 0.02, np.float32)
@@ -202,7 +200,9 @@ def _covered(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         ends = [tuple(int(v) for v in p) for p in (start, end)]
         cv2.line(mask, *ends, 1.0, int(rng.uniform(10, 22)), cv2.LINE_AA)
     colour = (rng.uniform(0.2, 0.8) * np.array([1, rng.uniform(0.7, 1), rng.uniform(0.6, 1)])).astype(np.float32)
-    tone = colour * (1 + 0.2 * cv2.GaussianBlur(rng.normal(size=(height, width)).astype(np.float32), (0, 0), 6)[..., None] * 6)
+    tone = colour * (
+        1 + 0.2 * cv2.GaussianBlur(rng.normal(size=(height, width)).astype(np.float32), (0, 0), 6)[..., None] * 6
+    )
     return picture * (1 - mask[..., None]) + tone.clip(0, 1) * mask[..., None]
 
 

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.calibration import LandmarkCalibration
+from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 
 FACE_POINTS, HEAD_POINTS = 180, 110
 IRISES = slice(468, 478)

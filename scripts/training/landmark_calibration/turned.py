@@ -22,7 +22,6 @@ from facedetail_addon.core.face_model.calibration import (
     save_calibration,
 )
 from facedetail_addon.core.face_model.normalise import normalise_landmarks
-from facedetail_addon.core.io.networks import one_thread
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.region import Region
 from scripts.harness import CACHE, data_folder, description, errors_told, measured, processes, whole_file
@@ -116,7 +115,9 @@ def _arguments() -> argparse.Namespace:
     parser = description(__doc__)
     parser.add_argument("--pieces", type=int, default=14, help=f"of {CHUNK} heads")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--output", type=Path, default=find_weights(FILE_NAME).parent, help="folder for the calibration")
+    parser.add_argument(
+        "--output", type=Path, default=find_weights(FILE_NAME).parent, help="folder for the calibration"
+    )
     return parser.parse_args()
 
 

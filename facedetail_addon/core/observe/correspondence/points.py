@@ -32,7 +32,9 @@ def load_points(model: FaceModel, path: Path | None = None) -> PointEmbedding:
         arrays = read_arrays(path)
         require_format(arrays, _FORMAT)
         vertices, weights = arrays["vertices"], arrays["weights"]
-        fits = vertices.shape == weights.shape == (POINTS, 3) and vertices.dtype.kind == "i" and np.isfinite(weights).all()
+        fits = (
+            vertices.shape == weights.shape == (POINTS, 3) and vertices.dtype.kind == "i" and np.isfinite(weights).all()
+        )
         if not fits or vertices.min() < 0 or vertices.max() >= len(model.mean):
             raise ValueError("wrong shapes or values")
     except (ValueError, KeyError) as error:
