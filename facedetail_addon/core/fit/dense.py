@@ -21,7 +21,7 @@ from .equations import FitSettings, expression_equations, identity_equations, me
 from .eyes import aim_eyes
 from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
 from .limits import expression_limits, one_way_gaze
-from .lips import closed_lips, closedness, lip_contacts, neutral_lips
+from .lips import lip_contacts, lips_at_rest, lips_seen
 from .outline import outline_term
 from .perspective import guesses_a_longer_lens, lies_far_beside
 from .points import embedded_paths, embedded_points, usable_px
@@ -78,9 +78,9 @@ def fit_dense(
     size = estimate_size(model, observations)
     priors.append(PriorTerm(size_equations(model, size)))
     contacts = lip_contacts(model)
-    priors.append(PriorTerm(neutral_lips(contacts)))
-    for view, observation in enumerate(observations):
-        priors.append(PriorTerm(closed_lips(contacts, closedness(observation.landmarks)), view))
+    priors.append(PriorTerm(lips_at_rest(contacts)))
+    for view, face in enumerate(faces):
+        priors.append(PriorTerm(lips_seen(contacts, face, calibration.noise_at(face.yaw)[0]), view))
 
     reach = np.full(unknowns.identities, settings.alpha_limit)
     known = [_known_beta(observation, expression, betas, view) for view, observation in enumerate(observations)]

@@ -1,39 +1,68 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lips touch: at rest whatever the identity, and in a photo whose landmarks show them closed.
+"""How far apart the lips are: at rest they touch, in a photo as far apart as its landmarks show.
 
-Landmarks tell the edges of the lips to a millimetre or two only, and modes of identity part the lips, for some of the
-scanned people held them apart. What is left over is a gap with teeth in it, which no photo shows.
+Landmarks tell each edge of the lips to a millimetre or two, but their distance, and above all whether there is any, far
+better; and modes of identity part the lips, for some of the scanned people held them apart. What the other terms leave
+over is a gap with teeth in it that no photo shows.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..face_model.model import FaceModel, PointEmbedding
-from ..observe.landmarks.types import FaceLandmarks
+from ..face_model.normalise import NormalisedLandmarks
 from ..rendering.rays import RayScene
 from .equations import NormalEquations
 from .points import LandmarkPoints, restricted
 
-UPPER, LOWER, CORNERS = (81, 82, 13, 312, 311), (178, 87, 14, 317, 402), (78, 308)
-"""Landmarks of the face mesh: on the inner edges of the lips, one above the other, and where these edges meet."""
-CLOSED, PARTED = 0.02, 0.04
-"""Distance of the inner edges over their width: up to which lips are closed, and from which they are not. The
-landmarker gives up to 0.01 for lips that touch; where teeth are seen, from 0.05."""
+UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+"""Landmarks of the face mesh on the inner edges of the lips, from the right corner to the left, one above the other."""
+_TOUCH_MM, _PARTED_MM = 0.5, 1.0  # of the landmarks: up to which lips touch, and from which they are taken as they are
+_SIGMA_MM, _SIGMA_SHARE = 0.1, 0.2  # of the distance: where lips touch, and of it where they do not
 _INNER_UPPER, _INNER_LOWER = (60, 61, 62, 63, 64), (60, 67, 66, 65, 64)  # of iBUG, from corner to corner
-_COLUMNS = 9  # between the corners, of which those at the ends touch already
+_COLUMNS = 9  # between the corners, where lips are joined
 _REACH_MM, _STEP_MM = 4.0, 0.05  # up and down from the middle of the gap
-_DEEP_MM = 2.0  # behind the lips' edges: no lip
-_TOUCHING_MM = 0.1  # σ of the gap, at rest and in closed photos
+_DEEP_MM = 2.0  # so far behind the lips' edges is no lip
 
 
-def lip_contacts(model: FaceModel) -> tuple[LandmarkPoints, LandmarkPoints]:
-    """C points of the upper lip and those of the lower lip that they touch when the mouth closes.
+@dataclass(frozen=True)
+class LipContacts:
+    """Where the lips touch when the mouth closes: C columns between its corners, seen from the front.
 
-    On the mean head, seen from the front: in each column the last of the upper and the first of the lower lip. Where
-    the mean's lips are joined or touch, both lie side by side.
+    Attributes:
+        place: (C,) from the right corner, 0, to the left, 1.
+        upper, lower: C points each, mm.
+    """
+
+    place: np.ndarray
+    upper: LandmarkPoints
+    lower: LandmarkPoints
+
+    def gaps(self, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
+        """(C,) mm between the lips, upwards."""
+        return (self.upper.posed(alpha, beta) - self.lower.posed(alpha, beta))[:, 1]
+
+    def equations(self, gap_mm: np.ndarray, sigma_mm: np.ndarray, at_rest: bool) -> NormalEquations:
+        """The lips are (C,) mm apart; of α alone at rest, else of α and β."""
+        rows = (self.upper.identity - self.lower.identity)[..., 1].T
+        if not at_rest:
+            rows = np.append(rows, (self.upper.expression - self.lower.expression)[..., 1].T, axis=1)
+        target = gap_mm - (self.upper.base - self.lower.base)[:, 1]
+        weighted = rows / sigma_mm[:, None] ** 2
+        return NormalEquations(weighted.T @ rows, weighted.T @ target)
+
+
+def lip_contacts(model: FaceModel) -> LipContacts:
+    """On the mean head: in each column the last of the upper and the first of the lower lip.
+
+    Where the mean's lips touch or are joined, both lie side by side. Columns without lips are left out.
     """
     marks = model.landmarks68.points(model.mean).astype(np.float64)
     line = (marks[list(_INNER_UPPER)] + marks[list(_INNER_LOWER)]) / 2
-    x = np.linspace(line[0, 0], line[-1, 0], _COLUMNS + 2)[1:-1]
+    place = np.linspace(0, 1, _COLUMNS + 2)[1:-1]
+    x = line[0, 0] + place * (line[-1, 0] - line[0, 0])
     y, z = (np.interp(x, line[:, 0], line[:, axis]) for axis in (1, 2))
     heights = np.arange(_REACH_MM, -_REACH_MM - _STEP_MM / 2, -_STEP_MM)
     far = float(model.mean[:, 2].max()) + 10
@@ -52,40 +81,34 @@ def lip_contacts(model: FaceModel) -> tuple[LandmarkPoints, LandmarkPoints]:
     below = middle + 1 + lip[:, middle + 1 :].argmax(1)
     seen = lip[column, above] & lip[column, below]
     barycentric = hits.barycentric.reshape(*lip.shape, 3)
-    points = (
+    upper, lower = (
         restricted(model, PointEmbedding(triangles[triangle[column, row]][seen], barycentric[column, row][seen]))
         for row in (above, below)
     )
-    upper, lower = points
-    return upper, lower
+    return LipContacts(place[seen], upper, lower)
 
 
-def neutral_lips(contacts: tuple[LandmarkPoints, LandmarkPoints]) -> NormalEquations:
-    """The lips of :func:`lip_contacts` touch at rest; of α alone."""
-    gap, identity, _ = _gaps(contacts)
-    return _touching(gap, identity)
+def lips_at_rest(contacts: LipContacts) -> NormalEquations:
+    """They touch, whatever the identity; of α alone."""
+    count = len(contacts.place)
+    return contacts.equations(np.zeros(count), np.full(count, _SIGMA_MM), at_rest=True)
 
 
-def closed_lips(contacts: tuple[LandmarkPoints, LandmarkPoints], share: float) -> NormalEquations:
-    """They touch as posed; of α and β. ``share``: of :func:`closedness`."""
-    gap, identity, expression = _gaps(contacts)
-    return _touching(gap, np.concatenate([identity, expression], axis=1)).times(share)
+def lips_seen(contacts: LipContacts, face: NormalisedLandmarks, noise: float = 1.0) -> NormalEquations:
+    """They are as far apart as a photo's landmarks are; of α and β.
+
+    Args:
+        face: the landmarks. noise: how many times the frontal variance they vary by.
+    """
+    gap = lip_distances(face, contacts.place)
+    trust = face.weights[[*UPPER, *LOWER]].min()
+    sigma = np.hypot(_SIGMA_MM, _SIGMA_SHARE * gap) * np.sqrt(noise / trust)
+    return contacts.equations(gap, sigma, at_rest=False)
 
 
-def closedness(landmarks: FaceLandmarks) -> float:
-    """1 where the landmarks show lips that touch, 0 where they do not, between them where it is not clear."""
-    mesh = np.asarray(landmarks.mesh_px, np.float64)[:, :2]
-    width = np.linalg.norm(np.subtract(*mesh[list(CORNERS)]))
-    apart = np.linalg.norm(mesh[list(UPPER)] - mesh[list(LOWER)], axis=1).max()
-    return float(np.clip((PARTED - apart / max(width, 1e-9)) / (PARTED - CLOSED), 0, 1))
-
-
-def _gaps(contacts: tuple[LandmarkPoints, LandmarkPoints]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(C,) mm between the mean's lips, upwards, and (C, K) and (C, E), what each coefficient adds."""
-    upper, lower = contacts
-    gap = upper.base[:, 1] - lower.base[:, 1]
-    return gap, (upper.identity - lower.identity)[..., 1].T, (upper.expression - lower.expression)[..., 1].T
-
-
-def _touching(gap: np.ndarray, rows: np.ndarray) -> NormalEquations:
-    return NormalEquations(rows.T @ rows / _TOUCHING_MM**2, -rows.T @ gap / _TOUCHING_MM**2)
+def lip_distances(face: NormalisedLandmarks, place: np.ndarray) -> np.ndarray:
+    """(C,) mm, 0 where lips touch, at (C,) places from the right corner of the mouth, 0, to the left, 1."""
+    upper, lower = face.points[list(UPPER)], face.points[list(LOWER)]
+    x = (upper[:, 0] + lower[:, 0]) / 2
+    gap = np.interp(place, (x - x[0]) / (x[-1] - x[0]), (upper - lower)[:, 1].clip(0, None))
+    return gap * np.clip((gap.max(initial=0) - _TOUCH_MM) / (_PARTED_MM - _TOUCH_MM), 0, 1)
