@@ -19,8 +19,8 @@ from .points import LandmarkPoints, restricted
 UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 """Landmarks of the face mesh on the inner edges of the lips, from the right corner to the left, one above the other."""
-_TOUCH_MM, _PARTED_MM = 0.5, 1.0  # of the landmarks: up to which lips touch, and from which they are taken as they are
-_SIGMA_MM, _SIGMA_SHARE = 0.1, 0.2  # of the distance: where lips touch, and of it where they do not
+_EDGE_SHARE, _EDGE_MM = 0.83, 0.5  # gap = share · distance of the landmarks − mm, on drawn heads: lips are rounded
+_SIGMA_MM, _SIGMA_SHARE = 0.1, 0.25  # of lips that touch, and share of a gap, as on drawn heads
 _INNER_UPPER, _INNER_LOWER = (60, 61, 62, 63, 64), (60, 67, 66, 65, 64)  # of iBUG, from corner to corner
 _COLUMNS = 9  # between the corners, where lips are joined
 _REACH_MM, _STEP_MM = 4.0, 0.05  # up and down from the middle of the gap
@@ -110,5 +110,5 @@ def lip_distances(face: NormalisedLandmarks, place: np.ndarray) -> np.ndarray:
     """(C,) mm, 0 where lips touch, at (C,) places from the right corner of the mouth, 0, to the left, 1."""
     upper, lower = face.points[list(UPPER)], face.points[list(LOWER)]
     x = (upper[:, 0] + lower[:, 0]) / 2
-    gap = np.interp(place, (x - x[0]) / (x[-1] - x[0]), (upper - lower)[:, 1].clip(0, None))
-    return gap * np.clip((gap.max(initial=0) - _TOUCH_MM) / (_PARTED_MM - _TOUCH_MM), 0, 1)
+    apart = np.interp(place, (x - x[0]) / (x[-1] - x[0]), (upper - lower)[:, 1])
+    return (_EDGE_SHARE * apart - _EDGE_MM).clip(0, None)
