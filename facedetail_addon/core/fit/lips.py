@@ -19,8 +19,8 @@ from .points import LandmarkPoints, restricted
 UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 """Landmarks of the face mesh on the inner edges of the lips, from the right corner to the left, one above the other."""
-_EDGE_SHARE, _EDGE_MM = 0.83, 0.5  # gap = share · distance of the landmarks − mm, on drawn heads: lips are rounded
-_SIGMA_MM, _SIGMA_SHARE = 0.1, 0.25  # of lips that touch, and share of a gap, as on drawn heads
+_EDGE_SHARE, _EDGE_MM = 0.88, 0.4  # gap = share · distance of the landmarks − mm: they lie a little inside the lips
+_SIGMA_MM, _SIGMA_SHARE = 0.1, 0.2  # of lips that touch, and share of a gap
 _INNER_UPPER, _INNER_LOWER = (60, 61, 62, 63, 64), (60, 67, 66, 65, 64)  # of iBUG, from corner to corner
 _COLUMNS = 9  # between the corners, where lips are joined
 _REACH_MM, _STEP_MM = 4.0, 0.05  # up and down from the middle of the gap
