@@ -344,4 +344,4 @@ def test_saved_result_comes_back(result, models, tmp_path):
     assert_same(again.estimate.radiance, result.record.light.radiance)
     begun = fit(back.record.observations, models, SMALL, start=back.record.fit)
     moved_mm = np.linalg.norm(begun.pose.vertices - result.record.pose.vertices, axis=1)
-    assert np.median(moved_mm) < 0.2
+    assert np.median(moved_mm) < 0.5  # the outline is looked for anew

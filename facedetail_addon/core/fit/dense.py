@@ -173,7 +173,7 @@ def _head(
     unknowns: Unknowns,
     model: FaceModel,
     mesh_px: Sequence[np.ndarray],
-    size: HeadSize,
+    size: HeadSize | None,
     aim: bool,
 ) -> HeadFit:
     """The head of a solution with named expressions; the gaze follows the irises unless expressions were known."""

@@ -147,7 +147,7 @@ def _head(
     model: FaceModel,
     mapping: BlendshapeMapping | None,
     observations: Sequence[Observation],
-    size: HeadSize,
+    size: HeadSize | None,
 ) -> HeadFit:
     """The head of a solution with named expressions and the gaze."""
     alpha, native = solved.values[: unknowns.identities].astype(np.float32), model.native_expressions

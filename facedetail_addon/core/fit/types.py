@@ -55,7 +55,8 @@ class HeadFit:
         alpha: (K,) float32, identity in σ units.
         vertices_neutral: (V, 3) float32 mm, the head at rest, head frame, all parts of the model.
         poses: one for each observation, in their order.
-        size: how large the head was taken for, and how sure that is; None in results from before it was estimated.
+        size: how large the head was taken for, and how sure that is; None where the model is not of a
+            person's size, and in results from before it was estimated.
     """
 
     alpha: np.ndarray

@@ -19,6 +19,7 @@ from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.model_import.install import install_model
 from facedetail_addon.core.model_import.mean_landmarks import FindFaces
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.core.observe.masks.types import PhotoMasks
 from facedetail_addon.core.observe.types import CameraPrior, Observation
 
 DENSE, SPARSE = "dense", "sparse"
@@ -40,9 +41,11 @@ class Candidate:
     offset: np.ndarray
     costs: dict[str, float | None]
 
-    def fit(self, method: str, landmarks: FaceLandmarks, image_size: tuple[int, int]) -> HeadFit:
-        """Fit it in one of the two ways, by landmarks alone."""
-        observations = (Observation(landmarks, CameraPrior.centred(image_size)),)
+    def fit(
+        self, method: str, landmarks: FaceLandmarks, image_size: tuple[int, int], masks: PhotoMasks | None = None
+    ) -> HeadFit:
+        """Fit it in one of the two ways, by landmarks, and by the outline where there are masks."""
+        observations = (Observation(landmarks, CameraPrior.centred(image_size), masks=masks),)
         if method == DENSE:
             return fit_dense(observations, self.model, self.calibration)
         return fit_sparse(observations, self.model, outline=self.outline, offset=self.offset)

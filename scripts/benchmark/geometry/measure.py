@@ -24,7 +24,7 @@ from scripts.training.landmark_calibration.embedding import visible_skin
 SEED = 99
 SIZE = 512
 MESH_POINTS = 468
-OUR_FIT = "our fit"
+MEAN_FACE, OUR_FIT = "mean face", "our fit"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def measure_view(
     scan_vertices = np.unique(visible_skin(reference))
     frontal = tools.builtin.calibration.mean[:MESH_POINTS, :2]
     mesh_triangles = _face_forward(Delaunay(frontal).simplices, frontal)
-    errors: dict[str, list[np.ndarray]] = {"mean face": [], "landmarks as surface": []} | {name: [] for name in fits}
+    errors: dict[str, list[np.ndarray]] = {MEAN_FACE: [], "landmarks as surface": []} | {name: [] for name in fits}
     posed: dict[str, list[float]] = {name: [] for name in fits}
     times: dict[str, list[float]] = {"find landmarks": []} | {name: [] for name in fits}
     for subject, seconds in _subjects(tools, yaw, heads):
@@ -72,13 +72,13 @@ def measure_view(
         scan = subject.neutral[scan_vertices], reference.landmarks68.points(subject.neutral)[seven]
         raw = subject.landmarks.mesh_px[:MESH_POINTS].astype(np.float64) * [1, -1, -1]
         raw_seven = raw[np.array(IBUG_FROM_MESH)[seven]]
-        errors["mean face"].append(_skin_to_scan(scan, builtin, builtin.mean))
+        errors[MEAN_FACE].append(skin_to_scan(scan, builtin, builtin.mean))
         errors["landmarks as surface"].append(scan_to_mesh(*scan, raw, mesh_triangles, raw_seven))
         for name, (candidate, method) in fits.items():
             began = time.perf_counter()
             fit = candidate.fit(method, subject.landmarks, (SIZE, SIZE))
             times[name].append(time.perf_counter() - began)
-            errors[name].append(_skin_to_scan(scan, candidate.model, fit.vertices_neutral))
+            errors[name].append(skin_to_scan(scan, candidate.model, fit.vertices_neutral))
             posed[name].append(_posed_error(reference, candidate.model, subject, fit.pose.vertices))
     return (
         errors,
@@ -87,7 +87,7 @@ def measure_view(
     )
 
 
-def _skin_to_scan(scan: tuple[np.ndarray, np.ndarray], model: FaceModel, vertices: np.ndarray) -> np.ndarray:
+def skin_to_scan(scan: tuple[np.ndarray, np.ndarray], model: FaceModel, vertices: np.ndarray) -> np.ndarray:
     """Distances of a scan to the whole skin: nostrils are sockets in the built-in model, but not in the truth."""
     seven = model.landmarks68.points(vertices)[list(SEVEN_OF_68)]
     return scan_to_mesh(*scan, model.skin.of(vertices), model.skin.triangles(), seven)

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from facedetail_addon.core.assets.shipped import find_weights
-from facedetail_addon.core.observe.correspondence.network import INPUT, CorrespondenceNet, Found
 from facedetail_addon.core.observe.landmarks.landmarker import MESH_WEIGHTS
 from scripts.harness import progress, whole_file
 from scripts.training.correspondence.dataset import load_chunk
+from scripts.training.correspondence.network import INPUT, POINTS, CorrespondenceNet, Found
 
 SEED = 5
 BATCH = 32
@@ -51,10 +51,10 @@ class Pool:
         }
 
 
-def new_network(points: int, identities: int, expressions: int) -> CorrespondenceNet:
+def new_network(identities: int, expressions: int) -> CorrespondenceNet:
     """The trunk begins with what the face mesh network knows of photos."""
     torch.manual_seed(SEED)
-    network = CorrespondenceNet(points, identities, expressions)
+    network = CorrespondenceNet(POINTS, identities, expressions)
     known = load_file(find_weights(MESH_WEIGHTS))
     names = {"mesh.blocks.": "trunk.", "stem.": "stem.", "early.": "early."}
     state = {

@@ -36,7 +36,7 @@ _LEAST_FLAG = 0.9
 _STEADY = 30.0  # heads that a shift of 0 counts as
 # Measured against the calibration's painted heads, frontal ones vary 3 times as much, which on photos of the same
 # people makes heads less alike to themselves: they count as 1. Far sides are as bad on photos as here, and count whole.
-_FULL_FROM_DEG, _HEADROOM = 40.0, 1.6
+_FRONTAL_DEG, _FULL_FROM_DEG, _HEADROOM = 15.0, 45.0, 1.6
 
 
 @errors_told()
@@ -100,14 +100,14 @@ def turned(calibration: LandmarkCalibration, folder: Path, pieces: int) -> Landm
         noise.append(float(weights @ (whitened**2).mean(1) / weights.sum()))
         shifts.append(shift)
     noise = np.array(noise)
-    turn = np.clip(np.abs(KNOTS_DEG) / _FULL_FROM_DEG, 0, 1)
+    turn = np.clip((np.abs(KNOTS_DEG) - _FRONTAL_DEG) / (_FULL_FROM_DEG - _FRONTAL_DEG), 0, 1)
     frontal = noise[KNOTS_DEG.index(0)]
     relative = noise / frontal ** (1 - turn) / _HEADROOM**turn
     return replace(
         calibration,
         yaw_knots=np.radians(KNOTS_DEG).astype(np.float32),
         yaw_noise=np.maximum(relative, 1).astype(np.float32),
-        yaw_shift=np.array(shifts).T.astype(np.float32),
+        yaw_shift=(np.array(shifts).T * turn).astype(np.float32),
     )
 
 

@@ -7,19 +7,14 @@ import cv2
 import numpy as np
 import torch
 
-from ...assets.shipped import find_weights
-from ...face_model.normalise import normalise_landmarks
-from ...io.networks import load_network, one_thread
-from ..landmarks.types import FaceLandmarks
-from ..region import Region
-from .network import INPUT, CorrespondenceNet, Found
-from .types import Correspondences
+from facedetail_addon.core.face_model.normalise import normalise_landmarks
+from facedetail_addon.core.io.networks import one_thread
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.core.observe.region import Region
+from scripts.training.correspondence.found import Correspondences
+from scripts.training.correspondence.network import INPUT, CorrespondenceNet, Found
+from scripts.training.correspondence.samples import CENTRE_MM, HEAD_MM
 
-WEIGHTS = "correspondence_net.safetensors"
-HEAD_MM = 300.0
-"""What a crop shows across at the head's depth: crown, chin and both ears with some room."""
-CENTRE_MM = (0.0, 22.0, 20.0)
-"""What lies in the crop's middle, head frame."""
 _PASSES = 2
 
 
@@ -35,16 +30,6 @@ class CorrespondenceFinder:
     network: CorrespondenceNet
     points_mm: np.ndarray
     landmarks_mm: np.ndarray
-
-    @classmethod
-    def load(cls, points_mm: np.ndarray, landmarks_mm: np.ndarray) -> "CorrespondenceFinder":
-        """Read the shipped weights.
-
-        Raises:
-            AssetError: missing, damaged, or of another version.
-        """
-        network = load_network(CorrespondenceNet(), find_weights(WEIGHTS))
-        return cls(network, points_mm.astype(np.float64), landmarks_mm)
 
     def find(self, pixels: np.ndarray, landmarks: FaceLandmarks) -> Correspondences:
         """Look at the head around a face.

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..landmarks.networks import Stem, blocks_of
+from facedetail_addon.core.observe.landmarks.networks import Stem, blocks_of
 
 INPUT, POINTS = 256, 368
 _TRUNK = "32 32 64/2 64 64 128/2 128 128 128/2 128 128 128/2 128 128"

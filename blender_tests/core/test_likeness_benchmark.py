@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rulers of likeness and of dressed heads: people and outlines whose distance is known."""
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from facedetail_addon.core.assets.shipped import find_weights
+from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.face_model.model_file import load_face_model
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.observe.masks.types import MASK_SIDE, PhotoMasks
+from facedetail_addon.core.observe.region import Region
+from facedetail_addon.core.rendering.normals import vertex_normals
+from scripts.benchmark.geometry.dressed import DressedHead, face_on, load_studio
+from scripts.benchmark.likeness.measure import compare, radius
+from scripts.benchmark.likeness.outline import outline_gaps
+from scripts.benchmark.likeness.portraits import face_vertices
+
+SIDE_PX = 512
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_face_model(find_weights("face_model.npz"))
+
+
+@pytest.fixture(scope="module")
+def face(model):
+    """The mean face's points and normals."""
+    mean, which = model.skin.of(model.mean), face_vertices(model)
+    return mean[which], vertex_normals(mean, model.skin.triangles())[which]
+
+
+@pytest.fixture(scope="module")
+def people(face):
+    """(5, F, 3) faces that differ by 1 mm along the normals, without a scale or turn in common."""
+    mean, normals = face
+    return mean + normals * np.random.default_rng(1).normal(size=(5, len(mean), 1)) * np.sqrt(np.pi) / 2
+
+
+def moved(faces, scale=1.0):
+    """Each somewhere else."""
+    turns = Rotation.random(len(faces), random_state=2).as_matrix()
+    return np.array([scale * one @ turn.T + [3, 4, 5] for one, turn in zip(faces, turns, strict=True)])
+
+
+def test_people_are_told_apart_wherever_their_heads_are(people, face):
+    found = compare(people, moved(people), *face)
+    assert found.within_mm < 1e-4 and found.rank1 == 1 and found.size_sigma < 1e-6
+    # Of two normal heights σ = √π / 2 the mean distance is √2 σ · √(2/π) = 1.
+    assert found.between_mm == pytest.approx(1, abs=0.05)
+
+
+def test_another_persons_head_is_not_the_nearest(people, face):
+    found = compare(people, moved(np.roll(people, 1, axis=0)), *face)
+    assert found.rank1 == 0 and found.within_mm == pytest.approx(1, abs=0.05)
+
+
+def test_sizes_count_apart_from_shapes(people, face):
+    found = compare(people, moved(people, 1.1), *face)
+    assert found.within_mm < 1e-4
+    assert found.size_sigma == pytest.approx(np.log(1.1) / np.sqrt(2), abs=1e-6)
+    own = np.mean([np.log(radius(one) / radius(face[0])) for one in people])
+    assert found.size_bias == pytest.approx(own + np.log(1.1) / 2, abs=1e-6)
+
+
+def camera() -> PerspectiveCamera:
+    """Of a frontal photo whose every pixel is 1 / 1.6 mm at the face."""
+    rotation, at = np.diag([1.0, -1.0, -1.0]), np.array([0.0, 20.0, 60.0])
+    middle = np.full(2, SIDE_PX / 2)
+    return PerspectiveCamera(rotation, [0, 0, 1000.0] - rotation @ at, 1600.0, middle, (SIDE_PX, SIDE_PX))
+
+
+def masks_of(model, wider_px: int) -> PhotoMasks:
+    """A photo of the bald mean head, drawn by its triangles and then wider on all sides by mask pixels."""
+    fine = 8  # OpenCV fills the border's pixels, too
+    drawn = np.zeros((fine * MASK_SIDE, fine * MASK_SIDE), np.uint8)
+    at = camera().project(model.skin.of(model.mean).astype(np.float64)) * MASK_SIDE / SIDE_PX * fine
+    for corners in at[model.skin.triangles()]:
+        cv2.fillConvexPoly(drawn, np.round(corners * 16 - 8).astype(np.int32), 255, shift=4)
+    person = cv2.resize(drawn, (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wider_px + 1, 2 * wider_px + 1))
+    person = cv2.GaussianBlur(cv2.dilate(person, disk), (0, 0), 0.8)
+    region = Region(np.full(2, SIDE_PX / 2), float(SIDE_PX), 0.0)
+    return PhotoMasks(region, (SIDE_PX, SIDE_PX), person, np.zeros_like(person), person)
+
+
+@pytest.mark.parametrize("wider_px", [0, 4])
+def test_outlines_are_measured_in_millimetres(model, wider_px):
+    rest = np.zeros(len(model.identity_basis)), np.zeros(len(model.expression_names))
+    gaps = outline_gaps(model, *rest, camera(), masks_of(model, wider_px))
+    assert len(gaps.mm) > 100
+    px_in_mm = SIDE_PX / MASK_SIDE / 1.6
+    assert np.median(gaps.mm) == pytest.approx(wider_px * px_in_mm, abs=0.5 * px_in_mm)
+    names = {model.region_names[index] for index in gaps.region}
+    assert {"ears", "scalp"} <= names and "neck" not in names
+
+
+def test_a_face_found_beside_the_head_is_not_its_face(model):
+    head = DressedHead(model.mean, model.mean, camera(), np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8))
+    marks = camera().project(model.landmarks68.points(model.mean).astype(np.float64))
+
+    def found(by_px):
+        return SimpleNamespace(mesh_px=np.c_[marks + [by_px, 0], np.zeros(len(marks))])
+
+    here, there = found(10), found(250)
+    assert face_on(head, (here, there), model) is here
+    assert face_on(head, (there,), model) is None and face_on(head, (), model) is None
+
+
+def test_without_skins_an_error_names_the_option(model, tmp_path):
+    with pytest.raises(AssetError, match=tmp_path.name) as caught:
+        load_studio(model, model, tmp_path, tmp_path)
+    assert "--make-skins" in caught.value.remedy

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors of heads fitted to drawn photos of dressed people: real skin, hair, glasses, any light, turned to profile."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
+from facedetail_addon.core.observe.masks.find import find_masks
+from facedetail_addon.core.observe.masks.networks import MaskNetworks
+from scripts.benchmark.geometry.candidates import DENSE
+from scripts.benchmark.geometry.measure import MEAN_FACE, OUR_FIT, SEED, Tools, skin_to_scan
+from scripts.benchmark.geometry.now import SEVEN_OF_68
+from scripts.harness import CACHE
+from scripts.training.correspondence.picture import Studio, draw, make_studio
+from scripts.training.correspondence.skins import load_skins
+from scripts.training.heads.samples import head_rotation, random_expression
+from scripts.training.landmark_calibration.embedding import visible_skin
+
+SKINS = CACHE / "correspondence" / "skins"
+YAWS, QUICK_YAWS = (0, 25, 45, 60, 90), (0, 60)
+WITHOUT_MASKS = f"{OUR_FIT}, without masks"
+ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_MASKS)
+SIZE = 640
+_DRESSED = 1  # part of the seed
+_CENTRE_MM, _ASIDE_MM = np.array([0.0, 22.0, 20.0]), 20.0
+_NEAR_MM, _FAR_MM, _SHOWN_MM = 500.0, 2500.0, (380.0, 560.0)
+_NEUTRAL_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class DressedHead:
+    """One drawn person.
+
+    Attributes:
+        neutral, posed: (V, 3) mm, truth. camera: of the picture. picture: (SIZE, SIZE, 3) uint8 sRGB.
+    """
+
+    neutral: np.ndarray
+    posed: np.ndarray
+    camera: PerspectiveCamera
+    picture: np.ndarray
+
+
+@dataclass(frozen=True)
+class DressedView:
+    """What was found on the heads of one view.
+
+    Attributes:
+        heads: how many were drawn. found: of how many the landmarker found the face.
+        errors: by row, for each found head the distances of its scan, mm. sizes: by row, log of fitted over true size.
+    """
+
+    heads: int
+    found: int
+    errors: dict[str, list[np.ndarray]]
+    sizes: dict[str, list[float]]
+
+    def row(self, name: str) -> dict[str, float | None]:
+        """Mean distance and median absolute error of the size; None where no head was found."""
+        if not self.found:
+            return {"mean": None, "size_error": None}
+        mean, size = np.concatenate(self.errors[name]).mean(), np.median(np.abs(self.sizes[name]))
+        return {"mean": round(float(mean), 3), "size_error": round(float(size), 4)}
+
+
+def joined(views: list[DressedView]) -> DressedView:
+    """All views as one."""
+    errors = {name: [one for view in views for one in view.errors[name]] for name in ROWS}
+    sizes = {name: [one for view in views for one in view.sizes[name]] for name in ROWS}
+    return DressedView(sum(view.heads for view in views), sum(view.found for view in views), errors, sizes)
+
+
+def load_studio(reference: FaceModel, builtin: FaceModel, data: Path, skins: Path = SKINS) -> Studio:
+    """What draws the heads.
+
+    Raises:
+        AssetError: no skins have been painted.
+    """
+    held_out = load_skins(skins, held_out=True)
+    if not held_out.names:
+        raise AssetError(
+            f"There are no skins in {skins} to draw dressed heads with.",
+            "Paint them with --make-skins (once, four seconds for each portrait), or leave these heads out with "
+            "--dressed 0.",
+        )
+    return make_studio(reference, held_out, data, builtin)
+
+
+def measure_dressed(tools: Tools, studio: Studio, networks: MaskNetworks, yaw: int, heads: int) -> DressedView:
+    """The heads of one view, fitted with their masks as the pipeline does, and without."""
+    scan_vertices, builtin = np.unique(visible_skin(tools.reference)), tools.builtin.model
+    errors: dict[str, list[np.ndarray]] = {name: [] for name in ROWS}
+    sizes: dict[str, list[float]] = {name: [] for name in ROWS}
+    found = 0
+    for number in range(heads):
+        head = draw_head(studio, yaw, number)
+        landmarks = face_on(head, tools.landmarker.find(head.picture), tools.reference)
+        if landmarks is None:
+            continue
+        found += 1
+        marks = tools.reference.landmarks68.points(head.neutral)
+        scan = head.neutral[scan_vertices], marks[list(SEVEN_OF_68)]
+        masks = find_masks(head.picture, landmarks, networks)
+        fitted = {
+            MEAN_FACE: builtin.mean,
+            OUR_FIT: tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE), masks).vertices_neutral,
+            WITHOUT_MASKS: tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE)).vertices_neutral,
+        }
+        for name, vertices in fitted.items():
+            errors[name].append(skin_to_scan(scan, builtin, vertices))
+            sizes[name].append(float(np.log(_spread(builtin.landmarks68.points(vertices)) / _spread(marks))))
+    return DressedView(heads, found, errors, sizes)
+
+
+def draw_head(studio: Studio, yaw: int, number: int) -> DressedHead:
+    """A head turned to its left and right by turns; everything else is the number's own chance."""
+    rng, model = np.random.default_rng((SEED, yaw, number, _DRESSED)), studio.model
+    alpha = rng.standard_normal(len(model.identity_basis)).clip(-3, 3).astype(np.float32)
+    neutral = rng.random() < _NEUTRAL_SHARE
+    beta = np.zeros(len(model.expression_names), np.float32) if neutral else random_expression(rng, model)
+    turned = head_rotation(yaw if number % 2 else -yaw, 3 * rng.normal(), 3 * rng.normal())
+    rotation = np.diag([1.0, -1.0, -1.0]) @ turned
+    distance = np.exp(rng.uniform(np.log(_NEAR_MM), np.log(_FAR_MM)))
+    focal = SIZE * distance / rng.uniform(*_SHOWN_MM)
+    translation = np.array([*(_ASIDE_MM * rng.normal(size=2)), distance]) - rotation @ _CENTRE_MM
+    camera = PerspectiveCamera(rotation, translation, float(focal), np.full(2, SIZE / 2), (SIZE, SIZE))
+    posed = model.vertices(alpha, beta)
+    return DressedHead(model.vertices(alpha), posed, camera, draw(studio, posed, camera, rng))
+
+
+def face_on(head: DressedHead, faces: tuple[FaceLandmarks, ...], model: FaceModel) -> FaceLandmarks | None:
+    """The largest face, if it lies where the head's face is; hair and background are sometimes taken for one."""
+    if not faces:
+        return None
+    truth = head.camera.project(model.landmarks68.points(head.posed).astype(np.float64))
+    beside = np.linalg.norm(faces[0].mesh_px[:, :2].mean(0) - truth.mean(0))
+    return faces[0] if beside < np.ptp(truth[:, 1]) / 2 else None
+
+
+def _spread(landmarks: np.ndarray) -> float:
+    """Root mean square distance of the landmarks to their middle."""
+    return float(np.sqrt(((landmarks - landmarks.mean(0)) ** 2).sum(1).mean()))
