@@ -21,6 +21,7 @@ from .equations import FitSettings, expression_equations, identity_equations, me
 from .eyes import aim_eyes
 from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
 from .limits import expression_limits, one_way_gaze
+from .lips import lip_contacts, lips_at_rest, lips_seen
 from .outline import outline_term
 from .perspective import guesses_a_longer_lens, lies_far_beside
 from .points import embedded_paths, embedded_points, usable_px
@@ -76,6 +77,10 @@ def fit_dense(
     priors.append(PriorTerm(identity_equations(unknowns.identities, settings.identity_weight)))
     size = estimate_size(model, observations)
     priors.append(PriorTerm(size_equations(model, size)))
+    contacts = lip_contacts(model)
+    priors.append(PriorTerm(lips_at_rest(contacts)))
+    for view, face in enumerate(faces):
+        priors.append(PriorTerm(lips_seen(contacts, face, calibration.noise_at(face.yaw)[0]), view))
 
     reach = np.full(unknowns.identities, settings.alpha_limit)
     known = [_known_beta(observation, expression, betas, view) for view, observation in enumerate(observations)]
