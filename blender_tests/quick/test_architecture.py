@@ -41,7 +41,7 @@ ALLOWED = {
     "core.face_model": {"core.rendering"},
     "core.model_import": {*_MODEL, "core.observe"},
     "core.observe": {"core.face_model"},
-    "core.fit": {"core.face_model", "core.observe"},
+    "core.fit": {*_MODEL, "core.observe"},
     "core.uv": {*_MODEL, "core.fit"},
     "core.lighting": {"core.rendering", "core.skin", "core.uv"},
     "core.skin": {*_MODEL, "core.lighting", "core.uv"},

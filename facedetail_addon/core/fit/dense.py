@@ -77,10 +77,11 @@ def fit_dense(
     priors.append(PriorTerm(identity_equations(unknowns.identities, settings.identity_weight)))
     size = estimate_size(model, observations)
     priors.append(PriorTerm(size_equations(model, size)))
-    contacts = lip_contacts(model)
-    priors.append(PriorTerm(lips_at_rest(contacts)))
-    for view, face in enumerate(faces):
-        priors.append(PriorTerm(lips_seen(contacts, face, calibration.noise_at(face.yaw)[0]), view))
+    if model.origin is None:  # imported heads may have no inner lips, or lips that are one
+        contacts = lip_contacts(model)
+        priors.append(PriorTerm(lips_at_rest(contacts)))
+        for view, face in enumerate(faces):
+            priors.append(PriorTerm(lips_seen(contacts, face, calibration.noise_at(face.yaw)[0]), view))
 
     reach = np.full(unknowns.identities, settings.alpha_limit)
     known = [_known_beta(observation, expression, betas, view) for view, observation in enumerate(observations)]
