@@ -60,10 +60,11 @@ class OutlineTerm:
     def pulls(self, posed: np.ndarray, camera: PerspectiveCamera) -> Pulls:
         """Where the outline of (N, 3) mm points should move to."""
         at = self.masks.region.from_photo(camera.project(posed)) * MASK_SIDE
-        places, rows = _outline(at)
+        drawn = _drawn(at)
+        places, rows = _outline(drawn, at)
         keep = self.may_pull[rows]
         places, rows = places[keep], rows[keep]
-        normals = _normals(_drawn(at), places)
+        normals = _normals(drawn, places)
         step, seen = _edges(self.masks, places, normals)
         rows, normals, step = rows[seen], normals[seen], step[seen]
         target = self.masks.region.to_photo((at[rows] + normals * step[:, None]) / MASK_SIDE)
@@ -96,9 +97,9 @@ def _drawn(at: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(picture, cv2.MORPH_CLOSE, kernel)
 
 
-def _outline(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(M, 2) mask px along the head's outline and the (M,) points it shows, each point once."""
-    contours, _ = cv2.findContours(_drawn(at), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+def _outline(drawn: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(M, 2) mask px along the outline of :func:`_drawn` and the (M,) points it shows, each point once."""
+    contours, _ = cv2.findContours(drawn, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return np.zeros((0, 2)), np.zeros(0, int)
     pixels = max(contours, key=len)[:, 0].astype(np.float64) + 0.5

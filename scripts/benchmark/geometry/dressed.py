@@ -15,8 +15,10 @@ from facedetail_addon.core.observe.masks.networks import MaskNetworks
 from scripts.benchmark.geometry.candidates import DENSE
 from scripts.benchmark.geometry.measure import MEAN_FACE, OUR_FIT, SEED, Tools, skin_to_scan
 from scripts.benchmark.geometry.now import SEVEN_OF_68
+from scripts.benchmark.likeness.measure import radius
 from scripts.harness import CACHE
 from scripts.training.correspondence.picture import Studio, draw, make_studio
+from scripts.training.correspondence.samples import CENTRE_MM
 from scripts.training.correspondence.skins import load_skins
 from scripts.training.heads.samples import head_rotation, random_expression
 from scripts.training.landmark_calibration.embedding import visible_skin
@@ -27,7 +29,7 @@ WITHOUT_MASKS = f"{OUR_FIT}, without masks"
 ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_MASKS)
 SIZE = 640
 _DRESSED = 1  # part of the seed
-_CENTRE_MM, _ASIDE_MM = np.array([0.0, 22.0, 20.0]), 20.0
+_ASIDE_MM = 20.0
 _NEAR_MM, _FAR_MM, _SHOWN_MM = 500.0, 2500.0, (380.0, 560.0)
 _NEUTRAL_SHARE = 0.3
 
@@ -113,7 +115,7 @@ def measure_dressed(tools: Tools, studio: Studio, networks: MaskNetworks, yaw: i
         }
         for name, vertices in fitted.items():
             errors[name].append(skin_to_scan(scan, builtin, vertices))
-            sizes[name].append(float(np.log(_spread(builtin.landmarks68.points(vertices)) / _spread(marks))))
+            sizes[name].append(float(np.log(radius(builtin.landmarks68.points(vertices)) / radius(marks))))
     return DressedView(heads, found, errors, sizes)
 
 
@@ -127,7 +129,7 @@ def draw_head(studio: Studio, yaw: int, number: int) -> DressedHead:
     rotation = np.diag([1.0, -1.0, -1.0]) @ turned
     distance = np.exp(rng.uniform(np.log(_NEAR_MM), np.log(_FAR_MM)))
     focal = SIZE * distance / rng.uniform(*_SHOWN_MM)
-    translation = np.array([*(_ASIDE_MM * rng.normal(size=2)), distance]) - rotation @ _CENTRE_MM
+    translation = np.array([*(_ASIDE_MM * rng.normal(size=2)), distance]) - rotation @ CENTRE_MM
     camera = PerspectiveCamera(rotation, translation, float(focal), np.full(2, SIZE / 2), (SIZE, SIZE))
     posed = model.vertices(alpha, beta)
     return DressedHead(model.vertices(alpha), posed, camera, draw(studio, posed, camera, rng))
@@ -140,8 +142,3 @@ def face_on(head: DressedHead, faces: tuple[FaceLandmarks, ...], model: FaceMode
     truth = head.camera.project(model.landmarks68.points(head.posed).astype(np.float64))
     beside = np.linalg.norm(faces[0].mesh_px[:, :2].mean(0) - truth.mean(0))
     return faces[0] if beside < np.ptp(truth[:, 1]) / 2 else None
-
-
-def _spread(landmarks: np.ndarray) -> float:
-    """Root mean square distance of the landmarks to their middle."""
-    return float(np.sqrt(((landmarks - landmarks.mean(0)) ** 2).sum(1).mean()))

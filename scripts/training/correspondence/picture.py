@@ -10,6 +10,7 @@ import numpy as np
 from facedetail_addon.core.colour import LUMINANCE, to_srgb
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.image import sample
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate
 from facedetail_addon.core.rendering.rays import Hits, RayScene
@@ -106,7 +107,7 @@ def _surface(studio: Studio, vertices, garments, owner, front: Hits, triangles, 
     at = np.einsum("nkc,nk->nc", studio.corner_uv[on_head.triangle[skin]], on_head.barycentric[skin])
     tint = np.exp(rng.normal(size=3) * 0.06 + rng.normal() * 0.12).astype(np.float32)
     texture = studio.skins.linear(picked) * tint
-    albedo[head[skin]] = _sampled(texture, at).clip(0.004, 0.95)
+    albedo[head[skin]] = sample(texture, (at - 0.5).astype(np.float32), cv2.INTER_LINEAR).clip(0.004, 0.95)
     colours = [garment.colour for garment in garments]
     if garments:
         worn = np.flatnonzero(whose >= 0)
@@ -115,14 +116,6 @@ def _surface(studio: Studio, vertices, garments, owner, front: Hits, triangles, 
         albedo[worn] = interpolate(on_worn, triangles, table)
         shine[worn] = np.array([garment.shine for garment in garments], np.float32)[whose[worn], None]
     return albedo, ambient, shine
-
-
-def _sampled(texture: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """(N, 3) of a picture at (N, 2) px; in rows, since OpenCV takes no picture of more than 32767 columns."""
-    rows = -(-len(at) // SIDE)
-    grid = np.zeros((rows * SIDE, 2), np.float32)
-    grid[: len(at)] = at - 0.5
-    return cv2.remap(texture, grid.reshape(rows, SIDE, 2), None, cv2.INTER_LINEAR).reshape(-1, 3)[: len(at)]
 
 
 def _light(scene, places, normal, ambient, view, camera, shine, rng):

@@ -19,7 +19,9 @@ import torch
 from facedetail_addon.core.observe.landmarks.landmarker import MEDIAPIPE, MeshLandmarker
 from facedetail_addon.core.observe.landmarks.mesh_points import EYE_CORNERS, LEFT_EYE, LIPS, MOUTH_CORNERS, RIGHT_EYE
 from facedetail_addon.core.observe.landmarks.networks import attention_window, look
+from facedetail_addon.core.observe.region import shrink
 from scripts.training.tflite import interpret, read_graph
+from scripts.training.verification_pictures import verification_pictures
 
 RAW_LIMIT = 1e-3
 PHOTO_LIMIT_PX = 0.3
@@ -36,7 +38,7 @@ OUTPUTS = {  # ours: (MediaPipe's name, which says what is left in the picture, 
 
 def verify(detector_path: Path, mesh_path: Path, photos: list[Path]) -> int:
     """Print a table of the largest differences; 1 when one exceeds its limit, else 0."""
-    pictures = _pictures(photos)
+    pictures = [shrink(picture, LONGEST_PHOTO) for picture in verification_pictures(photos)]
     landmarker = MeshLandmarker.load(MEDIAPIPE)
     crops = _face_crops(landmarker, pictures)
     torch.set_num_threads(1)
@@ -50,20 +52,6 @@ def verify(detector_path: Path, mesh_path: Path, photos: list[Path]) -> int:
     for name, difference, limit in rows:
         print(f"| {name} | {difference:.2g} | {limit:g} |")
     return int(any(difference > limit for _name, difference, limit in rows))
-
-
-def _pictures(photos: list[Path]) -> list[np.ndarray]:
-    from skimage.data import astronaut
-
-    pictures = [astronaut()]
-    for path in photos:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise SystemExit(f"error: {path} is not a readable picture")
-        factor = min(1.0, LONGEST_PHOTO / max(picture.shape[:2]))
-        picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        pictures.append(np.ascontiguousarray(picture[:, :, ::-1]))
-    return pictures
 
 
 def _face_crops(landmarker: MeshLandmarker, pictures: list[np.ndarray]) -> np.ndarray:

@@ -13,6 +13,7 @@ from facedetail_addon.core.observe.masks.networks import MaskNetworks
 from facedetail_addon.core.observe.masks.person_net import PERSON_INPUT
 from scripts.harness import table
 from scripts.training.tflite import interpret
+from scripts.training.verification_pictures import verification_pictures
 
 LIMIT = 1e-2  # of a probability
 # So many pixels may differ by more: on flat ground two values of a pooling window agree to rounding, and which of them
@@ -24,7 +25,7 @@ def verify(person_path: Path, hair_path: Path, photos: list[Path]) -> int:
     """Print how far probabilities differ on photos and scikit-image's astronaut; 1 where too many do, else 0."""
     person, hair = person_path.read_bytes(), hair_path.read_bytes()
     networks, differences = MaskNetworks.load(), []
-    for picture in _pictures(photos):
+    for picture in verification_pictures(photos):
         wide, small = (
             cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)[None] / 255
             for side in (HAIR_INPUT, PERSON_INPUT)
@@ -44,15 +45,3 @@ def verify(person_path: Path, hair_path: Path, photos: list[Path]) -> int:
     print(f"{len(differences)} photos\n")
     print("\n".join(table(("probability", "largest difference", "mean", f"share beyond {LIMIT:g}", "limit"), rows)))
     return int(max(shares) > SHARE)
-
-
-def _pictures(photos: list[Path]) -> list[np.ndarray]:
-    from skimage.data import astronaut
-
-    pictures = [astronaut()]
-    for path in photos:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise SystemExit(f"error: {path} is not a readable picture")
-        pictures.append(np.ascontiguousarray(picture[:, :, ::-1]))
-    return pictures
