@@ -21,8 +21,7 @@ _LEAST_CONFIDENCE, _MOST_CLIPPED = 0.4, 0.5  # of vertices that count
 _LEAST_VERTICES = 20  # of a feature, else it is not seen
 _FLOOR = 0.02  # linear, added to both before logarithms
 _DARK, _HUED = -0.7, 0.2  # logarithm of brightness, and largest of the colours' without it, that skin seldom is off
-# Shares of a feature from which it is no skin. Measured on synthetic portraits as they are and with drawn covers; see
-# docs/methods.md.
+# Shares of a feature from which it is no skin, set on synthetic portraits as they are and with drawn covers.
 _COVERED_EYES, _COVERED_NOSE, _OTHER_HUE = 0.35, 0.25, 0.5
 _UNEXPLAINED = 0.5  # of the estimate's residual: black over half of the face, which the light then follows
 
