@@ -120,7 +120,7 @@ def measure_dressed(tools: Tools, studio: Studio, networks: MaskNetworks, yaw: i
 
 
 def draw_head(studio: Studio, yaw: int, number: int, skin: int | None = None) -> DressedHead:
-    """A head turned to its left and right by turns; all else, but for a skin that is asked for, is the number's chance."""
+    """A head turned to its left and right by turns; all but a skin that is asked for is the number's chance."""
     rng, model = np.random.default_rng((SEED, yaw, number, _DRESSED)), studio.model
     alpha = rng.standard_normal(len(model.identity_basis)).clip(-3, 3).astype(np.float32)
     neutral = rng.random() < _NEUTRAL_SHARE
