@@ -48,7 +48,8 @@ def test_a_face_is_where_its_clay_is(data_dir, tmp_path, monkeypatch):
     (face, *_), (same, *_), (neutral, *_) = (MeshLandmarker.load().find(cell) for cell in (photo, posed, front))
     assert np.linalg.norm(face.mesh_px[:468, :2] - same.mesh_px[:468, :2], axis=1).mean() < 6
     assert abs(neutral.yaw_deg) < 5
-    assert np.ptp(posed.astype(int), axis=2).max() <= 6 < np.ptp(photo.astype(int), axis=2).max()
+    colour = [np.ptp(cell[:, 16:].astype(int), axis=2).max() for cell in (photo, posed)]  # JPEG's runs over the border
+    assert colour[1] <= 6 < colour[0]
 
 
 def test_a_portrait_that_is_not_there_is_named(data_dir, tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def test_a_group_that_nobody_wears_is_named(people, model, tmp_path):
 def test_the_typology_angle_is_that_of_the_colour(colour, model):
     lightness, _, yellow = rgb2lab(np.uint8([[colour]]))[0, 0]
     found = typology_angle(plain([colour])[0], model)
-    assert found == pytest.approx(np.degrees(np.arctan2(lightness - 50, yellow)), abs=0.3)
+    assert found == pytest.approx(np.degrees(np.arctan2(lightness - 50, yellow)), abs=0.5)
 
 
 def test_all_but_the_chosen_skin_is_the_same(model, data_dir):
@@ -102,7 +102,7 @@ def test_heads_that_are_not_found_in_every_skin_do_not_count(model):
     fit = np.stack([errors_of(4, {(1, 2): 0.4})] * len(FIGURES), axis=-1)
     before = gap(fit[:3, ..., 0], 1).share
     fit[3, 0, 0, 0] = np.nan
-    worn = Wearers({cell: (0,) for cell in np.ndindex(SHAPE)}, np.array([0.0, 30.0]))
+    worn = Wearers(dict.fromkeys(np.ndindex(SHAPE), (0,)), np.array([0.0, 30.0]))
     lines, figures = report(Paired(fit, np.ones((4, 2))), worn)
     assert figures["gaps"]["age"]["mean mm"]["share"] == pytest.approx(before, abs=1e-4)
     assert any("71 of 72" in line for line in lines) and any("3 of 4 (mean mm)" in line for line in lines)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether the fit is as good for every skin: the same drawn heads in skins of all sexes, ages and tones."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,17 @@ class Paired:
     fit: np.ndarray
     mean_face: np.ndarray
 
+    def counted(self, figure: int) -> np.ndarray:
+        """(N,) bool: the heads that have a figure in every cell."""
+        return np.isfinite(self.fit[..., figure]).all(axis=(1, 2, 3))
+
     def whole(self, figure: int) -> np.ndarray:
-        """(M, 2, 3, 3) one figure of the heads that have it in every cell."""
-        values = self.fit[..., figure]
-        return values[np.isfinite(values).all(axis=(1, 2, 3))]
+        """(M, 2, 3, 3) one figure of the heads that count."""
+        return self.fit[self.counted(figure), ..., figure]
+
+    def whole_mean_face(self) -> np.ndarray:
+        """(M, 2) of the heads that count; they have a size where they have a mean distance."""
+        return self.mean_face[self.counted(0)]
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def report(paired: Paired, worn: Wearers) -> tuple[list[str], dict[str, object]]
     heads, found = len(paired.fit), np.isfinite(paired.fit[..., 0])
     whole = [paired.whole(figure) for figure in range(len(FIGURES))]
     rows = [
-        (MEAN_FACE, "", "", *(f"{value:.3f}" for value in paired.mean_face.mean(0)), None),
+        (MEAN_FACE, "", "", *_means(paired.whole_mean_face().T), None),
         (f"{OUR_FIT}, all", sum(map(len, worn.cells.values())), _of(found), *_cells(whole, ())),
     ]
     gap_rows, figures = [], {"shapes": heads, "tones_deg": worn.tones_deg.round(1).tolist(), "groups": {}, "gaps": {}}
@@ -145,8 +153,11 @@ def gap(values: np.ndarray, split: int) -> Gap | None:
 
 def _cells(whole: list[np.ndarray], group: tuple[int, ...]) -> list[float | None]:
     """Mean of each figure over a group, ``(split, number)``, or over all for ``()``."""
-    chosen = [np.take(values, group[1], group[0] + 1) if group else values for values in whole]
-    return [round(float(values.mean()), 3) if values.size else None for values in chosen]
+    return _means([np.take(values, group[1], group[0] + 1) if group else values for values in whole])
+
+
+def _means(figures: Iterable[np.ndarray]) -> list[float | None]:
+    return [round(float(values.mean()), 3) if values.size else None for values in figures]
 
 
 def _of(found: np.ndarray) -> str:
