@@ -6,7 +6,7 @@
 For each, from left to right: the photo; the clay with the photo's expression through its camera; and the neutral head
 from the front, at three quarters and in profile, 300 mm across the cell for everybody. Clay shows what colours hide:
 whether sex, age and person can be told from the shape alone. People are by name of ``synthetic_portraits``: both sexes,
-18 to 87 years, dark to light, hardly turned. Half a minute without relief.
+18 to 87 years, dark to light, hardly turned. Forty seconds without relief.
 """
 
 from dataclasses import dataclass
@@ -107,7 +107,7 @@ def reconstructed(photo: Path, models: Models, settings: Settings) -> Person:
 def row(person: Person, model: FaceModel, name: str) -> np.ndarray:
     """(CELL, 5 CELL, 3) uint8: photo, clay as in the photo, and the neutral head from three sides."""
     square = head_square(person, model)
-    photo = square.crop(person.photo, CELL, cv2.BORDER_REPLICATE)
+    photo = square.crop(person.photo, CELL, cv2.BORDER_CONSTANT)
     cv2.putText(photo, name, (6, CELL - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(photo, name, (6, CELL - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
     low, high = square.to_photo(np.array([[0.0, 0.0], [1.0, 1.0]]))
