@@ -35,6 +35,8 @@ from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.masks.networks import MaskNetworks
 from scripts.benchmark.geometry.candidates import DENSE, builtin_candidate, installed_candidates
 from scripts.benchmark.geometry.dressed import QUICK_YAWS, ROWS, SKINS, YAWS, joined, load_studio, measure_dressed
+from scripts.benchmark.geometry.fairness import HEADS as FAIR_HEADS
+from scripts.benchmark.geometry.fairness import QUICK_HEADS as QUICK_FAIR_HEADS
 from scripts.benchmark.geometry.fairness import measure_fairness
 from scripts.benchmark.geometry.measure import OUR_FIT, Tools, measure_view
 from scripts.benchmark.reference_heads import load_reference_heads
@@ -44,7 +46,7 @@ from scripts.training.heads.painter import make_painter
 
 STAGES = ("stage (on a 512 px photo)", "seconds", "peak memory so far, MB")
 QUICK_HEADS = 3
-HEADS, FAIR_HEADS, QUICK_FAIR_HEADS = 50, 8, 1
+HEADS = 50
 ADVANTAGE = "The true heads are ICT-FaceKit's: the built-in head and others made from the kit have an advantage."
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facedetail_addon.core.errors import FaceDetailError
 from facedetail_addon.core.observe.masks.find import find_masks
 from facedetail_addon.core.observe.masks.networks import MaskNetworks
 from scripts.benchmark.geometry.candidates import DENSE
@@ -19,7 +20,7 @@ from scripts.benchmark.likeness.outline import outline_gaps
 from scripts.harness import progress, table
 from scripts.training.landmark_calibration.embedding import visible_skin
 
-YAWS = (0, 25)
+YAWS, HEADS, QUICK_HEADS = (0, 25), 8, 1
 FIGURES = ("mean mm", "size error %", "outline mm")
 COLUMNS = ("head", "skins", "found", *FIGURES)
 
@@ -69,7 +70,12 @@ def measure_fairness(tools: Tools, data: Path, heads: int) -> tuple[list[str], d
 
     Args:
         data: the folder of test data. heads: shapes per view.
+
+    Raises:
+        FaceDetailError: there are none. AssetError: no skins have been painted, or none of some group.
     """
+    if heads < 1:
+        raise FaceDetailError("There are no heads to compare skins on.", f"Ask for some, such as --heads {HEADS}.")
     builtin = tools.builtin.model
     studio, networks = load_studio(tools.reference, builtin, data), MaskNetworks.load()
     worn = wearers(studio.skins, builtin, data)
@@ -127,11 +133,11 @@ def report(paired: Paired, worn: Wearers) -> tuple[list[str], dict[str, object]]
             figure: {"share": round(one.share, 4), "sigma": round(one.sigma, 4)} if one else None
             for figure, one in zip(FIGURES, gaps, strict=True)
         }
-    largest = [_largest(figures["gaps"], figure) for figure in FIGURES]
+    told = [one for one in (_largest(figures["gaps"], figure) for figure in FIGURES) if one]
     counted = ", ".join(f"{len(values)} of {heads} ({name})" for name, values in zip(FIGURES, whole, strict=True))
     lines = [
         *table(COLUMNS, rows), "", *table(("gap: (worst − best) / mean, ± σ", *FIGURES), gap_rows), "",
-        f"Largest gap: {'; '.join(told for told in largest if told)}.",
+        f"Largest gap: {'; '.join(told) or 'too few heads to tell'}.",
         f"Heads that count, because they were found in every skin: {counted}. Skin by typology angle: dark below "
         f"{worn.tones_deg[0]:.0f}°, light above {worn.tones_deg[1]:.0f}°.",
     ]  # fmt: skip
@@ -139,15 +145,15 @@ def report(paired: Paired, worn: Wearers) -> tuple[list[str], dict[str, object]]
 
 
 def gap(values: np.ndarray, split: int) -> Gap | None:
-    """Between the groups of a split, from (M, 2, 3, 3) errors without NaN; None where M is 0."""
-    if not len(values):
+    """Between the groups of a split, from (M, 2, 3, 3) errors without NaN; None where M is below 2."""
+    if len(values) < 2:
         return None
     others = tuple(axis for axis in range(1, values.ndim) if axis != split + 1)
     by_head = values.mean(axis=others)
     means = by_head.mean(0)
     worst, best = int(means.argmax()), int(means.argmin())
     differences = by_head[:, worst] - by_head[:, best]
-    sigma = float(differences.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
+    sigma = float(differences.std(ddof=1) / np.sqrt(len(values)))
     return Gap(float(differences.mean() / means.mean()), float(sigma / means.mean()), worst, best)
 
 
