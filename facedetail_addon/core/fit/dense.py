@@ -81,7 +81,7 @@ def fit_dense(
         contacts = lip_contacts(model)
         priors.append(PriorTerm(lips_at_rest(contacts)))
         for view, face in enumerate(faces):
-            priors.append(PriorTerm(lips_seen(contacts, face, calibration.noise_at(face.yaw)[0]), view))
+            priors.append(PriorTerm(lips_seen(contacts, face, calibration), view))
 
     reach = np.full(unknowns.identities, settings.alpha_limit)
     known = [_known_beta(observation, expression, betas, view) for view, observation in enumerate(observations)]
