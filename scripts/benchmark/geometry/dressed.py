@@ -9,6 +9,7 @@ import numpy as np
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.observe.correspondence.finder import CENTRE_MM
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.core.observe.masks.find import find_masks
 from facedetail_addon.core.observe.masks.networks import MaskNetworks
@@ -18,7 +19,6 @@ from scripts.benchmark.geometry.now import SEVEN_OF_68
 from scripts.benchmark.likeness.measure import radius
 from scripts.harness import CACHE
 from scripts.training.correspondence.picture import Studio, draw, make_studio
-from scripts.training.correspondence.samples import CENTRE_MM
 from scripts.training.correspondence.skins import load_skins
 from scripts.training.heads.samples import head_rotation, random_expression
 from scripts.training.landmark_calibration.embedding import visible_skin
