@@ -33,15 +33,9 @@ class CanonicalPoints:
     points_mm: np.ndarray
     landmarks_mm: np.ndarray
 
-    def on(self, model: FaceModel) -> PointEmbedding:
-        """Where they lie on the built-in head.
-
-        Raises:
-            AssetError: ``model`` is another.
-        """
-        if model.fingerprint() != self.model_fingerprint:
-            raise AssetError(f"The canonical points are those of another face model than “{model.name}”.", _REMEDY)
-        return self.embedding
+    def on(self, model: FaceModel) -> PointEmbedding | None:
+        """Where they lie on a model; None where that is not the head that they are of, but an imported or a new one."""
+        return self.embedding if model.fingerprint() == self.model_fingerprint else None
 
 
 def save_canonical_points(path: Path, points: CanonicalPoints) -> None:

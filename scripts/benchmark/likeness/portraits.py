@@ -79,5 +79,5 @@ def _fit(row: str, observation: Observation, models: Models) -> HeadFit:
     bare = replace(observation, masks=None)
     if row == WITHOUT_MASKS:
         return fit((bare,), models, SETTINGS)
-    how = {"expression": SETTINGS.expression, "settings": _NO_IDENTITY}
+    how = {"expression": SETTINGS.expression, "settings": _NO_IDENTITY, "prepared": models.prepared}
     return fit_dense((bare,), models.model, models.calibration, **how)

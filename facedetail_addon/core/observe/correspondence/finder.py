@@ -25,7 +25,6 @@ HEAD_MM = 300.0
 """What the crop shows across at the head's own depth: crown, chin and both ears with some room."""
 CENTRE_MM = (0.0, 22.0, 20.0)
 """Its middle in the head frame."""
-_PASSES = 2
 _LOG_SIGMA = (-6.5, 3.0)  # as far as the network was taught to tell
 _RESIZED, _MOVED = 2.0, 0.5  # the second frame beside the first; farther off the points are no head's
 
@@ -55,11 +54,9 @@ class CorrespondenceFinder:
         """
         face = normalise_landmarks(landmarks.mesh_px, self.points.landmarks_mm)
         region = _framed(face.scale, face.rotation, face.translation)
-        for turn in range(_PASSES):
-            if turn:
-                region = self._reframed(result, region)
-            result = _in_photo(self._look(pixels, region), region)
-        return result
+        first = _in_photo(self._look(pixels, region), region)
+        region = self._reframed(first, region)
+        return _in_photo(self._look(pixels, region), region)
 
     def _look(self, pixels: np.ndarray, region: Region) -> Found:
         crop = region.crop(np.ascontiguousarray(pixels), INPUT, cv2.BORDER_REPLICATE)
