@@ -62,7 +62,7 @@ def fit_dense(
         prepared: both, for many fits; prepared anew where None.
 
     Raises:
-        ValueError: the source is not known, a photo has no expression prior that it needs, or another model is prepared.
+        ValueError: the source is not known, a photo lacks the expression prior for it, or another model is prepared.
         FaceDetailError: landmarks were not kept, are not finite or fall in one place.
         AssetError: another model's calibration.
     """
