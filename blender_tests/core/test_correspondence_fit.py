@@ -13,10 +13,9 @@ from facedetail_addon.core.face_model.normalise import normalise_landmarks
 from facedetail_addon.core.fit.correspondence import (
     FULL_TO_DEG,
     NONE_FROM_DEG,
-    STRENGTH,
     correspondence_term,
     notices,
-    strength_at,
+    share_at,
 )
 from facedetail_addon.core.fit.dense import fit_dense
 from facedetail_addon.core.fit.prepared import PreparedModel, prepare
@@ -120,16 +119,16 @@ def flat_distance(camera, posed: np.ndarray, head) -> float:
 
 def test_turned_heads_hear_less():
     degrees = [0, -FULL_TO_DEG, (FULL_TO_DEG + NONE_FROM_DEG) / 2, NONE_FROM_DEG, -80]
-    strengths = [strength_at(np.radians(value)) for value in degrees]
-    assert strengths == pytest.approx([STRENGTH, STRENGTH, STRENGTH / 2, 0, 0], abs=1e-9)
+    assert [share_at(np.radians(value)) for value in degrees] == pytest.approx([1, 1, 0.5, 0, 0])
 
 
 def test_heads_seen_from_the_side_have_no_such_term(photo, prepared):
     calibration = prepared.calibration
     face = normalise_landmarks(photo.landmarks.mesh_px, calibration.mean, calibration.mean_sigma)
-    assert correspondence_term(0, prepared.canonical, photo.correspondences, face) is not None
+    assert correspondence_term(0, prepared.canonical, photo.correspondences, face, 0.04) is not None
+    assert correspondence_term(0, prepared.canonical, photo.correspondences, face, 0.0) is None
     turned = replace(face, yaw=np.radians(NONE_FROM_DEG + 1))
-    assert correspondence_term(0, prepared.canonical, photo.correspondences, turned) is None
+    assert correspondence_term(0, prepared.canonical, photo.correspondences, turned, 0.04) is None
 
 
 def test_other_heads_do_without(photo, model):

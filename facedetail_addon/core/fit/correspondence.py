@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Points of the whole head as the correspondence network saw them, hidden ones too (Wood et al., ECCV 2022, 3.2).
 
-The camera does not follow them: where the network errs, it is on the face that landmarks say most about the pose.
+The camera follows the landmarks alone: on the face they are the more exact, and a network that errs bends no camera.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from .points import LandmarkPoints
 from .prepared import PreparedModel
 from .types import HeadFit
 
-STRENGTH, FULL_TO_DEG, NONE_FROM_DEG = 0.04, 35.0, 55.0
-"""Errors of neighbouring points go together, so P of them count as far fewer, by the yaw of the head."""
+FULL_TO_DEG, NONE_FROM_DEG = 35.0, 55.0
+"""Yaw of the head to which the points count in full, and from which on not at all."""
 FLOOR_MM = 1.5
 """However sure the network is: between drawn heads, which it has learned from, and people."""
 _FAR = 3.0  # in σ: a point so far off has a quarter of its weight (Geman and McClure)
@@ -51,23 +51,24 @@ class CorrespondenceTerm:
 
 
 def correspondence_term(
-    view: int, points: LandmarkPoints | None, seen: Correspondences | None, face: NormalisedLandmarks
+    view: int, points: LandmarkPoints | None, seen: Correspondences | None, face: NormalisedLandmarks, weight: float
 ) -> CorrespondenceTerm | None:
     """The term of a photo; None where nobody has looked, or the network has no say.
 
     Args:
         points: the canonical ones on the model; None where they are not known on it. face: the photo's landmarks.
+        weight: of the fit's settings.
     """
-    strength = strength_at(face.yaw)
+    strength = weight * share_at(face.yaw)
     if points is None or seen is None or strength == 0:
         return None
     sigma_mm = np.hypot(seen.sigma_px.astype(np.float64) / face.scale, FLOOR_MM)
     return CorrespondenceTerm(view, points, seen.points_px.astype(np.float64), sigma_mm, face.scale, strength)
 
 
-def strength_at(yaw: float) -> float:
-    """How strongly the points count for a head turned by ``yaw`` (radians)."""
-    return float(np.interp(abs(np.degrees(yaw)), [FULL_TO_DEG, NONE_FROM_DEG], [STRENGTH, 0.0]))
+def share_at(yaw: float) -> float:
+    """How much of their weight the points have for a head turned by ``yaw`` (radians), 0 to 1."""
+    return float(np.interp(abs(np.degrees(yaw)), [FULL_TO_DEG, NONE_FROM_DEG], [1.0, 0.0]))
 
 
 def notices(head: HeadFit, observation: Observation, prepared: PreparedModel) -> tuple[Notice, ...]:
@@ -78,7 +79,7 @@ def notices(head: HeadFit, observation: Observation, prepared: PreparedModel) ->
     """
     calibration = prepared.calibration
     face = normalise_landmarks(observation.landmarks.mesh_px, calibration.mean, calibration.mean_sigma)
-    term = correspondence_term(0, prepared.canonical, observation.correspondences, face)
+    term = correspondence_term(0, prepared.canonical, observation.correspondences, face, weight=1.0)
     if term is None or term.weights(term.points.posed(head.alpha, head.pose.beta), head.pose.perspective).any():
         return ()
     text = "The landmarks of this face and the points of the whole head do not agree, and the landmarks were followed."

@@ -162,7 +162,8 @@ def _seen(
         if observation.masks is not None:
             skin, weight = prepared.outline, settings.outline_weight
             terms.append(OutlineTerm(view, skin, observation.masks, face.scale, weight))
-        points = correspondence_term(view, prepared.canonical, observation.correspondences, face)
+        seen, weight = observation.correspondences, settings.correspondence_weight
+        points = correspondence_term(view, prepared.canonical, seen, face, weight)
         if points is not None:
             terms.append(points)
     return terms
