@@ -84,7 +84,7 @@ def test_landmarks_tell_closed_lips_from_open_ones(observed, calibration):
         for name in names:
             mesh = observed(name).landmarks.mesh_px
             face = normalise_landmarks(mesh, calibration.mean, calibration.mean_sigma)
-            distance = lip_distances(face, middle)[0]
+            distance = lip_distances(face, calibration, middle)[0]
             assert (distance < 0.1) if closed else (distance > 1.5), (name, distance)
 
 
@@ -109,7 +109,7 @@ def test_open_mouths_stay_as_open_and_close_at_rest(name, model, calibration, ob
     before, after = (opening(model, fit.pose.vertices) for fit in (without, head))
     face = normalise_landmarks(photo.landmarks.mesh_px, calibration.mean, calibration.mean_sigma)
     # Wider than before only where the landmarks say so.
-    assert 0.85 * before < after < max(1.15 * before, lip_distances(face, np.array([0.5]))[0])
+    assert 0.85 * before < after < max(1.15 * before, lip_distances(face, calibration, np.array([0.5]))[0])
 
 
 def nothing(count: int) -> NormalEquations:

@@ -107,7 +107,19 @@ def test_arrays_are_as_documented(result, models, astronaut):
         assert array.shape == shape and array.dtype == kind, name
         assert np.isfinite(array).all(), name
     np.testing.assert_array_equal(result.maps["photo"], astronaut)
-    stages = {"photo", "landmarks", "expression", "masks", "proxy", "unwrap", "light", "albedo", "eyes", "detail"}
+    stages = {
+        "photo",
+        "landmarks",
+        "expression",
+        "masks",
+        "correspondence",
+        "proxy",
+        "unwrap",
+        "light",
+        "albedo",
+        "eyes",
+        "detail",
+    }
     assert set(result.record.stage_seconds) == stages
     assert all(seconds > 0 for seconds in result.record.stage_seconds.values())
     assert {notice.code for notice in result.record.notices} == {"small_face", "low_detail"}

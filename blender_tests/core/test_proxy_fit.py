@@ -22,6 +22,7 @@ from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.face_model.normalise import similarity
 from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, ROUGH_FIT, notices
 from facedetail_addon.core.fit.eyes import IRIS_LANDMARKS, MOST_BLINK
+from facedetail_addon.core.fit.lips import lip_contacts
 from facedetail_addon.core.model_import.gaze import with_gaze_motion
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
@@ -67,11 +68,20 @@ def drawn(model, painter, landmarker) -> list[Drawn]:
     out = []
     for number, yaw in enumerate(VIEWS):
         rng = np.random.default_rng((4, number))
-        sample = sample_head(rng, model, size=SIZE, yaw_deg=float(yaw))
+        sample = with_closed_lips(sample_head(rng, model, size=SIZE, yaw_deg=float(yaw)), model)
         picture, _ = render_head(painter, model.vertices(sample.alpha, sample.beta), sample.camera, rng)
         (face, *_) = landmarker.find(picture)
         out.append(Drawn(sample, face))
     return out
+
+
+def with_closed_lips(sample: HeadSample, model: FaceModel) -> HeadSample:
+    """The nearest head whose lips touch at rest, as people's can; modes of identity alone part them."""
+    contacts = lip_contacts(model)
+    gaps = contacts.gaps(sample.alpha, np.zeros(len(model.expression_names)))
+    rates = (contacts.upper.identity - contacts.lower.identity)[..., 1].T
+    alpha = sample.alpha - np.linalg.pinv(rates, rcond=0.01) @ gaps
+    return replace(sample, alpha=alpha.astype(np.float32))
 
 
 def replace_pose(pose, **changes):
@@ -95,7 +105,7 @@ def test_fit_is_much_nearer_to_the_truth_than_the_mean_face(model, calibration, 
         fit = fit_one(head.landmarks, (SIZE, SIZE), model, calibration)
         fitted.append(face_distance(model, fit.vertices_neutral, truth))
         mean.append(face_distance(model, model.mean, truth))
-    assert np.mean(fitted) < 0.88 * np.mean(mean)  # drawn heads part their lips at rest, fitted ones do not
+    assert np.mean(fitted) < 0.85 * np.mean(mean)
 
 
 def test_posed_head_lies_on_the_face(model, calibration, drawn):

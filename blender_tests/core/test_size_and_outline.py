@@ -11,7 +11,7 @@ from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.normalise import similarity
 from facedetail_addon.core.fit.dense import fit_dense
-from facedetail_addon.core.fit.outline import outline_term
+from facedetail_addon.core.fit.outline import OutlineTerm, outline_skin
 from facedetail_addon.core.fit.size import IRIS_MM, estimate_size, iris_width_mm
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
@@ -152,11 +152,11 @@ def outline_distance(term, model, vertices, camera) -> tuple[float, int]:
 
 def test_bare_skin_pulls_and_hair_does_not(model, wide_head):
     posed, camera, scale = wide_head
-    bald = outline_term(0, model, _masks(model, posed, camera, hair=False), scale, 1.0)
+    bald = OutlineTerm(0, outline_skin(model), _masks(model, posed, camera, hair=False), scale, 1.0)
     own, places = outline_distance(bald, model, posed, camera)
     other, _ = outline_distance(bald, model, model.mean, camera)
     assert places > 150 and own < 1.2 < 2 * own < other
-    haired = outline_term(0, model, _masks(model, posed, camera, hair=True), scale, 1.0)
+    haired = OutlineTerm(0, outline_skin(model), _masks(model, posed, camera, hair=True), scale, 1.0)
     assert outline_distance(haired, model, model.mean, camera)[1] == 0
 
 
@@ -170,7 +170,7 @@ def test_the_fit_follows_the_outline(model, drawn):
     without = fit_dense((observation,), model, calibration)
     followed = fit_dense((replace(observation, masks=masks),), model, calibration)
     scale = sample.camera.focal_px / (posed @ shifted.rotation.T + shifted.translation)[:, 2].mean()
-    term = outline_term(0, model, masks, scale, 1.0)
+    term = OutlineTerm(0, outline_skin(model), masks, scale, 1.0)
     far, near = (
         outline_distance(term, model, head.pose.vertices, head.pose.perspective)[0] for head in (without, followed)
     )

@@ -3,7 +3,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.outline import outline_paths
 from facedetail_addon.core.fit.dense import fit_dense
 from facedetail_addon.core.fit.sparse import fit_sparse
+from facedetail_addon.core.observe.correspondence.types import POINTS, Correspondences
 from facedetail_addon.core.observe.expression.types import ExpressionPrior
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.core.observe.masks.types import LEVELS, MASK_SIDE, MASKS, PhotoMasks
@@ -36,7 +37,16 @@ def made_up_masks(image_size: tuple[int, int]) -> PhotoMasks:
     return PhotoMasks(Region(np.array([70.1, 60.7]), 123.4567890123, -0.3), image_size, *masks)
 
 
-def observation(scores: bool, focal: bool, prior: bool, masks: bool) -> Observation:
+def made_up_correspondences() -> Correspondences:
+    """Numbers without a pattern, coefficients of another head than the result's."""
+    rng = np.random.default_rng(14)
+    shapes = {"points_px": (POINTS, 2), "sigma_px": POINTS, "rotation": (3, 3), "alpha": 9, "beta": 7}
+    values = {name: rng.random(shape, dtype=np.float32) for name, shape in shapes.items()}
+    sigmas = {f"{name}_sigma": 1 + values[name] for name in ("alpha", "beta")}
+    return Correspondences(**values, **sigmas, rotation_sigma=0.1 + 0.2)
+
+
+def observation(scores: bool, focal: bool, prior: bool, masks: bool, points: bool) -> Observation:
     """Numbers without a pattern, each of the kind that the pipeline writes."""
     rng = np.random.default_rng(12)
     landmarks = FaceLandmarks(
@@ -52,7 +62,11 @@ def observation(scores: bool, focal: bool, prior: bool, masks: bool) -> Observat
     root = rng.normal(size=(EXPRESSIONS, EXPRESSIONS))
     read = ExpressionPrior(rng.random(EXPRESSIONS).astype(np.float32), root @ root.T, 1.2345678901234)
     return Observation(
-        landmarks, camera, expression_prior=read if prior else None, masks=made_up_masks((641, 480)) if masks else None
+        landmarks,
+        camera,
+        expression_prior=read if prior else None,
+        masks=made_up_masks((641, 480)) if masks else None,
+        correspondences=made_up_correspondences() if points else None,
     )
 
 
@@ -60,19 +74,21 @@ def observation(scores: bool, focal: bool, prior: bool, masks: bool) -> Observat
 @pytest.mark.parametrize("focal", [False, True])
 @pytest.mark.parametrize("prior", [False, True])
 @pytest.mark.parametrize("masks", [False, True])
-def test_everything_comes_back_exactly(tmp_path, scores, focal, prior, masks):
-    wanted = observation(scores, focal, prior, masks)
+@pytest.mark.parametrize("points", [False, True])
+def test_everything_comes_back_exactly(tmp_path, scores, focal, prior, masks, points):
+    wanted = observation(scores, focal, prior, masks, points)
     write_observation(tmp_path / "observation.npz", wanted)
     assert_same(Observation(**read_observation(tmp_path / "observation.npz", EXPRESSIONS)), wanted)
 
 
 @pytest.fixture(scope="module")
 def made(model) -> Reconstruction:
-    """With landmarks that know how sure they are, with both priors and with masks."""
+    """With landmarks that know how sure they are, with both priors, masks and correspondences."""
     plain = make_reconstruction(model, (160, 120), yaw_deg=5.0, expression={"jawOpen": 0.4})
     scores = np.random.default_rng(2).random(68).astype(np.float32)
     landmarks = replace(plain.record.observation.landmarks, sparse_scores=scores)
-    return changed(plain, landmarks=landmarks, masks=made_up_masks((160, 120)))
+    points = made_up_correspondences()
+    return changed(plain, landmarks=landmarks, masks=made_up_masks((160, 120)), correspondences=points)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +117,7 @@ REQUIRED = ("mesh_px", "sparse_px", "box_px", "score", "rotation", "yaw_deg", "i
 OPTIONAL = ("sparse_scores", "focal_px")
 PRIOR = ("prior.beta_prior", "prior.precision", "prior.distance")
 MASK_FIELDS = ("masks.values", "masks.region")
+POINT_FIELDS = tuple(f"correspondences.{field.name}" for field in fields(Correspondences))
 WHOLE = ("rotation", "image_size")
 
 
@@ -132,10 +149,10 @@ DAMAGE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def test_the_damaged_fields_are_all_there_are(folder):
     with np.load(folder / OBSERVATION_FILE, allow_pickle=False) as data:
-        assert set(data.files) == {*REQUIRED, *OPTIONAL, *PRIOR, *MASK_FIELDS}
+        assert set(data.files) == {*REQUIRED, *OPTIONAL, *PRIOR, *MASK_FIELDS, *POINT_FIELDS}
 
 
-@pytest.mark.parametrize("name", [*REQUIRED, *OPTIONAL, *PRIOR, *MASK_FIELDS])
+@pytest.mark.parametrize("name", [*REQUIRED, *OPTIONAL, *PRIOR, *MASK_FIELDS, *POINT_FIELDS])
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_in_any_field_names_the_file(folder, name, damage):
     with np.load(folder / OBSERVATION_FILE, allow_pickle=False) as data:
@@ -144,7 +161,7 @@ def test_damage_in_any_field_names_the_file(folder, name, damage):
     assert_refused(folder)
 
 
-@pytest.mark.parametrize("name", [*REQUIRED, *PRIOR, *MASK_FIELDS])
+@pytest.mark.parametrize("name", [*REQUIRED, *PRIOR, *MASK_FIELDS, *POINT_FIELDS])
 def test_a_missing_field_names_the_file(folder, name):
     edit(folder, **{name: None})
     assert_refused(folder)
@@ -164,6 +181,9 @@ def test_a_missing_field_names_the_file(folder, name):
         {"focal_px": np.float64(-900)},
         {"masks.region": np.array([70.0, 60.0, 0.0, 0.0])},
         {"masks.values": np.zeros((3, 256, 256), np.uint16)},
+        {"correspondences.sigma_px": np.zeros(POINTS, np.float32)},
+        {"correspondences.alpha_sigma": -np.ones(9, np.float32)},
+        {"correspondences.rotation_sigma": np.float64(0)},
     ],
     ids=lambda values: " ".join(f"{name} {np.shape(value) or value}" for name, value in values.items()),
 )
@@ -219,6 +239,11 @@ def test_the_observation_of_another_photo_is_told(folder, values, reason):
 def test_files_without_masks_are_read(made, folder):
     edit(folder, **dict.fromkeys(MASK_FIELDS))
     assert_same(read_record(folder).observation, replace(made.record.observation, masks=None, pixels=None))
+
+
+def test_files_without_correspondences_are_read(made, folder):
+    edit(folder, **dict.fromkeys(POINT_FIELDS))
+    assert_same(read_record(folder).observation, replace(made.record.observation, correspondences=None, pixels=None))
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from .face_model.calibration import LandmarkCalibration
 from .face_model.library import load_named_calibration, load_named_model, named_dictionary
 from .face_model.model import FaceModel, PointEmbedding
 from .face_model.outline import mesh_offset, outline_paths
+from .fit.prepared import PreparedModel, prepare
+from .observe.correspondence.finder import CorrespondenceFinder
 from .observe.expression.reader import ExpressionReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
@@ -29,18 +31,21 @@ from .uv.types import Atlas
 class Models:
     """Networks and models in memory.
 
-    ``fan`` is None with the other landmarker, ``outline`` with the dense fit, ``detail_net`` without relief. ``offset``
-    is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in use puts them; None for not at all.
+    ``fan`` is None with the other landmarker, ``prepared`` with the sparse fit, ``outline`` with the dense one,
+    ``detail_net`` without relief. ``offset`` is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in
+    use puts them; None for not at all.
     """
 
     landmarker: MeshLandmarker
     fan: FanLandmarker | None
     model: FaceModel
     calibration: LandmarkCalibration
+    prepared: PreparedModel | None
     outline: PointEmbedding | None
     offset: np.ndarray | None
     expression_reader: ExpressionReader
     mask_networks: MaskNetworks
+    finder: CorrespondenceFinder
     atlas: Atlas
     basis: AlbedoBasis
     gloss: SkinGloss
@@ -69,10 +74,12 @@ class Models:
             fan=fan,
             model=model,
             calibration=calibration,
+            prepared=None if _is_sparse(settings) else prepare(model, calibration),
             outline=outline_paths(model) if _is_sparse(settings) else None,
             offset=None if fan else mesh_offset(model, calibration),
             expression_reader=ExpressionReader.load(model, calibration, dictionary),
             mask_networks=MaskNetworks.load(),
+            finder=CorrespondenceFinder.load(),
             atlas=atlas,
             basis=albedo_basis(model, atlas),
             gloss=skin_gloss(model),

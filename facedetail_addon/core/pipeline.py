@@ -25,6 +25,7 @@ from .eyes.estimate import notices as eye_notices
 from .eyes.sampling import EyeSample, sample_eye
 from .eyes.types import EyeLook
 from .face_model.eyeball import fit_eyeball, seen_front
+from .fit.correspondence import notices as point_notices
 from .fit.dense import ROUGH_FIT, fit_dense
 from .fit.dense import notices as fit_notices
 from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
@@ -140,6 +141,7 @@ def reconstruct(
         notices=(
             *observation.notices,
             *fit_notices(head.pose, observation.landmarks, _rough_fit(models), picture.focal_px),
+            *(point_notices(head, observation, models.prepared) if models.prepared else ()),
             *light_notices(light.estimate, light.unwrapped),
             *cover_notices(light.estimate, light.unwrapped, models.basis, models.model),
             *eye_notices(appearance.eyes, models.model, light.estimate.monochrome),
@@ -166,12 +168,15 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         emotion, prior = models.expression_reader.read(photo.pixels, landmarks)
     with stage("masks", "Finding hair and skin", 0.33):
         masks = find_masks(photo.pixels, landmarks, models.mask_networks)
+    with stage("correspondence", "Finding points of the head", 0.34):
+        correspondences = models.finder.find(photo.pixels, landmarks)
     return Observation(
         landmarks=landmarks,
         camera_prior=CameraPrior.centred((width, height), photo.focal_px),
         emotion=emotion,
         expression_prior=prior,
         masks=masks,
+        correspondences=correspondences,
         photo_name=photo.path.name,
         pixels=photo.pixels,
         notices=(
@@ -198,8 +203,8 @@ def fit(
     stage = stage or Stages()
     with stage("proxy", "Fitting the head", 0.35):
         how = {"expression": settings.expression, "start": start}
-        if models.outline is None:
-            return fit_dense(observations, models.model, models.calibration, **how)
+        if models.prepared is not None:
+            return fit_dense(observations, models.model, models.calibration, prepared=models.prepared, **how)
         return fit_sparse(observations, models.model, outline=models.outline, offset=models.offset, **how)
 
 

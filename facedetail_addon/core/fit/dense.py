@@ -17,16 +17,18 @@ from ..notices import Notice
 from ..observe.landmarks.types import FaceLandmarks
 from ..observe.types import Observation
 from .bounded import minimise_in_box
+from .correspondence import correspondence_term
 from .equations import FitSettings, expression_equations, identity_equations, measurement_equations
 from .eyes import aim_eyes
 from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
 from .limits import expression_limits, one_way_gaze
-from .lips import lip_contacts, lips_at_rest, lips_seen
-from .outline import outline_term
+from .lips import lips_at_rest, lips_seen
+from .outline import OutlineTerm
 from .perspective import guesses_a_longer_lens, lies_far_beside
-from .points import embedded_paths, embedded_points, usable_px
+from .points import usable_px
+from .prepared import PreparedModel, prepare
 from .size import HeadSize, estimate_size, size_equations
-from .solve import Solution, Start, Unknowns, solve, total
+from .solve import Solution, Start, Term, Unknowns, solve, total
 from .terms import Contour, LandmarkTerm, PriorTerm
 from .types import HeadFit, PoseFit
 
@@ -45,6 +47,7 @@ def fit_dense(
     betas: Sequence[np.ndarray] | None = None,
     start: HeadFit | None = None,
     settings: FitSettings = DEFAULT_SETTINGS,
+    prepared: PreparedModel | None = None,
 ) -> HeadFit:
     """Fit one identity, and an expression and cameras for each photo.
 
@@ -56,32 +59,23 @@ def fit_dense(
         betas: (E,) known expressions in [0, 1], one for each photo; solved for where None.
         start: an earlier fit of the same model to begin from, its poses those of the first observations.
         settings: weights.
+        prepared: both, for many fits; prepared anew where None.
 
     Raises:
-        ValueError: the source is not known, or a photo has no expression prior that it needs.
+        ValueError: the source is not known, a photo lacks the expression prior for it, or another model is prepared.
         FaceDetailError: landmarks were not kept, are not finite or fall in one place.
         AssetError: another model's calibration.
     """
     require_landmarks(observations)
     require_priors(observations, expression)
-    calibration.require_model(model)
+    prepared = prepared or prepare(model, calibration)
+    prepared.require(model, calibration)
     names, unknowns = model.expression_names, unknowns_of(model, observations, len(model.expression_names))
     mesh_px = [usable_px(observation.landmarks.mesh_px, _POINTS) for observation in observations]
     faces = [normalise_landmarks(points, calibration.mean, calibration.mean_sigma) for points in mesh_px]
 
-    priors = []
-    for view, (observation, face) in enumerate(zip(observations, faces, strict=True)):
-        reading = observation.expression_prior if expression == PRIOR_AND_LANDMARKS else None
-        priors.append(PriorTerm(measurement_equations(calibration, face), view))
-        priors.append(PriorTerm(expression_equations(names, unknowns.identities, settings, reading), view))
-    priors.append(PriorTerm(identity_equations(unknowns.identities, settings.identity_weight)))
     size = estimate_size(model, observations)
-    priors.append(PriorTerm(size_equations(model, size)))
-    if model.origin is None:  # imported heads may have no inner lips, or lips that are one
-        contacts = lip_contacts(model)
-        priors.append(PriorTerm(lips_at_rest(contacts)))
-        for view, face in enumerate(faces):
-            priors.append(PriorTerm(lips_seen(contacts, face, calibration.noise_at(face.yaw)[0]), view))
+    priors = _priors(prepared, observations, faces, size, expression, settings)
 
     reach = np.full(unknowns.identities, settings.alpha_limit)
     known = [_known_beta(observation, expression, betas, view) for view, observation in enumerate(observations)]
@@ -93,19 +87,11 @@ def fit_dense(
     limits = [one_way_gaze(names, limit, unknowns.beta(guess, view)) for view, limit in enumerate(limits)]
     bounds = _bounds(unknowns, reach, limits)
 
-    landmarks = [
-        _landmark_term(view, model, calibration, face, points, settings)
-        for view, (face, points) in enumerate(zip(faces, mesh_px, strict=True))
-    ]
-    outlines = [
-        outline_term(view, model, observation.masks, face.scale, settings.outline_weight)
-        for view, (observation, face) in enumerate(zip(observations, faces, strict=True))
-        if observation.masks is not None
-    ]
+    seen = _seen(prepared, observations, faces, mesh_px, settings)
     values = started(start, unknowns, guess, native=False)
     begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
     cameras = [observation.camera_prior for observation in observations]
-    solved = solve([*priors, *landmarks, *outlines], unknowns, bounds, begin, cameras, settings.rounds - 1)
+    solved = solve([*priors, *seen], unknowns, bounds, begin, cameras, settings.rounds - 1)
     return _head(solved, unknowns, model, mesh_px, size, aim=betas is None)
 
 
@@ -136,6 +122,53 @@ def _why_rough(pose: PoseFit, landmarks: FaceLandmarks, focal_px: float | None) 
     return usual
 
 
+def _priors(
+    prepared: PreparedModel,
+    observations: Sequence[Observation],
+    faces: Sequence[NormalisedLandmarks],
+    size: HeadSize | None,
+    expression: str,
+    settings: FitSettings,
+) -> list[PriorTerm]:
+    """What does not change with the cameras."""
+    calibration, contacts, identities = prepared.calibration, prepared.contacts, len(prepared.model.identity_basis)
+    terms = []
+    for view, (observation, face) in enumerate(zip(observations, faces, strict=True)):
+        reading = observation.expression_prior if expression == PRIOR_AND_LANDMARKS else None
+        terms.append(PriorTerm(measurement_equations(calibration, face), view))
+        equations = expression_equations(prepared.model.expression_names, identities, settings, reading)
+        terms.append(PriorTerm(equations, view))
+    terms.append(PriorTerm(identity_equations(identities, settings.identity_weight)))
+    terms.append(PriorTerm(size_equations(prepared.size_rate, size)))
+    if contacts is not None:
+        terms.append(PriorTerm(lips_at_rest(contacts)))
+        terms += [PriorTerm(lips_seen(contacts, face, calibration), view) for view, face in enumerate(faces)]
+    return terms
+
+
+def _seen(
+    prepared: PreparedModel,
+    observations: Sequence[Observation],
+    faces: Sequence[NormalisedLandmarks],
+    mesh_px: Sequence[np.ndarray],
+    settings: FitSettings,
+) -> list[Term]:
+    """What the photos show: landmarks, the outline of bare skin, points of the whole head."""
+    terms: list[Term] = [
+        _landmark_term(view, prepared, face, points, settings)
+        for view, (face, points) in enumerate(zip(faces, mesh_px, strict=True))
+    ]
+    for view, (observation, face) in enumerate(zip(observations, faces, strict=True)):
+        if observation.masks is not None:
+            skin, weight = prepared.outline, settings.outline_weight
+            terms.append(OutlineTerm(view, skin, observation.masks, face.scale, weight))
+        seen, weight = observation.correspondences, settings.correspondence_weight
+        points = correspondence_term(view, prepared.canonical, seen, face, weight)
+        if points is not None:
+            terms.append(points)
+    return terms
+
+
 def _known_beta(
     observation: Observation, expression: str, betas: Sequence[np.ndarray] | None, view: int
 ) -> np.ndarray | None:
@@ -151,20 +184,16 @@ def _bounds(unknowns: Unknowns, reach: np.ndarray, limits: list) -> tuple[np.nda
 
 
 def _landmark_term(
-    view: int,
-    model: FaceModel,
-    calibration: LandmarkCalibration,
-    face: NormalisedLandmarks,
-    mesh_px: np.ndarray,
-    settings: FitSettings,
+    view: int, prepared: PreparedModel, face: NormalisedLandmarks, mesh_px: np.ndarray, settings: FitSettings
 ) -> LandmarkTerm:
+    calibration = prepared.calibration
     return LandmarkTerm(
         view=view,
-        points=embedded_points(model, calibration),
+        points=prepared.landmarks,
         points_px=mesh_px[:, :2],
         weights=face.weights / calibration.sigma.astype(np.float64) ** 2,
         strength=settings.picture_weight / calibration.noise_at(face.yaw)[0],
-        contour=Contour(calibration.contour, embedded_paths(model, calibration), face.rotation),
+        contour=Contour(calibration.contour, prepared.paths, face.rotation),
         px_per_mm=face.scale,
     )
 

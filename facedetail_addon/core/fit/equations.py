@@ -36,6 +36,8 @@ class FitSettings:
             landmarks go together, so 478 of them count as far fewer.
         outline_weight: of the distances across the outline; its points err together, too. Between what photos of the
             same people want (0.3) and heads in drawn hair, on which the masks are less sure (0.03).
+        correspondence_weight: of the correspondence network's points in the picture, each in units of its own σ. Errors
+            of neighbouring points go together, so 368 of them count as far fewer.
         alpha_limit: bound of |α|.
     """
 
@@ -50,6 +52,7 @@ class FitSettings:
     reading_sparsity: float = 1.0
     picture_weight: float = 0.03
     outline_weight: float = 0.1
+    correspondence_weight: float = 0.04
     alpha_limit: float = 3.5
 
 

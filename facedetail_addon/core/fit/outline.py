@@ -42,17 +42,28 @@ class Pulls:
 
 
 @dataclass(frozen=True)
+class OutlineSkin:
+    """What of a model an outline shows.
+
+    Attributes:
+        points: N of the skin. may_pull: (N,) bool; the others only hide.
+    """
+
+    points: LandmarkPoints
+    may_pull: np.ndarray
+
+
+@dataclass(frozen=True)
 class OutlineTerm:
     """The outline of one photo: distances across it, in mm at the face's scale.
 
     Attributes:
-        view: the photo. points: N of the skin. may_pull: (N,) bool; the others only hide.
-        masks: of the photo. px_per_mm: scale of the face in it. strength: factor beside the other terms.
+        view: the photo. skin: of the model. masks: of the photo. px_per_mm: scale of the face in it.
+        strength: factor beside the other terms.
     """
 
     view: int
-    points: LandmarkPoints
-    may_pull: np.ndarray
+    skin: OutlineSkin
     masks: PhotoMasks
     px_per_mm: float
     strength: float
@@ -62,7 +73,7 @@ class OutlineTerm:
         at = self.masks.region.from_photo(camera.project(posed)) * MASK_SIDE
         drawn = _drawn(at)
         places, rows = _outline(drawn, at)
-        keep = self.may_pull[rows]
+        keep = self.skin.may_pull[rows]
         places, rows = places[keep], rows[keep]
         normals = _normals(drawn, places)
         step, seen = _edges(self.masks, places, normals)
@@ -77,14 +88,14 @@ class OutlineTerm:
         return Pulls(rows, target, outwards, weights)
 
 
-def outline_term(view: int, model: FaceModel, masks: PhotoMasks, px_per_mm: float, strength: float) -> OutlineTerm:
-    """For the skin of a model, every second vertex of it."""
+def outline_skin(model: FaceModel) -> OutlineSkin:
+    """Every second vertex of a model's skin."""
     rows = np.flatnonzero(~model.in_region("socket"))[::_STRIDE]
     # In single precision and without a copy for each weight: the loop asks for all of them in every round.
     points = LandmarkPoints(
         model.mean[rows], model.identity_basis[:, rows], model.expression_basis[:, rows], np.zeros((1, 3), np.float32)
     )
-    return OutlineTerm(view, points, ~model.in_region(*_STILL)[rows], masks, px_per_mm, strength)
+    return OutlineSkin(points, ~model.in_region(*_STILL)[rows])
 
 
 def _drawn(at: np.ndarray) -> np.ndarray:

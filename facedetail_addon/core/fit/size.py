@@ -76,9 +76,8 @@ def iris_width_mm(model: FaceModel, landmarks: FaceLandmarks) -> float | None:
     return float(np.mean(widths) / (scale * np.cos(yaw) * _READ_TOO_WIDE))
 
 
-def size_equations(model: FaceModel, size: HeadSize | None) -> NormalEquations:
-    """α keeps to a size, whatever landmarks ask for; of α alone."""
-    rate = size_rate(model)
+def size_equations(rate: np.ndarray, size: HeadSize | None) -> NormalEquations:
+    """α keeps to a size, whatever landmarks ask for; of α alone. ``rate``: the model's :func:`size_rate`."""
     if size is None:
         return NormalEquations(np.zeros((len(rate), len(rate))), np.zeros(len(rate)))
     target = np.log(size.factor)

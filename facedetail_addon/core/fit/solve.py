@@ -15,12 +15,13 @@ from ..geometry.camera import AffineCamera, PerspectiveCamera
 from ..observe.types import CameraPrior
 from .affine import closest_scaled_orthography, gold_standard_affine
 from .bounded import minimise_in_box
+from .correspondence import CorrespondenceTerm
 from .equations import NormalEquations, outline_equations, picture_equations
 from .outline import OutlineTerm
 from .perspective import default_focal_px, perspective_like, refine_perspective
 from .terms import LandmarkPoints, LandmarkTerm, PriorTerm
 
-Term = PriorTerm | LandmarkTerm | OutlineTerm
+Term = PriorTerm | LandmarkTerm | OutlineTerm | CorrespondenceTerm
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,9 @@ def _linearised(
         if isinstance(term, OutlineTerm):
             parts.append((term.view, _outline_pulls(term, view.camera, current, unknowns.identities)))
             continue
+        if isinstance(term, CorrespondenceTerm):
+            parts.append((term.view, _correspondence_pulls(term, view.camera, current, unknowns.identities)))
+            continue
         match = matches[id(term)]
         weights = term.strength * term.weights
         equations = picture_equations(
@@ -199,12 +203,20 @@ def _outline_pulls(
     term: OutlineTerm, camera: PerspectiveCamera, current: np.ndarray, identities: int
 ) -> NormalEquations:
     single = current.astype(np.float32)
-    posed = term.points.posed(single[:identities], single[identities:]).astype(np.float64)
+    posed = term.skin.points.posed(single[:identities], single[identities:]).astype(np.float64)
     pulls = term.pulls(posed, camera)
     return outline_equations(
-        term.points.only(pulls.rows), posed[pulls.rows], camera, pulls.target_px, pulls.normals, term.px_per_mm,
+        term.skin.points.only(pulls.rows), posed[pulls.rows], camera, pulls.target_px, pulls.normals, term.px_per_mm,
         current, term.strength * pulls.weights,
     )  # fmt: skip
+
+
+def _correspondence_pulls(
+    term: CorrespondenceTerm, camera: PerspectiveCamera, current: np.ndarray, identities: int
+) -> NormalEquations:
+    posed = term.points.posed(current[:identities], current[identities:])
+    weights = term.weights(posed, camera)
+    return picture_equations(term.points, posed, camera, term.points_px, term.px_per_mm, current, weights)
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:

@@ -25,7 +25,7 @@ from .heads import pose_of, require_landmarks, require_priors, started, started_
 from .limits import expression_limits
 from .native_expressions import BlendshapeMapping, native_vertices
 from .points import LandmarkPoints, restricted, usable_px
-from .size import HeadSize, estimate_size, size_equations
+from .size import HeadSize, estimate_size, size_equations, size_rate
 from .solve import Solution, Start, Term, Unknowns, solve
 from .terms import Contour, LandmarkTerm, PriorTerm
 from .types import HeadFit
@@ -125,7 +125,7 @@ def fit_sparse(
         upper.append(limits[1])
     terms.append(PriorTerm(identity_equations(unknowns.identities, settings.identity_weight)))
     size = estimate_size(model, observations)
-    terms.append(PriorTerm(size_equations(model, size)))
+    terms.append(PriorTerm(size_equations(size_rate(model), size)))
     for view, observation in enumerate(observations):
         contour = Contour(np.arange(JAW), coefficients.paths)
         weights = _weights(observation.landmarks, settings)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..notices import Notice
+from .correspondence.types import Correspondences
 from .expression.types import Emotion, ExpressionPrior
 from .landmarks.types import FaceLandmarks
 from .masks.types import PhotoMasks
@@ -41,6 +42,7 @@ class Observation:
         emotion: of the face; None where nobody has looked.
         expression_prior: read from the whole face; None where nobody has looked, or in results of format 5.
         masks: where the photo shows the person, hair and skin; None where nobody has looked, or in older results.
+        correspondences: points of the whole head; None where nobody has looked, or in older results.
         photo_name: file name of the photo.
         pixels: (H, W, 3) uint8 sRGB, upright; None where only the record was read.
         notices: what an artist should know of the photo and its face.
@@ -51,6 +53,7 @@ class Observation:
     emotion: Emotion | None = None
     expression_prior: ExpressionPrior | None = None
     masks: PhotoMasks | None = None
+    correspondences: Correspondences | None = None
     photo_name: str = ""
     pixels: np.ndarray | None = None
     notices: tuple[Notice, ...] = ()

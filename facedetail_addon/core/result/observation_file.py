@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``observation.npz``: what the photo said before a head was fitted, so that a later fit can start from it."""
 
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 
 from ..io.archive import read_arrays
+from ..observe.correspondence.types import POINTS, Correspondences
 from ..observe.expression.types import ExpressionPrior
 from ..observe.landmarks.types import FaceLandmarks
 from ..observe.masks.types import LEVELS, MASK_SIDE, MASKS, PhotoMasks
@@ -16,11 +18,12 @@ _MESH, _SPARSE = 478, 68
 _MAX_BYTES = 64 << 20
 _MAX_SIDE = 1 << 20
 _KINDS = {"image_size": "i", "rotation": "i", "masks.values": "u"}  # the others are real numbers
+_POINTS_OF_HEAD = "correspondences."
 _MOST = float(np.finfo(np.float32).max)
 
 
 def write_observation(path: Path, observation: Observation) -> None:
-    """Write landmarks, camera prior, expression prior and masks; the photo and the emotion have files of their own.
+    """Write landmarks, camera and expression prior, masks and correspondences; photo and emotion have their own files.
 
     Raises:
         OSError: it cannot be written.
@@ -42,11 +45,15 @@ def write_observation(path: Path, observation: Observation) -> None:
         arrays |= {f"prior.{name}": getattr(prior, name) for name in ("beta_prior", "precision", "distance")}
     if observation.masks is not None:
         arrays |= _encode_masks(observation.masks)
+    if observation.correspondences is not None:
+        named = asdict(observation.correspondences)
+        arrays |= {_POINTS_OF_HEAD + name: np.asarray(value) for name, value in named.items()}
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
 
 
 def read_observation(path: Path, expressions: int) -> dict[str, object]:
-    """Fields of an :class:`~..observe.types.Observation`: landmarks, camera prior, expression prior, masks.
+    """Fields of an :class:`~..observe.types.Observation`: landmarks, camera prior, expression prior, masks,
+    correspondences.
 
     Args:
         expressions: E, how many weights the prior must have.
@@ -74,6 +81,8 @@ def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object
         }  # fmt: skip
     if any(name.startswith("masks.") for name in arrays):  # whole or not at all; older files have none
         shapes |= {"masks.values": (len(MASKS), MASK_SIDE, MASK_SIDE), "masks.region": (4,)}
+    if any(name.startswith(_POINTS_OF_HEAD) for name in arrays):  # whole or not at all; older files have none
+        shapes |= _shapes_of_correspondences(arrays)
     for name, shape in (shapes | {name: shape for name, shape in optional.items() if name in arrays}).items():
         array = arrays[name]
         kind = _KINDS.get(name, "f")
@@ -104,7 +113,23 @@ def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object
         "camera_prior": CameraPrior(size, arrays["center_px"].astype(np.float64), focal_px),
         "expression_prior": prior,
         "masks": _decode_masks(arrays, size) if "masks.values" in arrays else None,
+        "correspondences": _decode_correspondences(arrays) if f"{_POINTS_OF_HEAD}points_px" in arrays else None,
     }
+
+
+def _shapes_of_correspondences(arrays: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Coefficients are of the network's head, not the result's: as many as there are, with as many σ."""
+    counts = {name: (arrays[f"{_POINTS_OF_HEAD}{name}"].size,) for name in ("alpha", "beta")}
+    shapes = {"points_px": (POINTS, 2), "sigma_px": (POINTS,), "rotation": (3, 3), "rotation_sigma": ()}
+    shapes |= counts | {f"{name}_sigma": count for name, count in counts.items()}
+    return {_POINTS_OF_HEAD + name: shape for name, shape in shapes.items()}
+
+
+def _decode_correspondences(arrays: dict[str, np.ndarray]) -> Correspondences:
+    values = {field.name: arrays[_POINTS_OF_HEAD + field.name] for field in fields(Correspondences)}
+    if not all((values[name] > 0).all() for name in ("sigma_px", "rotation_sigma", "alpha_sigma", "beta_sigma")):
+        raise ValueError("correspondences have a standard deviation that is none")
+    return Correspondences(**{**values, "rotation_sigma": float(values["rotation_sigma"])})
 
 
 def _encode_masks(masks: PhotoMasks) -> dict[str, np.ndarray]:

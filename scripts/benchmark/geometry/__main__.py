@@ -31,6 +31,7 @@ from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.model_import.gaze import with_gaze_motion
+from facedetail_addon.core.observe.correspondence.finder import CorrespondenceFinder
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.masks.networks import MaskNetworks
 from scripts.benchmark.geometry.candidates import DENSE, builtin_candidate, installed_candidates
@@ -90,10 +91,11 @@ def _bare(tools: Tools, yaws: tuple[int, ...], heads: int, figures: dict[str, ob
 
 def _dressed(tools: Tools, data: Path, yaws: tuple[int, ...], heads: int, figures: dict[str, object]) -> list[str]:
     """The views of dressed heads, each and all together; figures are added to those there."""
-    studio, networks = load_studio(tools.reference, tools.builtin.model, data), MaskNetworks.load()
+    studio = load_studio(tools.reference, tools.builtin.model, data)
+    networks, finder = MaskNetworks.load(), CorrespondenceFinder.load()
     views = {}
     for yaw in yaws:
-        views[f"{yaw}°"] = measure_dressed(tools, studio, networks, yaw, heads)
+        views[f"{yaw}°"] = measure_dressed(tools, studio, networks, finder, yaw, heads)
         progress(f"dressed, yaw {yaw}° done")
     views["all"] = joined(list(views.values()))
     rows = []

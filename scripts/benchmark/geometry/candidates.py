@@ -14,10 +14,12 @@ from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.face_model.outline import mesh_offset, outline_paths
 from facedetail_addon.core.face_model.store import InstalledModel, installed_models
 from facedetail_addon.core.fit.dense import fit_dense
+from facedetail_addon.core.fit.prepared import PreparedModel, prepare
 from facedetail_addon.core.fit.sparse import fit_sparse
 from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.model_import.install import install_model
 from facedetail_addon.core.model_import.mean_landmarks import FindFaces
+from facedetail_addon.core.observe.correspondence.types import Correspondences
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.core.observe.masks.types import PhotoMasks
 from facedetail_addon.core.observe.types import CameraPrior, Observation
@@ -37,24 +39,31 @@ class Candidate:
     name: str
     model: FaceModel
     calibration: LandmarkCalibration
+    prepared: PreparedModel
     outline: PointEmbedding
     offset: np.ndarray
     costs: dict[str, float | None]
 
     def fit(
-        self, method: str, landmarks: FaceLandmarks, image_size: tuple[int, int], masks: PhotoMasks | None = None
+        self,
+        method: str,
+        landmarks: FaceLandmarks,
+        image_size: tuple[int, int],
+        masks: PhotoMasks | None = None,
+        correspondences: Correspondences | None = None,
     ) -> HeadFit:
-        """Fit it in one of the two ways, by landmarks, and by the outline where there are masks."""
-        observations = (Observation(landmarks, CameraPrior.centred(image_size), masks=masks),)
+        """Fit it in one of the two ways, by landmarks, and by outline and points of the head where they are given."""
+        camera = CameraPrior.centred(image_size)
+        observations = (Observation(landmarks, camera, masks=masks, correspondences=correspondences),)
         if method == DENSE:
-            return fit_dense(observations, self.model, self.calibration)
+            return fit_dense(observations, self.model, self.calibration, prepared=self.prepared)
         return fit_sparse(observations, self.model, outline=self.outline, offset=self.offset)
 
 
 def builtin_candidate(model: FaceModel, calibration: LandmarkCalibration) -> Candidate:
     """The head that ships."""
     costs = {"vertices": len(model.mean), "import seconds": None, "load seconds": None, "bases MB": _bases_mb(model)}
-    return Candidate(BUILTIN, model, calibration, outline_paths(model), mesh_offset(model, calibration), costs)
+    return _candidate(BUILTIN, model, calibration, costs)
 
 
 def installed_candidates(assets: Path, builtin: Candidate, find: FindFaces) -> list[Candidate]:
@@ -75,7 +84,14 @@ def _loaded(info: InstalledModel, assets: Path, import_seconds: float | None) ->
         "load seconds": round(time.perf_counter() - began, 2),
         "bases MB": _bases_mb(model),
     }
-    return Candidate(info.id, model, calibration, outline_paths(model), mesh_offset(model, calibration), costs)
+    return _candidate(info.id, model, calibration, costs)
+
+
+def _candidate(
+    name: str, model: FaceModel, calibration: LandmarkCalibration, costs: dict[str, float | None]
+) -> Candidate:
+    prepared = prepare(model, calibration)
+    return Candidate(name, model, calibration, prepared, outline_paths(model), mesh_offset(model, calibration), costs)
 
 
 def _import_seconds(info: InstalledModel, builtin: Candidate, find: FindFaces) -> float | None:

@@ -9,6 +9,7 @@ import numpy as np
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.observe.correspondence.finder import CENTRE_MM, CorrespondenceFinder
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.core.observe.masks.find import find_masks
 from facedetail_addon.core.observe.masks.networks import MaskNetworks
@@ -18,15 +19,14 @@ from scripts.benchmark.geometry.now import SEVEN_OF_68
 from scripts.benchmark.likeness.measure import radius
 from scripts.harness import CACHE
 from scripts.training.correspondence.picture import Studio, draw, make_studio
-from scripts.training.correspondence.samples import CENTRE_MM
 from scripts.training.correspondence.skins import load_skins
 from scripts.training.heads.samples import head_rotation, random_expression
 from scripts.training.landmark_calibration.embedding import visible_skin
 
 SKINS = CACHE / "correspondence" / "skins"
 YAWS, QUICK_YAWS = (0, 25, 45, 60, 90), (0, 60)
-WITHOUT_MASKS = f"{OUR_FIT}, without masks"
-ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_MASKS)
+WITHOUT_POINTS, WITHOUT_MASKS = f"{OUR_FIT}, without points of the head", f"{OUR_FIT}, without masks and points"
+ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_POINTS, WITHOUT_MASKS)
 SIZE = 640
 _DRESSED = 1  # part of the seed
 _ASIDE_MM = 20.0
@@ -93,8 +93,10 @@ def load_studio(reference: FaceModel, builtin: FaceModel, data: Path, skins: Pat
     return make_studio(reference, held_out, data, builtin)
 
 
-def measure_dressed(tools: Tools, studio: Studio, networks: MaskNetworks, yaw: int, heads: int) -> DressedView:
-    """The heads of one view, fitted with their masks as the pipeline does, and without."""
+def measure_dressed(
+    tools: Tools, studio: Studio, networks: MaskNetworks, finder: CorrespondenceFinder, yaw: int, heads: int
+) -> DressedView:
+    """The heads of one view, fitted with their masks and points as the pipeline does, and without."""
     scan_vertices, builtin = np.unique(visible_skin(tools.reference)), tools.builtin.model
     errors: dict[str, list[np.ndarray]] = {name: [] for name in ROWS}
     sizes: dict[str, list[float]] = {name: [] for name in ROWS}
@@ -107,10 +109,11 @@ def measure_dressed(tools: Tools, studio: Studio, networks: MaskNetworks, yaw: i
         found += 1
         marks = tools.reference.landmarks68.points(head.neutral)
         scan = head.neutral[scan_vertices], marks[list(SEVEN_OF_68)]
-        masks = find_masks(head.picture, landmarks, networks)
+        masks, points = find_masks(head.picture, landmarks, networks), finder.find(head.picture, landmarks)
         fitted = {
             MEAN_FACE: builtin.mean,
-            OUR_FIT: tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE), masks).vertices_neutral,
+            OUR_FIT: tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE), masks, points).vertices_neutral,
+            WITHOUT_POINTS: tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE), masks).vertices_neutral,
             WITHOUT_MASKS: tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE)).vertices_neutral,
         }
         for name, vertices in fitted.items():

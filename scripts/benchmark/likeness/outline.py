@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.fit.outline import outline_term
+from facedetail_addon.core.fit.outline import OutlineTerm, outline_skin
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.masks.types import PhotoMasks
 
@@ -34,9 +34,9 @@ def outline_gaps(
     """
     place = model.landmarks68.points(model.mean).mean(0).astype(np.float64)
     px_per_mm = camera.focal_px / float((camera.rotation @ place + camera.translation)[2])
-    term = outline_term(0, model, masks, px_per_mm, 1.0)
-    posed = term.points.posed(alpha, beta).astype(np.float64)
+    term = OutlineTerm(0, outline_skin(model), masks, px_per_mm, 1.0)
+    posed = term.skin.points.posed(alpha, beta).astype(np.float64)
     pulls = term.pulls(posed, camera)
     steps = pulls.target_px - camera.project(posed[pulls.rows])
-    _, vertices = cKDTree(model.skin.of(model.mean)).query(term.points.base[pulls.rows])
+    _, vertices = cKDTree(model.skin.of(model.mean)).query(term.skin.points.base[pulls.rows])
     return Gaps(((steps * pulls.normals).sum(1) / px_per_mm).astype(np.float32), model.region[vertices])

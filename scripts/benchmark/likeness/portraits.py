@@ -20,8 +20,9 @@ from facedetail_addon.core.pipeline import fit, observe
 from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.benchmark.likeness.outline import Gaps, outline_gaps
 
-OUR_FIT, WITHOUT_MASKS, MEAN_HEAD = "our fit", "without masks", "mean head"
-ROWS = (OUR_FIT, WITHOUT_MASKS, MEAN_HEAD)
+OUR_FIT, WITHOUT_POINTS = "our fit", "without points of the head"
+WITHOUT_MASKS, MEAN_HEAD = "without masks and points", "mean head"
+ROWS = (OUR_FIT, WITHOUT_POINTS, WITHOUT_MASKS, MEAN_HEAD)
 SETTINGS = Settings(resolution=512, detail=NO_DETAIL)
 _NO_IDENTITY = FitSettings(identity_weight=1e9, outline_weight=0.0)
 
@@ -76,8 +77,11 @@ def measured_head(model: FaceModel, head: HeadFit, observation: Observation, sec
 def _fit(row: str, observation: Observation, models: Models) -> HeadFit:
     if row == OUR_FIT:
         return fit((observation,), models, SETTINGS)
-    bare = replace(observation, masks=None)
+    bare = replace(observation, correspondences=None)
+    if row == WITHOUT_POINTS:
+        return fit((bare,), models, SETTINGS)
+    bare = replace(bare, masks=None)
     if row == WITHOUT_MASKS:
         return fit((bare,), models, SETTINGS)
-    how = {"expression": SETTINGS.expression, "settings": _NO_IDENTITY}
+    how = {"expression": SETTINGS.expression, "settings": _NO_IDENTITY, "prepared": models.prepared}
     return fit_dense((bare,), models.model, models.calibration, **how)

@@ -16,7 +16,9 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.detail.space import make_detail_space
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.fit.prepared import prepare
 from facedetail_addon.core.models import Models
+from facedetail_addon.core.observe.correspondence.finder import CorrespondenceFinder
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.masks.networks import MaskNetworks
@@ -58,9 +60,11 @@ def load_models(model: FaceModel, atlas: Atlas) -> Models:
     """The product's, but for the basis, which is learned here, and the relief's networks."""
     calibration = load_calibration()
     return Models(
-        landmarker=MeshLandmarker.load(), fan=None, model=model, calibration=calibration, outline=None, offset=None,
-        expression_reader=ExpressionReader.load(model, calibration), mask_networks=MaskNetworks.load(), atlas=atlas,
-        basis=None, gloss=skin_gloss(model), detail_space=make_detail_space(model), detail_net=None,
+        landmarker=MeshLandmarker.load(), fan=None, model=model, calibration=calibration,
+        prepared=prepare(model, calibration), outline=None, offset=None,
+        expression_reader=ExpressionReader.load(model, calibration), mask_networks=MaskNetworks.load(),
+        finder=CorrespondenceFinder.load(), atlas=atlas, basis=None,
+        gloss=skin_gloss(model), detail_space=make_detail_space(model), detail_net=None,
     )  # fmt: skip
 
 

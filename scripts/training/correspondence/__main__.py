@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draw the training set and learn; both go on where they were stopped.
+"""Draw the training set, learn, measure and ship; what was stopped goes on.
 
-    FACEDETAIL_DATA=… python -m scripts.training.correspondence [--pieces 80] [--steps 20000] [--only skins|draw|learn]
+    FACEDETAIL_DATA=… python -m scripts.training.correspondence [--pieces 80] [--steps 20000]
+    python -m scripts.training.correspondence --only ship      the cache's network.pt as it is now, and its points
+    python -m scripts.training.correspondence --only test      what the shipped network finds in the held-out pieces
 
 Skins, pieces, checkpoints and the network that came of them lie in the cache.
 """
 
 import argparse
+from pathlib import Path
 
 import torch
 
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
+from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
-from scripts.harness import CACHE, data_folder, description, errors_told, progress, whole_file
-from scripts.training.correspondence.dataset import load_chunk, make_chunks
-from scripts.training.correspondence.learning import errors_of, new_network, train
+from facedetail_addon.core.observe.correspondence.finder import CorrespondenceFinder
+from scripts.harness import CACHE, data_folder, description, errors_told, whole_file
+from scripts.training.correspondence.dataset import make_chunks
+from scripts.training.correspondence.evaluation import error_table
+from scripts.training.correspondence.learning import new_network, train
+from scripts.training.correspondence.shipping import ship
 from scripts.training.correspondence.skins import make_skins
 
-STAGES = ("skins", "draw", "learn")
+STAGES = ("skins", "draw", "learn", "ship", "test")
 TEST_PIECES = 2
 
 
@@ -38,9 +46,10 @@ def main() -> None:
         network = train(root / "train", root, network, options.steps)
         with whole_file(root / "network.pt") as unfinished:
             torch.save(network.state_dict(), unfinished)
-        for path in sorted((root / "test").glob("[0-9]*.npz")):
-            found = errors_of(network.eval(), load_chunk(path))
-            progress(f"{path.name}: {100 * found['distance'].mean():.2f} % of the crop's side")
+    if "ship" in stages:
+        ship(root / "network.pt", load_named_model(BUILTIN), load_calibration(), options.output)
+    if "test" in stages:
+        print("\n".join(error_table(CorrespondenceFinder.load(options.output).network, root / "test")))
 
 
 def _arguments() -> argparse.Namespace:
@@ -49,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--jobs", type=int, default=2, help="processes that draw")
     parser.add_argument("--only", choices=STAGES, help="one stage alone; pieces that are drawn meanwhile are taken in")
+    parser.add_argument("--output", type=Path, default=WEIGHTS_DIR, help="folder for the weights")
     parser.add_argument("--begin", help="weights to begin with, a network.pt")
     return parser.parse_args()
 

@@ -11,10 +11,11 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from facedetail_addon.core.assets.shipped import find_weights
+from facedetail_addon.core.observe.correspondence.network import INPUT, CorrespondenceNet, Found
+from facedetail_addon.core.observe.correspondence.types import POINTS
 from facedetail_addon.core.observe.landmarks.landmarker import MESH_WEIGHTS
 from scripts.harness import progress, whole_file
 from scripts.training.correspondence.dataset import load_chunk
-from scripts.training.correspondence.network import INPUT, POINTS, CorrespondenceNet, Found
 
 SEED = 5
 BATCH = 32

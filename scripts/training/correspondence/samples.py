@@ -7,13 +7,11 @@ import numpy as np
 
 from facedetail_addon.core.face_model.model import FaceModel, PointEmbedding
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.observe.correspondence.finder import CENTRE_MM, HEAD_MM
 from scripts.training.correspondence.picture import Studio, draw
 from scripts.training.heads.samples import head_rotation, random_expression
 
 CROP = 256
-HEAD_MM = 300.0
-"""What the crop shows across at the head's own depth: crown, chin and both ears with some room."""
-CENTRE_MM = np.array([0.0, 22.0, 20.0])
 _MAX_YAW_DEG = 100.0
 
 

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from facedetail_addon.core.observe.landmarks.networks import Stem, blocks_of
+from ..landmarks.networks import Stem, blocks_of
+from .types import POINTS
 
-INPUT, POINTS = 256, 368
+INPUT = 256
 _TRUNK = "32 32 64/2 64 64 128/2 128 128 128/2 128 128 128/2 128 128"
 _GRID, _WIDE, _HIDDEN = 4, 96, 512
 _EMBEDDING, _LOCAL = 32, 64

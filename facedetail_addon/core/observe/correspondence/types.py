@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+POINTS = 368
+"""P of the canonical head: where they lie on it tells :mod:`...face_model.canonical_points`."""
+
 
 @dataclass(frozen=True)
 class Correspondences:
