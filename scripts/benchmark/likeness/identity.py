@@ -90,7 +90,7 @@ def drawings(found: Reconstruction, models: Models) -> dict[str, list[tuple[np.n
     landmarks = _inside(found.record.observation.landmarks.sparse_px, box, picture)
     turned = []
     for degrees in THREE_QUARTER_DEG:
-        orbit = _orbited(camera, marks.mean(axis=0), degrees)
+        orbit = orbited(camera, marks.mean(axis=0), degrees)
         box = _box(found, orbit, models)
         side, _ = _drawn(found, orbit, box, scale, models)
         turned.append((side, _inside(orbit.project(marks), box, side)))
@@ -174,7 +174,7 @@ def _inside(places_px: np.ndarray, box: _Box, picture: np.ndarray) -> np.ndarray
     return (places_px - low) * (np.array(picture.shape[1::-1]) / (high - low))
 
 
-def _orbited(camera: PerspectiveCamera, middle: np.ndarray, degrees: float) -> PerspectiveCamera:
+def orbited(camera: PerspectiveCamera, middle: np.ndarray, degrees: float) -> PerspectiveCamera:
     """The camera moved around the head, whose vertical is the head frame's, looking at the same point as before."""
     rotation = camera.rotation @ Rotation.from_euler("y", degrees, degrees=True).as_matrix()
     seen_at = camera.rotation @ middle + camera.translation
