@@ -2,12 +2,20 @@
 """How near the proxy head comes to the true one: synthetic photos of heads with known shape, NoW protocol.
 
     FACEDETAIL_DATA=… python -m scripts.benchmark.geometry [--quick] [--heads 50] [--dressed 10] [--assets DIR]
+    FACEDETAIL_DATA=… python -m scripts.benchmark.geometry --fairness [--heads 8]
 
 Prints Markdown tables and, as the last line, one JSON object. With ``--assets``, the user's folder, every installed
 face model is fitted to the same heads. The true heads are ICT-FaceKit's: models made from the kit have an advantage.
 Dense: 478 points and what was measured of them; sparse: the 68 of iBUG, here the face mesh's. These heads are bare and
 fitted by landmarks alone. Dressed heads wear real skin, hair and glasses, in 640 px photos of any light up to profile;
 they are fitted with their masks, as the pipeline does. Found: where the landmarker finds the face; only those count.
+
+``--fairness`` asks instead whether the skin matters. Each drawn head is fitted in 18 held-out skins of synthetic
+portraits, one for every sex, age (18–34, 35–54, 55+) and third of skin tone, at 0° and 25°. Shape, expression, pose,
+light, clothes and camera's noise have the same seeds in all of them, so a gap between groups is the skin's, not the
+shape's: what differs is only the picture on the skin. It says nothing of shapes that go with sex or age. Pictures are
+exposed for the head they show. σ: by how much the gap differs between heads; another 40 people would differ, too, and
+the largest of three groups is ahead of the smallest by about one σ even where nothing is behind it.
 """
 
 import argparse
@@ -27,6 +35,9 @@ from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.masks.networks import MaskNetworks
 from scripts.benchmark.geometry.candidates import DENSE, builtin_candidate, installed_candidates
 from scripts.benchmark.geometry.dressed import QUICK_YAWS, ROWS, SKINS, YAWS, joined, load_studio, measure_dressed
+from scripts.benchmark.geometry.fairness import HEADS as FAIR_HEADS
+from scripts.benchmark.geometry.fairness import QUICK_HEADS as QUICK_FAIR_HEADS
+from scripts.benchmark.geometry.fairness import measure_fairness
 from scripts.benchmark.geometry.measure import OUR_FIT, Tools, measure_view
 from scripts.benchmark.reference_heads import load_reference_heads
 from scripts.harness import benchmark, benchmark_arguments, data_folder, progress, table
@@ -35,6 +46,7 @@ from scripts.training.heads.painter import make_painter
 
 STAGES = ("stage (on a 512 px photo)", "seconds", "peak memory so far, MB")
 QUICK_HEADS = 3
+HEADS = 50
 ADVANTAGE = "The true heads are ICT-FaceKit's: the built-in head and others made from the kit have an advantage."
 
 
@@ -44,7 +56,11 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     if options.make_skins:
         make_skins(data, SKINS, options.make_skins)
     tools, stages = _load(data, options.calibration, options.assets)
-    heads = min(options.heads, QUICK_HEADS) if options.quick else options.heads
+    if options.fairness:
+        heads = FAIR_HEADS if options.heads is None else options.heads
+        return measure_fairness(tools, data, QUICK_FAIR_HEADS if options.quick else heads)
+    heads = HEADS if options.heads is None else options.heads
+    heads = min(heads, QUICK_HEADS) if options.quick else heads
     dressed = min(options.dressed, QUICK_HEADS) if options.quick else options.dressed
     figures: dict[str, object] = {"stages": stages}
     lines = _bare(tools, (0, 25) if options.quick else (0, 25, 45), heads, figures) if heads else []
@@ -149,8 +165,13 @@ def _summary(per_head: list[np.ndarray]) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = benchmark_arguments(__doc__, "three heads, two views of each kind", jobs=False)
-    parser.add_argument("--heads", type=int, default=50, help="bare heads per view, 0 for none")
+    parser.add_argument(
+        "--heads",
+        type=int,
+        help=f"bare heads per view, {HEADS} by default, 0 for none; with --fairness, shapes per view, {FAIR_HEADS}",
+    )
     parser.add_argument("--dressed", type=int, default=10, help="dressed heads per view, 0 for none")
+    parser.add_argument("--fairness", action="store_true", help="only compare skins: sex, age and tone")
     parser.add_argument(
         "--make-skins",
         type=int,

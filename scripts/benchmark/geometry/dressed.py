@@ -119,8 +119,8 @@ def measure_dressed(tools: Tools, studio: Studio, networks: MaskNetworks, yaw: i
     return DressedView(heads, found, errors, sizes)
 
 
-def draw_head(studio: Studio, yaw: int, number: int) -> DressedHead:
-    """A head turned to its left and right by turns; everything else is the number's own chance."""
+def draw_head(studio: Studio, yaw: int, number: int, skin: int | None = None) -> DressedHead:
+    """A head turned to its left and right by turns; all but a skin that is asked for is the number's chance."""
     rng, model = np.random.default_rng((SEED, yaw, number, _DRESSED)), studio.model
     alpha = rng.standard_normal(len(model.identity_basis)).clip(-3, 3).astype(np.float32)
     neutral = rng.random() < _NEUTRAL_SHARE
@@ -132,7 +132,7 @@ def draw_head(studio: Studio, yaw: int, number: int) -> DressedHead:
     translation = np.array([*(_ASIDE_MM * rng.normal(size=2)), distance]) - rotation @ CENTRE_MM
     camera = PerspectiveCamera(rotation, translation, float(focal), np.full(2, SIZE / 2), (SIZE, SIZE))
     posed = model.vertices(alpha, beta)
-    return DressedHead(model.vertices(alpha), posed, camera, draw(studio, posed, camera, rng))
+    return DressedHead(model.vertices(alpha), posed, camera, draw(studio, posed, camera, rng, skin))
 
 
 def face_on(head: DressedHead, faces: tuple[FaceLandmarks, ...], model: FaceModel) -> FaceLandmarks | None:

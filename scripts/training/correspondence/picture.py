@@ -50,11 +50,18 @@ def make_studio(model: FaceModel, skins: Skins, data: Path, builtin: FaceModel |
     return Studio(model, make_painter(model), make_wardrobe(model, data), corners, skins)
 
 
-def draw(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera, rng: np.random.Generator) -> np.ndarray:
+def draw(
+    studio: Studio,
+    vertices: np.ndarray,
+    camera: PerspectiveCamera,
+    rng: np.random.Generator,
+    skin: int | None = None,
+) -> np.ndarray:
     """A dressed head before a background, (H, W, 3) uint8 sRGB.
 
     Args:
         vertices: (V, 3) mm posed head. camera: its image_size is the picture's.
+        skin: which of the studio's; a random one by default. All else is the same chance for every skin.
     """
     painter, skin_rows = studio.painter, studio.model.skin.rows
     garments = random_garments(studio.wardrobe, vertices[skin_rows], rng)
@@ -69,7 +76,7 @@ def draw(studio: Studio, vertices: np.ndarray, camera: PerspectiveCamera, rng: n
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
     view = directions[seen]
     normal *= -np.sign((normal * view).sum(1, keepdims=True) - 1e-9)  # sheets are seen from both sides
-    albedo, ambient, shine = _surface(studio, vertices, garments, owner, front, triangles, rng)
+    albedo, ambient, shine = _surface(studio, vertices, garments, owner, front, triangles, rng, skin)
     places = origins[seen] + view * front.distance[:, None]
     lit = _light(scene, places, normal, ambient, view, camera, shine, rng)
     colour = _background(studio, rng, width, height)
@@ -89,7 +96,7 @@ def _joined(vertices: np.ndarray, triangles: np.ndarray, garments: list[Garment]
     return np.concatenate(points).astype(np.float32), np.concatenate(faces), np.concatenate(owner)
 
 
-def _surface(studio: Studio, vertices, garments, owner, front: Hits, triangles, rng):
+def _surface(studio: Studio, vertices, garments, owner, front: Hits, triangles, rng, chosen: int | None):
     """Albedo (N, 3), share of free sky (N, 1) and shine (N, 1) of what the rays hit."""
     painter = studio.painter
     whose = owner[front.triangle]
@@ -103,10 +110,10 @@ def _surface(studio: Studio, vertices, garments, owner, front: Hits, triangles, 
     albedo[head], ambient[head] = painted, values[:, 3:]
     shine[head] = np.where(part[:, None] == 1, 0.8, 0.08 * rng.random())
     skin = np.flatnonzero((part == _SKIN) & (on_head.triangle < len(studio.corner_uv)))
-    picked = rng.integers(len(studio.skins.names))
+    picked = rng.integers(len(studio.skins.names))  # drawn even where one is chosen, so that all else stays as it is
     at = np.einsum("nkc,nk->nc", studio.corner_uv[on_head.triangle[skin]], on_head.barycentric[skin])
     tint = np.exp(rng.normal(size=3) * 0.06 + rng.normal() * 0.12).astype(np.float32)
-    texture = studio.skins.linear(picked) * tint
+    texture = studio.skins.linear(picked if chosen is None else chosen) * tint
     albedo[head[skin]] = sample(texture, (at - 0.5).astype(np.float32), cv2.INTER_LINEAR).clip(0.004, 0.95)
     colours = [garment.colour for garment in garments]
     if garments:
