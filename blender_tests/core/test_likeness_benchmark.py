@@ -17,6 +17,8 @@ from facedetail_addon.core.rendering.normals import vertex_normals
 from scripts.benchmark.geometry.dressed import DressedHead, face_on, load_studio
 from scripts.benchmark.likeness.identity import (
     IN_PHOTO,
+    MEAN_ON_GREY,
+    MEAN_THREE_QUARTER,
     ON_GREY,
     OTHER_PHOTO,
     PHOTO,
@@ -29,7 +31,7 @@ from scripts.benchmark.likeness.identity import (
 from scripts.benchmark.likeness.measure import compare, radius
 from scripts.benchmark.likeness.outline import outline_gaps
 from scripts.benchmark.likeness.portraits import face_vertices
-from scripts.benchmark.recognition import summary, typology_angle
+from scripts.benchmark.recognition import skin_tone, summary
 
 SIDE_PX = 512
 
@@ -139,7 +141,7 @@ def test_an_orbit_keeps_the_head_where_it_is_in_the_picture(model):
 def test_drawings_are_found_where_their_landmarks_are(model, made_up_result):
     models = SimpleNamespace(model=model)
     drawn = drawings(made_up_result[0], models)
-    assert [len(drawn[kind]) for kind in RENDERS] == [1, 1, 2]
+    assert {kind: len(pictures) for kind, pictures in drawn.items()} == {ON_GREY: 1, IN_PHOTO: 1, THREE_QUARTER: 2}
     for picture, marks in (one for kind in drawn.values() for one in kind):
         height, width = picture.shape[:2]
         assert (marks > 0).all() and (marks < [width, height]).all()
@@ -158,8 +160,9 @@ def test_identity_distances_of_known_descriptors():
         beside = np.zeros(128)
         beside[100] = 1
         kinds = {PHOTO: photos[number][None], OTHER_PHOTO: (photos[number] + 0.1 * beside)[None]}
-        kinds |= dict.fromkeys((ON_GREY, IN_PHOTO), (photos[number] + 0.2 * beside)[None])
-        return kinds | {THREE_QUARTER: np.array([photos[number] + step * beside for step in sides])}
+        kinds |= dict.fromkeys((ON_GREY, IN_PHOTO, MEAN_ON_GREY), (photos[number] + 0.2 * beside)[None])
+        turned = np.array([photos[number] + step * beside for step in sides])
+        return kinds | dict.fromkeys((THREE_QUARTER, MEAN_THREE_QUARTER), turned)
 
     people = [person(0, (0.2, 0.4)), person(1, (0.3, 0.4)), person(2, (0.5, 0.7))]
     lines, figures = identity_table(people)
@@ -195,4 +198,4 @@ def test_skin_tone_is_the_typology_angle(lightness, yellow, degrees):
     colour = lab2rgb([lightness, 10.0, yellow])
     picture = np.broadcast_to((255 * colour + 0.5).astype(np.uint8), (300, 300, 3))
     mesh = np.random.default_rng(1).uniform(50, 250, (478, 2))
-    assert typology_angle(picture, mesh) == pytest.approx(degrees, abs=2)
+    assert skin_tone(picture, mesh) == pytest.approx(degrees, abs=2)

@@ -14,18 +14,19 @@ line is JSON.
 import argparse
 import csv
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from skimage.color import rgb2lab
 
 from facedetail_addon.core.io.networks import one_thread
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.refine.recognition import Recognition, five_points
+from scripts.benchmark.errors import rounded, typology_angle
 from scripts.harness import benchmark, benchmark_arguments, data_folder, progress, table
 
 KINDS = ("neutral", "smiling")
@@ -46,7 +47,10 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     data, step = data_folder("london/"), 8 if options.quick else 1
     with open(data / "london" / "info.csv", encoding="utf-8") as stream:
         people = list(csv.DictReader(stream))[::step]
-    found = [[_look(data / "london" / kind / f"{one['face_id']}.jpg") for kind in KINDS] for one in people]
+    pairs = [[_look(data / "london" / kind / f"{one['face_id']}.jpg") for kind in KINDS] for one in people]
+    people, found = zip(
+        *((one, pair) for one, pair in zip(people, pairs, strict=True) if None not in pair), strict=True
+    )
     progress("london: done")
     descriptors = np.array([[descriptor for descriptor, *_ in pair] for pair in found])
     tones = np.array([pair[0][1] for pair in found])
@@ -56,7 +60,7 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     lines = table(COLUMNS, [(name, *_cells(row)) for name, row in figures.items()])
     singles = {name: _single(sorted((data / name).glob("*.jpg"))[::step]) for name in SINGLE_SETS}
     lines += ["", *table(SINGLE_COLUMNS, [(name, *_cells(row)) for name, row in singles.items()])]
-    milliseconds = round(1000 * float(np.median([seconds for pair in found for *_, seconds in pair])), 1)
+    milliseconds = rounded(1000 * np.median([seconds for pair in found for *_, seconds in pair]), 1)
     lines += ["", f"{milliseconds} ms for a descriptor, median of one thread."]
     return lines, {"london": figures, **singles, "milliseconds": milliseconds}
 
@@ -74,7 +78,7 @@ def describe(picture: np.ndarray, landmarks68_px: np.ndarray) -> np.ndarray:
         return load_recognition().embed(pixels, torch.from_numpy(five_points(landmarks68_px))[None])[0].numpy()
 
 
-def groups(people: list[dict[str, str]], tones: np.ndarray) -> dict[str, np.ndarray]:
+def groups(people: Sequence[dict[str, str]], tones: np.ndarray) -> dict[str, np.ndarray]:
     """By name who belongs to a group, (N,) bool; groups of the set's list with fewer than five people are left out."""
     out = {"all": np.ones(len(people), bool)}
     for column in ("face_gender", "face_eth"):
@@ -96,10 +100,10 @@ def summary(descriptors: np.ndarray, which: np.ndarray) -> dict[str, float]:
     same, different = np.diag(own), own[~np.eye(len(own), dtype=bool)]
     return {
         "people": int(which.sum()),
-        "same": round(float(same.mean()), 3),
-        "same_largest": round(float(same.max()), 3),
+        "same": rounded(same.mean()),
+        "same_largest": rounded(same.max()),
         **_differences(different),
-        "rank1_percent": round(100 * float(right[:, which].mean()), 1),
+        "rank1_percent": rounded(100 * right[:, which].mean(), 1),
     }
 
 
@@ -108,8 +112,8 @@ def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.linalg.norm(one[:, None] - other[None], axis=-1)
 
 
-def typology_angle(picture: np.ndarray, mesh_px: np.ndarray) -> float:
-    """The individual typology angle of the cheeks in degrees: arctan((L* − 50) / b*), the lighter the higher.
+def skin_tone(picture: np.ndarray, mesh_px: np.ndarray) -> float:
+    """The individual typology angle of the cheeks in degrees, the lighter the higher.
 
     Args:
         picture: (H, W, 3) uint8 sRGB in even light. mesh_px: (478, 2 or more), the face mesh.
@@ -117,8 +121,7 @@ def typology_angle(picture: np.ndarray, mesh_px: np.ndarray) -> float:
     side = max(1, int(np.ptp(mesh_px[:, 0]) / 20))
     places = mesh_px[list(CHEEKS), :2].astype(int)
     patches = [picture[y - side : y + side, x - side : x + side].reshape(-1, 3) for x, y in places]
-    lightness, _, yellow = rgb2lab(np.median(np.concatenate(patches), axis=0) / 255)
-    return float(np.degrees(np.arctan2(lightness - 50, yellow)))
+    return typology_angle(np.median(np.concatenate(patches), axis=0) / 255)
 
 
 def _look(path: Path) -> tuple[np.ndarray, float, float] | None:
@@ -130,7 +133,7 @@ def _look(path: Path) -> tuple[np.ndarray, float, float] | None:
     began = time.perf_counter()
     descriptor = describe(picture, faces[0].sparse_px)
     seconds = time.perf_counter() - began
-    return descriptor, typology_angle(picture, faces[0].mesh_px), seconds
+    return descriptor, skin_tone(picture, faces[0].mesh_px), seconds
 
 
 def _single(paths: list[Path]) -> dict[str, float]:
@@ -143,9 +146,9 @@ def _single(paths: list[Path]) -> dict[str, float]:
 
 def _differences(different: np.ndarray) -> dict[str, float]:
     return {
-        "different": round(float(different.mean()), 3),
-        "different_smallest": round(float(different.min()), 3),
-        "different_below_percent": round(100 * float((different < THRESHOLD).mean()), 2),
+        "different": rounded(different.mean()),
+        "different_smallest": rounded(different.min()),
+        "different_below_percent": rounded(100 * (different < THRESHOLD).mean(), 2),
     }
 
 

@@ -12,8 +12,8 @@ fitted expression and camera, but nobody's shape.
 
 ``--identity`` compares pictures instead of heads, by descriptors of face recognition: each neutral portrait with what
 is drawn of its reconstruction in the photo's light, in the photo's view on grey and over the photo, and from 40° to the
-left and to the right; beside them the person's smiling portrait, and other people. Rank-1: how often, of all smiling
-portraits, the drawing's own person's is the nearest.
+left and to the right. Beside them the photo's colours on the mean head, the person's smiling portrait, and others'.
+Rank-1: how often, of all smiling portraits, the drawing's own person's is the nearest.
 """
 
 import argparse

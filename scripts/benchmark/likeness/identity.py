@@ -13,19 +13,22 @@ from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
-from facedetail_addon.core.pipeline import reconstruct
+from facedetail_addon.core.pipeline import illuminate, paint, reconstruct
 from facedetail_addon.core.result.preview import appearance_of
 from facedetail_addon.core.result.preview_frame import average_down, trace_frame
 from facedetail_addon.core.result.preview_panels import paint_of, relit
-from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.core.result.record import PhotoLight, Reconstruction
 from facedetail_addon.settings import NO_DETAIL, Settings
+from scripts.benchmark.errors import rounded
+from scripts.benchmark.likeness.portraits import mean_head
 from scripts.benchmark.recognition import describe, distances
 from scripts.harness import table
 
 PHOTO, OTHER_PHOTO = "the photo", "the other photo"
 ON_GREY, IN_PHOTO, THREE_QUARTER = "photo's view, on grey", "photo's view, in the photo", "three-quarter view, on grey"
-RENDERS = (ON_GREY, IN_PHOTO, THREE_QUARTER)
-TARGETS = {ON_GREY: 0.25, IN_PHOTO: 0.25, THREE_QUARTER: 0.40}
+MEAN_ON_GREY, MEAN_THREE_QUARTER = "mean head, photo's view, on grey", "mean head, three-quarter view, on grey"
+RENDERS = (ON_GREY, IN_PHOTO, MEAN_ON_GREY, THREE_QUARTER, MEAN_THREE_QUARTER)
+TARGETS = {ON_GREY: 0.25, IN_PHOTO: 0.25, MEAN_ON_GREY: 0.25, THREE_QUARTER: 0.40, MEAN_THREE_QUARTER: 0.40}
 THREE_QUARTER_DEG = (-40.0, 40.0)
 SETTINGS = Settings(resolution=1024, detail=NO_DETAIL)
 COLUMNS = (
@@ -65,7 +68,8 @@ def described(photos: tuple[Path, Path], keep: Path | None = None) -> Descriptor
     if not faces:
         return None
     photo, landmarks = found.maps["photo"], found.record.observation.landmarks.sparse_px
-    drawn = drawings(found, models)
+    drawn, of_mean = drawings(found, models), drawings(on_mean_head(found, models), models)
+    drawn |= {MEAN_ON_GREY: of_mean[ON_GREY], MEAN_THREE_QUARTER: of_mean[THREE_QUARTER]}
     if keep is not None:
         strip = np.hstack([cv2.resize(picture, (400, 480)) for kind in drawn.values() for picture, _ in kind])
         cv2.imwrite(str(keep / f"{photos[0].stem}.png"), strip[..., ::-1])
@@ -74,6 +78,17 @@ def described(photos: tuple[Path, Path], keep: Path | None = None) -> Descriptor
         OTHER_PHOTO: describe(other, faces[0].sparse_px)[None],
         **{kind: np.array([describe(*one) for one in pictures]) for kind, pictures in drawn.items()},
     }
+
+
+def on_mean_head(found: Reconstruction, models: Models) -> Reconstruction:
+    """The photo's colours on the mean head: what a likeness is without the person's shape."""
+    observation = found.record.observation
+    head = mean_head(observation, models)
+    light = illuminate(observation, head.pose, models, SETTINGS)
+    appearance = paint(observation, head.pose, light, models)
+    lights = (PhotoLight(light.estimate.gamma, light.estimate.radiance),)
+    record = replace(found.record, fit=head, lights=lights, eyes=appearance.eyes)
+    return replace(found, record=record, maps={**found.maps, "albedo": appearance.skin.albedo})
 
 
 def drawings(found: Reconstruction, models: Models) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
@@ -109,9 +124,9 @@ def identity_table(people: list[Descriptors]) -> tuple[list[str], dict[str, dict
     figures |= {kind: _summary(np.array([one[kind] for one in people]), photos, others) for kind in RENDERS}
     for kind, target in TARGETS.items():
         near = np.array([np.linalg.norm(one[kind] - one[PHOTO], axis=1).mean() for one in people])
-        figures[kind]["within_target_percent"] = round(100 * float((near <= target).mean()), 1)
+        figures[kind]["within_target_percent"] = rounded(100 * (near <= target).mean(), 1)
     apart = distances(photos, photos)[np.triu_indices(len(people), 1)]
-    figures["other people's photos"] = {"mean": _rounded(apart.mean()), "median": _rounded(np.median(apart))}
+    figures["other people's photos"] = {"mean": rounded(apart.mean()), "median": rounded(np.median(apart))}
     keys = ("mean", "median", "largest", "within_target_percent", "to_other_photo", "rank1_percent")
     return table(COLUMNS, [(name, *map(row.get, keys)) for name, row in figures.items()]), figures
 
@@ -122,16 +137,12 @@ def _summary(pictures: np.ndarray, photos: np.ndarray, others: np.ndarray) -> di
     second = np.linalg.norm(pictures - others[:, None], axis=-1)
     nearest = np.stack([distances(side, others).argmin(axis=1) for side in pictures.swapaxes(0, 1)])
     return {
-        "mean": _rounded(own.mean()),
-        "median": _rounded(np.median(own)),
-        "largest": _rounded(own.max()),
-        "to_other_photo": _rounded(second.mean()),
-        "rank1_percent": round(100 * float((nearest == np.arange(len(others))).mean()), 1),
+        "mean": rounded(own.mean()),
+        "median": rounded(np.median(own)),
+        "largest": rounded(own.max()),
+        "to_other_photo": rounded(second.mean()),
+        "rank1_percent": rounded(100 * (nearest == np.arange(len(others))).mean(), 1),
     }
-
-
-def _rounded(distance: float) -> float:
-    return round(float(distance), 3)
 
 
 _Box = tuple[int, int, int, int]

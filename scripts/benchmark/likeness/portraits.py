@@ -67,6 +67,12 @@ def fitted(path: Path) -> dict[str, Head]:
     return out
 
 
+def mean_head(observation: Observation, models: Models) -> HeadFit:
+    """The mean head in the photo's pose and expression."""
+    how = {"expression": SETTINGS.expression, "settings": _NO_IDENTITY}
+    return fit_dense((replace(observation, masks=None),), models.model, models.calibration, **how)
+
+
 def measured_head(model: FaceModel, head: HeadFit, observation: Observation, seconds: float) -> Head:
     """What is compared of a head; the observation's masks tell the outline."""
     gaps = outline_gaps(model, head.alpha, head.pose.beta, head.pose.perspective, observation.masks)
@@ -76,8 +82,6 @@ def measured_head(model: FaceModel, head: HeadFit, observation: Observation, sec
 def _fit(row: str, observation: Observation, models: Models) -> HeadFit:
     if row == OUR_FIT:
         return fit((observation,), models, SETTINGS)
-    bare = replace(observation, masks=None)
     if row == WITHOUT_MASKS:
-        return fit((bare,), models, SETTINGS)
-    how = {"expression": SETTINGS.expression, "settings": _NO_IDENTITY}
-    return fit_dense((bare,), models.model, models.calibration, **how)
+        return fit((replace(observation, masks=None),), models, SETTINGS)
+    return mean_head(observation, models)
