@@ -37,6 +37,7 @@ COLUMNS = (
 )  # fmt: skip
 _FACE_PX = 300  # from ear to ear
 _AROUND = 0.25  # of the head's size, so that a chip is filled
+_STRIP_PX = 480  # height of kept pictures
 _JAW = (0, 16)  # of iBUG's 68, beside the ears
 
 Descriptors = dict[str, np.ndarray]
@@ -71,7 +72,9 @@ def described(photos: tuple[Path, Path], keep: Path | None = None) -> Descriptor
     drawn, of_mean = drawings(found, models), drawings(on_mean_head(found, models), models)
     drawn |= {MEAN_ON_GREY: of_mean[ON_GREY], MEAN_THREE_QUARTER: of_mean[THREE_QUARTER]}
     if keep is not None:
-        strip = np.hstack([cv2.resize(picture, (400, 480)) for kind in drawn.values() for picture, _ in kind])
+        pictures = [picture for kind in drawn.values() for picture, _ in kind]
+        sizes = [(round(_STRIP_PX * one.shape[1] / one.shape[0]), _STRIP_PX) for one in pictures]
+        strip = np.hstack([cv2.resize(one, size) for one, size in zip(pictures, sizes, strict=True)])
         cv2.imwrite(str(keep / f"{photos[0].stem}.png"), strip[..., ::-1])
     return {
         PHOTO: describe(photo, landmarks)[None],
