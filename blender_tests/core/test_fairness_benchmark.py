@@ -10,7 +10,7 @@ from skimage.color import rgb2lab
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from scripts.benchmark.geometry.fairness import FIGURES, Paired, gap, report
-from scripts.benchmark.geometry.groups import PORTRAITS, SPLITS, Wearers, typology_angle, wearers
+from scripts.benchmark.geometry.groups import PORTRAITS, SPLITS, Wearers, skin_tone, wearers
 from scripts.training.correspondence.picture import draw, make_studio
 from scripts.training.correspondence.skins import SIDE, Skins
 
@@ -59,7 +59,7 @@ def test_a_group_that_nobody_wears_is_named(people, model, tmp_path):
 @pytest.mark.parametrize("colour", TONES.tolist())
 def test_the_typology_angle_is_that_of_the_colour(colour, model):
     lightness, _, yellow = rgb2lab(np.uint8([[colour]]))[0, 0]
-    found = typology_angle(plain([colour])[0], model)
+    found = skin_tone(plain([colour])[0], model)
     assert found == pytest.approx(np.degrees(np.arctan2(lightness - 50, yellow)), abs=0.5)
 
 

@@ -7,25 +7,33 @@ import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from skimage.color import lab2rgb
 
-from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.errors import AssetError
-from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.masks.types import MASK_SIDE, PhotoMasks
 from facedetail_addon.core.observe.region import Region
 from facedetail_addon.core.rendering.normals import vertex_normals
 from scripts.benchmark.geometry.dressed import DressedHead, face_on, load_studio
+from scripts.benchmark.likeness.identity import (
+    IN_PHOTO,
+    MEAN_ON_GREY,
+    MEAN_THREE_QUARTER,
+    ON_GREY,
+    OTHER_PHOTO,
+    PHOTO,
+    RENDERS,
+    THREE_QUARTER,
+    drawings,
+    identity_table,
+    orbited,
+)
 from scripts.benchmark.likeness.measure import compare, radius
 from scripts.benchmark.likeness.outline import outline_gaps
 from scripts.benchmark.likeness.portraits import face_vertices
+from scripts.benchmark.recognition import skin_tone, summary
 
 SIDE_PX = 512
-
-
-@pytest.fixture(scope="module")
-def model():
-    return load_face_model(find_weights("face_model.npz"))
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +124,78 @@ def test_without_skins_an_error_names_the_option(model, tmp_path):
     with pytest.raises(AssetError, match=tmp_path.name) as caught:
         load_studio(model, model, tmp_path, tmp_path)
     assert "--make-skins" in caught.value.remedy
+
+
+def test_an_orbit_keeps_the_head_where_it_is_in_the_picture(model):
+    middle = model.landmarks68.points(model.mean).mean(0).astype(np.float64)
+    moved_camera = orbited(camera(), middle, 40.0)
+    np.testing.assert_allclose(moved_camera.project(middle[None]), camera().project(middle[None]), atol=1e-9)
+    np.testing.assert_allclose(
+        np.linalg.norm(moved_camera.position() - middle), np.linalg.norm(camera().position() - middle)
+    )
+    # To the subject's right, who then looks to the picture's right: the nose is right of its root.
+    root, tip = moved_camera.project(model.landmarks68.points(model.mean)[[27, 30]].astype(np.float64))
+    assert tip[0] - root[0] > 10
+
+
+def test_drawings_are_found_where_their_landmarks_are(model, made_up_result):
+    models = SimpleNamespace(model=model)
+    drawn = drawings(made_up_result[0], models)
+    assert {kind: len(pictures) for kind, pictures in drawn.items()} == {ON_GREY: 1, IN_PHOTO: 1, THREE_QUARTER: 2}
+    for picture, marks in (one for kind in drawn.values() for one in kind):
+        height, width = picture.shape[:2]
+        assert (marks > 0).all() and (marks < [width, height]).all()
+    front, over = (drawn[kind][0] for kind in (ON_GREY, IN_PHOTO))
+    assert np.ptp(front[1][:17, 0]) == pytest.approx(300, rel=0.1), "ear to ear, as the photo's landmarks say it"
+    nose = tuple(front[1][30].astype(int)[::-1])
+    np.testing.assert_array_equal(front[0][nose], over[0][nose])
+    assert (front[0][2, 2] != over[0][2, 2]).any(), "the photo, or black beyond it, around the head"
+
+
+def test_identity_distances_of_known_descriptors():
+    """Three people on axes of their own; pictures of each a known way from the photo."""
+    photos = np.eye(3, 128)
+
+    def person(number, sides):
+        beside = np.zeros(128)
+        beside[100] = 1
+        kinds = {PHOTO: photos[number][None], OTHER_PHOTO: (photos[number] + 0.1 * beside)[None]}
+        kinds |= dict.fromkeys((ON_GREY, IN_PHOTO, MEAN_ON_GREY), (photos[number] + 0.2 * beside)[None])
+        turned = np.array([photos[number] + step * beside for step in sides])
+        return kinds | dict.fromkeys((THREE_QUARTER, MEAN_THREE_QUARTER), turned)
+
+    people = [person(0, (0.2, 0.4)), person(1, (0.3, 0.4)), person(2, (0.5, 0.7))]
+    lines, figures = identity_table(people)
+    assert len(lines) == 2 + len(RENDERS) + 2
+    assert figures[OTHER_PHOTO]["mean"] == 0.1
+    assert figures[ON_GREY] == {
+        "mean": 0.2, "median": 0.2, "largest": 0.2, "to_other_photo": 0.1, "rank1_percent": 100.0,
+        "within_target_percent": 100.0,
+    }  # fmt: skip
+    assert figures[THREE_QUARTER]["median"] == 0.35 and figures[THREE_QUARTER]["mean"] == pytest.approx(0.417, abs=1e-3)
+    assert figures[THREE_QUARTER]["within_target_percent"] == pytest.approx(66.7)
+    swapped = [people[1] | {PHOTO: people[0][PHOTO], OTHER_PHOTO: people[0][OTHER_PHOTO]}, *people[1:]]
+    assert identity_table(swapped)[1][ON_GREY]["rank1_percent"] == pytest.approx(66.7)
+
+
+def test_people_are_told_apart_by_group():
+    """Of four people the second smiles like the first."""
+    photos = np.zeros((4, 2, 128))
+    photos[:, :, :4] = np.eye(4)[:, None]
+    photos[1, 1] = photos[0, 0] + 0.3 * np.eye(128)[10]
+    photos[0, 1] = photos[0, 0] + 0.1 * np.eye(128)[10]
+    found = summary(photos, np.array([True, True, False, False]))
+    assert found["people"] == 2 and found["different_below_percent"] == 50.0
+    assert found["same_largest"] == pytest.approx(np.sqrt(2 + 0.09), abs=1e-3)
+    assert found["rank1_percent"] == 50.0, "person 1 has other people nearer both ways"
+    assert summary(photos, np.array([False, False, True, True]))["rank1_percent"] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("lightness", "yellow", "degrees"), [(70.0, 16.0, 51.3), (50.0, 18.0, 0.0), (35.0, 15.0, -45.0)]
+)
+def test_skin_tone_is_the_typology_angle(lightness, yellow, degrees):
+    colour = lab2rgb([lightness, 10.0, yellow])
+    picture = np.broadcast_to((255 * colour + 0.5).astype(np.uint8), (300, 300, 3))
+    mesh = np.random.default_rng(1).uniform(50, 250, (478, 2))
+    assert skin_tone(picture, mesh) == pytest.approx(degrees, abs=2)

@@ -23,7 +23,7 @@ GROUND = {
     "core.errors": set(), "core.notices": set(), "core.colour": set(), "core.image": set(),
     "core.geometry": {"core.errors"}, "core.io": {"core.errors"}, "core.assets": {"core.errors"},
 }  # fmt: skip
-_STAGES = ("observe", "fit", "uv", "lighting", "skin", "eyes", "detail")
+_STAGES = ("observe", "fit", "uv", "lighting", "skin", "eyes", "detail", "refine")
 STAGES = {f"core.{name}" for name in _STAGES}
 _MODEL = {"core.face_model", "core.rendering"}
 ALLOWED = {
@@ -47,6 +47,7 @@ ALLOWED = {
     "core.skin": {*_MODEL, "core.lighting", "core.uv"},
     "core.eyes": {"core.face_model"},
     "core.detail": {*_MODEL, "core.fit", "core.lighting", "core.uv"},
+    "core.refine": set(),
 }
 TOP = {"__init__", "__main__", "registration"}
 BLENDER_MODULES = {"bpy", "bmesh", "mathutils", "bpy_extras", "gpu", "bl_ui"}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Numbers that several benchmarks compare by."""
 
+import cv2
 import numpy as np
 
 _NOTHING = 1e-18
@@ -15,6 +16,16 @@ def best_factor(found: np.ndarray, truth: np.ndarray) -> float:
 def rms(values: np.ndarray) -> float:
     """Root mean square; 0 of nothing."""
     return float(np.sqrt(np.mean(values.astype(np.float64) ** 2))) if values.size else 0.0
+
+
+def typology_angle(colour: np.ndarray) -> float:
+    """Degrees of the individual typology angle, atan((L* − 50) / b*) (Chardon et al. 1991); dark skin has the lower.
+
+    Args:
+        colour: (3,) sRGB 0..1 of the skin.
+    """
+    lightness, _, yellow = cv2.cvtColor(np.float32(colour)[None, None], cv2.COLOR_RGB2LAB)[0, 0]
+    return float(np.degrees(np.arctan2(lightness - 50, yellow)))
 
 
 def rounded(value: float, digits: int = 3) -> float:

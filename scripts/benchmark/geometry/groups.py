@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.face_model.model import FaceModel
+from scripts.benchmark.errors import typology_angle
 from scripts.training.correspondence.skins import SIDE, Skins
 
 PORTRAITS = "synthetic_portraits"
@@ -56,7 +56,7 @@ def wearers(skins: Skins, model: FaceModel, data: Path) -> Wearers:
     with open(data / PORTRAITS / "info.csv", encoding="utf-8", newline="") as file:
         people = {f"{PORTRAITS}_{row['id']}": row for row in csv.DictReader(file)}
     which = [index for index, name in enumerate(skins.names) if name in people]
-    angles = [typology_angle(skins.srgb[index], model) for index in which]
+    angles = [skin_tone(skins.srgb[index], model) for index in which]
     thirds = np.quantile(angles, [1 / 3, 2 / 3]) if angles else np.zeros(2)
     cells: dict[Cell, tuple[int, ...]] = dict.fromkeys(product(*(range(len(of)) for of in SPLITS.values())), ())
     for index, angle in zip(which, angles, strict=True):
@@ -75,8 +75,8 @@ def wearers(skins: Skins, model: FaceModel, data: Path) -> Wearers:
     return Wearers(cells, thirds)
 
 
-def typology_angle(skin: np.ndarray, model: FaceModel) -> float:
-    """Degrees of the individual typology angle, atan((L* − 50) / b*) (Chardon et al. 1991); dark skin has the lower.
+def skin_tone(skin: np.ndarray, model: FaceModel) -> float:
+    """Degrees of the individual typology angle; dark skin has the lower.
 
     Args:
         skin: (SIDE, SIDE, 3) uint8 sRGB in canonical UV; the median over forehead and cheeks counts.
@@ -87,6 +87,4 @@ def typology_angle(skin: np.ndarray, model: FaceModel) -> float:
     of_vertex[corners[0]] = part.uv[corners[1]]
     at = (of_vertex[model.in_region(*_TONE_REGIONS)] * [1, -1] + [0, 1]) * SIDE
     column, row = at.astype(int).clip(0, SIDE - 1).T
-    median = np.median(skin[row, column], axis=0).astype(np.float32) / 255
-    lightness, _, yellow = cv2.cvtColor(median[None, None], cv2.COLOR_RGB2LAB)[0, 0]
-    return float(np.degrees(np.arctan2(lightness - 50, yellow)))
+    return typology_angle(np.median(skin[row, column], axis=0) / 255)

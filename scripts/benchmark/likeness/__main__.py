@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The same person twice: heads fitted to a neutral and a smiling portrait of each of many people.
 
-    FACEDETAIL_DATA=… python -m scripts.benchmark.likeness [--quick] [--jobs 2]
+    FACEDETAIL_DATA=… python -m scripts.benchmark.likeness [--quick] [--jobs 2] [--identity [--pictures DIR]]
 
 Prints Markdown tables and, as the last line, one JSON object. Within: mean distance of a person's two neutral heads
 over the face, along the mean head's normals, after a similarity; between: of two people's. Rank-1: how often the
@@ -9,15 +9,23 @@ nearest head of the other kind is the same person's. Size: one σ within a perso
 people are on average. Outline: mean distance between where the photo shows bare skin end and the head's outline; its
 sign says where the photo's lies farther out. Without masks the fit does not see the outline; the mean head has the
 fitted expression and camera, but nobody's shape.
+
+``--identity`` compares pictures instead of heads, by descriptors of face recognition: each neutral portrait with what
+is drawn of its reconstruction in the photo's light, in the photo's view on grey and over the photo, and from 40° to the
+left and to the right. Beside them the photo's colours on the mean head, the person's smiling portrait, and others'.
+Rank-1: how often, of all smiling portraits, the drawing's own person's is the nearest.
 """
 
 import argparse
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.rendering.normals import vertex_normals
+from scripts.benchmark.likeness.identity import described, identity_table
 from scripts.benchmark.likeness.measure import compare
 from scripts.benchmark.likeness.portraits import MEAN_HEAD, ROWS, Head, face_vertices, fitted, load_models
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes, table
@@ -38,6 +46,8 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     people = sorted({path.name for path in folders[0].glob("*.jpg")} & {path.name for path in folders[1].glob("*.jpg")})
     if options.quick:
         people = people[:: max(1, len(people) // QUICK_PEOPLE)][:QUICK_PEOPLE]
+    if options.identity:
+        return identity_run([(folders[0] / name, folders[1] / name) for name in people], options)
     with processes(options.jobs) as pool:
         heads = measured(pool, fitted, [folder / name for name in people for folder in folders])
     pairs = [(one, other) for one, other in zip(heads[::2], heads[1::2], strict=True) if one and other]
@@ -46,6 +56,16 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     lines = [*likeness_table(figures), "", *region_table(figures, model)]
     figures |= {"people": len(pairs), "no_face": len(people) - len(pairs)}
     return [*lines, "", f"{len(pairs)} people; {len(people) - len(pairs)} left out: no face found."], figures
+
+
+def identity_run(photos: list[tuple[Path, Path]], options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
+    """Pictures of every person; lines and figures."""
+    with processes(options.jobs) as pool:
+        found = measured(pool, partial(described, keep=options.pictures), photos)
+    lines, figures = identity_table(found)
+    missing = len(photos) - len(found)
+    lines += ["", f"{len(found)} people; {missing} left out: no face found."]
+    return lines, {"identity": figures, "people": len(found), "no_face": missing}
 
 
 def summary(pairs: list[Pair], row: str, model: FaceModel) -> dict[str, object]:
@@ -105,4 +125,7 @@ def _gap_cell(region: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    benchmark(run, benchmark_arguments(__doc__, "ten people"))
+    parser = benchmark_arguments(__doc__, "ten people")
+    parser.add_argument("--identity", action="store_true", help="compare pictures, by face recognition")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="with --identity, keep a strip a person there")
+    benchmark(run, parser)

@@ -68,6 +68,13 @@ def fitted(path: Path) -> dict[str, Head]:
     return out
 
 
+def mean_head(observation: Observation, models: Models) -> HeadFit:
+    """The mean head in the photo's pose and expression."""
+    bare = replace(observation, masks=None, correspondences=None)
+    how = {"expression": SETTINGS.expression, "settings": _NO_IDENTITY, "prepared": models.prepared}
+    return fit_dense((bare,), models.model, models.calibration, **how)
+
+
 def measured_head(model: FaceModel, head: HeadFit, observation: Observation, seconds: float) -> Head:
     """What is compared of a head; the observation's masks tell the outline."""
     gaps = outline_gaps(model, head.alpha, head.pose.beta, head.pose.perspective, observation.masks)
@@ -83,5 +90,4 @@ def _fit(row: str, observation: Observation, models: Models) -> HeadFit:
     bare = replace(bare, masks=None)
     if row == WITHOUT_MASKS:
         return fit((bare,), models, SETTINGS)
-    how = {"expression": SETTINGS.expression, "settings": _NO_IDENTITY, "prepared": models.prepared}
-    return fit_dense((bare,), models.model, models.calibration, **how)
+    return mean_head(observation, models)
