@@ -19,9 +19,10 @@ from .correspondence import CorrespondenceTerm
 from .equations import NormalEquations, outline_equations, picture_equations
 from .outline import OutlineTerm
 from .perspective import default_focal_px, perspective_like, refine_perspective
+from .photometric.term import PhotometricTerm
 from .terms import LandmarkPoints, LandmarkTerm, PriorTerm
 
-Term = PriorTerm | LandmarkTerm | OutlineTerm | CorrespondenceTerm
+Term = PriorTerm | LandmarkTerm | OutlineTerm | CorrespondenceTerm | PhotometricTerm
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,9 @@ def _linearised(
             continue
         if isinstance(term, CorrespondenceTerm):
             parts.append((term.view, _correspondence_pulls(term, view.camera, current, unknowns.identities)))
+            continue
+        if isinstance(term, PhotometricTerm):
+            parts.append((term.view, term.equations(current, view.camera)))
             continue
         match = matches[id(term)]
         weights = term.strength * term.weights
