@@ -9,11 +9,11 @@ from ...settings import LANDMARKS
 from ..notices import Notice
 from ..observe.types import Observation
 from .dense import fit_dense
-from .photometric.term import Photometry, PhotometricTerm, photometric_terms
+from .photometric.term import PhotometricTerm, Photometry, photometric_terms
 from .prepared import PreparedModel
 from .types import HeadFit, PoseFit
 
-STRENGTH = 1.0
+STRENGTH = 0.5
 """Of the photo beside landmarks and priors."""
 
 

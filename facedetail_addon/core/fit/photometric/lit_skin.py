@@ -7,12 +7,13 @@ import numpy as np
 
 from ...colour import LUMINANCE
 from ...rendering.shade import reflected
+from ..equations import NormalEquations
 
 _FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
 _LEAST_SHADING = 0.02  # of the median
 _OUTLIER = (2.0, 3.0)  # σ at which a vertex counts a quarter: brighter than the model, darker
 _LIGHT_SIGMA = 2.0  # of the light's coefficients, in units of its mean radiance's
-_STEPS = 2
+_STEPS = 8  # of Gauss and Newton until the nuisances have settled
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,23 @@ class Shaded:
     total: np.ndarray
     light: np.ndarray
     design: np.ndarray
+
+
+@dataclass(frozen=True)
+class Eliminated:
+    """A linear problem of M unknowns and Q nuisances without the nuisances, which follow from the others.
+
+    Attributes:
+        equations: of the M unknowns. offset: (Q,), slope: (Q, M) of what the nuisances are for them.
+    """
+
+    equations: NormalEquations
+    offset: np.ndarray
+    slope: np.ndarray
+
+    def at(self, values: np.ndarray) -> np.ndarray:
+        """(Q,) nuisances that suit (M,) unknowns best, by back-substitution."""
+        return self.offset - self.slope @ values
 
 
 @dataclass(frozen=True)
@@ -61,58 +79,34 @@ class LitSkin:
     radiance: np.ndarray
     gamma: np.ndarray
 
+    @property
+    def first(self) -> np.ndarray:
+        """(Q,) nuisances of the first estimate."""
+        return np.zeros(len(self.gamma) + self.radiance.size + self.pigment.shape[1])
+
+    def without_pigment(self, nuisances: np.ndarray) -> np.ndarray:
+        """(Q,) the same light and albedo on skin that the basis explains."""
+        kept = len(self.gamma) + self.radiance.size
+        return np.append(nuisances[:kept], np.zeros(self.pigment.shape[1]))
+
     def suited(self, colour: np.ndarray, normals: np.ndarray) -> Shaded:
         """The model with the nuisances that suit a shape best.
 
         Args:
             colour: (N, 3) linear, of the photo. normals: (N, 3) unit.
         """
-        precision, start = self._prior()
-        nuisances = np.zeros(len(precision))
+        nuisances = self.first
         for _ in range(_STEPS):
-            shaded = self._shaded(colour, normals, nuisances)
-            quadratic, right = self.gram(shaded, shaded.design), self.gram(shaded, shaded.design, shaded.residual)
-            change = np.linalg.solve(quadratic + np.diag(precision), right - precision * (nuisances + start))
-            nuisances = nuisances + change
-        return self._shaded(colour, normals, nuisances)
+            shaded = self.shaded(colour, normals, nuisances)
+            nuisances = nuisances + np.linalg.solve(*self._own_equations(shaded, nuisances))
+        return self.shaded(colour, normals, nuisances)
 
-    def eliminated(self, shaded: Shaded, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Normal equations of M other unknowns about a suited model, the nuisances eliminated (Schur complement).
+    def shaded(self, colour: np.ndarray, normals: np.ndarray, nuisances: np.ndarray) -> Shaded:
+        """The model with given nuisances.
 
         Args:
-            rows: (N, 3, M) float32, how log model − log photo changes with the unknowns.
-
-        Returns:
-            (M, M) matrix and (M,) right-hand side for changes of the unknowns.
+            colour: (N, 3) linear, of the photo. normals: (N, 3) unit. nuisances: (Q,).
         """
-        across = self.gram(shaded, rows, shaded.design)
-        nuisances = self.gram(shaded, shaded.design) + np.diag(self._prior()[0])
-        # The nuisances are at their best: their own right-hand side has vanished.
-        kept = np.linalg.solve(nuisances, across.T)
-        return self.gram(shaded, rows) - across @ kept, self.gram(shaded, rows, shaded.residual)
-
-    def gram(self, shaded: Shaded, one: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:
-        """Weighted products over vertices and channels: (M, M) or (M, R) of (N, 3, M) and (N, 3[, R]), float64."""
-        root = np.sqrt(self.weight * shaded.robust / 3).astype(np.float32)
-        left = (one * root[:, None, None]).reshape(-1, one.shape[2])
-        if other is None:
-            return (left.T @ left).astype(np.float64)
-        right = (other.astype(np.float32).reshape(*one.shape[:2], -1) * root[:, None, None]).reshape(len(left), -1)
-        product = (left.T @ right).astype(np.float64)
-        return product[:, 0] if other.ndim == 2 else product
-
-    def floored(self, colour: np.ndarray) -> np.ndarray:
-        """What logarithms are taken of."""
-        return colour.clip(0) + _FLOOR
-
-    def _prior(self) -> tuple[np.ndarray, np.ndarray]:
-        """(Q,) precisions, and how far from the prior's mean the first estimate is."""
-        bands, modes = self.radiance.shape[0], len(self.gamma)
-        light = 1 / (_LIGHT_SIGMA * max(float(np.abs(self.radiance[0]).mean()), 1e-4)) ** 2
-        precision = np.concatenate([np.ones(modes), np.full(3 * bands, light), np.ones(self.pigment.shape[1])])
-        return precision, np.append(self.gamma, np.zeros(len(precision) - modes))
-
-    def _shaded(self, colour: np.ndarray, normals: np.ndarray, nuisances: np.ndarray) -> Shaded:
         bands, modes = self.radiance.shape[0], len(self.gamma)
         gamma, light, pigment = np.split(nuisances, [modes, modes + 3 * bands])
         radiance = self.radiance + light.reshape(3, bands).T
@@ -136,3 +130,46 @@ class LitSkin:
             design[:, channel, start : start + bands] = by_light[:, channel]
         design[..., modes + 3 * bands :] = share[..., None] * self.pigment[:, None]
         return Shaded(residual, robust, albedo, total, vector, design)
+
+    def eliminated(self, shaded: Shaded, nuisances: np.ndarray, rows: np.ndarray, values: np.ndarray) -> "Eliminated":
+        """One joint step of the nuisances and M other unknowns, the nuisances eliminated (Schur complement).
+
+        Args:
+            shaded: with (Q,) ``nuisances``. rows: (N, 3, M) float32, how log model − log photo changes with the
+                unknowns. values: (M,) of the unknowns.
+        """
+        across = self.gram(shaded, rows, shaded.design)
+        own, right = self._own_equations(shaded, nuisances)
+        solved = np.linalg.solve(own, np.column_stack([across.T, right]))
+        slope, step = solved[:, :-1], solved[:, -1]
+        quadratic = self.gram(shaded, rows) - across @ slope
+        linear = self.gram(shaded, rows, shaded.residual) - across @ step
+        equations = NormalEquations(quadratic, linear + quadratic @ values)
+        return Eliminated(equations, nuisances + step + slope @ values, slope)
+
+    def gram(self, shaded: Shaded, one: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:
+        """Weighted products over vertices and channels: (M, M) or (M, R) of (N, 3, M) and (N, 3[, R]), float64."""
+        root = np.sqrt(self.weight * shaded.robust / 3).astype(np.float32)
+        left = (one * root[:, None, None]).reshape(-1, one.shape[2])
+        if other is None:
+            return (left.T @ left).astype(np.float64)
+        right = (other.astype(np.float32).reshape(*one.shape[:2], -1) * root[:, None, None]).reshape(len(left), -1)
+        product = (left.T @ right).astype(np.float64)
+        return product[:, 0] if other.ndim == 2 else product
+
+    def floored(self, colour: np.ndarray) -> np.ndarray:
+        """What logarithms are taken of."""
+        return colour.clip(0) + _FLOOR
+
+    def _own_equations(self, shaded: Shaded, nuisances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(Q, Q) matrix and (Q,) right-hand side for changes of the nuisances, their prior among them."""
+        precision, start = self._prior()
+        quadratic = self.gram(shaded, shaded.design) + np.diag(precision)
+        return quadratic, self.gram(shaded, shaded.design, shaded.residual) - precision * (nuisances + start)
+
+    def _prior(self) -> tuple[np.ndarray, np.ndarray]:
+        """(Q,) precisions, and how far from the prior's mean the first estimate is."""
+        bands, modes = self.radiance.shape[0], len(self.gamma)
+        light = 1 / (_LIGHT_SIGMA * max(float(np.abs(self.radiance[0]).mean()), 1e-4)) ** 2
+        precision = np.concatenate([np.ones(modes), np.full(3 * bands, light), np.ones(self.pigment.shape[1])])
+        return precision, np.append(self.gamma, np.zeros(len(precision) - modes))

@@ -42,5 +42,10 @@ def photometric_skin(model: FaceModel) -> PhotometricSkin:
     motion = np.concatenate([skin.of(model.identity_basis), skin.of(model.expression_basis)]).transpose(1, 2, 0)
     face = ~model.in_region(*_OTHERS)
     return PhotometricSkin(
-        mean, triangles, np.ascontiguousarray(motion, np.float32), pigment_modes(mean), vertex_areas(mean, triangles), face
+        mean,
+        triangles,
+        np.ascontiguousarray(motion, np.float32),
+        pigment_modes(mean),
+        vertex_areas(mean, triangles),
+        face,
     )

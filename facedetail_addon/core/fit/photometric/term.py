@@ -2,8 +2,8 @@
 """The photo itself as a term of the fit: colours of the skin against what shape, light and albedo make of them.
 
 Stage I of Dib et al. (2021) by Gauss–Newton instead of gradient descent: a vertex moves over the photo, whose slopes
-tell what it meets there, and its normal turns in the light. Light, γ and a field of pigment are solved for at every
-step and eliminated (variable projection, Golub and Pereyra 1973): what they explain does not bend the head.
+tell what it meets there, and its normal turns in the light. Light, γ and a field of pigment are unknowns of the same
+step and eliminated from it (as in variable projection, Golub and Pereyra 1973): what they explain bends no head.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,9 @@ from ...rendering.normals import vertex_normals
 from ...rendering.types import Transfer
 from ...skin.types import AlbedoBasis
 from ...uv.types import UnwrappedPhoto
-from ..equations import NormalEquations
 from ..perspective import point_jacobian
 from ..types import PoseFit
-from .lit_skin import LitSkin, Shaded
+from .lit_skin import Eliminated, LitSkin, Shaded
 from .photo import BlurredPhoto, blurred_photo
 from .skin import PhotometricSkin
 
@@ -65,15 +64,18 @@ class PhotometricTerm:
     photo: BlurredPhoto
     strength: float
 
-    def equations(self, values: np.ndarray, camera: PerspectiveCamera) -> NormalEquations:
-        """Of (α, β), linear about (K + E,) ``values``."""
+    def linearised(self, values: np.ndarray, camera: PerspectiveCamera, nuisances: np.ndarray) -> Eliminated:
+        """One joint step of (α, β) and the nuisances about (K + E,) ``values`` and (Q,) ``nuisances``.
+
+        The pigment begins anew at every step: carried on, it would keep what the first, rough shape left to it.
+        """
         vertices = self.skin.posed(values)
         normals = vertex_normals(vertices, self.skin.triangles)[self.rows].astype(np.float64)
         colour, slopes = self._seen(vertices, camera)
-        shaded = self.lit.suited(colour, normals)
+        nuisances = self.lit.without_pigment(nuisances)
+        shaded = self.lit.shaded(colour, normals, nuisances)
         rows = self._by_normals(shaded, vertices, normals) - self._by_places(colour, slopes, vertices, camera)
-        quadratic, right = self.lit.eliminated(shaded, rows)
-        return NormalEquations(self.strength * quadratic, self.strength * (right + quadratic @ values))
+        return self.lit.eliminated(shaded, nuisances, rows, values)
 
     def misfit(self, values: np.ndarray, camera: PerspectiveCamera) -> float:
         """How badly the photo is explained, 0 to 1: what share of the vertices are outliers, more or less."""
