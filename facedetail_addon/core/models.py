@@ -23,8 +23,10 @@ from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
 from .skin.types import AlbedoBasis
-from .uv.atlas import make_atlas
+from .uv.atlas import coarser, make_atlas
 from .uv.types import Atlas
+
+COARSE_TEXELS = 128
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Models:
 
     ``fan`` is None with the other landmarker, ``prepared`` with the sparse fit, ``outline`` with the dense one,
     ``detail_net`` without relief. ``offset`` is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in
-    use puts them; None for not at all.
+    use puts them; None for not at all. ``coarse_atlas`` is for what only vertices are asked of.
     """
 
     landmarker: MeshLandmarker
@@ -47,6 +49,7 @@ class Models:
     mask_networks: MaskNetworks
     finder: CorrespondenceFinder
     atlas: Atlas
+    coarse_atlas: Atlas
     basis: AlbedoBasis
     gloss: SkinGloss
     detail_space: DetailSpace
@@ -81,6 +84,7 @@ class Models:
             mask_networks=MaskNetworks.load(),
             finder=CorrespondenceFinder.load(),
             atlas=atlas,
+            coarse_atlas=coarser(atlas, model, COARSE_TEXELS),
             basis=albedo_basis(model, atlas),
             gloss=skin_gloss(model),
             detail_space=make_detail_space(model),

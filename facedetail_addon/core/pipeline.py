@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..settings import Settings
+from ..settings import DRAFT, Settings
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
@@ -28,6 +28,9 @@ from .face_model.eyeball import fit_eyeball, seen_front
 from .fit.correspondence import notices as point_notices
 from .fit.dense import ROUGH_FIT, fit_dense
 from .fit.dense import notices as fit_notices
+from .fit.photometric.term import Photometry
+from .fit.refine import notices as refine_notices
+from .fit.refine import refine_dense
 from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
 from .fit.sparse import fit_sparse
 from .fit.types import HeadFit, PoseFit
@@ -51,6 +54,8 @@ from .skin.texture import make_skin_maps
 from .skin.types import SkinMaps
 from .uv.types import UnwrappedPhoto
 from .uv.unwrap import unwrap
+
+_FIRST_BANDS, _FIRST_DIRECTIONS = 3, 128  # of the light that the head is refined in
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,8 @@ def reconstruct(
     with stage("photo", "Reading the photo", 0.0):
         picture = read_photo(photo)
     observation = observe(picture, models, settings, stage)
-    head = fit((observation,), models, settings, stage=stage)
+    fitted = fit((observation,), models, settings, stage=stage)
+    head = refine((observation,), fitted, models, settings, stage)
     light = illuminate(observation, head.pose, models, settings, stage)
     appearance = paint(observation, head.pose, light, models, stage)
     relief = detail(observation, head, light, models, stage)
@@ -142,6 +148,7 @@ def reconstruct(
             *observation.notices,
             *fit_notices(head.pose, observation.landmarks, _rough_fit(models), picture.focal_px),
             *(point_notices(head, observation, models.prepared) if models.prepared else ()),
+            *(refine_notices(fitted, head) if _refines(models, settings) else ()),
             *light_notices(light.estimate, light.unwrapped),
             *cover_notices(light.estimate, light.unwrapped, models.basis, models.model),
             *eye_notices(appearance.eyes, models.model, light.estimate.monochrome),
@@ -208,6 +215,31 @@ def fit(
         return fit_sparse(observations, models.model, outline=models.outline, offset=models.offset, **how)
 
 
+def refine(
+    observations: Sequence[Observation],
+    head: HeadFit,
+    models: Models,
+    settings: Settings,
+    stage: Stages | None = None,
+) -> HeadFit:
+    """The head that explains its photos' light and shade, too; ``head`` itself where that is no better.
+
+    So it is also with drafts, the sparse fit and imported models. Photos without pixels do not count.
+
+    Args:
+        observations: those that ``head`` was fitted to, in the same order.
+    """
+    if not _refines(models, settings):
+        return head
+    stage = stage or Stages()
+    with stage("refine", "Matching light and shade", 0.4):
+        looks = [
+            None if observation.pixels is None else _first_look(observation, pose, models)
+            for observation, pose in zip(observations, head.poses, strict=True)
+        ]
+        return refine_dense(observations, looks, head, models.prepared, settings.expression)
+
+
 def illuminate(
     observation: Observation,
     pose: PoseFit,
@@ -262,10 +294,11 @@ def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illuminatio
     )
 
 
-def transfer_of(pose: PoseFit, models: Models, light_bands: int) -> Transfer:
-    """How light reaches the skin of the posed head, and its photo's camera."""
+def transfer_of(pose: PoseFit, models: Models, light_bands: int, **how: int) -> Transfer:
+    """How light reaches the skin of the posed head, and its photo's camera; ``how``: of :func:`light_transfer`."""
     model, camera = models.model, pose.perspective.position()
-    return light_transfer(pose.vertices, model.solid_triangles(), model.skin.stop, camera, models.gloss, light_bands)
+    triangles = model.solid_triangles()
+    return light_transfer(pose.vertices, triangles, model.skin.stop, camera, models.gloss, light_bands, **how)
 
 
 def eye_samples(
@@ -286,6 +319,20 @@ def eye_samples(
         lids, iris = (landmarks.mesh_px[list(which), :2] for which in eye_points)
         samples.append(sample_eye(pixels, lids, iris, eye, pose.perspective, points, lit))
     return [sample for sample in samples if sample is not None]
+
+
+def _refines(models: Models, settings: Settings) -> bool:
+    prepared = models.prepared
+    return settings.quality != DRAFT and prepared is not None and prepared.photometric is not None
+
+
+def _first_look(observation: Observation, pose: PoseFit, models: Models) -> Photometry:
+    """A photo's light and skin, coarse, for the vertices alone."""
+    unwrapped = unwrap(observation.pixels, pose, models.model, models.coarse_atlas)
+    transfer = transfer_of(pose, models, _FIRST_BANDS, directions=_FIRST_DIRECTIONS)
+    above = prior_direction_of(pose.perspective.rotation)
+    light = estimate_light(unwrapped, transfer, models.basis, models.coarse_atlas, above)
+    return Photometry(observation.pixels, unwrapped, transfer, light, models.basis)
 
 
 def _rough_fit(models: Models) -> float:
