@@ -98,7 +98,7 @@ class LitSkin:
         nuisances = self.first
         for _ in range(_STEPS):
             shaded = self.shaded(colour, normals, nuisances)
-            nuisances = nuisances + np.linalg.solve(*self._own_equations(shaded, nuisances))
+            nuisances = nuisances + np.linalg.solve(*self.own_equations(shaded, nuisances))
         return self.shaded(colour, normals, nuisances)
 
     def shaded(self, colour: np.ndarray, normals: np.ndarray, nuisances: np.ndarray) -> Shaded:
@@ -131,15 +131,15 @@ class LitSkin:
         design[..., modes + 3 * bands :] = share[..., None] * self.pigment[:, None]
         return Shaded(residual, robust, albedo, total, vector, design)
 
-    def eliminated(self, shaded: Shaded, nuisances: np.ndarray, rows: np.ndarray, values: np.ndarray) -> "Eliminated":
+    def eliminated(self, shaded: Shaded, rows: np.ndarray, nuisances: np.ndarray, values: np.ndarray) -> "Eliminated":
         """One joint step of the nuisances and M other unknowns, the nuisances eliminated (Schur complement).
 
         Args:
             shaded: with (Q,) ``nuisances``. rows: (N, 3, M) float32, how log model − log photo changes with the
-                unknowns. values: (M,) of the unknowns.
+                unknowns, which are (M,) ``values``.
         """
         across = self.gram(shaded, rows, shaded.design)
-        own, right = self._own_equations(shaded, nuisances)
+        own, right = self.own_equations(shaded, nuisances)
         solved = np.linalg.solve(own, np.column_stack([across.T, right]))
         slope, step = solved[:, :-1], solved[:, -1]
         quadratic = self.gram(shaded, rows) - across @ slope
@@ -161,7 +161,7 @@ class LitSkin:
         """What logarithms are taken of."""
         return colour.clip(0) + _FLOOR
 
-    def _own_equations(self, shaded: Shaded, nuisances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def own_equations(self, shaded: Shaded, nuisances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(Q, Q) matrix and (Q,) right-hand side for changes of the nuisances, their prior among them."""
         precision, start = self._prior()
         quadratic = self.gram(shaded, shaded.design) + np.diag(precision)

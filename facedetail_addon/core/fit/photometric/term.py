@@ -69,13 +69,18 @@ class PhotometricTerm:
 
         The pigment begins anew at every step: carried on, it would keep what the first, rough shape left to it.
         """
+        nuisances = self.lit.without_pigment(nuisances)
+        return self.lit.eliminated(*self.compared(values, camera, nuisances), nuisances, values)
+
+    def compared(
+        self, values: np.ndarray, camera: PerspectiveCamera, nuisances: np.ndarray
+    ) -> tuple[Shaded, np.ndarray]:
+        """The model beside the photo, and (N, 3, K + E) float32, how log model − log photo changes with (α, β)."""
         vertices = self.skin.posed(values)
         normals = vertex_normals(vertices, self.skin.triangles)[self.rows].astype(np.float64)
         colour, slopes = self._seen(vertices, camera)
-        nuisances = self.lit.without_pigment(nuisances)
         shaded = self.lit.shaded(colour, normals, nuisances)
-        rows = self._by_normals(shaded, vertices, normals) - self._by_places(colour, slopes, vertices, camera)
-        return self.lit.eliminated(shaded, nuisances, rows, values)
+        return shaded, self._by_normals(shaded, vertices, normals) - self._by_places(colour, slopes, vertices, camera)
 
     def misfit(self, values: np.ndarray, camera: PerspectiveCamera) -> float:
         """How badly the photo is explained, 0 to 1: what share of the vertices are outliers, more or less."""
