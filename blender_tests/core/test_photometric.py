@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The photo's light and shade as a term of the fit: derivatives, elimination, and heads that come nearer to the truth."""
+"""Light and shade as a term of the fit: derivatives, elimination, and heads that come nearer to the truth."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -117,11 +117,11 @@ def test_turning_normals_change_the_model_as_derived(term, people, values, nuisa
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_moving_vertices_change_the_photo_as_derived(term, people, values, nuisances, column):
-    """The photo is sampled linearly, its slopes are those of a wider filter: alike, not the same."""
+    """By long steps: places in the photo are rounded to 1/32 of its pixels."""
     camera, flat = people[0].head.pose.perspective, of_one_colour(term)
     rows = term.compared(values, camera, nuisances)[1] - flat.compared(values, camera, nuisances)[1]
-    both = [by_differences(one, camera, values, nuisances, column, 0.05) for one in (term, flat)]
-    assert alike(rows[..., column], both[0] - both[1], 0.93)
+    both = [by_differences(one, camera, values, nuisances, column, 0.2) for one in (term, flat)]
+    assert alike(rows[..., column], both[0] - both[1], 0.92)
 
 
 def test_nuisances_change_the_model_as_derived(term, people, values, nuisances):
@@ -174,14 +174,17 @@ def test_refined_heads_are_nearer_to_the_truth(people, models):
     assert found.mean() < 0.97 * fitted.mean(), (fitted, found)
 
 
-def test_a_wrong_head_is_led_back(people, models):
-    one, model = people[1], models.model
-    alpha = one.head.alpha + np.random.default_rng(5).normal(0, 0.5, len(one.head.alpha)).astype(np.float32)
-    pose = replace(one.head.pose, vertices=model.vertices(alpha, one.head.pose.beta))
-    wrong = replace(one.head, alpha=alpha, vertices_neutral=model.vertices(alpha), poses=(pose,))
-    found = refine((one.photo,), wrong, models, SETTINGS)
-    before, after = (face_distance(model, head.vertices_neutral, one.neutral) for head in (wrong, found))
-    assert after < 0.8 * before and notices(wrong, found) == ()
+def test_wrong_heads_are_led_back(people, models):
+    rng, model, before, after = np.random.default_rng(5), models.model, [], []
+    for one in people[:3]:
+        alpha = one.head.alpha + rng.normal(0, 2, len(one.head.alpha)).astype(np.float32)
+        pose = replace(one.head.pose, vertices=model.vertices(alpha, one.head.pose.beta))
+        wrong = replace(one.head, alpha=alpha, vertices_neutral=model.vertices(alpha), poses=(pose,))
+        found = refine((one.photo,), wrong, models, SETTINGS)
+        assert found is not wrong and notices(wrong, found) == ()
+        before.append(face_distance(model, wrong.vertices_neutral, one.neutral))
+        after.append(face_distance(model, found.vertices_neutral, one.neutral))
+    assert np.mean(after) < 0.8 * np.mean(before), (before, after)
 
 
 def test_noise_instead_of_a_face_changes_nothing(people, models):

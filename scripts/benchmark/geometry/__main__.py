@@ -8,8 +8,8 @@ Prints Markdown tables and, as the last line, one JSON object. With ``--assets``
 face model is fitted to the same heads. The true heads are ICT-FaceKit's: models made from the kit have an advantage.
 Dense: 478 points and what was measured of them; sparse: the 68 of iBUG, here the face mesh's. These heads are bare and
 fitted by landmarks alone. Dressed heads wear real skin, hair and glasses, in 640 px photos of any light up to profile;
-they go through the pipeline. Slope error: of forms of 6 to 60 mm, differences in height along the normals as RMS slopes.
-Found: where the landmarker finds the face; only those count.
+they go through the pipeline. Slope error: differences in height along the normals, of forms of 6 to 60 mm, as RMS
+slopes. Found: where the landmarker finds the face; only those count.
 
 ``--fairness`` asks instead whether the skin matters. Each drawn head is fitted in 18 held-out skins of synthetic
 portraits, one for every sex, age (18–34, 35–54, 55+) and third of skin tone, at 0° and 25°. Shape, expression, pose,

@@ -114,22 +114,24 @@ class LitSkin:
         albedo = np.exp(np.minimum(self.mean + self.modes @ (self.gamma + gamma) + added, 0))
         vector = (self.vector @ radiance) * self.transmission[:, :, None]
         shading = np.einsum("nk,nkc->nc", normals, vector) + self.transmission * self.bounce
-        shading = np.maximum(shading, _LEAST_SHADING * np.median(shading).clip(1e-3))
-        gloss = np.maximum(self.gloss @ radiance, 0)
+        least = _LEAST_SHADING * np.median(shading).clip(1e-3)
+        lit, shading = shading > least, np.maximum(shading, least)
+        gloss = self.gloss @ radiance
+        shiny, gloss = gloss > 0, np.maximum(gloss, 0)
         total = reflected(albedo, shading, gloss) + _FLOOR
         residual = np.log(self.floored(colour)) - np.log(total)
         luminance = residual @ LUMINANCE
         robust = 1 / (1 + (luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER))) ** 2) ** 2
         share = albedo * shading / total
-        by_light = (albedo * self.transmission / total)[..., None] * self.diffuse[:, None]
-        by_light += self.gloss[:, None] / total[..., None]
+        by_light = (lit * albedo * self.transmission / total)[..., None] * self.diffuse[:, None]
+        by_light += (shiny / total)[..., None] * self.gloss[:, None]
         design = np.zeros((*total.shape, len(nuisances)), np.float32)
         design[..., :modes] = share[..., None] * self.modes
         for channel in range(3):
             start = modes + channel * bands
             design[:, channel, start : start + bands] = by_light[:, channel]
         design[..., modes + 3 * bands :] = share[..., None] * self.pigment[:, None]
-        return Shaded(residual, robust, albedo, total, vector, design)
+        return Shaded(residual, robust, albedo, total, vector * lit[:, None], design)
 
     def eliminated(self, shaded: Shaded, rows: np.ndarray, nuisances: np.ndarray, values: np.ndarray) -> "Eliminated":
         """One joint step of the nuisances and M other unknowns, the nuisances eliminated (Schur complement).
