@@ -41,7 +41,8 @@ ALLOWED = {
     "core.face_model": {"core.rendering"},
     "core.model_import": {*_MODEL, "core.observe"},
     "core.observe": {"core.face_model"},
-    "core.fit": {*_MODEL, "core.observe"},
+    # Of the later stages their types alone: the fit begins again with what a first look has told.
+    "core.fit": {*_MODEL, "core.observe", "core.uv", "core.lighting", "core.skin"},
     "core.uv": {*_MODEL, "core.fit"},
     "core.lighting": {"core.rendering", "core.skin", "core.uv"},
     "core.skin": {*_MODEL, "core.lighting", "core.uv"},
