@@ -20,7 +20,7 @@ from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.benchmark.geometry.candidates import Candidate
 from scripts.benchmark.geometry.measure import MEAN_FACE, OUR_FIT, SEED, Tools, skin_to_scan
 from scripts.benchmark.geometry.now import SEVEN_OF_68
-from scripts.benchmark.geometry.slopes import slope_ruler
+from scripts.benchmark.geometry.slopes import SlopeRuler
 from scripts.benchmark.likeness.measure import radius
 from scripts.harness import CACHE
 from scripts.training.correspondence.picture import Studio, draw, make_studio
@@ -126,13 +126,14 @@ def observed(head: DressedHead, models: Models, reference: FaceModel) -> Observa
     return None if face_on(head, (observation.landmarks,), reference) is None else observation
 
 
-def measure_dressed(tools: Tools, studio: Studio, models: Models, yaw: int, heads: int) -> DressedView:
+def measure_dressed(
+    tools: Tools, studio: Studio, models: Models, ruler: SlopeRuler, yaw: int, heads: int
+) -> DressedView:
     """The heads of one view, as the pipeline makes them, and without parts of what it looks at."""
     scan_vertices, builtin = np.unique(visible_skin(tools.reference)), tools.builtin.model
     errors: dict[str, list[np.ndarray]] = {name: [] for name in ROWS}
     sizes: dict[str, list[float]] = {name: [] for name in ROWS}
     slopes: dict[str, list[float]] = {name: [] for name in ROWS}
-    ruler = slope_ruler(builtin, tools.reference, models.atlas)
     found = 0
     for number in range(heads):
         head = draw_head(studio, yaw, number)

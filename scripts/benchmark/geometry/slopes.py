@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How well the middle forms of a face are found, which distances hardly tell: cheeks, folds, the sides of the nose.
 
-What is compared are heights along the normals after a similarity, in a band of wavelengths from about 6 to 60 mm, as
+What is compared are heights along the normals after a similarity, in a band of wavelengths from about 10 to 100 mm, as
 slopes: they are what light sees.
 """
 
@@ -17,7 +17,7 @@ from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.uv.types import Atlas
 from scripts.training.landmark_calibration.embedding import closest_embedding, visible_skin
 
-BAND_MM = (2.5, 12.0)  # detail of the smoothings that part the band; waves of 6 and 60 mm are halved
+BAND_MM = (2.5, 12.0)  # detail d of the smoothings that part the band: each leaves 1 / (1 + (2π d / λ)²) of a wave
 
 
 @dataclass(frozen=True)
