@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Form from shading: heights that are there come back, paint and hair do not become form, nothing is made of nothing."""
+"""Form from shading: what is there comes back, paint and hair do not become form, nothing is made of nothing."""
 
 from dataclasses import replace
 

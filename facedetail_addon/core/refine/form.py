@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mid-scale form from shading: bags, folds, cheeks and jowls, which no mode of identity has.
 
-Stage II of Dib et al. (2021) for heights along the normals, solved by Gauss–Newton with sparse matrices: each vertex'
-colour is albedo · pigment · shading, and heights turn the normals that the shading asks. Both unknown fields, heights
+Stage II of Dib et al. (2021) for heights along the normals, solved by Gauss–Newton with sparse matrices: each
+vertex' colour is albedo · pigment · shading, and heights turn the normals that the shading asks. Both unknown fields, heights
 and the pigment's logarithm, are random fields with Matérn's covariance; heights so are a thin shell with membrane and
 bending stiffness (Lindgren, Rue and Lindström 2011). What a colour cue tells of pigment is not taken for form.
 """

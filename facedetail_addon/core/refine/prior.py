@@ -18,7 +18,6 @@ _OTHERS = ("socket", "scalp", "ears", "neck")  # where no form is looked for
 _LIPS, _LIPS_SHARE = ("mouth",), 0.5  # of the height: they are paint as much as form
 _RIM_MM = 4.0  # from eyes and mouth over which heights begin
 _RIM_SHARE = 0.1
-_RUN_OUT_MM2 = 50.0
 
 
 @dataclass(frozen=True)
@@ -27,13 +26,12 @@ class FormPrior:
 
     Attributes:
         sigma_mm: (V,) of the heights, 0 where none are looked for. range_mm: over which they are correlated.
-        pigment_range_mm: the same of the pigment. run_out_mm2: how soon heights end beyond what is seen.
+        pigment_range_mm: the same of the pigment.
     """
 
     sigma_mm: np.ndarray
     range_mm: float = _HEIGHT_RANGE_MM
     pigment_range_mm: float = _PIGMENT_RANGE_MM
-    run_out_mm2: float = _RUN_OUT_MM2
 
     def pigment_sigma(self, basis: AlbedoBasis) -> np.ndarray:
         """(V,) of the logarithm, besides the statistical albedo."""
