@@ -19,6 +19,7 @@ from .observe.expression.reader import ExpressionReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
 from .observe.masks.networks import MaskNetworks
+from .refine.prior import FormPrior, form_prior
 from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
@@ -52,6 +53,7 @@ class Models:
     coarse_atlas: Atlas
     basis: AlbedoBasis
     gloss: SkinGloss
+    form_prior: FormPrior
     detail_space: DetailSpace
     detail_net: DetailNet | None
 
@@ -87,6 +89,7 @@ class Models:
             coarse_atlas=coarser(atlas, model, COARSE_TEXELS),
             basis=albedo_basis(model, atlas),
             gloss=skin_gloss(model),
+            form_prior=form_prior(model, atlas),
             detail_space=make_detail_space(model),
             detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
         )

@@ -46,6 +46,7 @@ from .observe.landmarks.types import FaceLandmarks
 from .observe.masks.find import find_masks
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
+from .refine.form import find_form, with_form
 from .rendering.transfer import diffuse_light, light_transfer
 from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
@@ -222,9 +223,10 @@ def refine(
     settings: Settings,
     stage: Stages | None = None,
 ) -> HeadFit:
-    """The head that explains its photos' light and shade, too; ``head`` itself where that is no better.
+    """The head that explains its photos' light and shade, too: identity and pose, then mid-scale form.
 
-    So it is also with drafts, the sparse fit and imported models. Photos without pixels do not count.
+    ``head`` itself with drafts, the sparse fit and imported models. Photos without pixels do not count; form is that
+    of the first with pixels.
 
     Args:
         observations: those that ``head`` was fitted to, in the same order.
@@ -237,7 +239,9 @@ def refine(
             None if observation.pixels is None else _first_look(observation, pose, models)
             for observation, pose in zip(observations, head.poses, strict=True)
         ]
-        return refine_dense(observations, looks, head, models.prepared, settings.expression)
+        head = refine_dense(observations, looks, head, models.prepared, settings.expression)
+    with stage("form", "Shaping folds and cheeks", 0.45):
+        return _formed(observations, head, models)
 
 
 def illuminate(
@@ -324,6 +328,18 @@ def eye_samples(
 def _refines(models: Models, settings: Settings) -> bool:
     prepared = models.prepared
     return settings.quality != DRAFT and prepared is not None and prepared.photometric is not None
+
+
+def _formed(observations: Sequence[Observation], head: HeadFit, models: Models) -> HeadFit:
+    """The head with what the shading of its first photo tells of mid-scale form."""
+    for observation, pose in zip(observations, head.poses, strict=True):
+        if observation.pixels is not None:
+            look = _first_look(observation, pose, models)
+            seen, transfer, light = look.unwrapped, look.transfer, look.light
+            masks, atlas, prior = observation.masks, models.coarse_atlas, models.form_prior
+            form = find_form(pose, seen, transfer, light, models.basis, masks, models.model, atlas, prior)
+            return with_form(head, form, models.model)
+    return head
 
 
 def _first_look(observation: Observation, pose: PoseFit, models: Models) -> Photometry:

@@ -55,7 +55,7 @@ def refine_dense(
 
 def notices(before: HeadFit, after: HeadFit) -> tuple[Notice, ...]:
     """A notice with code ``not_refined`` where the photo's colours did not help."""
-    if after is not before:
+    if not np.array_equal(after.alpha, before.alpha):
         return ()
     text = "The photo's light and shade could not improve the head's shape, which follows the landmarks alone."
     return (Notice("not_refined", f"{text} Softer light, a larger face or less in front of it would help."),)

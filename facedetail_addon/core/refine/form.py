@@ -34,7 +34,7 @@ _NOISE = 0.06  # of the colour's logarithm
 _PATCH_MM2 = 6.0  # of skin that says as much as one independent measurement
 _OUTLIER = 3.0  # σ of noise and pigment at which a vertex counts a quarter
 _RINGS = 6  # of vertices around what is seen, over which heights run out
-_LEAST_VERTICES = 500
+_LEAST_VERTICES, _MOST_RESIDUAL = 500, 0.25  # of the skin; of light and albedo, beyond which they are not trusted
 _GLOSS_NOISE = 0.5  # of the share of a colour that is taken for the surface's own reflection
 _FADE_MM, _LEAST_FADE = 5.0, 0.1  # towards what is not seen
 _OUTLIER_SIGMA = 0.12  # of log luminance, besides the noise
@@ -65,7 +65,7 @@ def find_form(
     atlas: Atlas,
     prior: FormPrior,
 ) -> Form:
-    """The heights that explain a photo's shading.
+    """The heights that explain a photo's shading; none where too little skin is seen, or light explains it badly.
 
     Args:
         pose: of the head in the photo. unwrapped, transfer, light: of that pose. basis: that ``light.gamma`` is of.
@@ -74,19 +74,23 @@ def find_form(
     basis = basis.grey() if light.monochrome else basis
     confidence = clear_skin(unwrapped, basis, masks, pose, model)
     seen = np.flatnonzero(confidence > 0)
-    if len(seen) < _LEAST_VERTICES:
+    if len(seen) < _LEAST_VERTICES or light.residual > _MOST_RESIDUAL:
         return Form(np.zeros(model.skin.stop, np.float32), 0.0)
     problem = _problem(pose, unwrapped, transfer, light, basis, confidence, model, atlas, prior)
     height, pigment = np.zeros(len(problem.rows)), np.zeros(len(problem.rows))
     for _ in range(_ROUNDS):
         height, pigment = problem.step(height, pigment)
+    explained = problem.explained(height, pigment)
     out = np.zeros(model.skin.stop, np.float32)
-    out[problem.rows] = height
-    return Form(out, problem.explained(height, pigment))
+    if explained > 0:
+        out[problem.rows] = height
+    return Form(out, explained)
 
 
 def with_form(head: HeadFit, form: Form, model: FaceModel) -> HeadFit:
-    """The head with the heights on it, at rest and in every pose."""
+    """The head with the heights on it, at rest and in every pose; ``head`` itself where there are none."""
+    if not form.height_mm.any():
+        return head
     return replace(
         head,
         vertices_neutral=_raised(head.vertices_neutral, form, model),

@@ -35,9 +35,8 @@ class FormPrior:
 
     def pigment_sigma(self, basis: AlbedoBasis) -> np.ndarray:
         """(V,) of the logarithm, besides the statistical albedo."""
-        return np.where(basis.plain, _PIGMENT_SIGMA, np.maximum(basis.residual_sigma, _PAINTED_SIGMA)).astype(
-            np.float64
-        )
+        painted = np.maximum(basis.residual_sigma, _PAINTED_SIGMA)
+        return np.where(basis.plain, _PIGMENT_SIGMA, painted).astype(np.float64)
 
 
 def form_prior(model: FaceModel, atlas: Atlas) -> FormPrior:
