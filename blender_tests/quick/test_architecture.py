@@ -48,7 +48,7 @@ ALLOWED = {
     "core.skin": {*_MODEL, "core.lighting", "core.uv"},
     "core.eyes": {"core.face_model"},
     "core.detail": {*_MODEL, "core.fit", "core.lighting", "core.uv"},
-    "core.refine": set(),
+    "core.refine": {*_MODEL, "core.fit", "core.lighting", "core.observe", "core.skin", "core.uv"},
 }
 TOP = {"__init__", "__main__", "registration"}
 BLENDER_MODULES = {"bpy", "bmesh", "mathutils", "bpy_extras", "gpu", "bl_ui"}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mid-scale form from shading: bags, folds, cheeks and jowls, which no mode of identity has.
 
-Stage II of Dib et al. (2021) for heights along the normals, solved by Gauss–Newton with sparse matrices: each
-vertex' colour is albedo · pigment · shading, and heights turn the normals that the shading asks. Both unknown fields, heights
-and the pigment's logarithm, are random fields with Matérn's covariance; heights so are a thin shell with membrane and
-bending stiffness (Lindgren, Rue and Lindström 2011). What a colour cue tells of pigment is not taken for form.
+Stage II of Dib et al. (2021) for heights along the normals, by Gauss–Newton with sparse matrices: a vertex' colour is
+albedo · pigment · shading, and heights turn the normals that shading asks. Both unknown fields, the heights and the
+pigment's logarithm, are random fields with Matérn's covariance; for the heights that is a thin shell with membrane and
+bending stiffness (Lindgren, Rue and Lindström 2011). The priors and, a little, the colour tell paint from form.
 """
 
 from dataclasses import dataclass, replace
@@ -32,10 +32,10 @@ _FLOOR = 0.02  # linear; differences below this share of display white do not co
 _LEAST_SHADING = 0.02  # of the median
 _NOISE = 0.06  # of the colour's logarithm
 _PATCH_MM2 = 6.0  # of skin that says as much as one independent measurement
-_OUTLIER = 3.0  # σ of noise and pigment at which a vertex counts a quarter
+_OUTLIER = (1.5, 3.0)  # σ of noise and pigment at which a vertex counts a quarter: brighter than the model, darker
 _RINGS = 6  # of vertices around what is seen, over which heights run out
-_LEAST_VERTICES, _MOST_RESIDUAL = 500, 0.25  # of the skin; of light and albedo, beyond which they are not trusted
-_GLOSS_NOISE = 0.5  # of the share of a colour that is taken for the surface's own reflection
+_LEAST_VERTICES, _MOST_RESIDUAL = 500, 0.6  # of the skin; of light and albedo, beyond which they are not trusted
+_GLOSS_NOISE = 0.8  # of the share of a colour that is taken for the surface's own reflection
 _FADE_MM, _LEAST_FADE = 5.0, 0.1  # towards what is not seen
 _OUTLIER_SIGMA = 0.12  # of log luminance, besides the noise
 _PIGMENT = np.array([0.55, 1.0, 1.25])  # how much melanin and blood change the logarithms of red, green and blue
@@ -136,7 +136,7 @@ class _Problem:
         residual, diffuse, total, albedo = self._model(vertices, pigment)
         gradients = [part[self.rows][:, self.rows] for part in surface_gradient(vertices, self.triangles)]
         luminance = residual @ LUMINANCE
-        weight = self.weight / (1 + (luminance / (_OUTLIER * self.sigma)) ** 2) ** 2 / 3
+        weight = self.weight / (1 + (luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER))) ** 2) ** 2 / 3
         normal = bmat([[self.height_precision, None], [None, self.pigment_precision]], format="csc")
         right = -(normal @ np.append(height, pigment))
         for channel in range(3):

@@ -12,7 +12,7 @@ from ..skin.types import AlbedoBasis
 from ..uv.types import Atlas
 
 _HEIGHT_SIGMA_MM, _HEIGHT_RANGE_MM = 0.6, 12.0
-_PIGMENT_SIGMA, _PIGMENT_RANGE_MM = 0.25, 40.0
+_PIGMENT_SIGMA, _PIGMENT_RANGE_MM = 0.15, 40.0
 _PAINTED_SIGMA = 0.4  # of brows, lids and lips, at least
 _OTHERS = ("socket", "scalp", "ears", "neck")  # where no form is looked for
 _LIPS, _LIPS_SHARE = ("mouth",), 0.5  # of the height: they are paint as much as form
