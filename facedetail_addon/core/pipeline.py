@@ -34,7 +34,7 @@ from .fit.refine import refine_dense
 from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
 from .fit.sparse import fit_sparse
 from .fit.types import HeadFit, PoseFit
-from .lighting.estimate import estimate_light, prior_direction_of
+from .lighting.estimate import estimate_light, prior_direction_of, relit
 from .lighting.estimate import notices as light_notices
 from .lighting.types import LightEstimate
 from .models import Models
@@ -47,7 +47,8 @@ from .observe.masks.find import find_masks
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .refine.form import find_form, with_form
-from .rendering.transfer import diffuse_light, light_transfer
+from .rendering.normals import vertex_normals
+from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.cover import notices as cover_notices
@@ -239,9 +240,9 @@ def refine(
             None if observation.pixels is None else _first_look(observation, pose, models)
             for observation, pose in zip(observations, head.poses, strict=True)
         ]
-        head = refine_dense(observations, looks, head, models.prepared, settings.expression)
+        refined = refine_dense(observations, looks, head, models.prepared, settings.expression)
     with stage("form", "Shaping folds and cheeks", 0.45):
-        return _formed(observations, head, models)
+        return _formed(observations, looks, refined, models)
 
 
 def illuminate(
@@ -330,12 +331,17 @@ def _refines(models: Models, settings: Settings) -> bool:
     return settings.quality != DRAFT and prepared is not None and prepared.photometric is not None
 
 
-def _formed(observations: Sequence[Observation], head: HeadFit, models: Models) -> HeadFit:
-    """The head with what the shading of its first photo tells of mid-scale form."""
-    for observation, pose in zip(observations, head.poses, strict=True):
-        if observation.pixels is not None:
-            look = _first_look(observation, pose, models)
-            seen, transfer, light = look.unwrapped, look.transfer, look.light
+def _formed(
+    observations: Sequence[Observation], looks: Sequence[Photometry | None], head: HeadFit, models: Models
+) -> HeadFit:
+    """The head with what the shading of its first photo tells of mid-scale form; shadows are those of the look."""
+    for observation, look, pose in zip(observations, looks, head.poses, strict=True):
+        if look is not None:
+            seen = unwrap(look.pixels, pose, models.model, models.coarse_atlas)
+            skin = models.model.skin
+            normals = vertex_normals(skin.of(pose.vertices), skin.triangles())
+            transfer = with_normals(look.transfer, normals)
+            light = relit(look.light, transfer, models.basis)
             masks, atlas, prior = observation.masks, models.coarse_atlas, models.form_prior
             form = find_form(pose, seen, transfer, light, models.basis, masks, models.model, atlas, prior)
             return with_form(head, form, models.model)
