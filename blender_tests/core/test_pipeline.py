@@ -115,6 +115,7 @@ def test_arrays_are_as_documented(result, models, astronaut):
         "correspondence",
         "proxy",
         "refine",
+        "form",
         "unwrap",
         "light",
         "albedo",
