@@ -109,6 +109,7 @@ MESH_LANDMARKER, FAN_LANDMARKER = "mesh", "fan"
 AUTO_FIT, DENSE_FIT, SPARSE_FIT = "auto", "dense", "sparse"
 PRIOR_AND_LANDMARKS, PRIOR, LANDMARKS = EXPRESSION_SOURCES = ("prior+landmarks", "prior", "landmarks")
 COMPACT, NO_DETAIL = "compact", "none"
+DRAFT, STANDARD = "draft", "standard"
 MAX_RELIEF_STRENGTH = 2.0
 
 
@@ -127,6 +128,7 @@ class Settings:
         face: which face, counted from 0 by size; None: the largest.
         light_bands: bands of spherical harmonics of the light, 3 as in the paper.
         detail: what makes the relief of the skin.
+        quality: ``STANDARD`` refines the head by what the photo's light and shade say; a ``DRAFT`` stays as fitted.
 
     Raises:
         ValueError: a value is not allowed.
@@ -230,6 +232,17 @@ class Settings:
         ),
         loads=True,
         places=(COMMAND_LINE,),
+    )
+
+    quality: str = option(
+        STANDARD,
+        label="Shape",
+        help="How closely the head's shape follows the photo",
+        flag_help="how closely the head's shape follows the photo (default %(default)s)",
+        choices=(
+            Choice(DRAFT, "Draft", "Landmarks and outline alone: three seconds less"),
+            Choice(STANDARD, "Standard", "Landmarks and outline, then the photo's light and shade"),
+        ),
     )
 
     def __post_init__(self):

@@ -103,7 +103,7 @@ def test_heads_that_are_not_found_in_every_skin_do_not_count(model):
     before = gap(fit[:3, ..., 0], 1).share
     fit[3, 0, 0, 0] = np.nan
     worn = Wearers(dict.fromkeys(np.ndindex(SHAPE), (0,)), np.array([0.0, 30.0]))
-    lines, figures = report(Paired(fit, np.ones((4, 2))), worn)
+    lines, figures = report(Paired(fit, 2 * fit, np.ones((4, 2))), worn)
     assert figures["gaps"]["age"]["mean mm"]["share"] == pytest.approx(before, abs=1e-4)
     assert any("71 of 72" in line for line in lines) and any("3 of 4 (mean mm)" in line for line in lines)
     assert any(line.startswith("Largest gap") and "by age" in line for line in lines)
@@ -111,6 +111,6 @@ def test_heads_that_are_not_found_in_every_skin_do_not_count(model):
 
 def test_one_head_tells_no_gap():
     worn = Wearers(dict.fromkeys(np.ndindex(SHAPE), (0,)), np.array([0.0, 30.0]))
-    lines, figures = report(Paired(np.ones((1, *SHAPE, len(FIGURES))), np.ones((1, 2))), worn)
+    lines, figures = report(Paired(*np.ones((2, 1, *SHAPE, len(FIGURES))), np.ones((1, 2))), worn)
     assert figures["gaps"]["sex"] == dict.fromkeys(FIGURES)
     assert any("too few heads" in line for line in lines)

@@ -16,10 +16,10 @@ from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.types import Observation
-from facedetail_addon.core.pipeline import detail, fit, illuminate, observe, paint, reconstruct
+from facedetail_addon.core.pipeline import detail, fit, illuminate, observe, paint, reconstruct, refine
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.record import Reconstruction
-from facedetail_addon.settings import EXPRESSION_SOURCES, PRIOR, Settings
+from facedetail_addon.settings import DRAFT, EXPRESSION_SOURCES, PRIOR, Settings
 
 SMALL = Settings(resolution=512)
 
@@ -114,6 +114,8 @@ def test_arrays_are_as_documented(result, models, astronaut):
         "masks",
         "correspondence",
         "proxy",
+        "refine",
+        "form",
         "unwrap",
         "light",
         "albedo",
@@ -129,7 +131,7 @@ def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut
     """And so the same photo gives the same result again, bit for bit."""
     observation = observe(read_photo(astronaut_file), models, SMALL)
     assert_same(observation, result.record.observation)
-    head = fit([observation], models, SMALL)
+    head = refine([observation], fit([observation], models, SMALL), models, SMALL)
     assert_same(head, result.record.fit)
     light = illuminate(observation, head.pose, models, SMALL)
     assert_same(light.estimate.radiance, result.record.light.radiance)
@@ -143,6 +145,13 @@ def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut
         assert_same(getattr(relief, name), result.maps[f"displacement_{name}"], name)
     for name in ("normal", "normal_fine"):
         assert_same(getattr(relief, name), result.maps[name], name)
+
+
+def test_a_draft_is_the_fit_alone(result, smooth, astronaut_file):
+    draft = reconstruct(astronaut_file, smooth, dataclasses.replace(SMALL, quality=DRAFT), silent).record
+    assert_same(draft.fit, fit(draft.observations, smooth, SMALL))
+    assert "refine" not in draft.stage_seconds and "not_refined" not in {notice.code for notice in draft.notices}
+    assert (draft.fit.vertices_neutral != result.record.fit.vertices_neutral).any()
 
 
 def test_emotion_of_a_smile(result):
@@ -249,7 +258,8 @@ def test_kinds_of_files_give_the_same_head(result, smooth, astronaut, tmp_path, 
         other.observation.landmarks.sparse_px - result.record.observation.landmarks.sparse_px, axis=1
     )
     assert np.median(distance) < 0.02 * face_size_px(result)
-    moved_mm = np.linalg.norm(other.head.vertices_neutral - result.record.fit.vertices_neutral, axis=1)
+    fitted = fit(result.record.observations, smooth, SMALL)
+    moved_mm = np.linalg.norm(other.head.vertices_neutral - fitted.vertices_neutral, axis=1)
     assert np.median(moved_mm) < 2.5
 
 
@@ -318,6 +328,7 @@ def test_unreadable_photo(models, tmp_path):
         {"expression": "mood"},
         {"light_bands": 2},
         {"detail": "x"},
+        {"quality": "best"},
         {"landmarker": "dlib"},
         {"fit": "loose"},
     ],
@@ -355,5 +366,6 @@ def test_saved_result_comes_back(result, models, tmp_path):
     again = illuminate(back.record.observation, back.record.pose, models, SMALL)
     assert_same(again.estimate.radiance, result.record.light.radiance)
     begun = fit(back.record.observations, models, SMALL, start=back.record.fit)
+    begun = refine(back.record.observations, begun, models, SMALL)
     moved_mm = np.linalg.norm(begun.pose.vertices - result.record.pose.vertices, axis=1)
     assert np.median(moved_mm) < 0.5  # the outline is looked for anew

@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.assets.shipped import find_weights
-from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.geometry.nearest import closest_weights
 from facedetail_addon.core.rendering.normals import vertex_normals
 from scripts.benchmark.geometry.now import (
@@ -14,11 +12,7 @@ from scripts.benchmark.geometry.now import (
     crop_scan,
     scan_to_mesh,
 )
-
-
-@pytest.fixture(scope="module")
-def model():
-    return load_face_model(find_weights("face_model.npz"))
+from scripts.benchmark.geometry.slopes import slope_ruler
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +54,31 @@ def test_known_bumps_are_measured_in_millimetres(skin):
     scan = vertices + vertex_normals(vertices, triangles) * height[:, None]
     distance = scan_to_mesh(scan[np.unique(triangles)], seven, vertices, triangles, seven)
     assert distance.mean() == pytest.approx(2 / np.pi, abs=0.08)
+
+
+@pytest.fixture(scope="module")
+def slopes(model, atlas):
+    """Of a model beside itself."""
+    return slope_ruler(model, model, atlas)
+
+
+@pytest.mark.parametrize(
+    ("wave_mm", "least", "most"), [(3.0, 0.0, 0.15), (20.0, 0.45, 0.6), (35.0, 0.55, 0.75), (800.0, 0.0, 0.4)]
+)
+def test_slopes_are_those_of_the_band(slopes, model, wave_mm, least, most):
+    """Waves up and down the face; 1 is all of their slope. Of a tilt something remains at the face's border."""
+    wave = 2 * np.pi / wave_mm
+    slope = np.degrees(0.02 / np.sqrt(2))
+    found = slopes.slope_deg(0.02 / wave * np.sin(wave * model.mean[slopes.face, 1].astype(np.float64)))
+    assert least <= found / slope <= most
+
+
+def test_a_moved_head_has_the_right_slopes_and_a_bent_one_has_not(slopes, model):
+    turn = Rotation.random(random_state=4).as_matrix()
+    moved = (0.9 * model.mean @ turn.T + [3, 4, 5]).astype(np.float32)
+    assert slopes.error_deg(moved, model.mean) < 0.05
+    bent = model.mean + np.float32([0, 0, 1]) * np.sin(model.mean[:, :1] / 4)
+    assert slopes.error_deg(bent, model.mean) > 2
 
 
 def test_crop_follows_the_protocol():

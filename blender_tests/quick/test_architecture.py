@@ -41,13 +41,14 @@ ALLOWED = {
     "core.face_model": {"core.rendering"},
     "core.model_import": {*_MODEL, "core.observe"},
     "core.observe": {"core.face_model"},
-    "core.fit": {*_MODEL, "core.observe"},
+    # Of the later stages their types alone: the fit begins again with what a first look has told.
+    "core.fit": {*_MODEL, "core.observe", "core.uv", "core.lighting", "core.skin"},
     "core.uv": {*_MODEL, "core.fit"},
     "core.lighting": {"core.rendering", "core.skin", "core.uv"},
     "core.skin": {*_MODEL, "core.lighting", "core.uv"},
     "core.eyes": {"core.face_model"},
     "core.detail": {*_MODEL, "core.fit", "core.lighting", "core.uv"},
-    "core.refine": set(),
+    "core.refine": {*_MODEL, "core.fit", "core.lighting", "core.observe", "core.skin", "core.uv"},
 }
 TOP = {"__init__", "__main__", "registration"}
 BLENDER_MODULES = {"bpy", "bmesh", "mathutils", "bpy_extras", "gpu", "bl_ui"}

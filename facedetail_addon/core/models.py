@@ -19,12 +19,15 @@ from .observe.expression.reader import ExpressionReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
 from .observe.masks.networks import MaskNetworks
+from .refine.prior import FormPrior, form_prior
 from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
 from .skin.types import AlbedoBasis
-from .uv.atlas import make_atlas
+from .uv.atlas import coarser, make_atlas
 from .uv.types import Atlas
+
+COARSE_TEXELS = 128
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Models:
 
     ``fan`` is None with the other landmarker, ``prepared`` with the sparse fit, ``outline`` with the dense one,
     ``detail_net`` without relief. ``offset`` is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in
-    use puts them; None for not at all.
+    use puts them; None for not at all. ``coarse_atlas`` is for what only vertices are asked of.
     """
 
     landmarker: MeshLandmarker
@@ -47,8 +50,10 @@ class Models:
     mask_networks: MaskNetworks
     finder: CorrespondenceFinder
     atlas: Atlas
+    coarse_atlas: Atlas
     basis: AlbedoBasis
     gloss: SkinGloss
+    form_prior: FormPrior
     detail_space: DetailSpace
     detail_net: DetailNet | None
 
@@ -81,8 +86,10 @@ class Models:
             mask_networks=MaskNetworks.load(),
             finder=CorrespondenceFinder.load(),
             atlas=atlas,
+            coarse_atlas=coarser(atlas, model, COARSE_TEXELS),
             basis=albedo_basis(model, atlas),
             gloss=skin_gloss(model),
+            form_prior=form_prior(model, atlas),
             detail_space=make_detail_space(model),
             detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..settings import Settings
+from ..settings import DRAFT, Settings
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
@@ -28,10 +28,13 @@ from .face_model.eyeball import fit_eyeball, seen_front
 from .fit.correspondence import notices as point_notices
 from .fit.dense import ROUGH_FIT, fit_dense
 from .fit.dense import notices as fit_notices
+from .fit.photometric.term import Photometry
+from .fit.refine import notices as refine_notices
+from .fit.refine import refine_dense
 from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
 from .fit.sparse import fit_sparse
 from .fit.types import HeadFit, PoseFit
-from .lighting.estimate import estimate_light, prior_direction_of
+from .lighting.estimate import estimate_light, prior_direction_of, relit
 from .lighting.estimate import notices as light_notices
 from .lighting.types import LightEstimate
 from .models import Models
@@ -43,7 +46,9 @@ from .observe.landmarks.types import FaceLandmarks
 from .observe.masks.find import find_masks
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
-from .rendering.transfer import diffuse_light, light_transfer
+from .refine.form import find_form, with_form
+from .rendering.normals import vertex_normals
+from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.cover import notices as cover_notices
@@ -51,6 +56,8 @@ from .skin.texture import make_skin_maps
 from .skin.types import SkinMaps
 from .uv.types import UnwrappedPhoto
 from .uv.unwrap import unwrap
+
+_FIRST_BANDS, _FIRST_DIRECTIONS = 3, 128  # of the light that the head is refined in
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,8 @@ def reconstruct(
     with stage("photo", "Reading the photo", 0.0):
         picture = read_photo(photo)
     observation = observe(picture, models, settings, stage)
-    head = fit((observation,), models, settings, stage=stage)
+    fitted = fit((observation,), models, settings, stage=stage)
+    head = refine((observation,), fitted, models, settings, stage)
     light = illuminate(observation, head.pose, models, settings, stage)
     appearance = paint(observation, head.pose, light, models, stage)
     relief = detail(observation, head, light, models, stage)
@@ -142,6 +150,7 @@ def reconstruct(
             *observation.notices,
             *fit_notices(head.pose, observation.landmarks, _rough_fit(models), picture.focal_px),
             *(point_notices(head, observation, models.prepared) if models.prepared else ()),
+            *(refine_notices(fitted, head) if _refines(models, settings) else ()),
             *light_notices(light.estimate, light.unwrapped),
             *cover_notices(light.estimate, light.unwrapped, models.basis, models.model),
             *eye_notices(appearance.eyes, models.model, light.estimate.monochrome),
@@ -208,6 +217,34 @@ def fit(
         return fit_sparse(observations, models.model, outline=models.outline, offset=models.offset, **how)
 
 
+def refine(
+    observations: Sequence[Observation],
+    head: HeadFit,
+    models: Models,
+    settings: Settings,
+    stage: Stages | None = None,
+) -> HeadFit:
+    """The head that explains its photos' light and shade, too: identity and pose, then mid-scale form.
+
+    ``head`` itself with drafts, the sparse fit and imported models. Photos without pixels do not count; form is that
+    of the first with pixels.
+
+    Args:
+        observations: those that ``head`` was fitted to, in the same order.
+    """
+    if not _refines(models, settings):
+        return head
+    stage = stage or Stages()
+    with stage("refine", "Matching light and shade", 0.4):
+        looks = [
+            None if observation.pixels is None else _first_look(observation, pose, models)
+            for observation, pose in zip(observations, head.poses, strict=True)
+        ]
+        refined = refine_dense(observations, looks, head, models.prepared, settings.expression)
+    with stage("form", "Shaping folds and cheeks", 0.45):
+        return _formed(observations, looks, refined, models)
+
+
 def illuminate(
     observation: Observation,
     pose: PoseFit,
@@ -262,10 +299,11 @@ def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illuminatio
     )
 
 
-def transfer_of(pose: PoseFit, models: Models, light_bands: int) -> Transfer:
-    """How light reaches the skin of the posed head, and its photo's camera."""
+def transfer_of(pose: PoseFit, models: Models, light_bands: int, **how: int) -> Transfer:
+    """How light reaches the skin of the posed head, and its photo's camera; ``how``: of :func:`light_transfer`."""
     model, camera = models.model, pose.perspective.position()
-    return light_transfer(pose.vertices, model.solid_triangles(), model.skin.stop, camera, models.gloss, light_bands)
+    triangles = model.solid_triangles()
+    return light_transfer(pose.vertices, triangles, model.skin.stop, camera, models.gloss, light_bands, **how)
 
 
 def eye_samples(
@@ -286,6 +324,37 @@ def eye_samples(
         lids, iris = (landmarks.mesh_px[list(which), :2] for which in eye_points)
         samples.append(sample_eye(pixels, lids, iris, eye, pose.perspective, points, lit))
     return [sample for sample in samples if sample is not None]
+
+
+def _refines(models: Models, settings: Settings) -> bool:
+    prepared = models.prepared
+    return settings.quality != DRAFT and prepared is not None and prepared.photometric is not None
+
+
+def _formed(
+    observations: Sequence[Observation], looks: Sequence[Photometry | None], head: HeadFit, models: Models
+) -> HeadFit:
+    """The head with what the shading of its first photo tells of mid-scale form; shadows are those of the look."""
+    for observation, look, pose in zip(observations, looks, head.poses, strict=True):
+        if look is not None:
+            seen = unwrap(look.pixels, pose, models.model, models.coarse_atlas)
+            skin = models.model.skin
+            normals = vertex_normals(skin.of(pose.vertices), skin.triangles())
+            transfer = with_normals(look.transfer, normals)
+            light = relit(look.light, transfer, models.basis)
+            masks, atlas, prior = observation.masks, models.coarse_atlas, models.form_prior
+            form = find_form(pose, seen, transfer, light, models.basis, masks, models.model, atlas, prior)
+            return with_form(head, form, models.model)
+    return head
+
+
+def _first_look(observation: Observation, pose: PoseFit, models: Models) -> Photometry:
+    """A photo's light and skin, coarse, for the vertices alone."""
+    unwrapped = unwrap(observation.pixels, pose, models.model, models.coarse_atlas)
+    transfer = transfer_of(pose, models, _FIRST_BANDS, directions=_FIRST_DIRECTIONS)
+    above = prior_direction_of(pose.perspective.rotation)
+    light = estimate_light(unwrapped, transfer, models.basis, models.coarse_atlas, above)
+    return Photometry(observation.pixels, unwrapped, transfer, light, models.basis)
 
 
 def _rough_fit(models: Models) -> float:

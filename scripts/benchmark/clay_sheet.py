@@ -21,7 +21,7 @@ from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.region import Region
-from facedetail_addon.core.pipeline import detail, fit, illuminate, observe
+from facedetail_addon.core.pipeline import detail, fit, illuminate, observe, refine
 from facedetail_addon.core.result.preview_frame import trace_frame
 from facedetail_addon.core.result.preview_panels import SOFT_LIGHTS, clay, surface_of, with_relief
 from facedetail_addon.settings import NO_DETAIL, Settings
@@ -96,7 +96,7 @@ def write_sheet(out: Path, names: tuple[str, ...], relief: bool) -> None:
 def reconstructed(photo: Path, models: Models, settings: Settings) -> Person:
     """As far as the shape needs it."""
     observation = observe(read_photo(photo), models, settings)
-    head = fit((observation,), models, settings)
+    head = refine((observation,), fit((observation,), models, settings), models, settings)
     normal = None
     if models.detail_net is not None:
         light = illuminate(observation, head.pose, models, settings)

@@ -19,7 +19,7 @@ from facedetail_addon.core.eyes.prior import ColourPrior
 from facedetail_addon.core.eyes.sampling import EyeSample
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
-from facedetail_addon.core.pipeline import eye_samples, fit, illuminate, observe
+from facedetail_addon.core.pipeline import eye_samples, fit, illuminate, observe, refine
 from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes, table
 
@@ -67,7 +67,7 @@ def portrait(path: Path) -> tuple[list[EyeSample], list[float]]:
     """What a portrait shows of both eyes, and where the limbus is in radii of the landmarks' ring, if clear."""
     models = load_models()
     observation = observe(read_photo(path), models, SETTINGS)
-    pose = fit((observation,), models, SETTINGS).pose
+    pose = refine((observation,), fit((observation,), models, SETTINGS), models, SETTINGS).pose
     light = illuminate(observation, pose, models, SETTINGS).estimate
     mesh_px = observation.landmarks.mesh_px
     grey = cv2.cvtColor(observation.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)

@@ -16,7 +16,7 @@ from facedetail_addon.core.face_model.eyeball import FULL_GAZE_DEG
 from facedetail_addon.core.fit.types import PoseFit
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
-from facedetail_addon.core.pipeline import fit, observe
+from facedetail_addon.core.pipeline import fit, observe, refine
 from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes, table
 
@@ -49,7 +49,8 @@ def load_models() -> Models:
 def measure_portrait(path: Path) -> tuple[float, float]:
     """See :func:`past_camera`."""
     models = load_models()
-    head = fit((observe(read_photo(path), models, SETTINGS),), models, SETTINGS)
+    observations = (observe(read_photo(path), models, SETTINGS),)
+    head = refine(observations, fit(observations, models, SETTINGS), models, SETTINGS)
     return past_camera(head.pose, models.model.expression_names, models.model.part("eye_left").start)
 
 

@@ -48,6 +48,7 @@ def fit_dense(
     start: HeadFit | None = None,
     settings: FitSettings = DEFAULT_SETTINGS,
     prepared: PreparedModel | None = None,
+    extra: Sequence[Term] = (),
 ) -> HeadFit:
     """Fit one identity, and an expression and cameras for each photo.
 
@@ -60,6 +61,7 @@ def fit_dense(
         start: an earlier fit of the same model to begin from, its poses those of the first observations.
         settings: weights.
         prepared: both, for many fits; prepared anew where None.
+        extra: terms beside those of the photos' landmarks, masks and points.
 
     Raises:
         ValueError: the source is not known, a photo lacks the expression prior for it, or another model is prepared.
@@ -91,7 +93,7 @@ def fit_dense(
     values = started(start, unknowns, guess, native=False)
     begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
     cameras = [observation.camera_prior for observation in observations]
-    solved = solve([*priors, *seen], unknowns, bounds, begin, cameras, settings.rounds - 1)
+    solved = solve([*priors, *seen, *extra], unknowns, bounds, begin, cameras, settings.rounds - 1)
     return _head(solved, unknowns, model, mesh_px, size, aim=betas is None)
 
 

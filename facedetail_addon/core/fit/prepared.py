@@ -10,6 +10,7 @@ from ..face_model.canonical_points import load_canonical_points
 from ..face_model.model import FaceModel
 from .lips import LipContacts, lip_contacts
 from .outline import OutlineSkin, outline_skin
+from .photometric.skin import PhotometricSkin, photometric_skin
 from .points import LandmarkPoints, embedded_paths, embedded_points, restricted
 from .size import size_rate
 
@@ -25,6 +26,7 @@ class PreparedModel:
         contacts: of the lips; None for imported heads, which may have no inner lips, or lips that are one.
         canonical: the P points of the correspondence network; None for imported heads, which have other vertices, and
             for a new built-in one until a network has learned it.
+        photometric: the skin as photos show it; None for imported heads, on whose finer meshes it was not measured.
     """
 
     model: FaceModel
@@ -35,6 +37,7 @@ class PreparedModel:
     size_rate: np.ndarray
     contacts: LipContacts | None
     canonical: LandmarkPoints | None
+    photometric: PhotometricSkin | None
 
     def require(self, model: FaceModel, calibration: LandmarkCalibration) -> None:
         """Raises ValueError where it was made of others."""
@@ -59,4 +62,5 @@ def prepare(model: FaceModel, calibration: LandmarkCalibration) -> PreparedModel
         size_rate=size_rate(model),
         contacts=lip_contacts(model) if model.origin is None else None,
         canonical=restricted(model, canonical) if canonical else None,
+        photometric=photometric_skin(model) if model.origin is None else None,
     )

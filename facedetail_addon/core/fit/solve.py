@@ -19,9 +19,10 @@ from .correspondence import CorrespondenceTerm
 from .equations import NormalEquations, outline_equations, picture_equations
 from .outline import OutlineTerm
 from .perspective import default_focal_px, perspective_like, refine_perspective
+from .photometric.term import PhotometricTerm
 from .terms import LandmarkPoints, LandmarkTerm, PriorTerm
 
-Term = PriorTerm | LandmarkTerm | OutlineTerm | CorrespondenceTerm
+Term = PriorTerm | LandmarkTerm | OutlineTerm | CorrespondenceTerm | PhotometricTerm
 
 
 @dataclass(frozen=True)
@@ -120,14 +121,28 @@ def solve(
         FaceDetailError: a photo's landmarks determine no camera.
     """
     values, cameras = start.values, list(start.cameras)
+    photometric = [term for term in terms if isinstance(term, PhotometricTerm)]
+    nuisances = [term.lit.first for term in photometric]
     for turn in range(rounds + 1):
         views = [
             _look(terms, unknowns, values, view, cameras[view], camera_priors[view]) for view in range(unknowns.views)
         ]
         cameras = [view.camera for view in views]
         if turn < rounds:
-            both = total(_linearised(terms, unknowns, values, views), unknowns)
+            # Light and pigment take one step together with the head, and go on from there in the next round.
+            joint = [
+                term.linearised(values[unknowns.columns(term.view)], views[term.view].camera, known)
+                for term, known in zip(photometric, nuisances, strict=True)
+            ]
+            parts = _linearised(terms, unknowns, values, views)
+            parts += [
+                (term.view, step.equations.times(term.strength)) for term, step in zip(photometric, joint, strict=True)
+            ]
+            both = total(parts, unknowns)
             values = minimise_in_box(both.quadratic, both.linear, *bounds)
+            nuisances = [
+                step.at(values[unknowns.columns(term.view)]) for term, step in zip(photometric, joint, strict=True)
+            ]
     return Solution(
         values,
         tuple(view.affine for view in views),
@@ -176,10 +191,12 @@ def _look(
 def _linearised(
     terms: Sequence[Term], unknowns: Unknowns, values: np.ndarray, views: Sequence[_View]
 ) -> list[tuple[int | None, NormalEquations]]:
-    """The equations of every term about the head as it stands, in the order of the terms."""
+    """The equations of every term but photometric ones about the head as it stands, in the order of the terms."""
     matches = {id(match.term): match for view in views for match in view.matches}
     parts = []
     for term in terms:
+        if isinstance(term, PhotometricTerm):
+            continue
         if isinstance(term, PriorTerm):
             parts.append((term.view, term.equations))
             continue

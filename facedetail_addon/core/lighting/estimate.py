@@ -7,6 +7,8 @@ unknowns have priors: γ its own, the light that of photos in general (:mod:`.pr
 how much of its brightness and tint is light and how much is skin, follows from them.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..colour import LUMINANCE
@@ -58,6 +60,13 @@ def estimate_light(
         residual=relative_residual(samples, basis, gamma, shading, gloss),
         monochrome=monochrome,
     )
+
+
+def relit(light: LightEstimate, transfer: Transfer, basis: AlbedoBasis) -> LightEstimate:
+    """The same light and skin colour on a head of another transfer."""
+    basis = basis.grey() if light.monochrome else basis
+    shading, gloss = shade(transfer, light.radiance, basis.albedo(light.gamma))
+    return replace(light, shading=shading, gloss=gloss)
 
 
 def prior_direction_of(rotation: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ Diffuse transfer is the cosine times visibility, projected to spherical harmonic
 that is exact where nothing is in the way.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 from scipy.spatial import cKDTree
@@ -51,6 +53,11 @@ def light_transfer(
     diffuse = np.einsum("vk,vkb->vb", normals, vector)
     specular, transmission = specular_transfer(vertices[:skin_stop], normals, camera_position, gloss, visibility, bands)
     return Transfer(diffuse.astype(np.float32), vector.astype(np.float32), interreflection, specular, transmission)
+
+
+def with_normals(transfer: Transfer, normals: np.ndarray) -> Transfer:
+    """The diffuse transfer of the same skin with (V, 3) normals that tip a little, in the same shadows."""
+    return replace(transfer, diffuse=np.einsum("vk,vkb->vb", normals, transfer.vector).astype(np.float32))
 
 
 def diffuse_light(

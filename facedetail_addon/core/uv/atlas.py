@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What texture work needs of a face model, made once for many photos."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -27,6 +29,11 @@ def make_atlas(model: FaceModel, resolution: int) -> Atlas:
         laplacian=mesh_laplacian(rest, triangles),
         areas=vertex_areas(rest, triangles),
     )
+
+
+def coarser(atlas: Atlas, model: FaceModel, resolution: int) -> Atlas:
+    """The same atlas of a model with other texels."""
+    return replace(atlas, raster=rasterise_uv(model.skin, resolution))
 
 
 def mirror_embedding(model: FaceModel) -> PointEmbedding:

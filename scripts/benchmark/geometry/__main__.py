@@ -8,7 +8,8 @@ Prints Markdown tables and, as the last line, one JSON object. With ``--assets``
 face model is fitted to the same heads. The true heads are ICT-FaceKit's: models made from the kit have an advantage.
 Dense: 478 points and what was measured of them; sparse: the 68 of iBUG, here the face mesh's. These heads are bare and
 fitted by landmarks alone. Dressed heads wear real skin, hair and glasses, in 640 px photos of any light up to profile;
-they are fitted with their masks, as the pipeline does. Found: where the landmarker finds the face; only those count.
+they go through the pipeline. Slope error: differences in height along the normals, of forms of 10 to 100 mm, as RMS
+slopes. Found: where the landmarker finds the face; only those count.
 
 ``--fairness`` asks instead whether the skin matters. Each drawn head is fitted in 18 held-out skins of synthetic
 portraits, one for every sex, age (18–34, 35–54, 55+) and third of skin tone, at 0° and 25°. Shape, expression, pose,
@@ -31,15 +32,23 @@ from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model_file import load_face_model
 from facedetail_addon.core.model_import.gaze import with_gaze_motion
-from facedetail_addon.core.observe.correspondence.finder import CorrespondenceFinder
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.observe.masks.networks import MaskNetworks
 from scripts.benchmark.geometry.candidates import DENSE, builtin_candidate, installed_candidates
-from scripts.benchmark.geometry.dressed import QUICK_YAWS, ROWS, SKINS, YAWS, joined, load_studio, measure_dressed
+from scripts.benchmark.geometry.dressed import (
+    QUICK_YAWS,
+    ROWS,
+    SKINS,
+    YAWS,
+    joined,
+    load_studio,
+    measure_dressed,
+    product,
+)
 from scripts.benchmark.geometry.fairness import HEADS as FAIR_HEADS
 from scripts.benchmark.geometry.fairness import QUICK_HEADS as QUICK_FAIR_HEADS
 from scripts.benchmark.geometry.fairness import measure_fairness
 from scripts.benchmark.geometry.measure import OUR_FIT, Tools, measure_view
+from scripts.benchmark.geometry.slopes import slope_ruler
 from scripts.benchmark.reference_heads import load_reference_heads
 from scripts.harness import benchmark, benchmark_arguments, data_folder, progress, table
 from scripts.training.correspondence.skins import make_skins
@@ -92,10 +101,11 @@ def _bare(tools: Tools, yaws: tuple[int, ...], heads: int, figures: dict[str, ob
 def _dressed(tools: Tools, data: Path, yaws: tuple[int, ...], heads: int, figures: dict[str, object]) -> list[str]:
     """The views of dressed heads, each and all together; figures are added to those there."""
     studio = load_studio(tools.reference, tools.builtin.model, data)
-    networks, finder = MaskNetworks.load(), CorrespondenceFinder.load()
+    models = product(tools.builtin)
+    ruler = slope_ruler(tools.builtin.model, tools.reference, models.atlas)
     views = {}
     for yaw in yaws:
-        views[f"{yaw}°"] = measure_dressed(tools, studio, networks, finder, yaw, heads)
+        views[f"{yaw}°"] = measure_dressed(tools, studio, models, ruler, yaw, heads)
         progress(f"dressed, yaw {yaw}° done")
     views["all"] = joined(list(views.values()))
     rows = []
@@ -104,9 +114,10 @@ def _dressed(tools: Tools, data: Path, yaws: tuple[int, ...], heads: int, figure
         figures[at.replace("°", "")] = {"found": view.found, "heads": view.heads} | found
         for name, row in found.items():
             size = None if row["size_error"] is None else f"{100 * row['size_error']:.1f}"
-            rows.append((at, name, f"{view.found} of {view.heads}", row["mean"], size))
+            rows.append((at, name, f"{view.found} of {view.heads}", row["mean"], size, row["slope_error_deg"]))
     figures["skins"] = len(studio.skins.names)
-    return table(("yaw, dressed", "head", "found", "mean mm", "size error, median %"), rows)
+    columns = ("yaw, dressed", "head", "found", "mean mm", "size error, median %", "slope error 10–100 mm, degrees")
+    return table(columns, rows)
 
 
 def _load(data: Path, calibration_path: Path | None, assets: Path | None) -> tuple[Tools, dict[str, dict[str, float]]]:

@@ -19,9 +19,7 @@ from facedetail_addon.core.fit.sparse import fit_sparse
 from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.model_import.install import install_model
 from facedetail_addon.core.model_import.mean_landmarks import FindFaces
-from facedetail_addon.core.observe.correspondence.types import Correspondences
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from facedetail_addon.core.observe.masks.types import PhotoMasks
 from facedetail_addon.core.observe.types import CameraPrior, Observation
 
 DENSE, SPARSE = "dense", "sparse"
@@ -49,12 +47,9 @@ class Candidate:
         method: str,
         landmarks: FaceLandmarks,
         image_size: tuple[int, int],
-        masks: PhotoMasks | None = None,
-        correspondences: Correspondences | None = None,
     ) -> HeadFit:
-        """Fit it in one of the two ways, by landmarks, and by outline and points of the head where they are given."""
-        camera = CameraPrior.centred(image_size)
-        observations = (Observation(landmarks, camera, masks=masks, correspondences=correspondences),)
+        """Fit it in one of the two ways, by landmarks alone."""
+        observations = (Observation(landmarks, CameraPrior.centred(image_size)),)
         if method == DENSE:
             return fit_dense(observations, self.model, self.calibration, prepared=self.prepared)
         return fit_sparse(observations, self.model, outline=self.outline, offset=self.offset)

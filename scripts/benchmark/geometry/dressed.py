@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Errors of heads fitted to drawn photos of dressed people: real skin, hair, glasses, any light, turned to profile."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.errors import AssetError, NoFaceError
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
-from facedetail_addon.core.observe.correspondence.finder import CENTRE_MM, CorrespondenceFinder
+from facedetail_addon.core.models import Models
+from facedetail_addon.core.observe.correspondence.finder import CENTRE_MM
+from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
-from facedetail_addon.core.observe.masks.find import find_masks
-from facedetail_addon.core.observe.masks.networks import MaskNetworks
-from scripts.benchmark.geometry.candidates import DENSE
+from facedetail_addon.core.observe.photo import Photo
+from facedetail_addon.core.observe.types import Observation
+from facedetail_addon.core.pipeline import fit, observe, refine
+from facedetail_addon.settings import NO_DETAIL, Settings
+from scripts.benchmark.geometry.candidates import Candidate
 from scripts.benchmark.geometry.measure import MEAN_FACE, OUR_FIT, SEED, Tools, skin_to_scan
 from scripts.benchmark.geometry.now import SEVEN_OF_68
+from scripts.benchmark.geometry.slopes import SlopeRuler
 from scripts.benchmark.likeness.measure import radius
 from scripts.harness import CACHE
 from scripts.training.correspondence.picture import Studio, draw, make_studio
@@ -25,9 +30,11 @@ from scripts.training.landmark_calibration.embedding import visible_skin
 
 SKINS = CACHE / "correspondence" / "skins"
 YAWS, QUICK_YAWS = (0, 25, 45, 60, 90), (0, 60)
-WITHOUT_POINTS, WITHOUT_MASKS = f"{OUR_FIT}, without points of the head", f"{OUR_FIT}, without masks and points"
-ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_POINTS, WITHOUT_MASKS)
+WITHOUT_SHADE = f"{OUR_FIT}, without light and shade"
+WITHOUT_POINTS, WITHOUT_MASKS = f"{WITHOUT_SHADE} and points of the head", f"{WITHOUT_SHADE}, masks and points"
+ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_SHADE, WITHOUT_POINTS, WITHOUT_MASKS)
 SIZE = 640
+SETTINGS = Settings(resolution=512, detail=NO_DETAIL)
 _DRESSED = 1  # part of the seed
 _ASIDE_MM = 20.0
 _NEAR_MM, _FAR_MM, _SHOWN_MM = 500.0, 2500.0, (380.0, 560.0)
@@ -55,26 +62,35 @@ class DressedView:
     Attributes:
         heads: how many were drawn. found: of how many the landmarker found the face.
         errors: by row, for each found head the distances of its scan, mm. sizes: by row, log of fitted over true size.
+        slopes: by row, degrees, of :mod:`.slopes`.
     """
 
     heads: int
     found: int
     errors: dict[str, list[np.ndarray]]
     sizes: dict[str, list[float]]
+    slopes: dict[str, list[float]]
 
     def row(self, name: str) -> dict[str, float | None]:
-        """Mean distance and median absolute error of the size; None where no head was found."""
+        """Mean distance, median absolute error of the size, mean error of slopes; None where no head was found."""
         if not self.found:
-            return {"mean": None, "size_error": None}
+            return dict.fromkeys(("mean", "size_error", "slope_error_deg"))
         mean, size = np.concatenate(self.errors[name]).mean(), np.median(np.abs(self.sizes[name]))
-        return {"mean": round(float(mean), 3), "size_error": round(float(size), 4)}
+        slope = np.mean(self.slopes[name])
+        return {
+            "mean": round(float(mean), 3),
+            "size_error": round(float(size), 4),
+            "slope_error_deg": round(float(slope), 2),
+        }
 
 
 def joined(views: list[DressedView]) -> DressedView:
     """All views as one."""
-    errors = {name: [one for view in views for one in view.errors[name]] for name in ROWS}
-    sizes = {name: [one for view in views for one in view.sizes[name]] for name in ROWS}
-    return DressedView(sum(view.heads for view in views), sum(view.found for view in views), errors, sizes)
+    figures = [
+        {name: [one for view in views for one in getattr(view, which)[name]] for name in ROWS}
+        for which in ("errors", "sizes", "slopes")
+    ]
+    return DressedView(sum(view.heads for view in views), sum(view.found for view in views), *figures)
 
 
 def load_studio(reference: FaceModel, builtin: FaceModel, data: Path, skins: Path = SKINS) -> Studio:
@@ -93,33 +109,54 @@ def load_studio(reference: FaceModel, builtin: FaceModel, data: Path, skins: Pat
     return make_studio(reference, held_out, data, builtin)
 
 
+def product(builtin: Candidate) -> Models:
+    """What the pipeline loads, with a candidate's face model and calibration."""
+    model, calibration = builtin.model, builtin.calibration
+    reader = ExpressionReader.load(model, calibration)
+    known = {"model": model, "calibration": calibration, "prepared": builtin.prepared}
+    return replace(Models.load(SETTINGS), expression_reader=reader, **known)
+
+
+def observed(head: DressedHead, models: Models, reference: FaceModel) -> Observation | None:
+    """What the pipeline sees of a drawn head; None where it does not find its face."""
+    try:
+        observation = observe(Photo(head.picture, Path("drawn.png"), None, ()), models, SETTINGS)
+    except NoFaceError:
+        return None
+    return None if face_on(head, (observation.landmarks,), reference) is None else observation
+
+
 def measure_dressed(
-    tools: Tools, studio: Studio, networks: MaskNetworks, finder: CorrespondenceFinder, yaw: int, heads: int
+    tools: Tools, studio: Studio, models: Models, ruler: SlopeRuler, yaw: int, heads: int
 ) -> DressedView:
-    """The heads of one view, fitted with their masks and points as the pipeline does, and without."""
+    """The heads of one view, as the pipeline makes them, and without parts of what it looks at."""
     scan_vertices, builtin = np.unique(visible_skin(tools.reference)), tools.builtin.model
     errors: dict[str, list[np.ndarray]] = {name: [] for name in ROWS}
     sizes: dict[str, list[float]] = {name: [] for name in ROWS}
+    slopes: dict[str, list[float]] = {name: [] for name in ROWS}
     found = 0
     for number in range(heads):
         head = draw_head(studio, yaw, number)
-        landmarks = face_on(head, tools.landmarker.find(head.picture), tools.reference)
-        if landmarks is None:
+        observation = observed(head, models, tools.reference)
+        if observation is None:
             continue
         found += 1
         marks = tools.reference.landmarks68.points(head.neutral)
         scan = head.neutral[scan_vertices], marks[list(SEVEN_OF_68)]
-        masks, points = find_masks(head.picture, landmarks, networks), finder.find(head.picture, landmarks)
+        by_points = fit((observation,), models, SETTINGS)
         fitted = {
             MEAN_FACE: builtin.mean,
-            OUR_FIT: tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE), masks, points).vertices_neutral,
-            WITHOUT_POINTS: tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE), masks).vertices_neutral,
-            WITHOUT_MASKS: tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE)).vertices_neutral,
+            OUR_FIT: refine((observation,), by_points, models, SETTINGS).vertices_neutral,
+            WITHOUT_SHADE: by_points.vertices_neutral,
         }
+        for name, less in ((WITHOUT_POINTS, {}), (WITHOUT_MASKS, {"masks": None})):
+            bare = replace(observation, correspondences=None, **less)
+            fitted[name] = fit((bare,), models, SETTINGS).vertices_neutral
         for name, vertices in fitted.items():
             errors[name].append(skin_to_scan(scan, builtin, vertices))
             sizes[name].append(float(np.log(radius(builtin.landmarks68.points(vertices)) / radius(marks))))
-    return DressedView(heads, found, errors, sizes)
+            slopes[name].append(ruler.error_deg(vertices, head.neutral))
+    return DressedView(heads, found, errors, sizes, slopes)
 
 
 def draw_head(studio: Studio, yaw: int, number: int, skin: int | None = None) -> DressedHead:

@@ -8,10 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from facedetail_addon.core.errors import FaceDetailError
-from facedetail_addon.core.observe.masks.find import find_masks
-from facedetail_addon.core.observe.masks.networks import MaskNetworks
-from scripts.benchmark.geometry.candidates import DENSE
-from scripts.benchmark.geometry.dressed import SIZE, DressedHead, draw_head, face_on, load_studio
+from facedetail_addon.core.fit.types import HeadFit
+from facedetail_addon.core.models import Models
+from facedetail_addon.core.observe.types import Observation
+from facedetail_addon.core.pipeline import fit, refine
+from scripts.benchmark.geometry.dressed import (
+    SETTINGS,
+    WITHOUT_SHADE,
+    DressedHead,
+    draw_head,
+    load_studio,
+    observed,
+    product,
+)
 from scripts.benchmark.geometry.groups import SPLITS, Wearers, wearers
 from scripts.benchmark.geometry.measure import MEAN_FACE, OUR_FIT, Tools, skin_to_scan
 from scripts.benchmark.geometry.now import SEVEN_OF_68
@@ -31,10 +40,11 @@ class Paired:
 
     Attributes:
         fit: (N, 2, 3, 3, 3), the groups of each split, then the figures; NaN where the face was not found.
-        mean_face: (N, 2) its mean mm and size error %.
+        unrefined: the same without light and shade. mean_face: (N, 2) its mean mm and size error %.
     """
 
     fit: np.ndarray
+    unrefined: np.ndarray
     mean_face: np.ndarray
 
     def counted(self, figure: int) -> np.ndarray:
@@ -44,6 +54,10 @@ class Paired:
     def whole(self, figure: int) -> np.ndarray:
         """(M, 2, 3, 3) one figure of the heads that count."""
         return self.fit[self.counted(figure), ..., figure]
+
+    def whole_unrefined(self, figure: int) -> np.ndarray:
+        """The same of the heads without light and shade."""
+        return self.unrefined[self.counted(figure), ..., figure]
 
     def whole_mean_face(self) -> np.ndarray:
         """(M, 2) of the heads that count; they have a size where they have a mean distance."""
@@ -77,30 +91,35 @@ def measure_fairness(tools: Tools, data: Path, heads: int) -> tuple[list[str], d
     if heads < 1:
         raise FaceDetailError("There are no heads to compare skins on.", f"Ask for some, such as --heads {HEADS}.")
     builtin = tools.builtin.model
-    studio, networks = load_studio(tools.reference, builtin, data), MaskNetworks.load()
+    studio, models = load_studio(tools.reference, builtin, data), product(tools.builtin)
     worn = wearers(studio.skins, builtin, data)
-    fit, mean_face = [], []
+    fits, mean_face = [], []
     for yaw in YAWS:
         for number in range(heads):
-            cells = np.full((*(len(groups) for groups in SPLITS.values()), len(FIGURES)), np.nan)
+            cells = np.full((2, *(len(groups) for groups in SPLITS.values()), len(FIGURES)), np.nan)
             for cell in worn.cells:
                 head = draw_head(studio, yaw, number, worn.skin(cell, number))
-                cells[cell] = _errors(tools, networks, head)
-            fit.append(cells)
+                cells[(slice(None), *cell)] = _errors(tools, models, head)
+            fits.append(cells)
             mean_face.append(_shape_errors(tools, head, builtin.mean))
             progress(f"fairness, yaw {yaw}°: {number + 1} of {heads} heads")
-    return report(Paired(np.array(fit), np.array(mean_face)), worn)
+    return report(Paired(*np.swapaxes(fits, 0, 1), np.array(mean_face)), worn)
 
 
-def _errors(tools: Tools, networks: MaskNetworks, head: DressedHead) -> tuple[float, ...]:
-    """The figures of one picture."""
-    landmarks = face_on(head, tools.landmarker.find(head.picture), tools.reference)
-    if landmarks is None:
-        return (np.nan,) * len(FIGURES)
-    masks = find_masks(head.picture, landmarks, networks)
-    fit = tools.builtin.fit(DENSE, landmarks, (SIZE, SIZE), masks)
-    gaps = np.abs(outline_gaps(tools.builtin.model, fit.alpha, fit.pose.beta, fit.pose.perspective, masks).mm)
-    return *_shape_errors(tools, head, fit.vertices_neutral), float(gaps.mean()) if len(gaps) else np.nan
+def _errors(tools: Tools, models: Models, head: DressedHead) -> np.ndarray:
+    """(2, 3) the figures of one picture, and those without light and shade."""
+    observation = observed(head, models, tools.reference)
+    if observation is None:
+        return np.full((2, len(FIGURES)), np.nan)
+    found = fit((observation,), models, SETTINGS)
+    refined = refine((observation,), found, models, SETTINGS)
+    return np.array([_head_errors(tools, head, one, observation) for one in (refined, found)])
+
+
+def _head_errors(tools: Tools, head: DressedHead, fitted: HeadFit, observation: Observation) -> tuple[float, ...]:
+    pose, masks = fitted.pose, observation.masks
+    gaps = np.abs(outline_gaps(tools.builtin.model, fitted.alpha, pose.beta, pose.perspective, masks).mm)
+    return *_shape_errors(tools, head, fitted.vertices_neutral), float(gaps.mean()) if len(gaps) else np.nan
 
 
 def _shape_errors(tools: Tools, head: DressedHead, vertices: np.ndarray) -> tuple[float, float]:
@@ -118,6 +137,7 @@ def report(paired: Paired, worn: Wearers) -> tuple[list[str], dict[str, object]]
     rows = [
         (MEAN_FACE, "", "", *_means(paired.whole_mean_face().T), None),
         (f"{OUR_FIT}, all", sum(map(len, worn.cells.values())), _of(found), *_cells(whole, ())),
+        (f"{WITHOUT_SHADE}, all", "", "", *_means([paired.whole_unrefined(figure) for figure in range(len(FIGURES))])),
     ]
     gap_rows, figures = [], {"shapes": heads, "tones_deg": worn.tones_deg.round(1).tolist(), "groups": {}, "gaps": {}}
     for split, (name, groups) in enumerate(SPLITS.items()):

@@ -7,7 +7,8 @@ Prints Markdown tables and, as the last line, one JSON object. Within: mean dist
 over the face, along the mean head's normals, after a similarity; between: of two people's. Rank-1: how often the
 nearest head of the other kind is the same person's. Size: one σ within a person, and how much larger than the mean head
 people are on average. Outline: mean distance between where the photo shows bare skin end and the head's outline; its
-sign says where the photo's lies farther out. Without masks the fit does not see the outline; the mean head has the
+sign says where the photo's lies farther out. Without light and shade heads are drafts;
+without masks the fit does not see the outline; the mean head has the
 fitted expression and camera, but nobody's shape.
 
 ``--identity`` compares pictures instead of heads, by descriptors of face recognition: each neutral portrait with what

@@ -17,7 +17,7 @@ from facedetail_addon.core.detail.space import make_detail_space
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.fit.prepared import prepare
-from facedetail_addon.core.models import Models
+from facedetail_addon.core.models import COARSE_TEXELS, Models
 from facedetail_addon.core.observe.correspondence.finder import CorrespondenceFinder
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
@@ -27,6 +27,7 @@ from facedetail_addon.core.pipeline import fit, observe, transfer_of
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
 from facedetail_addon.core.rendering.types import Transfer
 from facedetail_addon.core.skin.gloss import skin_gloss
+from facedetail_addon.core.uv.atlas import coarser
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
 from facedetail_addon.settings import Settings
@@ -63,7 +64,7 @@ def load_models(model: FaceModel, atlas: Atlas) -> Models:
         landmarker=MeshLandmarker.load(), fan=None, model=model, calibration=calibration,
         prepared=prepare(model, calibration), outline=None, offset=None,
         expression_reader=ExpressionReader.load(model, calibration), mask_networks=MaskNetworks.load(),
-        finder=CorrespondenceFinder.load(), atlas=atlas, basis=None,
+        finder=CorrespondenceFinder.load(), atlas=atlas, coarse_atlas=coarser(atlas, model, COARSE_TEXELS), basis=None,
         gloss=skin_gloss(model), detail_space=make_detail_space(model), detail_net=None,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.fit.types import HeadFit, PoseFit
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.observe.photo import Photo
-from facedetail_addon.core.pipeline import Illumination, fit, illuminate, inputs_of_detail, observe
+from facedetail_addon.core.pipeline import Illumination, fit, illuminate, inputs_of_detail, observe, refine
 from facedetail_addon.core.rendering.types import Transfer
 from facedetail_addon.settings import Settings
 from scripts.training.heads.samples import PoseRange, sample_head
@@ -146,7 +146,7 @@ def look(studio: Studio, photo: Photo, transfer: Transfer | None = None, setting
         observation = observe(photo, studio.models, settings)
     except NoFaceError:
         return None
-    head = fit((observation,), studio.models, settings)
+    head = refine((observation,), fit((observation,), studio.models, settings), studio.models, settings)
     light = illuminate(observation, head.pose, studio.models, settings, transfer=transfer)
     return Found(head, light, inputs_of_detail(observation, head.pose, light, studio.models))
 

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mid-scale form from shading: bags, folds, cheeks and jowls, which no mode of identity has.
+
+Stage II of Dib et al. (2021) for heights along the normals, by Gauss–Newton with sparse matrices: a vertex' colour is
+albedo · pigment · shading, and heights turn the normals that shading asks. Both unknown fields, the heights and the
+pigment's logarithm, are random fields with Matérn's covariance; for the heights that is a thin shell with membrane and
+bending stiffness (Lindgren, Rue and Lindström 2011). The priors and, a little, the colour tell paint from form.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import bmat, csr_matrix, diags
+from scipy.sparse.linalg import splu
+
+from ..colour import LUMINANCE
+from ..face_model.model import FaceModel
+from ..fit.types import HeadFit, PoseFit
+from ..geometry.gradients import surface_gradient
+from ..geometry.mesh_fields import smooth_field
+from ..lighting.types import LightEstimate
+from ..observe.masks.types import PhotoMasks
+from ..rendering.normals import vertex_normals
+from ..rendering.types import Transfer
+from ..skin.types import AlbedoBasis
+from ..uv.types import Atlas, UnwrappedPhoto
+from .prior import FormPrior, matern_precision
+from .visible import clear_skin
+
+_ROUNDS = 2
+_FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
+_LEAST_SHADING = 0.02  # of the median
+_NOISE = 0.06  # of the colour's logarithm
+_PATCH_MM2 = 6.0  # of skin that says as much as one independent measurement
+_OUTLIER = (1.5, 3.0)  # σ of noise and pigment at which a vertex counts a quarter: brighter than the model, darker
+_RINGS = 6  # of vertices around what is seen, over which heights run out
+_LEAST_VERTICES, _MOST_RESIDUAL = 500, 0.6  # of the skin; of light and albedo, beyond which they are not trusted
+_GLOSS_NOISE = 0.8  # of the share of a colour that is taken for the surface's own reflection
+_FADE_MM, _LEAST_FADE = 5.0, 0.1  # towards what is not seen
+_OUTLIER_SIGMA = 0.12  # of log luminance, besides the noise
+_PIGMENT = np.array([0.55, 1.0, 1.25])  # how much melanin and blood change the logarithms of red, green and blue
+
+
+@dataclass(frozen=True)
+class Form:
+    """Heights of the skin over a fitted head.
+
+    Attributes:
+        height_mm: (V_skin,) float32 along the vertex normals, positive outwards; 0 where nothing is known.
+        explained: what share of the variance of log luminance that light and albedo had left over they explain.
+    """
+
+    height_mm: np.ndarray
+    explained: float
+
+
+def find_form(
+    pose: PoseFit,
+    unwrapped: UnwrappedPhoto,
+    transfer: Transfer,
+    light: LightEstimate,
+    basis: AlbedoBasis,
+    masks: PhotoMasks | None,
+    model: FaceModel,
+    atlas: Atlas,
+    prior: FormPrior,
+) -> Form:
+    """The heights that explain a photo's shading; none where too little skin is seen, or light explains it badly.
+
+    Args:
+        pose: of the head in the photo. unwrapped, transfer, light: of that pose. basis: that ``light.gamma`` is of.
+        masks: of the photo; hair is left alone. atlas, prior: of the model.
+    """
+    basis = basis.grey() if light.monochrome else basis
+    confidence = clear_skin(unwrapped, basis, masks, pose, model)
+    seen = np.flatnonzero(confidence > 0)
+    if len(seen) < _LEAST_VERTICES or light.residual > _MOST_RESIDUAL:
+        return Form(np.zeros(model.skin.stop, np.float32), 0.0)
+    problem = _problem(pose, unwrapped, transfer, light, basis, confidence, model, atlas, prior)
+    height, pigment = np.zeros(len(problem.rows)), np.zeros(len(problem.rows))
+    for _ in range(_ROUNDS):
+        height, pigment = problem.step(height, pigment)
+    explained = problem.explained(height, pigment)
+    out = np.zeros(model.skin.stop, np.float32)
+    if explained > 0:
+        out[problem.rows] = height
+    return Form(out, explained)
+
+
+def with_form(head: HeadFit, form: Form, model: FaceModel) -> HeadFit:
+    """The head with the heights on it, at rest and in every pose; ``head`` itself where there are none."""
+    if not form.height_mm.any():
+        return head
+    return replace(
+        head,
+        vertices_neutral=_raised(head.vertices_neutral, form, model),
+        poses=tuple(replace(pose, vertices=_raised(pose.vertices, form, model)) for pose in head.poses),
+    )
+
+
+def _raised(vertices: np.ndarray, form: Form, model: FaceModel) -> np.ndarray:
+    out, skin = vertices.copy(), model.skin.rows
+    out[skin] += vertex_normals(vertices[skin], model.skin.triangles()) * form.height_mm[:, None]
+    return out
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """N vertices that heights are looked for on; those of the whole skin are V.
+
+    Attributes:
+        rows: (N,). vertices: (V, 3) mm, posed, without heights. normals: (V, 3). triangles: (T, 3).
+        light: (V, 3, 3) light vectors over π that reach the camera, the channel last. rest: (V, 3) light from skin.
+        albedo, gloss, colour: (N, 3). weight: (N,) measurements over σ² of noise. sigma: (N,) of noise and pigment.
+        height_precision, pigment_precision: (N, N) sparse. by_pigment: (3,) of log colour.
+    """
+
+    rows: np.ndarray
+    vertices: np.ndarray
+    normals: np.ndarray
+    triangles: np.ndarray
+    light: np.ndarray
+    rest: np.ndarray
+    albedo: np.ndarray
+    gloss: np.ndarray
+    colour: np.ndarray
+    weight: np.ndarray
+    sigma: np.ndarray
+    height_precision: csr_matrix
+    pigment_precision: csr_matrix
+    by_pigment: np.ndarray
+
+    def step(self, height: np.ndarray, pigment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One step of Gauss–Newton for both fields, (N,) each."""
+        vertices = self._raised(height)
+        residual, diffuse, total, albedo = self._model(vertices, pigment)
+        gradients = [part[self.rows][:, self.rows] for part in surface_gradient(vertices, self.triangles)]
+        luminance = residual @ LUMINANCE
+        weight = self.weight / (1 + (luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER))) ** 2) ** 2 / 3
+        normal = bmat([[self.height_precision, None], [None, self.pigment_precision]], format="csc")
+        right = -(normal @ np.append(height, pigment))
+        for channel in range(3):
+            # A height tips the normal against its gradient.
+            turned = albedo[:, channel] / total[:, channel]
+            by_height = sum(
+                diags(-turned * self.light[self.rows, axis, channel]) @ gradients[axis] for axis in range(3)
+            )
+            by_pigment = diags(self.by_pigment[channel] * diffuse[:, channel] / total[:, channel])
+            rows = bmat([[by_height, by_pigment]], format="csr")
+            weighted = rows.T @ diags(weight)
+            normal = normal + weighted @ rows
+            right = right + weighted @ residual[:, channel]
+        # In natural order of a symmetric matrix; much faster than with pivots.
+        factor = splu(
+            normal.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+        )
+        change_height, change_pigment = np.split(factor.solve(right), 2)
+        return height + change_height, pigment + change_pigment
+
+    def explained(self, height: np.ndarray, pigment: np.ndarray) -> float:
+        """Share of the variance of the luminance residual that the heights take away, pigment left as it is."""
+        before = self._model(self._raised(np.zeros_like(height)), pigment)[0] @ LUMINANCE
+        after = self._model(self._raised(height), pigment)[0] @ LUMINANCE
+        return float(
+            1 - np.average(after**2, weights=self.weight) / max(np.average(before**2, weights=self.weight), 1e-9)
+        )
+
+    def _raised(self, height: np.ndarray) -> np.ndarray:
+        out = self.vertices.copy()
+        out[self.rows] += self.normals[self.rows] * height[:, None]
+        return out
+
+    def _model(self, vertices: np.ndarray, pigment: np.ndarray) -> tuple[np.ndarray, ...]:
+        """(N, 3) each: log photo − log model, the model's diffuse part, the whole of it with the floor, the albedo."""
+        normals = vertex_normals(vertices.astype(np.float32), self.triangles)[self.rows].astype(np.float64)
+        shading = np.einsum("nk,nkc->nc", normals, self.light[self.rows]) + self.rest[self.rows]
+        shading = np.maximum(shading, _LEAST_SHADING * np.median(shading).clip(1e-3))
+        albedo = self.albedo * np.exp(pigment[:, None] * self.by_pigment)
+        diffuse = albedo * shading
+        total = diffuse + self.gloss + _FLOOR
+        return np.log(self.colour.clip(0) + _FLOOR) - np.log(total), diffuse, total, albedo
+
+
+def _problem(
+    pose: PoseFit, unwrapped: UnwrappedPhoto, transfer: Transfer, light: LightEstimate, basis: AlbedoBasis,
+    confidence: np.ndarray, model: FaceModel, atlas: Atlas, prior: FormPrior,
+) -> _Problem:  # fmt: skip
+    vertices, triangles = model.skin.of(pose.vertices), model.skin.triangles()
+    normals = vertex_normals(vertices, triangles)
+    transmission = transfer.transmission[:, None].astype(np.float64)
+    vector = np.einsum("vkb,bc->vkc", transfer.vector, light.radiance) * transmission[:, :, None]
+    direct = np.einsum("vk,vkc->vc", normals, vector)
+    rows = _around(confidence > 0, triangles, prior.sigma_mm > 0)
+    albedo = basis.albedo(light.gamma).astype(np.float64)
+    laplacian = atlas.laplacian.tocsr()[rows][:, rows]
+    laplacian = laplacian - diags(np.asarray(laplacian.sum(axis=1)).ravel())  # no flow over the border
+    areas = atlas.areas[rows]
+    # Heights run out towards what is not seen, so that they end without an edge.
+    inside = smooth_field(
+        atlas.laplacian, atlas.areas, (confidence > 0)[:, None].astype(np.float64), np.ones(len(confidence)), _FADE_MM
+    )[rows, 0]
+    height_sigma = prior.sigma_mm[rows] * (2 * inside - 1).clip(_LEAST_FADE, 1)
+    pigment_sigma = prior.pigment_sigma(basis)[rows]
+    colour, gloss = unwrapped.vertex_color[rows].astype(np.float64), light.gloss[rows].astype(np.float64)
+    shine = (gloss @ LUMINANCE) / (colour @ LUMINANCE + _FLOOR)
+    noise = np.hypot(_NOISE, _GLOSS_NOISE * shine)
+    return _Problem(
+        rows=rows,
+        vertices=vertices.astype(np.float64),
+        normals=normals.astype(np.float64),
+        triangles=triangles,
+        light=vector,
+        rest=np.maximum(light.shading - direct, 0),
+        albedo=albedo[rows],
+        gloss=gloss,
+        colour=colour,
+        weight=confidence[rows] * areas / _PATCH_MM2 / noise**2,
+        sigma=np.hypot(_OUTLIER_SIGMA, noise),
+        height_precision=matern_precision(laplacian, areas, prior.range_mm, height_sigma),
+        pigment_precision=matern_precision(laplacian, areas, prior.pigment_range_mm, pigment_sigma),
+        by_pigment=np.ones(3) if light.monochrome else _PIGMENT / (_PIGMENT @ LUMINANCE),
+    )
+
+
+def _around(seen: np.ndarray, triangles: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """(N,) vertices that are seen or near to it."""
+    edges = triangles[:, [1, 2, 0]].ravel(), triangles.ravel()
+    neighbours = csr_matrix((np.ones(triangles.size, np.float32), edges), shape=(len(seen), len(seen)))
+    reached = seen.astype(np.float32)
+    for _ in range(_RINGS):
+        reached = np.minimum(reached + neighbours @ reached + neighbours.T @ reached, 1)
+    return np.flatnonzero((reached > 0) & allowed)
