@@ -52,7 +52,7 @@ class FitSettings:
     reading_sparsity: float = 1.0
     picture_weight: float = 0.03
     outline_weight: float = 0.1
-    correspondence_weight: float = 0.04
+    correspondence_weight: float = 0.01
     alpha_limit: float = 3.5
 
 
