@@ -108,7 +108,7 @@ def test_true_points_bring_the_head_nearer_to_the_truth(model, prepared):
         heads = [fitted([one], prepared) for one in (bare, replace(bare, correspondences=seen))]
         apart.append([flat_distance(sample.camera, posed, head) for head in heads])
     before, after = np.mean(apart, axis=0)
-    assert after < 0.9 * before
+    assert after < 0.95 * before
 
 
 def flat_distance(camera, posed: np.ndarray, head) -> float:

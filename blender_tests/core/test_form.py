@@ -108,15 +108,16 @@ def test_eyes_lips_and_what_is_hidden_keep_their_shape(studio, lit):
     assert not form.height_mm[studio.model.in_region("socket", "scalp", "ears", "neck")].any()
 
 
-def test_the_head_at_rest_and_its_poses_are_raised_along_their_normals(studio, model):
+def test_the_head_is_raised_along_its_normals_in_every_pose(studio, model):
     head = HeadFit(np.zeros(3, np.float32), model.mean.copy(), (studio.fit,))
     height = bump(studio).astype(np.float32)
     raised = with_form(head, Form(height, 0.0), model)
+    normals = vertex_normals(model.skin.of(model.mean), model.skin.triangles())
     for before, after in ((model.mean, raised.vertices_neutral), (studio.fit.vertices, raised.pose.vertices)):
         moved = after - before
         assert not moved[model.skin.stop :].any()
-        normals = vertex_normals(model.skin.of(before), model.skin.triangles())
         np.testing.assert_allclose(model.skin.of(moved), normals * height[:, None], atol=1e-4)
+    assert with_form(head, Form(np.zeros_like(height), 0.0), model) is head
 
 
 def test_precision_has_the_promised_deviation_and_range():

@@ -12,13 +12,15 @@ from facedetail_addon.settings import Settings
 
 @pytest.fixture(scope="module")
 def models() -> Models:
-    return Models.load(Settings(resolution=512, detail="none"))
+    return Models.load(Settings(resolution=512, detail="none", quality="draft"))
 
 
 @pytest.mark.parametrize(("photo", "light_eyed"), [("104", True), ("082", False)])
 def test_portraits_have_the_eyes_of_their_sitters(models, data_dir, photo, light_eyed):
     path = data_dir / "london" / "neutral" / f"{photo}.jpg"
-    eyes = reconstruct(path, models, Settings(resolution=512, detail="none"), lambda text, done: None).record.eyes
+    eyes = reconstruct(
+        path, models, Settings(resolution=512, detail="none", quality="draft"), lambda text, done: None
+    ).record.eyes
     red, _, blue = eyes.iris
     brightness = np.array(eyes.iris) @ LUMINANCE
     assert eyes.confidence > 0.6 and 11.5 < eyes.iris_mm < 14

@@ -65,7 +65,9 @@ def limited_worker(folder: Path, limit: str) -> Worker:
 
 
 def job_of(worker: Worker, output: Path, photo: Path = ASTRONAUT):
-    return reconstruct_job(worker, photo, output, output / "assets", Settings(resolution=512, detail="none"))
+    return reconstruct_job(
+        worker, photo, output, output / "assets", Settings(resolution=512, detail="none", quality="draft")
+    )
 
 
 def unheard(stage: str, fraction: float) -> None:
@@ -351,7 +353,7 @@ from facedetail_addon import session
 
 photo, output, way = sys.argv[1:]
 worker = session.current().worker
-small = Settings(resolution=512, detail="none")
+small = Settings(resolution=512, detail="none", quality="draft")
 job = reconstruct_job(worker, Path(photo), Path(output), Path(output, "assets"), small)
 while not list(Path(output).glob(".*.partial")):
     assert job.step() is None

@@ -52,7 +52,9 @@ def ask(worker: Worker, photo: Path, output: Path) -> int:
 
 
 def job_of(worker: Worker, photo: Path, output: Path, **choices) -> Job:
-    return reconstruct_job(worker, photo, output, output / "assets", Settings(**({"resolution": 512} | choices)))
+    return reconstruct_job(
+        worker, photo, output, output / "assets", Settings(**({"resolution": 512, "quality": "draft"} | choices))
+    )
 
 
 def test_reconstructs_as_asked_for_and_stays_warm(worker, astronaut, tmp_path):

@@ -35,6 +35,7 @@ _PATCH_MM2 = 6.0  # of skin that says as much as one independent measurement
 _OUTLIER = (1.5, 3.0)  # σ of noise and pigment at which a vertex counts a quarter: brighter than the model, darker
 _RINGS = 6  # of vertices around what is seen, over which heights run out
 _LEAST_VERTICES, _MOST_RESIDUAL = 500, 0.6  # of the skin; of light and albedo, beyond which they are not trusted
+_LEAST_AGREEMENT, _EVEN = 0.3, 1e-3  # of photo and model, below which no face is seen; of log luminance
 _GLOSS_NOISE = 0.8  # of the share of a colour that is taken for the surface's own reflection
 _FADE_MM, _LEAST_FADE = 5.0, 0.1  # towards what is not seen
 _OUTLIER_SIGMA = 0.12  # of log luminance, besides the noise
@@ -76,6 +77,8 @@ def find_form(
     seen = np.flatnonzero(confidence > 0)
     if len(seen) < _LEAST_VERTICES or light.residual > _MOST_RESIDUAL:
         return Form(np.zeros(model.skin.stop, np.float32), 0.0)
+    if _agreement(unwrapped, light, basis, confidence) < _LEAST_AGREEMENT:
+        return Form(np.zeros(model.skin.stop, np.float32), 0.0)
     problem = _problem(pose, unwrapped, transfer, light, basis, confidence, model, atlas, prior)
     height, pigment = np.zeros(len(problem.rows)), np.zeros(len(problem.rows))
     for _ in range(_ROUNDS):
@@ -87,21 +90,28 @@ def find_form(
     return Form(out, explained)
 
 
+def _agreement(unwrapped: UnwrappedPhoto, light: LightEstimate, basis: AlbedoBasis, confidence: np.ndarray) -> float:
+    """Correlation of the photo's and the model's log luminance where skin is seen."""
+    seen = confidence > 0
+    model = basis.albedo(light.gamma)[seen] * light.shading[seen] + light.gloss[seen]
+    logs = [np.log(colour.clip(0) @ LUMINANCE + _FLOOR) for colour in (unwrapped.vertex_color[seen], model)]
+    if min(values.std() for values in logs) < _EVEN:
+        return 0.0
+    return float(np.corrcoef(*logs)[0, 1])
+
+
 def with_form(head: HeadFit, form: Form, model: FaceModel) -> HeadFit:
-    """The head with the heights on it, at rest and in every pose; ``head`` itself where there are none."""
+    """The head with the heights on it; ``head`` itself where there are none.
+
+    Along the normals of the head at rest, in its poses too: so expressions stay what they are beside it.
+    """
     if not form.height_mm.any():
         return head
-    return replace(
-        head,
-        vertices_neutral=_raised(head.vertices_neutral, form, model),
-        poses=tuple(replace(pose, vertices=_raised(pose.vertices, form, model)) for pose in head.poses),
-    )
-
-
-def _raised(vertices: np.ndarray, form: Form, model: FaceModel) -> np.ndarray:
-    out, skin = vertices.copy(), model.skin.rows
-    out[skin] += vertex_normals(vertices[skin], model.skin.triangles()) * form.height_mm[:, None]
-    return out
+    skin = model.skin
+    raised = np.zeros_like(head.vertices_neutral)
+    raised[skin.rows] = vertex_normals(skin.of(head.vertices_neutral), skin.triangles()) * form.height_mm[:, None]
+    poses = tuple(replace(pose, vertices=pose.vertices + raised) for pose in head.poses)
+    return replace(head, vertices_neutral=head.vertices_neutral + raised, poses=poses)
 
 
 @dataclass(frozen=True)
