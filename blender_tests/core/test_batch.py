@@ -25,7 +25,7 @@ from facedetail_addon.settings import PRIOR, SceneSettings, Settings
 
 HOME = Path(facedetail_addon.__file__).parent.parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
-FAST = ("--resolution", "512", "--detail", "none")
+FAST = ("--resolution", "512", "--detail", "none", "--quality", "draft")
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of child processes")
 

@@ -23,7 +23,7 @@ from facedetail_addon.settings import Settings
 
 PACKAGE = Path(facedetail_addon.__file__).parent
 ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
-FAST = ("--resolution", "512", "--detail", "none")
+FAST = ("--resolution", "512", "--detail", "none", "--quality", "draft")
 PATIENCE_S = 600
 
 

@@ -123,7 +123,7 @@ def test_a_scene_that_fails_keeps_the_result_and_the_batch(tmp_path):
         photo.write_bytes(ASTRONAUT.read_bytes())
     command = [sys.executable, "-m", "facedetail_addon", "scene", *map(str, photos), "--output", str(output)]
     run = subprocess.run(
-        [*command, "--resolution", "512", "--detail", "none", "--quiet"],
+        [*command, "--resolution", "512", "--detail", "none", "--quality", "draft", "--quiet"],
         cwd=HOME, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert (run.returncode, run.stdout) == (3, ""), run.stderr[-2000:]
