@@ -36,7 +36,8 @@ class Models:
 
     ``fan`` is None with the other landmarker, ``prepared`` with the sparse fit, ``outline`` with the dense one,
     ``detail_net`` without relief. ``offset`` is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in
-    use puts them; None for not at all. ``coarse_atlas`` is for what only vertices are asked of.
+    use puts them; None for not at all. ``coarse_atlas`` is for what only vertices are asked of;
+    ``form_prior`` is None where heads are never refined.
     """
 
     landmarker: MeshLandmarker
@@ -53,7 +54,7 @@ class Models:
     coarse_atlas: Atlas
     basis: AlbedoBasis
     gloss: SkinGloss
-    form_prior: FormPrior
+    form_prior: FormPrior | None
     detail_space: DetailSpace
     detail_net: DetailNet | None
 
@@ -74,12 +75,13 @@ class Models:
         calibration = load_named_calibration(settings.face_model, assets)
         dictionary = named_dictionary(settings.face_model, assets)
         atlas = make_atlas(model, settings.resolution)
+        prepared = None if _is_sparse(settings) else prepare(model, calibration)
         return cls(
             landmarker=landmarker,
             fan=fan,
             model=model,
             calibration=calibration,
-            prepared=None if _is_sparse(settings) else prepare(model, calibration),
+            prepared=prepared,
             outline=outline_paths(model) if _is_sparse(settings) else None,
             offset=None if fan else mesh_offset(model, calibration),
             expression_reader=ExpressionReader.load(model, calibration, dictionary),
@@ -89,7 +91,7 @@ class Models:
             coarse_atlas=coarser(atlas, model, COARSE_TEXELS),
             basis=albedo_basis(model, atlas),
             gloss=skin_gloss(model),
-            form_prior=form_prior(model, atlas),
+            form_prior=form_prior(model, atlas) if prepared and prepared.photometric else None,
             detail_space=make_detail_space(model),
             detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
         )

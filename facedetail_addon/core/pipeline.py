@@ -54,7 +54,7 @@ from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.cover import notices as cover_notices
 from .skin.texture import make_skin_maps
 from .skin.types import SkinMaps
-from .uv.types import UnwrappedPhoto
+from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
 _FIRST_BANDS, _FIRST_DIRECTIONS = 3, 128  # of the light that the head is refined in
@@ -259,8 +259,7 @@ def illuminate(
         unwrapped = unwrap(observation.pixels, pose, models.model, models.atlas)
     with stage("light", "Separating light from skin", 0.55):
         transfer = transfer or transfer_of(pose, models, settings.light_bands)
-        above = prior_direction_of(pose.perspective.rotation)
-        estimate = estimate_light(unwrapped, transfer, models.basis, models.atlas, above)
+        estimate = _light_of(unwrapped, transfer, pose, models, models.atlas)
     return Illumination(unwrapped, transfer, estimate)
 
 
@@ -352,9 +351,15 @@ def _first_look(observation: Observation, pose: PoseFit, models: Models) -> Phot
     """A photo's light and skin, coarse, for the vertices alone."""
     unwrapped = unwrap(observation.pixels, pose, models.model, models.coarse_atlas)
     transfer = transfer_of(pose, models, _FIRST_BANDS, directions=_FIRST_DIRECTIONS)
-    above = prior_direction_of(pose.perspective.rotation)
-    light = estimate_light(unwrapped, transfer, models.basis, models.coarse_atlas, above)
+    light = _light_of(unwrapped, transfer, pose, models, models.coarse_atlas)
     return Photometry(observation.pixels, unwrapped, transfer, light, models.basis)
+
+
+def _light_of(
+    unwrapped: UnwrappedPhoto, transfer: Transfer, pose: PoseFit, models: Models, atlas: Atlas
+) -> LightEstimate:
+    above = prior_direction_of(pose.perspective.rotation)
+    return estimate_light(unwrapped, transfer, models.basis, atlas, above)
 
 
 def _rough_fit(models: Models) -> float:

@@ -74,17 +74,15 @@ def find_form(
     """
     basis = basis.grey() if light.monochrome else basis
     confidence = clear_skin(unwrapped, basis, masks, pose, model)
-    seen = np.flatnonzero(confidence > 0)
-    if len(seen) < _LEAST_VERTICES or light.residual > _MOST_RESIDUAL:
-        return Form(np.zeros(model.skin.stop, np.float32), 0.0)
-    if _agreement(unwrapped, light, basis, confidence) < _LEAST_AGREEMENT:
-        return Form(np.zeros(model.skin.stop, np.float32), 0.0)
+    out = np.zeros(model.skin.stop, np.float32)
+    too_little = np.count_nonzero(confidence) < _LEAST_VERTICES or light.residual > _MOST_RESIDUAL
+    if too_little or _agreement(unwrapped, light, basis, confidence) < _LEAST_AGREEMENT:
+        return Form(out, 0.0)
     problem = _problem(pose, unwrapped, transfer, light, basis, confidence, model, atlas, prior)
     height, pigment = np.zeros(len(problem.rows)), np.zeros(len(problem.rows))
     for _ in range(_ROUNDS):
         height, pigment = problem.step(height, pigment)
     explained = problem.explained(height, pigment)
-    out = np.zeros(model.skin.stop, np.float32)
     if explained > 0:
         out[problem.rows] = height
     return Form(out, explained)

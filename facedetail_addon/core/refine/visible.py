@@ -4,7 +4,7 @@
 import cv2
 import numpy as np
 
-from ..face_model.model import FaceModel
+from ..face_model.model import FACE_REGIONS, FaceModel
 from ..fit.types import PoseFit
 from ..observe.masks.types import MASK_SIDE, PhotoMasks
 from ..skin.types import AlbedoBasis
@@ -13,7 +13,6 @@ from ..uv.types import UnwrappedPhoto
 _LEAST_CONFIDENCE = 0.1
 _HAIR = 0.15  # probability from which on something is hair
 _HAIR_MARGIN_MM = 5.0  # strands and their shadows
-_OTHERS = ("socket", "scalp", "ears", "neck")
 
 
 def clear_skin(
@@ -25,7 +24,7 @@ def clear_skin(
         masks: of the photo, None where nobody has looked. pose: of the head in it.
     """
     confidence = unwrapped.vertex_confidence * basis.known * (1 - unwrapped.vertex_clipped).clip(0, 1) ** 2
-    confidence = np.where(model.in_region(*_OTHERS) | (confidence < _LEAST_CONFIDENCE), 0, confidence)
+    confidence = np.where(model.in_region(*FACE_REGIONS) & (confidence >= _LEAST_CONFIDENCE), confidence, 0)
     return confidence if masks is None else np.where(_near_hair(masks, pose, model), 0, confidence)
 
 

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...face_model.model import FaceModel
+from ...face_model.model import FACE_REGIONS, FaceModel
 from ...geometry.mesh_fields import vertex_areas
 from .pigment import pigment_modes
-
-_OTHERS = ("socket", "scalp", "ears", "neck")  # regions that light and albedo are less sure on
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def photometric_skin(model: FaceModel) -> PhotometricSkin:
     skin, triangles = model.skin, model.skin.triangles()
     mean = skin.of(model.mean)
     motion = np.concatenate([skin.of(model.identity_basis), skin.of(model.expression_basis)]).transpose(1, 2, 0)
-    face = ~model.in_region(*_OTHERS)
+    face = model.in_region(*FACE_REGIONS)  # elsewhere light and albedo are less sure
     return PhotometricSkin(
         mean,
         triangles,
