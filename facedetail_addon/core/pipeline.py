@@ -44,6 +44,7 @@ from .observe.landmarks.landmarker import notices as landmark_notices
 from .observe.landmarks.mesh_points import EYES
 from .observe.landmarks.types import FaceLandmarks
 from .observe.masks.find import find_masks
+from .observe.masks.types import MASKS
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .refine.form import find_form, with_form
@@ -293,9 +294,12 @@ def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illuminatio
     """What the detail networks see of a photo."""
     skin, atlas = models.model.skin.stop, models.atlas
     size = resolvable_size(observation.pixels, observation.landmarks.mesh_px, pose, atlas.triangles, skin)
-    return detail_inputs(
-        light.unwrapped, light.estimate, light.transfer, pose.vertices[:skin], size, models.detail_space, atlas
-    )
+    vertices = pose.vertices[:skin]
+    hair = np.zeros(skin, np.float32)
+    if observation.masks is not None:
+        hair = np.nan_to_num(observation.masks.sample(pose.perspective.project(vertices))[:, MASKS.index("hair")])
+    found = light.unwrapped, light.estimate, light.transfer
+    return detail_inputs(*found, vertices, size, hair, models.detail_space, atlas)
 
 
 def transfer_of(pose: PoseFit, models: Models, light_bands: int, **how: int) -> Transfer:

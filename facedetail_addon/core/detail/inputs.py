@@ -2,6 +2,7 @@
 """What the detail networks look at: the photo's fine brightness, and how the light would change it with the slope."""
 
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 
 import cv2
 import numpy as np
@@ -13,17 +14,20 @@ from ..rendering.types import Transfer
 from ..uv.types import Atlas, UnwrappedPhoto
 from .space import BOX, SIDE, TEXEL_MM, VALUE_UNIT, DetailSpace, box_at, texel_gradients
 
+CHROMA_UNIT = 0.1
+"""The networks see logarithms of red over green in this unit."""
 _MEAN_MM = 8.0  # the local mean that is taken off
 _FLOOR = 0.01  # linear, so that noise in the dark stays small
-_CHROMA_UNIT = 0.1  # of logarithms; inputs are about 1
-_LIMIT = 4.0  # of value and chroma, in their units
 _CONFIDENT = (0.15, 0.6)  # confidence at which the photo begins to count, and counts alone
 _STEEPEST = 3.0  # of the light's channels
 _CLIPPED = (248, 254)  # 8-bit values between which a texel stops counting
-_HAIR = (0.7, 1.1)  # logarithms darker than the skin at which hair begins, and is certain
+_DARK = (0.7, 1.1)  # logarithms darker than the skin at which hair begins, and is certain
+_DARK_MM = 7.0  # narrower dark places may be furrows
+_HAIR = (0.15, 0.4)  # probability of the photo's mask at which hair begins, and is certain
 _BROW = (0.1, 0.35)  # the same where brows grow: thin ones are seen between skin
 _BESIDE_BROW_MM = 1.2  # skin so near to a brow is half hidden
 _HAIR_MM = 1.2  # narrower lines may be grooves
+_NEAR = 0.05  # share of skin around a texel, below which it is not looked at
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class DetailInputs:
         mask: 1 where the photo shows skin that may have relief.
         level: (H, W) HSV value of the photo in [0, 1], the input of Chen et al.
         resolvable_mm: size of the smallest thing that photo and texture show there, mm.
+        lined: 1 where lines may be looked for. beard: 1 where beards grow.
+        shading: logarithm of the luminance that the smooth head has in the photo's light.
+        metric: (H, W, 3) xx, xy, yy: how slopes in texels tilt the posed skin, of
+            :class:`.relief_shading.ReliefLight`.
     """
 
     value: np.ndarray
@@ -48,6 +56,10 @@ class DetailInputs:
     mask: np.ndarray
     level: np.ndarray
     resolvable_mm: np.ndarray
+    lined: np.ndarray
+    beard: np.ndarray
+    shading: np.ndarray
+    metric: np.ndarray
 
 
 def detail_inputs(
@@ -56,6 +68,7 @@ def detail_inputs(
     transfer: Transfer,
     vertices: np.ndarray,
     resolvable_mm: np.ndarray,
+    hair: np.ndarray,
     space: DetailSpace,
     atlas: Atlas,
 ) -> DetailInputs:
@@ -64,39 +77,73 @@ def detail_inputs(
     Args:
         unwrapped: the photo in canonical UV, any resolution. light: on the head. transfer: of the posed head.
         vertices: (V_skin, 3) mm, posed. resolvable_mm: (V_skin,) of :func:`.resolvable_size.resolvable_size`.
+        hair: (V_skin,) probability that the photo shows hair there.
         space, atlas: of the model.
     """
-    shading = np.log(np.maximum(light.shading @ LUMINANCE, _FLOOR))
-    fields = np.column_stack(
-        [_light_channels(light, transfer, vertices, space), space.allowed, shading, resolvable_mm, space.brows]
+    gradients = [gradient * TEXEL_MM for gradient in texel_gradients(vertices, space)]
+    fields = {
+        "light": _light_channels(light, transfer, gradients),
+        "allowed": space.allowed * (1 - smoothstep(hair, *_HAIR)),
+        "shading": np.log(np.maximum(light.shading @ LUMINANCE, _FLOOR)),
+        "resolvable": resolvable_mm,
+        "brows": space.brows,
+        "lined": space.lined,
+        "beard": space.beard,
+        "metric": _metric(*gradients),
+    }
+    at = _over_box(fields, atlas)
+    rows, columns = box_at(atlas.resolution)
+    texel_mm = TEXEL_MM * SIDE / atlas.resolution
+    colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
+    mask = at["allowed"] * smoothstep(confidence, *_CONFIDENT) * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
+    value, chroma = _photo_channels(colour, confidence > 0.02, texel_mm)
+    found = DetailInputs(
+        value=value,
+        chroma=chroma,
+        light_x=at["light"][..., 0],
+        light_y=at["light"][..., 1],
+        direct_fraction=at["light"][..., 2],
+        mask=mask * _bare(colour, at["shading"], at["brows"], mask, texel_mm),
+        level=colour.max(axis=2) / np.float32(255),
+        resolvable_mm=np.maximum(at["resolvable"], texel_mm if atlas.resolution < SIDE else 0),
+        lined=at["lined"],
+        beard=at["beard"],
+        shading=at["shading"],
+        metric=at["metric"],
     )
-    side = atlas.resolution
-    rows, columns = box_at(side)
-    covered = atlas.covered
-    values = np.zeros((side, side, fields.shape[1]), np.float32)
+    return DetailInputs(*(_to_side(getattr(found, channel.name)) for channel in dataclass_fields(found)))
+
+
+def _over_box(fields: dict[str, np.ndarray], atlas: Atlas) -> dict[str, np.ndarray]:
+    """(V,) or (V, C) at the skin's vertices to (h, w) or (h, w, C) float32 over BOX, 0 outside the islands."""
+    rows, columns = box_at(atlas.resolution)
+    stacked = np.column_stack(list(fields.values())).astype(np.float32)
+    values = np.zeros((rows.stop - rows.start, atlas.resolution, stacked.shape[1]), np.float32)
     for band in atlas.bands(rows.start, rows.stop):
-        values[band][covered[band]] = atlas.texels(fields.astype(np.float32), band)
-    colour = unwrapped.color[rows, columns]
-    mask = values[rows, columns, 3] * smoothstep(unwrapped.confidence[rows, columns], *_CONFIDENT)
-    mask = mask * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
-    texel_mm = TEXEL_MM * SIDE / side
-    mask = mask * _bare(colour, values[rows, columns, 4], values[rows, columns, 6], mask, texel_mm)
-    value, chroma = _photo_channels(colour, unwrapped.confidence[rows, columns] > 0.02, texel_mm)
-    level = colour.max(axis=2) / np.float32(255)
-    resolvable = np.maximum(values[rows, columns, 5], texel_mm if side < SIDE else 0)
-    out = [value, chroma, *np.moveaxis(values[rows, columns, :3], -1, 0), mask, level, resolvable]
-    return DetailInputs(*(_to_side(channel) for channel in out))
+        here = slice(band.start - rows.start, band.stop - rows.start)
+        values[here][atlas.covered[band]] = atlas.texels(stacked, band)
+    out, start = {}, 0
+    for name, field in fields.items():
+        channels = field.shape[1] if field.ndim > 1 else 1
+        part = values[:, columns, start : start + channels]
+        out[name], start = part if field.ndim > 1 else part[..., 0], start + channels
+    return out
 
 
-def _light_channels(light: LightEstimate, transfer: Transfer, vertices: np.ndarray, space: DetailSpace) -> np.ndarray:
+def _metric(right: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """(V, 3) products of two (V, 3) gradients."""
+    return np.column_stack([(one * other).sum(1) for one, other in ((right, right), (right, down), (down, down))])
+
+
+def _light_channels(light: LightEstimate, transfer: Transfer, gradients: list[np.ndarray]) -> np.ndarray:
     """(V, 3): light_x, light_y, direct_fraction.
 
     A relief h perturbs the normal by −∇h, and the light by the product with the light vector.
     """
     vector = transfer.vector @ (light.radiance @ LUMINANCE)
-    along = [(vector * gradient).sum(1) for gradient in texel_gradients(vertices, space)]
+    along = [(vector * gradient).sum(1) for gradient in gradients]
     shading = np.maximum(light.shading @ LUMINANCE, 1e-4)
-    slopes = -np.column_stack(along) * (TEXEL_MM * transfer.transmission / shading)[:, None]
+    slopes = -np.column_stack(along) * (transfer.transmission / shading)[:, None]
     direct = transfer.diffuse @ (light.radiance @ LUMINANCE)
     direct_fraction = (transfer.transmission * direct / shading).clip(0, 1)
     return np.column_stack([slopes.clip(-_STEEPEST, _STEEPEST), direct_fraction])
@@ -104,6 +151,8 @@ def _light_channels(light: LightEstimate, transfer: Transfer, vertices: np.ndarr
 
 def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
     """(h, w) 1 on bare skin, 0 where something far darker is seen than this person's skin: hair, or a hard shadow.
+
+    Furrows are as dark, but narrow.
 
     Args:
         colour: (h, w, 3) uint8. shading: (h, w) its logarithm. brows: (h, w) 1 where brows grow, and less is enough.
@@ -116,8 +165,14 @@ def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.n
     darkness = cv2.GaussianBlur(darkness * mask, (0, 0), _HAIR_MM / texel_mm) / np.maximum(weight, 1e-3)
     darker = darkness - np.median(darkness[mask > 0.5])
     reach = 2 * round(_BESIDE_BROW_MM / texel_mm) + 1
-    brow = cv2.dilate(smoothstep(darker, *_BROW) * brows, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    return 1 - np.maximum(smoothstep(darker, *_HAIR), brow)
+    brow = cv2.dilate(smoothstep(darker, *_BROW) * brows, _disc(reach))
+    wide = 2 * round(_DARK_MM / texel_mm / 2) + 1
+    darker = cv2.morphologyEx(np.where(weight > _NEAR, darker, 0), cv2.MORPH_OPEN, _disc(wide))
+    return 1 - np.maximum(smoothstep(darker, *_DARK), brow)
+
+
+def _disc(texels: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (texels, texels))
 
 
 def _photo_channels(colour: np.ndarray, seen: np.ndarray, texel_mm: float) -> tuple[np.ndarray, np.ndarray]:
@@ -126,9 +181,8 @@ def _photo_channels(colour: np.ndarray, seen: np.ndarray, texel_mm: float) -> tu
     logs = np.dstack([np.log(linear @ LUMINANCE), np.log(linear[..., 0] / linear[..., 1])])
     weight = seen.astype(np.float32)
     mean = _local_mean(logs * weight[..., None], texel_mm) / np.maximum(_local_mean(weight, texel_mm), 1e-3)[..., None]
-    fine = (logs - mean) * weight[..., None] / np.float32([VALUE_UNIT, _CHROMA_UNIT])
-    fine = fine.clip(-_LIMIT, _LIMIT).astype(np.float32)
-    return fine[..., 0], fine[..., 1]
+    fine = (logs - mean) * weight[..., None] / np.float32([VALUE_UNIT, CHROMA_UNIT])
+    return fine[..., 0].astype(np.float32), fine[..., 1].astype(np.float32)
 
 
 def _local_mean(values: np.ndarray, texel_mm: float) -> np.ndarray:

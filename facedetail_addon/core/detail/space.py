@@ -26,7 +26,9 @@ COARSE_MM = 2.4
 _SOCKET = "socket"  # region inside mouth and eyes
 _LIPS_MM = (0.5, 2.5)  # from the line between the lips
 _OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
+_LIPS_EDGE_MM, _NOSE_EDGE_MM, _OPENING_EDGE_MM = (4.0, 9.0), (5.0, 10.0), (2.0, 6.0)  # the same for lines
 _BROWS_MM = (6.0, 10.0)  # so far from the middle of brows they begin to end, and have ended
+_NOSE_BASE, _BEARD_MM = 33, (-8.0, 2.0)  # landmark, and how far below it beards begin
 _BROWS_ABOVE_MM = 2.0  # their middle lies so far above the landmarks
 _BEYOND_MM = {"scalp": 14.0, "neck": 14.0, "ears": 4.0}  # how far relief fades out over them
 _EDGE_TEXELS = (20.0, 60.0)  # from BOX's border
@@ -38,12 +40,15 @@ class DetailSpace:
 
     Attributes:
         allowed: (V_skin,) float32, 1 where skin may have relief, 0 in sockets and away from the face.
-        brows: (V_skin,) float32, 1 where brows grow, 0 away from there.
+        lined: (V_skin,) float32, the same for lines, which must not be taken from the edges of lids, lips and nostrils.
+        brows, beard: (V_skin,) float32, 1 where they grow, 0 away from there.
         skin: of the model. uv_areas: (T,) float64 of the skin's triangles in texels of SIDE.
     """
 
     allowed: np.ndarray
+    lined: np.ndarray
     brows: np.ndarray
+    beard: np.ndarray
     skin: MeshPart
     uv_areas: np.ndarray
 
@@ -57,17 +62,23 @@ def make_detail_space(model: FaceModel) -> DetailSpace:
     for name, reach in _BEYOND_MM.items():
         rows = model.in_region(name)
         allowed[rows] = 1 - smoothstep(away[rows], 0, reach)
-    inside = model.in_region(_SOCKET)
+    inside, lined = model.in_region(_SOCKET), np.ones_like(allowed)
     if inside.any():
         near, _ = cKDTree(rest[inside]).query(rest)
         allowed *= smoothstep(near, *_OPENING_MM)
-    allowed *= smoothstep(_from_line_between_lips(model), *_LIPS_MM)
-    allowed *= smoothstep(_inside_box(model), *_EDGE_TEXELS)
+        lined *= smoothstep(near, *_OPENING_EDGE_MM)
+    lips = _from_line_between_lips(model)
+    allowed *= smoothstep(lips, *_LIPS_MM) * smoothstep(_inside_box(model), *_EDGE_TEXELS)
+    nose = _from_lines(model, 12, model.landmarks68.points(model.mean)[31:36])
+    lined *= allowed * smoothstep(lips, *_LIPS_EDGE_MM) * smoothstep(nose, *_NOSE_EDGE_MM)
     corners = model.skin.uv[model.skin.uv_triangles()].astype(np.float64) * SIDE
     across, up = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     areas = np.abs(across[:, 0] * up[:, 1] - across[:, 1] * up[:, 0])
     brows = 1 - smoothstep(_from_brows(model), *_BROWS_MM)
-    return DetailSpace(allowed.astype(np.float32), brows.astype(np.float32), model.skin, areas)
+    beard = smoothstep(model.landmarks68.points(model.mean)[_NOSE_BASE, 1] - rest[:, 1], *_BEARD_MM)
+    return DetailSpace(
+        allowed.astype(np.float32), lined.astype(np.float32), brows.astype(np.float32), beard, model.skin, areas
+    )
 
 
 def _from_line_between_lips(model: FaceModel) -> np.ndarray:

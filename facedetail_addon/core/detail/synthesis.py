@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the networks' inputs to displacement maps: overlapping patches, blended, in millimetres."""
+"""From a photo's skin to displacement maps: lines as deep as their shading says, pores from the networks, in mm."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..uv.types import Atlas
 from .dfdn import DFDN, PATCH, PHOTO_CHANNELS, SIZES, level_channel
 from .inputs import DetailInputs
 from .normal_map import flat_detail, normal_map, texel_size_mm
+from .shape_from_shading import carve_lines
 from .space import COARSE_MM, SIDE, TEXEL_MM, box_at, split_bands
 from .types import DetailMaps
 
@@ -26,6 +27,7 @@ WEIGHTS = "detail_net.safetensors"
 _REMEDY = "Install the FaceDetail extension again; its zip carries this file."  # of its errors
 _STRIDE = PATCH // 2  # texels between patches
 _BATCH = 8  # patches at a time
+_MOST_INPUT = 4.0  # of value and chroma, in their units, that the networks see
 _LIMIT_MM = 1.5  # heights lie within ± this
 _STEPS_PER_MM = 16384.0  # heights are rounded: files get smaller, and the two parts add up exactly
 # Takes away waves of two texels, which strided convolutions leave behind, and 12 % of those of five.
@@ -72,14 +74,17 @@ def make_detail(
     """
     if not _shows_skin(inputs):
         return flat_detail(atlas.resolution)
+    lines = carve_lines(inputs)
     height = cv2.sepFilter2D(infer_relief(inputs, net), -1, _WITHOUT_GRID, _WITHOUT_GRID)
     mask = cv2.morphologyEx(inputs.mask, cv2.MORPH_CLOSE, np.ones((_HOLE_TEXELS, _HOLE_TEXELS), np.uint8))
     inside = smoothstep(mask, 0.0, 0.5)
     height = _without_shape(height, cv2.GaussianBlur(mask, (0, 0), _SOFT_MM / TEXEL_MM) * inside)
     amplitude = net.network.amplitude.tolist()
+    inside = inside * (1 - lines.likelihood)  # of what the networks find
     medium, fine = (part * inside * factor for part, factor in zip(split_bands(height), amplitude, strict=True))
-    medium *= 1 - smoothstep(inputs.resolvable_mm, *_MEDIUM_RESOLVABLE_MM)
     fine *= 1 - smoothstep(inputs.resolvable_mm, *_FINE_RESOLVABLE_MM)
+    medium, fine = (part + line for part, line in zip((medium, fine), split_bands(lines.height_mm), strict=True))
+    medium *= 1 - smoothstep(inputs.resolvable_mm, *_MEDIUM_RESOLVABLE_MM)
     medium, fine = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in (medium, fine))
     texel_mm = texel_size_mm(model, atlas, vertices)
     return DetailMaps(
@@ -119,7 +124,8 @@ def _channels(inputs: DetailInputs, variant: str) -> np.ndarray:
     """(C, H, W) float32 that a variant of the networks looks at."""
     if variant == "value":
         return inputs.level[None]
-    return np.stack([inputs.value, inputs.chroma, inputs.light_x, inputs.light_y, inputs.direct_fraction, inputs.mask])
+    value, chroma = (channel.clip(-_MOST_INPUT, _MOST_INPUT) for channel in (inputs.value, inputs.chroma))
+    return np.stack([value, chroma, inputs.light_x, inputs.light_y, inputs.direct_fraction, inputs.mask])
 
 
 def notices(inputs: DetailInputs) -> tuple[Notice, ...]:

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The depth of wrinkles and folds from the photo itself: heights along lines whose shading is the photo's brightness.
+
+Shape from shading (Horn 1970) by Gauss–Newton on the texels around lines, from coarse to fine. Slopes along a line
+cost much, so that grooves do not break into beads where the light is frontal and dark says steep, but not which way;
+a groove is what it begins with. Where no line is seen there are no unknowns: what is left over is paint.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+from ..image import smoothstep
+from .inputs import CHROMA_UNIT, DetailInputs
+from .lines import find_lines, hairy
+from .relief_shading import OCCLUSION, OCCLUSION_MM, ReliefLight
+from .space import TEXEL_MM, VALUE_UNIT
+
+_STEP = 2  # texels of SIDE per texel of the finest level
+_LEVELS = (4, 2, 1)  # how much coarser each level is than the finest
+_ROUNDS, _ITERATIONS = 4, 40  # of Gauss–Newton, and of conjugate gradients in each
+_CONVERGED = 1e-4  # of the residual's energy
+_MEAN_MM = 4.0  # waves beyond about 20 mm are the proxy's
+_NOISE, _OUTLIER = 0.06, 1.0  # of log luminance, and the residual at which a texel counts a quarter
+_SLOPE_SIGMA = (0.03, 0.8)  # across lines that are not there, and that are certain
+_STRAIGHT = 100.0  # how much more a slope costs along a coherent line
+_HEIGHT_SIGMA_MM, _BEND_SIGMA = 0.5, 0.7  # mm; slope per mm at certain lines
+_FIRST_MM = 1.0  # depth of the groove to begin with, per unit of log luminance
+_GROOVE_SIGMAS_MM = (0.15, 1.15)  # of the difference of Gaussians that it has
+_LEAST_LIKELIHOOD, _LEAST_MASK = 0.02, 0.05  # of texels that have an unknown
+_FADE = (0.0, 0.4)  # of the mask, over which heights are held at 0
+_HELD = 1e2  # per mm², of heights where the mask is 0
+
+
+@dataclass(frozen=True)
+class LineRelief:
+    """Relief of lines over BOX, (H, W) float32 on texels of SIDE.
+
+    Attributes:
+        height_mm: along the smooth normal. likelihood: 0 where no line is seen, and the relief is 0.
+    """
+
+    height_mm: np.ndarray
+    likelihood: np.ndarray
+
+
+def carve_lines(inputs: DetailInputs) -> LineRelief:
+    """The heights that explain a photo's lines (about a second)."""
+    shape = inputs.mask.shape
+    finest = _shrunk(_fields(inputs), _STEP)
+    texel_mm = TEXEL_MM * _STEP
+    finest[..., _MASK] *= 1 - hairy(finest[..., _VALUE], finest[..., _MASK], finest[..., _BEARD], texel_mm)
+    luminance, hue = (_without_mean(finest[..., k], finest[..., _MASK], texel_mm) for k in (_VALUE, _HUE))
+    lines = find_lines(luminance, hue, finest[..., _MASK], texel_mm)
+    finest[..., _VALUE] = luminance
+    fields = np.dstack([finest, lines.across_cos, lines.across_sin, lines.coherence, lines.likelihood])
+    height = _groove(luminance, finest[..., _MASK], texel_mm) * lines.likelihood
+    for level in _LEVELS:
+        problem = _problem(_shrunk(fields, level), texel_mm * level)
+        way = cv2.INTER_AREA if problem.shape < height.shape else cv2.INTER_LINEAR
+        height = problem.solve(cv2.resize(height, problem.shape[::-1], interpolation=way))
+    height *= smoothstep(finest[..., _MASK], 0, 0.5)
+    size = shape[::-1]
+    return LineRelief(
+        cv2.resize(height, size, interpolation=cv2.INTER_CUBIC),
+        cv2.resize(lines.likelihood, size, interpolation=cv2.INTER_LINEAR),
+    )
+
+
+_VALUE, _HUE, _MASK, _LIGHT, _BEARD, _COS, _SIN, _COHERENCE, _LIKELIHOOD = 0, 1, 2, slice(3, 9), *range(9, 14)
+
+
+def _fields(inputs: DetailInputs) -> np.ndarray:
+    """(H, W, 10) float32; luminance, less that of the smooth head, and hue as logarithms."""
+    light = inputs.light_x, inputs.light_y, inputs.direct_fraction, inputs.metric
+    luminance = inputs.value * VALUE_UNIT - inputs.shading
+    return np.dstack([luminance, inputs.chroma * CHROMA_UNIT, inputs.mask * inputs.lined, *light, inputs.beard])
+
+
+def relief_light(inputs: DetailInputs) -> ReliefLight:
+    """How the photo's light answers to slopes, (H, W) each."""
+    return _light_of(_fields(inputs)[..., _LIGHT])
+
+
+def _light_of(channels: np.ndarray) -> ReliefLight:
+    return ReliefLight(*np.moveaxis(channels, -1, 0))
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """N texels with unknown heights.
+
+    Attributes:
+        shape: of the map. active: (h, w) bool. light: of these texels. luminance, mask: (N,).
+        right, down: (N, N) differences. around: (N, N) each, slope by which the surroundings rise. prior: (N, N).
+    """
+
+    shape: tuple[int, int]
+    active: np.ndarray
+    light: ReliefLight
+    luminance: np.ndarray
+    mask: np.ndarray
+    right: csr_matrix
+    down: csr_matrix
+    around: tuple[csr_matrix, ...]
+    prior: csr_matrix
+
+    def solve(self, start: np.ndarray) -> np.ndarray:
+        """(h, w) mm from (h, w) mm."""
+        height = start[self.active]
+        if len(height):
+            for _ in range(_ROUNDS):
+                height = height + self._step(height)
+        out = np.zeros(self.shape, np.float32)
+        out[self.active] = height
+        return out
+
+    def _step(self, height: np.ndarray) -> np.ndarray:
+        shading, by_x, by_y = self.light.log_shading(self.right @ height, self.down @ height)
+        rows = diags(by_x) @ self.right + diags(by_y) @ self.down
+        residual = self.luminance - shading
+        for rises in self.around:
+            rise = rises @ height
+            dark = (rise > 0) * np.float32(OCCLUSION)
+            residual += dark * rise
+            rows = rows - diags(dark) @ rises
+        # Geman and McClure's weight.
+        weight = self.mask / np.float32(_NOISE**2) / (1 + (residual / _OUTLIER) ** 2) ** 2
+        normal = (rows.T @ (diags(weight) @ rows) + self.prior).tocsr()
+        return _conjugate_gradients(normal, rows.T @ (weight * residual) - self.prior @ height)
+
+
+def _problem(fields: np.ndarray, texel_mm: float) -> _Problem:
+    """Of (h, w, 14) fields."""
+    mask, likelihood = fields[..., _MASK], fields[..., _LIKELIHOOD]
+    near = cv2.dilate((likelihood > _LEAST_LIKELIHOOD).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    active = near & (mask > _LEAST_MASK)
+    stencils = _Stencils(active)
+    step, square = 0.5 / texel_mm, 1 / texel_mm**2
+    right = stencils.matrix([(0, 1, step), (0, -1, -step)])
+    down = stencils.matrix([(1, 0, step), (-1, 0, -step)])
+    cross = [(0, 1), (0, -1), (1, 0), (-1, 0)]
+    laplacian = stencils.matrix([*((y, x, square) for y, x in cross), (0, 0, -4 * square)])
+    around = []
+    for away_mm in OCCLUSION_MM:
+        away = max(1, round(away_mm / texel_mm))
+        share = 1 / (away * texel_mm)
+        around.append(stencils.matrix([*((y * away, x * away, share / 4) for y, x in cross), (0, 0, -share)]))
+    at = fields[active]
+    across = np.float32(1) / (_SLOPE_SIGMA[0] + (_SLOPE_SIGMA[1] - _SLOPE_SIGMA[0]) * at[:, _LIKELIHOOD]) ** 2
+    along = across * (1 + _STRAIGHT * at[:, _COHERENCE] ** 2)
+    length = np.maximum(np.hypot(at[:, _COS], at[:, _SIN]), 1e-6)
+    mean, half = (across + along) / 2, (across - along) / 2
+    turn = half * at[:, _SIN] / length
+    twisted = right.T @ diags(turn) @ down
+    held = _HEIGHT_SIGMA_MM**-2 + _HELD * (1 - smoothstep(at[:, _MASK], *_FADE))
+    bend = across * np.float32((_SLOPE_SIGMA[1] / _BEND_SIGMA) ** 2)
+    prior = (
+        right.T @ diags(mean + half * at[:, _COS] / length) @ right
+        + down.T @ diags(mean - half * at[:, _COS] / length) @ down
+        + twisted + twisted.T + diags(held.astype(np.float32)) + laplacian.T @ diags(bend) @ laplacian
+    )  # fmt: skip
+    light = _light_of(at[:, _LIGHT])
+    found = active, light, at[:, _VALUE], at[:, _MASK]
+    return _Problem(mask.shape, *found, right, down, tuple(around), prior.tocsr())
+
+
+class _Stencils:
+    """Sums over neighbours of the texels that are active; others are 0."""
+
+    def __init__(self, active: np.ndarray):
+        self._index = np.full(active.shape, -1, np.int32)
+        self._rows, self._columns = np.nonzero(active)
+        self._index[active] = np.arange(len(self._rows))
+
+    def matrix(self, terms: list[tuple[int, int, float]]) -> csr_matrix:
+        """(N, N) float32; ``terms``: rows down, columns to the right, factor. Beyond the map its border goes on."""
+        high, wide = self._index.shape
+        count, parts = len(self._rows), []
+        for down, right, factor in terms:
+            row, column = (self._rows + down).clip(0, high - 1), (self._columns + right).clip(0, wide - 1)
+            other = self._index[row, column]
+            own = np.flatnonzero(other >= 0)
+            parts.append((np.full(len(own), factor, np.float32), own, other[own]))
+        values, rows, columns = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return csr_matrix((values, (rows, columns)), shape=(count, count))
+
+
+def _conjugate_gradients(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
+    """A few steps towards the solution of a positive definite system, preconditioned by the diagonal."""
+    scale = 1 / matrix.diagonal()
+    out, left = np.zeros_like(right), right.astype(np.float32)
+    preconditioned = scale * left
+    direction, energy = preconditioned, float(left @ preconditioned)
+    first = energy
+    for _ in range(_ITERATIONS):
+        if energy <= _CONVERGED * first:
+            break
+        image = matrix @ direction
+        step = np.float32(energy / float(direction @ image))
+        out = out + step * direction
+        left = left - step * image
+        preconditioned = scale * left
+        before, energy = energy, float(left @ preconditioned)
+        direction = preconditioned + np.float32(energy / before) * direction
+    return out
+
+
+def _groove(luminance: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
+    """(h, w) mm to begin with: dark is deep."""
+    narrow, wide = (_mean_nearby(luminance, mask, sigma / texel_mm) for sigma in _GROOVE_SIGMAS_MM)
+    return _FIRST_MM * (narrow - wide)
+
+
+def _without_mean(values: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
+    return (values - _mean_nearby(values, mask, _MEAN_MM / texel_mm)) * (mask > _LEAST_MASK)
+
+
+def _mean_nearby(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
+    weight = np.maximum(cv2.GaussianBlur(mask, (0, 0), sigma), 1e-2)
+    return cv2.GaussianBlur(values * mask, (0, 0), sigma) / weight
+
+
+def _shrunk(fields: np.ndarray, step: int) -> np.ndarray:
+    """(H, W, C) to texels ``step`` times as wide."""
+    size = fields.shape[1] // step, fields.shape[0] // step
+    return np.dstack([cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in np.moveaxis(fields, -1, 0)])
