@@ -79,7 +79,8 @@ def inputs(model, atlas, space, posed, transfer) -> DetailInputs:
 
 def inputs_of(photo: UnwrappedPhoto, light: LightEstimate, *given) -> DetailInputs:
     transfer, vertices, space, atlas = given
-    return detail_inputs(photo, light, transfer, vertices, resolvable_at(vertices), space, atlas)
+    bald = np.zeros(len(vertices), np.float32)
+    return detail_inputs(photo, light, transfer, vertices, resolvable_at(vertices), bald, space, atlas)
 
 
 def resolvable_at(vertices: np.ndarray) -> np.ndarray:

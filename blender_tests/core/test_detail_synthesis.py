@@ -76,15 +76,23 @@ def waves(amplitude_mm: float) -> DetailNet:
 
 
 def inputs_of(mask: np.ndarray, seed: int = 0, resolvable_mm: float = SHARP_MM) -> DetailInputs:
-    """Noise on some skin."""
+    """Noise on some skin; lines are looked for nowhere, so that all relief is the networks'."""
     rng = np.random.default_rng(seed)
-    channels = [rng.normal(size=mask.shape).astype(np.float32) for _ in range(4)]
+    value, chroma, light_x, light_y = (rng.normal(size=mask.shape).astype(np.float32) for _ in range(4))
+    nothing = np.zeros(mask.shape, np.float32)
     return DetailInputs(
-        *channels,
-        np.ones_like(mask),
-        mask.astype(np.float32),
-        np.full_like(mask, 0.5),
-        np.full_like(mask, resolvable_mm),
+        value=value,
+        chroma=chroma,
+        light_x=light_x,
+        light_y=light_y,
+        direct_fraction=np.ones_like(nothing),
+        mask=mask.astype(np.float32),
+        level=np.full_like(nothing, 0.5),
+        resolvable_mm=np.full_like(nothing, resolvable_mm),
+        lined=nothing,
+        beard=nothing,
+        shading=nothing,
+        metric=np.broadcast_to(np.float32([1, 0, 1]), (*mask.shape, 3)),
     )
 
 
