@@ -39,6 +39,7 @@ from .lighting.estimate import notices as light_notices
 from .lighting.types import LightEstimate
 from .models import Models
 from .notices import Notice
+from .observe.correspondence.profile import find_faces
 from .observe.expression.reader import notices as expression_notices
 from .observe.landmarks.landmarker import notices as landmark_notices
 from .observe.landmarks.mesh_points import EYES
@@ -170,7 +171,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
     stage = stage or Stages()
     height, width = photo.pixels.shape[:2]
     with stage("landmarks", "Finding the face", 0.15):
-        faces = models.landmarker.find(photo.pixels)
+        faces = find_faces(photo.pixels, models.landmarker, models.finder)
         landmarks = _choose_face(faces, photo, settings.face)
         landmarks = models.fan.refine(photo.pixels, landmarks) if models.fan else landmarks
     with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is

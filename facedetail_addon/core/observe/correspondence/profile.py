@@ -13,6 +13,7 @@ import numpy as np
 from ...face_model.ibug import IBUG_FROM_MESH
 from ...face_model.normalise import head_angles
 from ..landmarks.detection import Detection, suspects
+from ..landmarks.landmarker import MeshLandmarker
 from ..landmarks.networks import FaceDetector
 from ..landmarks.types import FaceLandmarks
 from ..region import Region
@@ -28,7 +29,7 @@ _LOOKS = 3
 _SURE_MM = 9.0  # median σ of the points: heads in profile 4 to 9, other things from 11 on
 _SURE_TURN = 0.075  # σ of the rotation's entries: heads 0.05 to 0.07, other things from 0.088 on
 _RESIZED, _MOVED, _TURNED_DEG = 1.5, 0.15, 15.0  # how far the ends of all starts may lie apart
-_SAME = 0.5  # heads nearer together than this share of a frame are one
+_SAME = 0.7  # heads nearer together than this share of a frame are one, the surer
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ class _Look:
     @property
     def sigma_mm(self) -> float:
         return float(np.median(self.found.sigma_px)) / self.region.side * HEAD_MM
+
+
+def find_faces(
+    pixels: np.ndarray, landmarker: MeshLandmarker, finder: CorrespondenceFinder
+) -> tuple[FaceLandmarks, ...]:
+    """All faces that the landmarker finds in an (H, W, 3) uint8 sRGB photo, or else heads in profile, largest first."""
+    return landmarker.find(pixels) or find_profiles(pixels, landmarker.detector, finder)
 
 
 def find_profiles(pixels: np.ndarray, detector: FaceDetector, finder: CorrespondenceFinder) -> tuple[FaceLandmarks, ...]:
@@ -60,8 +68,7 @@ def find_profiles(pixels: np.ndarray, detector: FaceDetector, finder: Correspond
             proved.append((suspect, look))
     kept: list[tuple[Detection, _Look]] = []
     for suspect, look in sorted(proved, key=lambda pair: pair[1].sigma_mm):
-        apart = [np.linalg.norm(look.region.center - other.region.center) / other.region.side for _, other in kept]
-        if not apart or min(apart) > _SAME:
+        if all(_apart(look.region, other.region) for _, other in kept):
             kept.append((suspect, look))
     kept.sort(key=lambda pair: -pair[1].region.side)
     return tuple(_landmarks(suspect, look.found, finder) for suspect, look in kept)
@@ -91,6 +98,10 @@ def _agree(one: _Look, other: _Look) -> bool:
     moved = np.linalg.norm(one.region.center - other.region.center) / side
     cosine = (np.trace(one.found.rotation.T @ other.found.rotation) - 1) / 2
     return bool(resized < _RESIZED and moved < _MOVED and cosine > np.cos(np.radians(_TURNED_DEG)))
+
+
+def _apart(one: Region, other: Region) -> bool:
+    return bool(np.linalg.norm(one.center - other.center) > _SAME * max(one.side, other.side))
 
 
 def _landmarks(suspect: Detection, found: Correspondences, finder: CorrespondenceFinder) -> FaceLandmarks:
