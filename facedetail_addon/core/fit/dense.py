@@ -222,7 +222,7 @@ def _head(
     size: HeadSize | None,
     aim: Sequence[bool],
 ) -> HeadFit:
-    """The head of a solution with named expressions; the gaze follows the irises of those photos that are to be aimed at."""
+    """The head of a solution with named expressions; in photos to be aimed at the gaze follows the irises."""
     alpha = solved.values[: unknowns.identities].astype(np.float32)
     poses = []
     for view, points in enumerate(mesh_px):

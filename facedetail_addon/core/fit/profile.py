@@ -8,6 +8,7 @@ the calibration says of such landmarks makes heads worse than the mean one.
 import numpy as np
 
 from ..face_model.normalise import NormalisedLandmarks, head_angles
+from ..notices import Notice
 from ..observe.types import Observation
 from .correspondence import FLOOR_MM
 from .prepared import PreparedModel
@@ -15,6 +16,8 @@ from .terms import LandmarkTerm
 
 FROM_DEG = 55.0
 """Yaw, as the points have it, from which on landmarks are not followed."""
+ROUGH_FIT = 0.03
+"""Median distance of the points over face height, above what profiles give (0.004 to 0.02)."""
 _SURE_TURN = 0.075  # σ of the rotation's entries: turned heads 0.05 to 0.07
 
 
@@ -48,3 +51,14 @@ def profile_term(
     return LandmarkTerm(
         view, prepared.canonical, seen.points_px.astype(np.float64), 1 / sigma_mm**2, weight, px_per_mm=float(scale)
     )
+
+
+def notices(observation: Observation) -> tuple[Notice, ...]:
+    """A notice with code ``profile`` for a photo whose landmarks were seen and yet not followed; else it has one."""
+    if not observation.landmarks.seen:
+        return ()
+    yaw = np.degrees(head_angles(observation.correspondences.rotation)[0])
+    side = "left" if yaw > 0 else "right"
+    text = f"The head is turned about {abs(yaw):.0f}° to its {side}, too far for the face's landmarks. It follows"
+    rest = "points of the whole head; the far side, the expression and the gaze are those of a usual face at rest."
+    return (Notice("profile", f"{text} {rest} A photo from the front gives a better head."),)

@@ -23,9 +23,7 @@ _AROUND = 1.3
 """Of the square that frames a face closely: with hair and chin people are known more easily."""
 
 
-def save_faces(
-    photo: Path, landmarker: MeshLandmarker, finder: CorrespondenceFinder, folder: Path
-) -> tuple[Path, ...]:
+def save_faces(photo: Path, landmarker: MeshLandmarker, finder: CorrespondenceFinder, folder: Path) -> tuple[Path, ...]:
     """Write an upright picture of each face.
 
     Args:

@@ -241,8 +241,8 @@ def notices(landmarks: FaceLandmarks, image_size: tuple[int, int]) -> tuple[Noti
         found.append(
             Notice(
                 "profile",
-                f"The face is seen in profile, turned about {abs(landmarks.yaw_deg):.0f}° to its {side}. The head follows "
-                "its outline and points of the whole head; the far side, the expression and the gaze were not seen and "
+                f"The face is seen in profile, turned about {abs(landmarks.yaw_deg):.0f}° to its {side}. The head "
+                "follows its outline and points of the whole head; the far side, the expression and the gaze were not seen and "
                 "are those of a usual face at rest. A photo from the front gives a better head.",
             )
         )
