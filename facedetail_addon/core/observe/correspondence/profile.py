@@ -24,10 +24,10 @@ LEAST_YAW_DEG = 45.0
 """Less turned faces are the face mesh's to find."""
 _MOST_SUSPECTS = 8
 _FRAME = 2.2  # side of the first frame over that of the detector's box
-_STARTS = (1.0, 1.25, 0.8)  # sizes of frames that a suspect is looked at from
-_LOOKS = 3
-_SURE_MM = 9.0  # median σ of the points: heads in profile 4 to 9, other things from 11 on
-_SURE_TURN = 0.075  # σ of the rotation's entries: heads 0.05 to 0.07, other things from 0.088 on
+_STARTS = (1.0, 1.25, 1.5)  # sizes of frames that a suspect is looked at from; in smaller ones heads are lost
+_LOOKS = 5
+_SURE_MM = 8.0  # median σ of the points: heads in profile 4 to 7.5, other things from 11 on
+_SURE_TURN = 0.073  # σ of the rotation's entries: heads 0.05 to 0.07, other things from 0.088 on
 _NO_HEAD_TURN = 0.1  # the same, around what is no head: 554 faces of real photos have at most 0.07
 _RESIZED, _MOVED, _TURNED_DEG = 1.5, 0.15, 15.0  # how far the ends of all starts may lie apart
 _SAME = 0.7  # heads nearer together than this share of a frame are one, the surer

@@ -242,8 +242,8 @@ def notices(landmarks: FaceLandmarks, image_size: tuple[int, int]) -> tuple[Noti
             Notice(
                 "profile",
                 f"The face is seen in profile, turned about {abs(landmarks.yaw_deg):.0f}° to its {side}. The head "
-                "follows its outline and points of the whole head; the far side, the expression and the gaze were not seen and "
-                "are those of a usual face at rest. A photo from the front gives a better head.",
+                "follows points of the whole head; the far side, the expression and the gaze were not seen and are "
+                "those of a usual face at rest. A photo from the front gives a better head.",
             )
         )
     elif abs(landmarks.yaw_deg) > YAW_LIMIT_DEG:
