@@ -258,8 +258,16 @@ def test_millimetres_do_not_depend_on_the_textures_resolution(model, side):
 def test_hostile_inputs_give_finite_relief(model, atlas, wild, fill):
     mask = skin(*FOREHEAD, soft=0)
     flat = np.full_like(mask, fill)
-    inputs = DetailInputs(
-        flat, -flat, flat.clip(-3, 3), -flat.clip(-3, 3), flat.clip(0, 1), mask, flat.clip(0, 1), flat
+    inputs = replace(
+        inputs_of(mask),
+        value=flat,
+        chroma=-flat,
+        light_x=flat.clip(-3, 3),
+        light_y=-flat.clip(-3, 3),
+        direct_fraction=flat.clip(0, 1),
+        level=flat.clip(0, 1),
+        resolvable_mm=flat,
+        lined=np.ones_like(flat),
     )
     maps = detail_of(model, atlas, inputs, wild)
     for part in (maps.medium, maps.fine):

@@ -10,6 +10,7 @@ from facedetail_addon.core.detail.lines import LineField, find_lines, hairy
 from facedetail_addon.core.detail.relief_shading import ReliefLight, slopes
 from facedetail_addon.core.detail.shape_from_shading import carve_lines, relief_light
 from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT
+from facedetail_addon.core.image import smoothstep
 
 SHAPE = (240, 320)
 """Texels of SIDE: 48 by 64 mm."""
@@ -18,7 +19,9 @@ ROWS, COLUMNS = (np.mgrid[: SHAPE[0], : SHAPE[1]] + 0.5) * TEXEL_MM
 OBLIQUE, FRONTAL = (0.6, 0.9), (0.0, 0.0)
 
 
-def inputs_of(luminance: np.ndarray, light: tuple[float, float], hue: np.ndarray | float = 0.0, **other) -> DetailInputs:
+def inputs_of(
+    luminance: np.ndarray, light: tuple[float, float], hue: np.ndarray | float = 0.0, **other
+) -> DetailInputs:
     """Skin with (H, W) log luminance in a light that changes by so much with slopes to the right and down."""
     one, nothing = np.ones(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
     given = {
@@ -94,17 +97,18 @@ def test_shadings_derivatives_are_those_of_its_differences(direct):
 
 
 def test_a_line_is_found_and_which_way_it_runs():
-    found = lines_of(0.6 * groove(0.3))
-    middle = found.likelihood[60, 60:100]
-    assert middle.min() > 0.9 and found.likelihood[:20].max() == 0
-    angle = np.arctan2(found.across_sin[60, 80], found.across_cos[60, 80]) / 2
-    assert abs(angle - (np.pi / 2 + 0.2)) < 0.1
+    found = lines_of(1.2 * groove(0.3))
+    rows = (24 + (np.arange(60, 100) * HALF_MM - 32) * np.tan(0.2)) / HALF_MM
+    assert found.likelihood[rows.round().astype(int), np.arange(60, 100)].min() > 0.9
+    assert found.likelihood[:20].max() == 0
+    turn = np.arctan2(found.across_sin[60, 80], found.across_cos[60, 80]) - (np.pi + 0.4)
+    assert np.cos(turn) > np.cos(0.2)
     assert found.coherence[60, 80] > 0.95
 
 
 @pytest.mark.parametrize(
     "paint",
-    [-0.4 * dots(40, 0.7), -0.5 * dots(4, 2.5), -0.4 * (COLUMNS > 32), 0.6 * -groove(0.3)],
+    [-0.4 * dots(40, 0.7), -0.5 * dots(4, 2.5), -0.4 * smoothstep(COLUMNS, 31, 33), -0.6 * groove(0.3)],
     ids=["freckles", "moles", "an edge", "a bright line"],
 )
 def test_what_is_no_dark_line_is_not_found(paint):
@@ -113,18 +117,18 @@ def test_what_is_no_dark_line_is_not_found(paint):
 
 def test_where_hue_has_an_edge_the_dark_beside_it_is_paint():
     """A lip's border: darker and redder on one side, with a dark line along it."""
-    line = 0.1 * groove(0.3)
-    side = (COLUMNS > -1) * (ROWS - 24 > (COLUMNS - 32) * np.tan(0.2))
+    line = 0.6 * groove(0.3)
+    side = smoothstep(ROWS - 24 - (COLUMNS - 32) * np.tan(0.2), -1, 1)
     assert lines_of(line, 0.5 * side).likelihood.sum() < 0.3 * lines_of(line).likelihood.sum()
 
 
-@pytest.mark.parametrize("light", [OBLIQUE, (-0.6, -0.9), (0.0, 0.5)])
+@pytest.mark.parametrize("light", [OBLIQUE, (-0.6, -0.9), (0.0, 0.9)])
 def test_a_groove_comes_back_in_oblique_light(light):
     truth = groove(0.3)
     inputs = inputs_of(brightness(truth, inputs_of(np.zeros(SHAPE), light)), light)
     found = carve_lines(inputs)
     line = truth < -0.02
-    assert np.corrcoef(found.height_mm[line], truth[line])[0, 1] > 0.8
+    assert np.corrcoef(found.height_mm[line], truth[line])[0, 1] > 0.7
     assert 0.5 < np.abs(found.height_mm[line]).mean() / np.abs(truth[line]).mean() < 1.5
     seen = inputs.value * VALUE_UNIT
     assert explained(seen, brightness(found.height_mm, inputs)) > 0.6
@@ -133,12 +137,15 @@ def test_a_groove_comes_back_in_oblique_light(light):
 
 
 def test_in_frontal_light_a_dark_line_is_a_groove_without_beads():
-    """Such light says how steep, and not which way."""
-    truth = groove(0.5)
-    inputs = inputs_of(brightness(truth, inputs_of(np.zeros(SHAPE), FRONTAL)), FRONTAL)
+    """Such light says how steep, and not which way; little of it comes to the bottom."""
+    truth = groove(0.6)
+    seen = brightness(truth, inputs_of(np.zeros(SHAPE), FRONTAL)) + 0.4 * truth
+    inputs = inputs_of(seen, FRONTAL)
     found = carve_lines(inputs).height_mm
     assert explained(inputs.value * VALUE_UNIT, brightness(found, inputs)) > 0.3
-    along = slopes(cv2.warpAffine(found, cv2.getRotationMatrix2D((160, 120), np.degrees(0.2), 1), SHAPE[::-1]), TEXEL_MM)
+    along = slopes(
+        cv2.warpAffine(found, cv2.getRotationMatrix2D((160, 120), np.degrees(0.2), 1), SHAPE[::-1]), TEXEL_MM
+    )
     middle = (slice(105, 135), slice(90, 230))
     assert np.abs(along[0][middle]).mean() < 0.2 * np.abs(along[1][middle]).mean()
 

@@ -17,14 +17,14 @@ _SIGMAS_MM = (0.5, 0.8, 1.3, 2.1)  # half widths of lines that are looked for
 _COARSEN = 3.0  # texels of σ beyond which a scale is looked at on a smaller map
 _ALONG = 2.5  # σ over which directions must agree
 _WALL = 1.5  # σ beside a valley that belong to the groove: in oblique light one wall is dark, the other bright
-_EDGE, _PAINT = 0.3, 0.7  # of the slopes of brightness and of hue that are taken off a response
+_EDGE, _PAINT = 1.0, 0.7  # of the slopes of brightness and of hue that are taken off a response
 _BESIDE = (0.6, 0.95)  # share of skin nearby between which responses begin to count, and count fully
 _LENGTH_MM = (5.0, 9.0)  # of a line, at which it begins to count, and counts fully: strands of beards are shorter
 _ROUGH_SIGMAS_MM, _ROUGH_NEAR_MM = (0.09, 0.26), 2.0  # waves of 0.5 to 1.4 mm; how far around
 _LEAST_ROUGH, _HAIRY = 0.006, (2.2, 3.5)  # of log luminance; times the usual at which hair begins, and is certain
 _FRINGE_MM = 1.0  # beside a line that goes with it
 _CONNECTED = 0.3  # likelihood from which on texels belong to one line
-_CONTRAST = (0.006, 0.02)  # of log luminance: response at which a line is possible, and certain
+_CONTRAST = (0.008, 0.03)  # of log luminance: response at which a line is possible, and certain
 
 
 @dataclass(frozen=True)
