@@ -5,10 +5,12 @@ import bpy
 
 from ..core.errors import FaceDetailError
 from ..names import OP_LIGHT
-from ..scene.build.light import light_scene
+from ..scene.build.light import NO_STAGE_TEXTS, light_scene, shown_light
 from ..scene.rollback import undone_on_failure
 from ..settings import SceneSettings, option_of
 from .selection import NO_HEAD, linked_text, selected_head
+
+__all__ = ["FACEDETAIL_OT_light", "LIGHT_CHOICES", "NO_STAGE_TEXTS", "shown_light"]
 
 LIGHT_CHOICES = option_of(SceneSettings, "light").choices
 _DESCRIPTIONS = {choice.value: choice.description for choice in LIGHT_CHOICES}

@@ -4,10 +4,9 @@
 import bpy
 
 from ..names import OP_LIGHT, OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, STAGE_LIGHT, VIEW_CHOICES
-from ..operators.light import LIGHT_CHOICES
+from ..operators.light import LIGHT_CHOICES, NO_STAGE_TEXTS, shown_light
 from ..operators.selection import selected_head, selected_relief
 from ..operators.view import shown_view
-from ..scene.build.light import NO_STAGE, NO_STAGE_REMEDY, shown_light
 from .found import found_expression
 from .light import light_controls
 from .relief import RELIEF_CONTROLS, relief_texts
@@ -91,7 +90,7 @@ class FACEDETAIL_PT_light(_Subpanel, bpy.types.Panel):
                 kind.enabled = has_stage or choice.value != STAGE_LIGHT
                 kind.operator(OP_LIGHT, text=choice.label, depress=choice.value == shown).light = choice.value
             if not has_stage:
-                layout.label(text=NO_STAGE)
-                layout.label(text=NO_STAGE_REMEDY)
+                for text in NO_STAGE_TEXTS:
+                    layout.label(text=text)
         for control in light_controls(context.scene.world):
             layout.prop(control.socket, "default_value", index=control.index, text=control.text)

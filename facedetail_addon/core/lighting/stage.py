@@ -21,9 +21,9 @@ _UNIFORM = np.sqrt(4 * np.pi)  # first coefficient of an even light of radiance 
 _MOST_ROWS = 4000  # vertices that rays are shot from
 _ROUNDS = 8
 _DARK_FLOOR = 0.02  # relative to the light's level; differences below do not count as relative ones
-_OUTLIER = (2.0, 3.0)  # standard deviations at which a vertex counts half: brighter than the model, darker
+_OUTLIER = (4.0, 6.0)  # standard deviations at which a vertex counts half: brighter than the model, darker
 _LEAST_WEIGHT = 1.0  # independent measurements; below this there is nothing to estimate from
-_SPARSE, _SMOOTH, _TINT = 3.0, 2.0, 60.0  # costs of a lamp, of differences to its neighbours, of its own colour
+_SPARSE, _SMOOTH, _TINT = 2.5, 2.0, 60.0  # costs of a lamp, of differences to its neighbours, of its own colour
 _LEAST_LAMP = 2e-3  # of the light's level; a weaker lamp is none
 _NEIGHBOUR = 0.7  # cosine between neighbours and more
 
@@ -54,7 +54,7 @@ def estimate_stage(
         return LightStage(np.zeros((COUNT, 3), np.float32), even)
     problem = _problem(samples, light, transfer, basis, vertices, triangles)
     strength = _solve(problem, np.vstack([np.zeros((COUNT, 3)), even]))
-    strength[strength[:, :] < _LEAST_LAMP * problem.level] = 0
+    strength[strength < _LEAST_LAMP * problem.level] = 0
     radiance = (strength[:COUNT] / FACING).astype(np.float32)
     return LightStage(radiance, strength[COUNT].astype(np.float32))
 

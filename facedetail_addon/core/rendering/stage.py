@@ -16,7 +16,7 @@ from .rays import RayScene
 
 DISTANCE_MM = 1500.0
 """From the head frame's origin to a lamp's middle."""
-HALF_ANGLE_DEG = 16.0
+HALF_ANGLE_DEG = 18.0
 """How large a lamp looks from there; neighbours stand 41.8° apart."""
 RADIUS_MM = DISTANCE_MM * float(np.tan(np.radians(HALF_ANGLE_DEG)))
 COUNT = 20

@@ -30,8 +30,7 @@ from .stage import make_stage
 from .sun import make_sun
 from .world import make_world
 
-NO_STAGE = "This head has no light stage: its result is older."
-NO_STAGE_REMEDY = "Reconstruct the photo again."
+NO_STAGE_TEXTS = ("This head has no light stage: its result is older.", "Reconstruct the photo again.")
 
 
 def light_scene(scene: bpy.types.Scene, head: HeadObject, kind: str) -> None:
@@ -49,7 +48,7 @@ def light_scene(scene: bpy.types.Scene, head: HeadObject, kind: str) -> None:
         OutputError: the head does not know its light, or has none of that kind; nothing has changed then.
     """
     if kind == STAGE_LIGHT and head.light_stage is None:
-        raise OutputError(NO_STAGE, NO_STAGE_REMEDY)
+        raise OutputError(*NO_STAGE_TEXTS)
     head_id = _id_of(head)
     world = _known_world(head_id, kind)
     lamps = [] if world is None else [item for item in head.objects if _is_lamp(item) and _driven_by(item, world)]
