@@ -153,7 +153,7 @@ def _prior(problem: _StageProblem) -> tuple[np.ndarray, np.ndarray]:
     of_other_colours = np.eye(3) - np.outer(problem.tint, problem.tint)
     precision = _SMOOTH * np.kron(smooth, np.eye(3)) + _TINT * np.kron(np.eye(size), of_other_colours)
     precision += 1e-6 * np.eye(3 * size)  # for lamps that nothing is known of
-    cost = np.outer(np.append(np.full(COUNT, _SPARSE), 0.0), LUMINANCE).ravel()
+    cost = np.repeat(np.append(np.full(COUNT, _SPARSE / 3), 0.0), 3)
     return precision / problem.level**2, cost / problem.level
 
 
