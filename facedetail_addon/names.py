@@ -84,7 +84,8 @@ MEDIUM_MODIFIER = "FaceDetail medium"
 FINE_MODIFIER = "FaceDetail fine"
 
 LIGHT_PROPERTY = "facedetail_light"
-"""On a world: it was made from a photo, and has the nodes below. On a lamp: it is part of such a light."""
+"""On a world: it was made from a photo, and has the nodes below. On a lamp: the world of such a light that
+it is part of; true in older files."""
 LIGHT_KIND_PROPERTY = "facedetail_light_kind"
 """On such a world, beside the head's id: which of the kinds below it is; older ones do not tell."""
 WORLD_LIGHT, SUN_LIGHT, STAGE_LIGHT = "world", "sun", "stage"

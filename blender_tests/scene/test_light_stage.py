@@ -115,7 +115,8 @@ def test_a_stage_without_lamps_is_an_even_world(blender, model, made):
 
     dark = LightStage(np.zeros((20, 3), np.float32), np.zeros(3, np.float32))
     head = build_scene(made(stage=dark), model, light=names.STAGE_LIGHT)
-    assert lamps_of(head) == [] and blender.context.scene.world[names.LIGHT_KIND_PROPERTY] == names.STAGE_LIGHT
+    assert lamps_of(head) == [] and not head.collection.children
+    assert blender.context.scene.world[names.LIGHT_KIND_PROPERTY] == names.STAGE_LIGHT
 
 
 def test_lamps_obey_the_worlds_controls_also_with_scripts_off(blender, model, made, tmp_path):
@@ -174,6 +175,20 @@ def test_one_kind_of_light_at_a_time_and_each_is_made_once(blender, model, made)
     assert shown(head) == {"SUN": False, "AREA": False}
     light_scene(scene, other, names.STAGE_LIGHT)
     assert shown(other) == {"AREA": True} and light_controls(scene.world)[1].socket.default_value == 1.0
+
+
+def test_a_lamp_that_the_artist_changed_stays_so(blender, model, made):
+    from facedetail_addon.scene.build.light import light_scene
+    from facedetail_addon.scene.build.scene import build_scene
+
+    scene, head = blender.context.scene, build_scene(made(), model, light=names.STAGE_LIGHT)
+    lamp = lamps_of(head)[0]
+    lamp.data.driver_remove("energy")
+    lamp.data.energy, lamp.data.color, lamp.name = 7.0, (1, 0, 0), "rim"
+    for kind in (names.WORLD_LIGHT, names.STAGE_LIGHT):
+        light_scene(scene, head, kind)
+        assert lamp.hide_render == (kind == names.WORLD_LIGHT) and len(lamps_of(head)) == 3
+    assert (lamp.data.energy, lamp.name) == (7.0, "rim")
 
 
 def test_what_the_artist_removed_is_made_again(blender, model, made):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A virtual light stage: round lamps at the face centres of an icosahedron around a head, and even light.
 
-After the light stage of Dib et al. (ICCV 2021), whose lamps are fixed and only shine more or less brightly. This one is
-fixed in the head frame, as everything is that is known of a photo's light, and symmetric to the head's middle: two
+After the virtual light stage of Dib et al. (Eurographics 2021), area lamps in the same places. This one is fixed in the
+head frame, as everything is that is known of a photo's light, and symmetric to the head's middle: two
 lamps stand before the face, a little above and below, two at each cheek, four in the directions of a portrait's key
 light. So a mirrored photo has mirrored lamps, and the lamps of every head stand in the same places.
 """

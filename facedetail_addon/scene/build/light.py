@@ -9,7 +9,6 @@ import numpy as np
 from ...core.errors import OutputError
 from ...core.rendering.environment import nonnegative, split_sun
 from ...names import (
-    COLLECTION_PREFIX,
     HEAD_ID_PROPERTY,
     LIGHT_KIND_PROPERTY,
     LIGHT_PROPERTY,
@@ -51,7 +50,7 @@ def light_scene(scene: bpy.types.Scene, head: HeadObject, kind: str) -> None:
         raise OutputError(*NO_STAGE_TEXTS)
     head_id = _id_of(head)
     world = _known_world(head_id, kind)
-    lamps = [] if world is None else [item for item in head.objects if _is_lamp(item) and _driven_by(item, world)]
+    lamps = [] if world is None else [item for item in head.objects if item.get(LIGHT_PROPERTY) == world]
     if world is None or (kind != WORLD_LIGHT and not lamps):
         world, lamps = _make(head, kind, world)
         world[HEAD_ID_PROPERTY], world[LIGHT_KIND_PROPERTY] = head_id, kind
@@ -89,17 +88,21 @@ def _make(head: HeadObject, kind: str, world: bpy.types.World | None) -> tuple[b
     world = world or make_world(stem, radiance)
     if sun is not None and sun.irradiance.max() > 0:
         lamps = [make_sun(f"{stem} {SUN_PART}", sun, world)]
-        return world, _hung(lamps, head, SUN_PART, head.collection)
-    if kind == STAGE_LIGHT:
+        return world, _hung(lamps, head, SUN_PART, head.collection, world)
+    if kind == STAGE_LIGHT and head.light_stage.radiance.max() > 0:
         objects = make_stage(f"{stem} {STAGE_PART}", head.light_stage, world, units_of(head.root))
-        collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem} {STAGE_PART}")
+        collection = bpy.data.collections.new(f"{stem} {STAGE_PART}")
         head.collection.children.link(collection)
-        return world, _hung(objects, head, STAGE_PART, collection)
+        return world, _hung(objects, head, STAGE_PART, collection, world)
     return world, []
 
 
 def _hung(
-    made: list[bpy.types.Object], head: HeadObject, part: str, collection: bpy.types.Collection
+    made: list[bpy.types.Object],
+    head: HeadObject,
+    part: str,
+    collection: bpy.types.Collection,
+    world: bpy.types.World,
 ) -> list[bpy.types.Object]:
     """The lamps among new objects, which all become the head's."""
     for item in made:
@@ -108,7 +111,7 @@ def _hung(
         collection.objects.link(item)
     lamps = [item for item in made if item.type == "LIGHT"]
     for lamp in lamps:
-        lamp[LIGHT_PROPERTY] = True
+        lamp[LIGHT_PROPERTY] = world
     return lamps
 
 
@@ -132,12 +135,6 @@ def _known_world(head_id: str, kind: str) -> bpy.types.World | None:
 
 def _is_lamp(item: bpy.types.Object) -> bool:
     return LIGHT_PROPERTY in item
-
-
-def _driven_by(lamp: bpy.types.Object, world: bpy.types.World) -> bool:
-    animation = None if lamp.data is None else lamp.data.animation_data
-    curves = () if animation is None else animation.drivers
-    return any(target.id == world for curve in curves for one in curve.driver.variables for target in one.targets)
 
 
 def _take_over_controls(old: bpy.types.World, new: bpy.types.World) -> None:
