@@ -28,7 +28,7 @@ _LEAST_WEIGHT = 1.0  # independent measurements; below this there is nothing to 
 # In units of the light's level, as costs against misfits of one standard deviation: of a lamp, of the squared
 # difference to each neighbour, and of the square of a colour that is not that of the light as a whole.
 _SPARSE, _SMOOTH, _TINT = 2.0, 2.0, 40.0
-_LEAST_LAMP = 5e-3  # of the light's level; a weaker lamp is none
+_LEAST_LAMP = 0.01  # of the light's level; a weaker lamp is none
 _NEIGHBOURS = 0.7, 0.99  # cosines between lamps that are neighbours
 _LEAST_LEVEL = 1e-4  # of the light
 

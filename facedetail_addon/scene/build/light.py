@@ -48,11 +48,11 @@ def light_scene(scene: bpy.types.Scene, head: HeadObject, kind: str) -> None:
     """
     if kind == STAGE_LIGHT and head.light_stage is None:
         raise OutputError(*NO_STAGE_TEXTS)
-    head_id = _id_of(head)
+    radiance, head_id = head.radiance, _id_of(head)
     world = _known_world(head_id, kind)
     lamps = [] if world is None else [item for item in head.objects if item.get(LIGHT_PROPERTY) == world]
     if world is None or (kind != WORLD_LIGHT and not lamps):
-        world, lamps = _make(head, kind, world)
+        world, lamps = _make(head, kind, world, radiance)
         world[HEAD_ID_PROPERTY], world[LIGHT_KIND_PROPERTY] = head_id, kind
     for item in scene.objects:
         if _is_lamp(item):
@@ -78,9 +78,11 @@ def shown_light(scene: bpy.types.Scene, head: HeadObject) -> str:
     return SUN_LIGHT if any(_is_lamp(item) and not item.hide_render for item in head.objects) else WORLD_LIGHT
 
 
-def _make(head: HeadObject, kind: str, world: bpy.types.World | None) -> tuple[bpy.types.World, list[bpy.types.Object]]:
+def _make(
+    head: HeadObject, kind: str, world: bpy.types.World | None, radiance: np.ndarray
+) -> tuple[bpy.types.World, list[bpy.types.Object]]:
     """A world, where there is none, and lamps in the head's collection."""
-    stem, radiance, sun = head.root.name.removesuffix(f" {ROOT_PART}"), head.radiance, None
+    stem, sun = head.root.name.removesuffix(f" {ROOT_PART}"), None
     if kind == SUN_LIGHT:
         sun, radiance = split_sun(nonnegative(radiance))
     if kind == STAGE_LIGHT:
