@@ -40,6 +40,7 @@ from .fit.sparse import fit_sparse
 from .fit.types import HeadFit, PoseFit
 from .lighting.estimate import estimate_light, prior_direction_of, relit
 from .lighting.estimate import notices as light_notices
+from .lighting.stage import estimate_stage
 from .lighting.types import LightEstimate
 from .models import Models
 from .notices import Notice
@@ -54,6 +55,7 @@ from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .refine.form import find_form, with_form
 from .rendering.normals import vertex_normals
+from .rendering.stage import LightStage
 from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
@@ -73,11 +75,13 @@ class Illumination:
     Attributes:
         unwrapped: what the photo shows of the skin, in canonical UV. transfer: of the posed head.
         estimate: the light, the albedo's coefficients, and what both make of the skin.
+        stage: the same light as lamps.
     """
 
     unwrapped: UnwrappedPhoto
     transfer: Transfer
     estimate: LightEstimate
+    stage: LightStage
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def reconstruct(
         expression_names=models.model.expression_names,
         observations=(observation,),
         fit=head,
-        lights=(PhotoLight(light.estimate.gamma, light.estimate.radiance),),
+        lights=(PhotoLight(light.estimate.gamma, light.estimate.radiance, light.stage),),
         eyes=appearance.eyes,
         stage_seconds=stage.seconds,
         notices=(
@@ -266,7 +270,10 @@ def illuminate(
     with stage("light", "Separating light from skin", 0.55):
         transfer = transfer or transfer_of(pose, models, settings.light_bands)
         estimate = _light_of(unwrapped, transfer, pose, models, models.atlas)
-    return Illumination(unwrapped, transfer, estimate)
+    with stage("light_stage", "Setting up the lamps", 0.68):
+        triangles = models.model.solid_triangles()
+        lamps = estimate_stage(unwrapped, estimate, transfer, models.basis, models.atlas, pose.vertices, triangles)
+    return Illumination(unwrapped, transfer, estimate, lamps)
 
 
 def paint(
