@@ -46,6 +46,8 @@ class DetailInputs:
         shading: logarithm of the luminance that the smooth head has in the photo's light.
         metric: (H, W, 3) xx, xy, yy: how slopes in texels tilt the posed skin, of
             :class:`.relief_shading.ReliefLight`.
+        unseen: 1 where skin may have relief, but lies out of the photo's view, or hidden: a turned away cheek, a forehead
+            under a hat. Where the photo shows something that grows on the skin, as a beard, it is 0.
     """
 
     value: np.ndarray
@@ -60,6 +62,7 @@ class DetailInputs:
     beard: np.ndarray
     shading: np.ndarray
     metric: np.ndarray
+    unseen: np.ndarray
 
 
 def detail_inputs(
@@ -83,7 +86,8 @@ def detail_inputs(
     gradients = [gradient * TEXEL_MM for gradient in texel_gradients(vertices, space)]
     fields = {
         "light": _light_channels(light, transfer, gradients),
-        "allowed": space.allowed * (1 - smoothstep(hair, *_HAIR)),
+        "allowed": space.allowed,
+        "hairless": 1 - smoothstep(hair, *_HAIR),
         "shading": np.log(np.maximum(light.shading @ LUMINANCE, _FLOOR)),
         "resolvable": resolvable_mm,
         "brows": space.brows,
@@ -95,7 +99,8 @@ def detail_inputs(
     rows, columns = box_at(atlas.resolution)
     texel_mm = TEXEL_MM * SIDE / atlas.resolution
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
-    mask = at["allowed"] * smoothstep(confidence, *_CONFIDENT) * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
+    in_view = at["hairless"] * smoothstep(confidence, *_CONFIDENT)
+    mask = at["allowed"] * in_view * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
     value, chroma = _photo_channels(colour, confidence > 0.02, texel_mm)
     found = DetailInputs(
         value=value,
@@ -110,6 +115,7 @@ def detail_inputs(
         beard=at["beard"],
         shading=at["shading"],
         metric=at["metric"],
+        unseen=at["allowed"] * (1 - in_view),
     )
     return DetailInputs(*(_to_side(getattr(found, channel.name)) for channel in dataclass_fields(found)))
 

@@ -69,7 +69,8 @@ def flat_detail(resolution: int) -> DetailMaps:
     """No relief at all, R = ``resolution``."""
     height_mm = np.zeros((resolution, resolution), np.float32)
     normal = np.broadcast_to(_FLAT, (resolution, resolution, 3))
-    return DetailMaps(height_mm, height_mm.copy(), normal.copy(), normal.copy())
+    heights, normals = ([part.copy() for _ in range(3)] for part in (height_mm, normal))
+    return DetailMaps(*heights[:2], *normals[:2], heights[2], normals[2])
 
 
 def _slopes(padded: np.ndarray, texel_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

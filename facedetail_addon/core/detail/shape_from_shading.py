@@ -40,10 +40,12 @@ class LineRelief:
 
     Attributes:
         height_mm: along the smooth normal. likelihood: 0 where no line is seen, and the relief is 0.
+        hairy: 1 where a beard grows.
     """
 
     height_mm: np.ndarray
     likelihood: np.ndarray
+    hairy: np.ndarray
 
 
 def carve_lines(inputs: DetailInputs) -> LineRelief:
@@ -51,7 +53,8 @@ def carve_lines(inputs: DetailInputs) -> LineRelief:
     shape = inputs.mask.shape
     finest = _shrunk(_fields(inputs), _STEP)
     texel_mm = TEXEL_MM * _STEP
-    finest[..., _MASK] *= 1 - hairy(finest[..., _VALUE], finest[..., _MASK], finest[..., _BEARD], texel_mm)
+    beard = hairy(finest[..., _VALUE], finest[..., _MASK], finest[..., _BEARD], texel_mm)
+    finest[..., _MASK] *= 1 - beard
     luminance, hue = (_without_mean(finest[..., k], finest[..., _MASK], texel_mm) for k in (_VALUE, _HUE))
     lines = find_lines(luminance, hue, finest[..., _MASK], texel_mm)
     finest[..., _VALUE] = luminance
@@ -66,6 +69,7 @@ def carve_lines(inputs: DetailInputs) -> LineRelief:
     return LineRelief(
         cv2.resize(height, size, interpolation=cv2.INTER_CUBIC),
         cv2.resize(lines.likelihood, size, interpolation=cv2.INTER_LINEAR),
+        cv2.resize(beard, size, interpolation=cv2.INTER_LINEAR),
     )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a photo's skin to displacement maps: lines as deep as their shading says, pores from the networks, in mm."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,7 @@ from .normal_map import flat_detail, normal_map, texel_size_mm
 from .shape_from_shading import carve_lines
 from .space import COARSE_MM, SIDE, TEXEL_MM, box_at, split_bands
 from .types import DetailMaps
+from .unseen import unseen_relief
 
 WEIGHTS = "detail_net.safetensors"
 """Name of the networks' file."""
@@ -66,7 +67,7 @@ def load_detail_net(directory: Path = WEIGHTS_DIR) -> DetailNet:
 def make_detail(
     inputs: DetailInputs, net: DetailNet, vertices: np.ndarray, model: FaceModel, atlas: Atlas
 ) -> DetailMaps:
-    """Displacement and normals of the skin that a photo shows.
+    """Displacement and normals of the skin that a photo shows, and apart from them of what it does not show.
 
     Args:
         inputs: of the networks. net: with weights. vertices: (V, 3) mm, neutral, for the size of texels.
@@ -83,15 +84,20 @@ def make_detail(
     inside = inside * (1 - lines.likelihood)  # of what the networks find
     medium, fine = (part * inside * factor for part, factor in zip(split_bands(height), amplitude, strict=True))
     fine *= 1 - smoothstep(inputs.resolvable_mm, *_FINE_RESOLVABLE_MM)
-    medium, fine = (part + line for part, line in zip((medium, fine), split_bands(lines.height_mm), strict=True))
-    medium *= 1 - smoothstep(inputs.resolvable_mm, *_MEDIUM_RESOLVABLE_MM)
-    medium, fine = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in (medium, fine))
+    shown = 1 - smoothstep(inputs.resolvable_mm, *_MEDIUM_RESOLVABLE_MM)
+    folds, fine_lines = split_bands(lines.height_mm)
+    folds *= shown
+    unseen = unseen_relief(inputs, replace(lines, height_mm=folds + fine_lines), fine)
+    parts = medium * shown + folds, fine + fine_lines, unseen
+    medium, fine, unseen = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in parts)
     texel_mm = texel_size_mm(model, atlas, vertices)
     return DetailMaps(
         medium=medium,
         fine=fine,
         normal=normal_map(medium + fine, texel_mm, atlas.covered),
         normal_fine=normal_map(fine, texel_mm, atlas.covered),
+        unseen=unseen,
+        normal_unseen=normal_map(unseen, texel_mm, atlas.covered),
     )
 
 
