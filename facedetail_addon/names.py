@@ -82,6 +82,7 @@ DISPLACE, ADAPTIVE, NORMAL_MAP = "DISPLACE", "ADAPTIVE", "NORMAL_MAP"
 """Ways of showing relief."""
 MEDIUM_MODIFIER = "FaceDetail medium"
 FINE_MODIFIER = "FaceDetail fine"
+UNSEEN_MODIFIER = "FaceDetail unseen"
 
 LIGHT_PROPERTY = "facedetail_light"
 """On a world: it was made from a photo, and has the nodes below. On a lamp: the world of such a light that

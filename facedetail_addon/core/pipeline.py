@@ -401,6 +401,8 @@ def _maps(photo: Photo, skin: SkinMaps, relief: DetailMaps) -> dict[str, np.ndar
         "displacement_fine": relief.fine,
         "normal": relief.normal,
         "normal_fine": relief.normal_fine,
+        "displacement_unseen": relief.unseen,
+        "normal_unseen": relief.normal_unseen,
         "confidence": skin.confidence,
     }
 

@@ -9,7 +9,15 @@ import bpy
 
 from .. import session
 from ..core.face_model.store import installed_models
-from ..names import ADAPTIVE, DISPLACE, NORMAL_MAP, RELIEF_PROPERTY, SETTINGS_PROPERTY, STATE_PROPERTY
+from ..names import (
+    ADAPTIVE,
+    DISPLACE,
+    NORMAL_MAP,
+    RELIEF_PROPERTY,
+    SETTINGS_PROPERTY,
+    STATE_PROPERTY,
+    UNSEEN_MODIFIER,
+)
 from ..scene.head_object import HeadObject
 from ..scene.relief.adaptive import adaptive_is_on
 from ..scene.relief.displacement import Relief, known_fine_level, relief_skin, set_relief
@@ -191,12 +199,14 @@ class FaceDetailRelief(bpy.types.PropertyGroup):
     strength: _strength_property("Strength", "Of all relief: 1 as found in the photo, 0 none")
     medium: _strength_property("Medium", "Wrinkles and folds")
     fine: _strength_property("Fine", "Pores and lines")
+    unseen: _strength_property("Unseen", "Of skin that the photo does not show: lines of the other side, and pores")
     viewport_level: _level_property("Viewport Level", "views", Relief.viewport_level, _EASY_LEVEL_VIEWS)
     render_level: _level_property("Render Level", "renders", Relief.render_level, _EASY_LEVEL_RENDERS)
 
     def chosen(self) -> Relief:
         """The choice as the scene takes it."""
-        return Relief(self.mode, self.strength, self.medium, self.fine, self.viewport_level, self.render_level)
+        strengths = self.strength, self.medium, self.fine, self.unseen
+        return Relief(self.mode, *strengths, self.viewport_level, self.render_level)
 
     @property
     def skin(self) -> bpy.types.Object | None:
@@ -209,6 +219,12 @@ class FaceDetailRelief(bpy.types.PropertyGroup):
         """From this Subdivision level on the skin can carry the fine relief; None where the artist has changed it."""
         skin = self.skin
         return None if skin is None else known_fine_level(skin)
+
+    @property
+    def has_unseen(self) -> bool:
+        """Whether there is relief of skin that the photo does not show."""
+        skin = self.skin
+        return skin is not None and UNSEEN_MODIFIER in skin.modifiers
 
     def quads(self, level: int) -> int:
         """How many faces the skin has at a Subdivision level: first a quad for each corner, then four for each quad."""

@@ -9,7 +9,7 @@ from ..operators.selection import selected_head, selected_relief
 from ..operators.view import shown_view
 from .found import found_expression
 from .light import light_controls
-from .relief import RELIEF_CONTROLS, relief_texts
+from .relief import RELIEF_CONTROLS, UNSEEN_CONTROL, relief_texts
 
 
 class _Subpanel:
@@ -62,7 +62,9 @@ class FACEDETAIL_PT_detail(_Subpanel, bpy.types.Panel):
             layout = layout.column()
             layout.enabled = False
         for name in RELIEF_CONTROLS:
-            layout.prop(settings, name)
+            line = layout.column()
+            line.enabled = name != UNSEEN_CONTROL or settings.has_unseen
+            line.prop(settings, name)
         for text in relief_texts(settings, context.scene):
             layout.label(text=text)
 

@@ -6,7 +6,8 @@ import bpy
 from ..names import ADAPTIVE, DISPLACE
 from ..operators.properties import FaceDetailRelief
 
-RELIEF_CONTROLS = ("mode", "strength", "medium", "fine", "viewport_level", "render_level")
+UNSEEN_CONTROL = "unseen"
+RELIEF_CONTROLS = ("mode", "strength", "medium", "fine", UNSEEN_CONTROL, "viewport_level", "render_level")
 _MILLION = 1_000_000
 _MANY_QUADS = 2 * _MILLION
 """From here on the panel says how many there are."""

@@ -26,6 +26,7 @@ _FLOW_MM, _MOST_FLOW_MM = 8.0, 5.0  # how far flow is smoothed and goes on; how 
 _FLOW_LEVEL = 255 / 0.6  # grey levels per mm of heights that are brought together
 _FLOW = {"pyr_scale": 0.5, "levels": 4, "winsize": 15, "iterations": 3, "poly_n": 7, "poly_sigma": 1.5, "flags": 0}
 _AGREE_MM, _SLIGHT_MM = 6.0, 0.006  # how far around lines must agree; RMS of heights that do not matter
+_BEARDED = 0.3  # share of seen places where beards grow, from which on unseen ones have no pores
 _CLEAR = 0.9  # of the mask, where pores may be looked at
 _NEAR_MM = 8.0  # over which their height is averaged
 _PATCH, _STRIDE = 64, 32  # texels of pieces, 13 mm, and between them
@@ -76,13 +77,13 @@ def own_pores(inputs: DetailInputs, lines: LineRelief, pores: np.ndarray, share:
     shown = 1 - _mirrored(inputs.unseen)
     mirrored = smoothstep(_mirrored(bare), *_MASK)
     invented = (1 - mirrored) * (1 - shown)  # where neither side is in view
-    beard = _share(inputs.beard * (inputs.unseen < 0.5), 1 - bare) > 0.3
-    invented *= (1 - inputs.beard) if beard else 1
+    if _share(inputs.beard * inputs.lined * (1 - inputs.unseen), 1 - bare) > _BEARDED:
+        invented *= 1 - inputs.beard
     # Both parts are uncorrelated: their squares add up.
     weight = np.sqrt(share)
     out = _mirrored(pores) * np.sqrt(mirrored)
     if (invented * weight).any() and clear.any():
-        out += _pieces(pores, clear) * _pore_height(pores, clear) * np.sqrt(invented)
+        out += _pieces(pores, clear, invented * weight > 0) * _pore_height(pores, clear) * np.sqrt(invented)
     return out * weight
 
 
@@ -116,8 +117,8 @@ def _pore_height(pores: np.ndarray, clear: np.ndarray) -> np.ndarray:
     return _enlarged(np.sqrt((square + 0.01 * usual) / (weight + 0.01)), pores.shape)
 
 
-def _pieces(pores: np.ndarray, clear: np.ndarray) -> np.ndarray:
-    """(H, W) pieces of seen skin of RMS 1 that overlap; 0 where no piece is to be had."""
+def _pieces(pores: np.ndarray, clear: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(H, W) pieces of clear skin of RMS 1 that overlap, where they are wanted."""
     high, wide = pores.shape
     share = cv2.boxFilter(clear.astype(np.float32), -1, (_PATCH, _PATCH), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
     share = share[: high - _PATCH + 1 : _STRIDE // 2, : wide - _PATCH + 1 : _STRIDE // 2]
@@ -128,6 +129,8 @@ def _pieces(pores: np.ndarray, clear: np.ndarray) -> np.ndarray:
     chosen = np.random.default_rng(0)  # the same photo gives the same relief
     for y in range(0, high - _PATCH + 1, _STRIDE):
         for x in range(0, wide - _PATCH + 1, _STRIDE):
+            if not wanted[y : y + _PATCH, x : x + _PATCH].any():
+                continue
             row, column = corners[chosen.integers(len(corners))]
             piece = pores[row : row + _PATCH, column : column + _PATCH]
             factor = 1 / max(float(np.sqrt((piece**2).mean())), 1e-6)

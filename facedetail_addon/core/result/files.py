@@ -27,7 +27,7 @@ RECORD_FILE = "reconstruction.json"
 OBSERVATION_FILE = "observation.npz"
 ALBEDO_FILE = next(spec.file for spec in MAPS if spec.name == "albedo")
 DISPLACEMENT_FILE = "displacement.exr"
-"""The whole relief, for other programs; its two parts are read back."""
+"""The whole relief that the photo shows, for other programs; its two parts are read back."""
 _SKIN_PICTURES = {
     "map_Kd": ALBEDO_FILE,
     "map_Pr": map_spec("roughness").file,
@@ -164,11 +164,14 @@ def _write_map(path: Path, spec: MapSpec, array: np.ndarray) -> None:
 
 
 def _read_maps(folder: Path) -> Mapping[str, np.ndarray]:
-    stored = {spec.name: read_png(folder / spec.file) for spec in MAPS if not spec.is_height}
+    there = [spec for spec in MAPS if not spec.optional or (folder / spec.file).exists()]
+    stored = {spec.name: read_png(folder / spec.file) for spec in there if not spec.is_height}
     shape = stored["albedo"].shape[:2]
     maps = {}
     for spec in MAPS:
-        if spec.is_height:
+        if spec not in there:
+            maps[spec.name] = spec.nothing(shape[0])
+        elif spec.is_height:
             maps[spec.name] = _read_heights(folder / spec.file, spec, shape)
         elif (stored[spec.name].dtype, stored[spec.name].ndim) != (spec.stored, 2 if spec.channels == 1 else 3):
             raise ValueError(f"{spec.file} is not {spec.kind}")

@@ -27,6 +27,7 @@ class MapSpec:
         limit: largest absolute value of a float map.
         packed: Blender packs it.
         square: it lies in the canonical UV, as large as the albedo; else it is a picture of any size.
+        optional: results from before it was made lack its file, and have nothing in it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class MapSpec:
     limit: float = 1.0
     packed: bool = True
     square: bool = True
+    optional: bool = False
 
     @property
     def is_height(self) -> bool:
@@ -51,8 +53,16 @@ class MapSpec:
         """Of its pixels in the file, for people: ``16-bit grey``."""
         return f"{8 * np.dtype(self.stored).itemsize}-bit {'grey' if self.channels == 1 else 'RGB'}"
 
+    def nothing(self, side: int) -> np.ndarray:
+        """What the map of a result from before it was made would be: zeros, or normals of a smooth surface."""
+        if self.channels == 1:
+            return np.zeros((side, side), self.stored)
+        return np.full((side, side, 3), FLAT_NORMAL, self.stored)
+
 
 MAX_DISPLACEMENT_MM = 20.0
+FLAT_NORMAL = (32768, 32768, 65535)
+"""Of 16 bit: the smooth surface's own."""
 _U8, _U16, _F32 = np.uint8, np.uint16, np.float32
 MAPS = (
     MapSpec("photo", "photo", "photo.png", 3, _U8, _U8, SRGB, "the photo, upright", square=False),
@@ -75,6 +85,29 @@ MAPS = (
     ),
     MapSpec("normal", "normal", "normal.png", 3, _U16, _U16, DATA, "tangent space, 65535 = 1"),
     MapSpec("normal_fine", "fine normal", "normal_fine.png", 3, _U16, _U16, DATA, "tangent space, 65535 = 1"),
+    MapSpec(
+        "displacement_unseen",
+        "unseen relief",
+        "displacement_unseen.exr",
+        1,
+        _F32,
+        _F32,
+        DATA,
+        "mm",
+        MAX_DISPLACEMENT_MM,
+        optional=True,
+    ),
+    MapSpec(
+        "normal_unseen",
+        "unseen normal",
+        "normal_unseen.png",
+        3,
+        _U16,
+        _U16,
+        DATA,
+        "tangent space, 65535 = 1",
+        optional=True,
+    ),
     MapSpec(
         "confidence",
         "confidence",

@@ -13,6 +13,7 @@ from ..io.images import REMEDY, png_bytes, png_size
 from .maps import MAPS
 
 _PACKED = tuple(spec for spec in MAPS if spec.packed)
+_UNSEEN = "displacement_unseen"
 _PNG_END = b"IEND\xaeB`\x82"
 
 
@@ -21,12 +22,13 @@ class Pictures:
     """Files of the maps that Blender packs.
 
     Attributes:
-        files: by the maps' names, each as :data:`~.maps.MAPS` says.
-        has_relief: whether any height is not zero.
+        files: by the maps' names, each as :data:`~.maps.MAPS` says; without optional ones that a result lacks.
+        has_relief: whether any height is not zero. has_unseen: whether any is of skin that the photo does not show.
     """
 
     files: Mapping[str, bytes]
     has_relief: bool
+    has_unseen: bool
 
 
 def encode_pictures(maps: Mapping[str, np.ndarray]) -> Pictures:
@@ -34,6 +36,7 @@ def encode_pictures(maps: Mapping[str, np.ndarray]) -> Pictures:
     return Pictures(
         {spec.name: (exr_bytes if spec.is_height else png_bytes)(maps[spec.name]) for spec in _PACKED},
         has_relief=any(maps[spec.name].any() for spec in _PACKED if spec.is_height),
+        has_unseen=bool(maps[_UNSEEN].any()),
     )
 
 
@@ -44,16 +47,17 @@ def read_pictures(folder: Path) -> Pictures:
         OutputError: a file is missing, cut short, or no picture of the others' size.
     """
     try:
-        files = {spec.name: (folder / spec.file).read_bytes() for spec in _PACKED}
-        shapes = {spec.name: _png_shape(files[spec.name]) for spec in _PACKED if not spec.is_height}
-        if len({shapes[spec.name] for spec in _PACKED if spec.square and not spec.is_height}) > 1:
+        there = [spec for spec in _PACKED if not spec.optional or (folder / spec.file).exists()]
+        files = {spec.name: (folder / spec.file).read_bytes() for spec in there}
+        shapes = {spec.name: _png_shape(files[spec.name]) for spec in there if not spec.is_height}
+        if len({shapes[spec.name] for spec in there if spec.square and not spec.is_height}) > 1:
             raise ValueError("the maps differ in size")
-        flat = [is_zero(files[spec.name], shapes["albedo"]) for spec in _PACKED if spec.is_height]
+        flat = {spec.name: is_zero(files[spec.name], shapes["albedo"]) for spec in there if spec.is_height}
     except OSError as error:
         raise OutputError(f"{error.filename} cannot be read: {error.strerror or error}.", REMEDY) from error
     except ValueError as error:
         raise OutputError(f"{folder} holds pictures that cannot be: {error}.", REMEDY) from error
-    return Pictures(files, has_relief=not all(flat))
+    return Pictures(files, has_relief=not all(flat.values()), has_unseen=not flat.get(_UNSEEN, True))
 
 
 def _png_shape(data: bytes) -> tuple[int, int]:

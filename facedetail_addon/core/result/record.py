@@ -90,7 +90,7 @@ class Reconstruction:
 
     @property
     def displacement(self) -> np.ndarray:
-        """(R, R) float32 mm along the smooth normal, + outwards: the whole relief."""
+        """(R, R) float32 mm along the smooth normal, + outwards: the whole relief that the photo shows."""
         return self.maps["displacement_medium"] + self.maps["displacement_fine"]
 
 

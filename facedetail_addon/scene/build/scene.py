@@ -173,6 +173,8 @@ def _relief_images(stem: str, pictures: Pictures) -> ReliefImages:
         fine=packed_map(stem, pictures, "displacement_fine"),
         normal=packed_map(stem, pictures, "normal"),
         normal_fine=packed_map(stem, pictures, "normal_fine"),
+        unseen=packed_map(stem, pictures, "displacement_unseen") if pictures.has_unseen else None,
+        normal_unseen=packed_map(stem, pictures, "normal_unseen") if pictures.has_unseen else None,
     )
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES
 from ...core.io.images import write_png
 from ...core.skin.types import SKIN_IOR
-from ...names import FINE_MODIFIER, IRIS_ATTRIBUTE, MEDIUM_MODIFIER, SOCKET_ATTRIBUTE
+from ...names import FINE_MODIFIER, IRIS_ATTRIBUTE, MEDIUM_MODIFIER, SOCKET_ATTRIBUTE, UNSEEN_MODIFIER
 from ..build.eyes import EYE_ROUGHNESS, look_of
 from ..build.material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE
 from ..nodes import add_node, find_node
-from ..relief.nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE
+from ..relief.nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE, UNSEEN_IMAGE_NODE
 from ..space import METRES_PER_MM
 from .eye_texture import eye_picture, eye_uv
 from .pictures import colours_png, numbers_png, picture_values
@@ -87,11 +87,14 @@ def _normals(original: bpy.types.Object, material: bpy.types.Material) -> np.nda
     """
     nodes = material.node_tree.nodes
     images = [_image_of(nodes, name) for name in (BOTH_IMAGE_NODE, FINE_IMAGE_NODE)]
-    medium, fine = (_strength(original, name) for name in (MEDIUM_MODIFIER, FINE_MODIFIER))
-    if None in images or not (medium or fine):
+    medium, fine, unseen = (_strength(original, name) for name in (MEDIUM_MODIFIER, FINE_MODIFIER, UNSEEN_MODIFIER))
+    if None in images or not (medium or fine or unseen):
         return None
     both, small = map(_slopes, images)
     slopes = medium * (both - small) + fine * small
+    elsewhere = _image_of(nodes, UNSEEN_IMAGE_NODE)
+    if unseen and elsewhere is not None:
+        slopes += unseen * _slopes(elsewhere)
     normals = np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
     return np.round(255 * (0.5 + 0.5 * normals)).astype(np.uint8)

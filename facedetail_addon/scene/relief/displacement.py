@@ -2,7 +2,7 @@
 """The skin's relief: as geometry, as true displacement in Cycles, or as shading, each with the same sliders.
 
 Heights are millimetres along the smooth normal. So adaptive displacement and the medium Displace modifier show them;
-the fine modifier goes along the normals of the mesh that the medium one has displaced: the nearest a modifier can do.
+the fine modifier, and that of unseen skin after it, go along the normals of the mesh that the medium one has displaced: the nearest a modifier can do.
 What is geometry is never shading as well, and the other way round.
 """
 
@@ -19,6 +19,7 @@ from ...names import (
     FINE_MODIFIER,
     MEDIUM_MODIFIER,
     NORMAL_MAP,
+    UNSEEN_MODIFIER,
 )
 from ..head_object import HeadObject
 from ..space import METRES_PER_MM
@@ -36,6 +37,7 @@ class Relief:
         mode: ``DISPLACE``: by modifiers; ``ADAPTIVE``: by displacement in Cycles with adaptive subdivision (without the
             Cycles add-on by displacement as far as the mesh is fine enough); ``NORMAL_MAP``: by shading alone.
         strength: of all relief, 1 as found in the photo. medium, fine: of wrinkles and folds, and of pores and lines.
+        unseen: of what is put where the photo shows no skin; shown as fine relief is.
         viewport_level, render_level: of the skin's Subdivision.
     """
 
@@ -43,6 +45,7 @@ class Relief:
     strength: float = 1.0
     medium: float = 1.0
     fine: float = 1.0
+    unseen: float = 1.0
     viewport_level: int = 2
     render_level: int = 3
 
@@ -58,8 +61,10 @@ def add_relief(head: HeadObject, model: FaceModel, images: ReliefImages) -> None
     """
     skin = head.skin
     uv_map = skin.data.uv_layers[0].name
-    for name, image in ((MEDIUM_MODIFIER, images.medium), (FINE_MODIFIER, images.fine)):
-        _add_displace(skin, name, uv_map, image)
+    shown = ((MEDIUM_MODIFIER, images.medium), (FINE_MODIFIER, images.fine), (UNSEEN_MODIFIER, images.unseen))
+    for name, image in shown:
+        if image is not None:
+            _add_displace(skin, name, uv_map, image)
     add_relief_nodes(skin.material_slots[0].material.node_tree, images, uv_map)
     skin[FINE_LEVEL_PROPERTY] = fine_level(model)
     relief = Relief(
@@ -95,7 +100,7 @@ def set_relief(head: HeadObject, relief: Relief) -> None:
 
 def show_relief(skin: bpy.types.Object, relief: Relief) -> None:
     """As :func:`set_relief`, for a skin with relief."""
-    medium, fine = relief.strength * relief.medium, relief.strength * relief.fine
+    medium, fine, unseen = (relief.strength * part for part in (relief.medium, relief.fine, relief.unseen))
     displace = relief.mode == DISPLACE
     level = known_fine_level(skin)
     reached = np.inf if level is None else level
@@ -104,13 +109,16 @@ def show_relief(skin: bpy.types.Object, relief: Relief) -> None:
     _set_subdivision(skin, relief)
     _set_displace(skin, MEDIUM_MODIFIER, medium, viewport=displace, render=displace)
     shown = fine_is_geometry and relief.viewport_level >= reached
-    _set_displace(skin, FINE_MODIFIER, fine, viewport=shown, render=fine_is_geometry)
+    for name, factor in ((FINE_MODIFIER, fine), (UNSEEN_MODIFIER, unseen)):
+        _set_displace(skin, name, factor, viewport=shown, render=fine_is_geometry)
     if relief.mode == NORMAL_MAP:
-        weights = ReliefWeights(normal=medium, normal_fine=fine - medium)
+        weights = ReliefWeights(normal=medium, normal_fine=fine - medium, normal_unseen=unseen)
     elif relief.mode == ADAPTIVE:
-        weights = ReliefWeights(medium=medium, fine=fine)
+        weights = ReliefWeights(medium=medium, fine=fine, unseen=unseen)
+    elif fine_is_geometry:
+        weights = ReliefWeights()
     else:
-        weights = ReliefWeights(normal_fine=0.0 if fine_is_geometry else fine)
+        weights = ReliefWeights(normal_fine=fine, normal_unseen=unseen)
     material = own_relief_material(skin)
     if material is not None:
         weigh_relief(material, weights)
@@ -159,6 +167,6 @@ def _set_subdivision(skin: bpy.types.Object, relief: Relief) -> None:
     if adaptive:
         skin.modifiers.move(place, len(order) - 1)
         return
-    displaced = [order.index(name) for name in (MEDIUM_MODIFIER, FINE_MODIFIER) if name in order]
+    displaced = [order.index(name) for name in (MEDIUM_MODIFIER, FINE_MODIFIER, UNSEEN_MODIFIER) if name in order]
     if displaced and place > min(displaced):
         skin.modifiers.move(place, min(displaced))

@@ -1,36 +1,47 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Relief in the skin's material: normal maps by weight, and true displacement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 
 from ..nodes import add_node, find_node, image_node, vector_math
 from ..space import METRES_PER_MM
 
-_HEIGHT_MEDIUM, _HEIGHT_FINE = "Medium Relief", "Fine Relief"
-_NORMAL_BOTH, _NORMAL_FINE, _NORMAL_MAP = "Relief Normals", "Fine Normals", "Relief Normal Map"
+_HEIGHT_MEDIUM, _HEIGHT_FINE, _HEIGHT_UNSEEN = "Medium Relief", "Fine Relief", "Unseen Relief"
+_NORMAL_BOTH, _NORMAL_FINE, _NORMAL_UNSEEN = "Relief Normals", "Fine Normals", "Unseen Normals"
+_NORMAL_MAP = "Relief Normal Map"
 _DISPLACEMENT = "Relief Displacement"
-BOTH_IMAGE_NODE, FINE_IMAGE_NODE = f"{_NORMAL_BOTH} Image", f"{_NORMAL_FINE} Image"
+BOTH_IMAGE_NODE, FINE_IMAGE_NODE, UNSEEN_IMAGE_NODE = (
+    f"{label} Image" for label in (_NORMAL_BOTH, _NORMAL_FINE, _NORMAL_UNSEEN)
+)
 """Nodes with the pictures of normals."""
 _FLAT = (0.5, 0.5, 1.0)
 """The colour of a normal map that changes nothing."""
-_KINDS = (_NORMAL_BOTH, _NORMAL_FINE, _HEIGHT_MEDIUM, _HEIGHT_FINE, _NORMAL_MAP, _DISPLACEMENT)
+_KINDS = (
+    *(_NORMAL_BOTH, _NORMAL_FINE, _NORMAL_UNSEEN, _HEIGHT_MEDIUM, _HEIGHT_FINE, _HEIGHT_UNSEEN),
+    *(_NORMAL_MAP, _DISPLACEMENT),
+)
 
 
 @dataclass(frozen=True)
 class ReliefImages:
-    """Packed, in canonical UV: heights in mm, and tangent-space normals of both heights and of the fine ones."""
+    """Packed, in canonical UV: heights in mm, and tangent-space normals of both heights and of the fine ones.
+
+    Those of skin that the photo does not show are None where there are none.
+    """
 
     medium: bpy.types.Image
     fine: bpy.types.Image
     normal: bpy.types.Image
     normal_fine: bpy.types.Image
+    unseen: bpy.types.Image | None = None
+    normal_unseen: bpy.types.Image | None = None
 
 
 @dataclass(frozen=True)
 class ReliefWeights:
-    """How much of each map the material shows: displacement by ``medium`` and ``fine``, shading by the normals.
+    """How much of each map the material shows: displacement by ``medium``, ``fine`` and ``unseen``, shading by the normals.
 
     The weights of the normals add up: ``normal`` m with ``normal_fine`` f − m shows m of the medium and f of the fine
     relief.
@@ -40,12 +51,18 @@ class ReliefWeights:
     fine: float = 0.0
     normal: float = 0.0
     normal_fine: float = 0.0
+    unseen: float = 0.0
+    normal_unseen: float = 0.0
 
 
 def add_relief_nodes(tree: bpy.types.NodeTree, images: ReliefImages, uv_map: str) -> None:
     """Add nodes for all ways of showing relief; none is linked to the skin before :func:`weigh_relief`."""
     fine = _weighted_slopes(tree, (-1450, -1000), images.normal_fine, _NORMAL_FINE)
     fine.inputs[2].default_value = _FLAT
+    if images.normal_unseen is not None:
+        unseen = _weighted_slopes(tree, (-1450, -700), images.normal_unseen, _NORMAL_UNSEEN)
+        unseen.inputs[2].default_value = _FLAT
+        tree.links.new(unseen.outputs["Vector"], fine.inputs[2])
     both = _weighted_slopes(tree, (-1450, -1300), images.normal, _NORMAL_BOTH)
     tree.links.new(fine.outputs["Vector"], both.inputs[2])
     normal_map = add_node(tree, "ShaderNodeNormalMap", (-250, -1000), _NORMAL_MAP)
@@ -54,6 +71,10 @@ def add_relief_nodes(tree: bpy.types.NodeTree, images: ReliefImages, uv_map: str
 
     fine = _weighted_heights(tree, (-700, -1600), images.fine, _HEIGHT_FINE)
     fine.inputs[2].default_value = 0.0
+    if images.unseen is not None:
+        unseen = _weighted_heights(tree, (-700, -2200), images.unseen, _HEIGHT_UNSEEN)
+        unseen.inputs[2].default_value = 0.0
+        tree.links.new(unseen.outputs["Value"], fine.inputs[2])
     medium = _weighted_heights(tree, (-700, -1900), images.medium, _HEIGHT_MEDIUM)
     tree.links.new(fine.outputs["Value"], medium.inputs[2])
     displacement = add_node(tree, "ShaderNodeDisplacement", (-250, -1600), _DISPLACEMENT)
@@ -78,20 +99,29 @@ def weigh_relief(material: bpy.types.Material, weights: ReliefWeights) -> None:
     if not has_relief_nodes(material):
         return
     tree = material.node_tree
-    for label, weight in ((_NORMAL_BOTH, weights.normal), (_NORMAL_FINE, weights.normal_fine)):
+    if _NORMAL_UNSEEN not in tree.nodes:
+        weights = replace(weights, normal_unseen=0.0)
+    if _HEIGHT_UNSEEN not in tree.nodes:
+        weights = replace(weights, unseen=0.0)
+    normals = (
+        (_NORMAL_BOTH, weights.normal),
+        (_NORMAL_FINE, weights.normal_fine),
+        (_NORMAL_UNSEEN, weights.normal_unseen),
+    )
+    heights = ((_HEIGHT_MEDIUM, weights.medium), (_HEIGHT_FINE, weights.fine), (_HEIGHT_UNSEEN, weights.unseen))
+    for label, weight in normals:
         # A normal (x, y, z) has the slopes x/z and y/z, and slopes add up as heights do. In the colour of a normal map
         # half of (slope, slope, 1) is added to a half; the Normal Map node makes it as long as 1 again.
         _weigh(tree, label, weight, (0.5 * weight, 0.5 * weight, 0.0), (_slopes_of(label), "Vector"))
-    for label, weight in ((_HEIGHT_MEDIUM, weights.medium), (_HEIGHT_FINE, weights.fine)):
+    for label, weight in heights:
         _weigh(tree, label, weight, weight, (_image_of(label), "Color"))
     shader, output = find_node(tree, "BSDF_PRINCIPLED"), find_node(tree, "OUTPUT_MATERIAL")
     if shader is not None:
-        _plug(tree, (_NORMAL_MAP, "Normal"), shader.inputs["Normal"], bool(weights.normal or weights.normal_fine))
+        _plug(tree, (_NORMAL_MAP, "Normal"), shader.inputs["Normal"], any(weight for _, weight in normals))
     if output is None:
         return
-    changed = _plug(
-        tree, (_DISPLACEMENT, "Displacement"), output.inputs["Displacement"], bool(weights.medium or weights.fine)
-    )
+    displaced = any(weight for _, weight in heights)
+    changed = _plug(tree, (_DISPLACEMENT, "Displacement"), output.inputs["Displacement"], displaced)
     if changed is not None:
         # Displaced as far as the mesh is fine enough, and shaded for the rest.
         material.displacement_method = "BOTH" if changed else "BUMP"
