@@ -4,7 +4,8 @@
 The canonical UV is symmetric, so a mirrored place is a mirrored column. Faces are not quite: where both sides are seen
 their lines are brought together by optical flow (Farnebäck 2003, "Two-frame motion estimation based on polynomial
 expansion"), which goes on a little beyond the border of what is seen; where the lines beside the border disagree all
-the same, the mirrored ones begin further away, so that none is there twice. Pores are the mirrored ones, or else pieces
+the same, the mirrored ones begin further away, so that none is there twice; and the less alike both sides are, the
+weaker they are. Pores are the mirrored ones, or else pieces
 of seen skin that overlap at random, as high as pores are in that part of the face.
 """
 
@@ -25,6 +26,8 @@ _LINE_SHARE = (0.05, 0.4)  # of places that may have lines
 _FLOW_MM, _MOST_FLOW_MM = 8.0, 5.0  # how far flow is smoothed and goes on; how far it goes at the most
 _FLOW_LEVEL = 255 / 0.6  # grey levels per mm of heights that are brought together
 _FLOW = {"pyr_scale": 0.5, "levels": 4, "winsize": 15, "iterations": 3, "poly_n": 7, "poly_sigma": 1.5, "flags": 0}
+_ALIKE, _LEAST_STRENGTH = (0.0, 0.3), 0.3  # correlation of both sides' lines; share of them that is always shown
+_USUALLY_ALIKE, _USUAL_ENERGY = 0.2, 0.6  # what is taken for it without lines; the sum of squares that weighs as much
 _AGREE_MM, _SLIGHT_MM = 6.0, 0.006  # how far around lines must agree; RMS of heights that do not matter
 _BEARDED = 0.3  # share of seen places where beards grow, from which on unseen ones have no pores
 _CLEAR = 0.9  # of the mask, where pores may be looked at
@@ -66,6 +69,7 @@ def mirrored_lines(inputs: DetailInputs, lines: LineRelief, share: np.ndarray) -
     weight = small["share"] * smoothstep(_blurred(small["share"], _BORDER_MM / _STEP_MM), *_BORDER)
     weight *= smoothstep(_blurred(other["seen"], _WELL_SEEN_MM / _STEP_MM), *_WELL_SEEN)
     weight *= smoothstep(small["lined"], *_LINE_SHARE) * _agreement(small["height"], other["height"], both)
+    weight *= _strength(small["height"], other["height"], both)
     weight = _enlarged(weight, share.shape) * (share > 0)
     return _moved(_mirrored(lines.height_mm), _enlarged(flow, share.shape) * _STEP) * weight
 
@@ -97,6 +101,13 @@ def _flow(height: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.ndarray
     flow = _blurred(flow * weight[..., None], sigma) / (_blurred(weight, sigma) + 1e-3)[..., None]
     most = _MOST_FLOW_MM / _STEP_MM
     return flow.clip(-most, most)
+
+
+def _strength(height: np.ndarray, other: np.ndarray, both: np.ndarray) -> float:
+    """How much of the mirrored lines is shown: all where those that both sides show are alike."""
+    common = float((both * height * other).sum()) + _USUALLY_ALIKE * _USUAL_ENERGY
+    alike = common / (float((both * (height**2 + other**2)).sum()) / 2 + _USUAL_ENERGY)
+    return _LEAST_STRENGTH + (1 - _LEAST_STRENGTH) * float(smoothstep(np.float32(alike), *_ALIKE))
 
 
 def _agreement(height: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.ndarray:
