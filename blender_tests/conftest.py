@@ -17,6 +17,7 @@ from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion, Ex
 from facedetail_addon.core.observe.landmarks.types import FaceLandmarks
 from facedetail_addon.core.observe.types import CameraPrior, Observation
 from facedetail_addon.core.result.files import write_result
+from facedetail_addon.core.result.maps import FLAT_NORMAL
 from facedetail_addon.core.result.record import HeadRecord, PhotoLight, Reconstruction, result_folder
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas
@@ -152,6 +153,8 @@ def _waves(side: int) -> dict[str, np.ndarray]:
         "displacement_fine": 0.05 * (1 - x) * np.sin(200 * x + 40 * y),
         "normal": (normal * 65535).astype(np.uint16),
         "normal_fine": (normal[::-1] * 65535).astype(np.uint16),
+        "displacement_unseen": np.zeros((side, side), np.float32),
+        "normal_unseen": np.full((side, side, 3), FLAT_NORMAL, np.uint16),
     }
 
 

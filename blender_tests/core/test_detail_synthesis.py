@@ -93,6 +93,7 @@ def inputs_of(mask: np.ndarray, seed: int = 0, resolvable_mm: float = SHARP_MM) 
         beard=nothing,
         shading=nothing,
         metric=np.broadcast_to(np.float32([1, 0, 1]), (*mask.shape, 3)),
+        unseen=nothing,
     )
 
 
@@ -110,6 +111,23 @@ def on_box(texture: np.ndarray) -> np.ndarray:
 
 def detail_of(model, atlas: Atlas, inputs: DetailInputs, net: DetailNet) -> DetailMaps:
     return make_detail(inputs, net, model.mean, model, atlas)
+
+
+def test_relief_of_unseen_skin_is_kept_apart(model, atlas, wild):
+    """Maps of what the photo shows stay what they are, and the other one is 0 there."""
+    inputs = inputs_of(skin(*FOREHEAD))
+    plain = detail_of(model, atlas, inputs, wild)
+    assert not plain.unseen.any() and (plain.normal_unseen == (32768, 32768, 65535)).all()
+    hidden = np.zeros(BOX_SHAPE, np.float32)
+    hidden[FOREHEAD[0].start - 100 : FOREHEAD[0].stop + 100] = 1
+    found = detail_of(model, atlas, replace(inputs, unseen=hidden * (1 - inputs.mask)), wild)
+    for name in ("medium", "fine", "normal", "normal_fine"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
+    shown = on_box(found.unseen)
+    assert np.abs(shown).max() > 0.005
+    assert not shown[cv2.dilate((inputs.mask < 0.6).astype(np.uint8), np.ones((9, 9))) == 0].any()
+    flat = (found.normal_unseen == (32768, 32768, 65535)).all(axis=2)
+    assert not flat.all() and flat[cv2.dilate((found.unseen != 0).astype(np.uint8), np.ones((3, 3))) == 0].all()
 
 
 def test_amplitude_scales_medium_and_fine_relief_apart(model, atlas, wild):

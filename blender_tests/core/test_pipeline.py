@@ -18,6 +18,7 @@ from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.types import Observation
 from facedetail_addon.core.pipeline import detail, fit, illuminate, observe, paint, reconstruct, refine
 from facedetail_addon.core.result.files import read_result, write_result
+from facedetail_addon.core.result.maps import MAPS
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.settings import DRAFT, EXPRESSION_SOURCES, PRIOR, Settings
 
@@ -96,11 +97,11 @@ def test_arrays_are_as_documented(result, models, astronaut):
         "confidence": (512, 512), "beta": (modes,), "gamma": (len(models.basis.modes),), "radiance": (9, 3),
         "mesh_px": (478, 3), "sparse_px": (68, 2), "landmarks68_mm": (68, 3),
         "vertices": (count, 3), "vertices_neutral": (count, 3),
-        "displacement_medium": (512, 512), "displacement_fine": (512, 512),
-        "normal": (512, 512, 3), "normal_fine": (512, 512, 3),
+        "displacement_medium": (512, 512), "displacement_fine": (512, 512), "displacement_unseen": (512, 512),
+        "normal": (512, 512, 3), "normal_fine": (512, 512, 3), "normal_unseen": (512, 512, 3),
     }  # fmt: skip
     stored = dict.fromkeys(("photo", "albedo", "roughness", "specular"), np.uint8)
-    stored |= dict.fromkeys(("normal", "normal_fine"), np.uint16)
+    stored |= dict.fromkeys(("normal", "normal_fine", "normal_unseen"), np.uint16)
     for name, shape in shapes.items():
         array = values_of(result)[name]
         kind = stored.get(name, np.float32)
@@ -143,9 +144,9 @@ def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut
     skin, relief = appearance.skin, detail(observation, head, light, models).maps
     for name in ("albedo", "roughness", "specular", "confidence"):
         assert_same(getattr(skin, name), result.maps[name], name)
-    for name in ("medium", "fine"):
+    for name in ("medium", "fine", "unseen"):
         assert_same(getattr(relief, name), result.maps[f"displacement_{name}"], name)
-    for name in ("normal", "normal_fine"):
+    for name in ("normal", "normal_fine", "normal_unseen"):
         assert_same(getattr(relief, name), result.maps[name], name)
 
 
@@ -354,7 +355,7 @@ def test_what_is_not_installed_is_said(tmp_path, monkeypatch):
 def test_saved_result_comes_back(result, models, tmp_path):
     back = read_result(write_result(result, tmp_path, models.model))
     np.testing.assert_array_equal(back.record.pose.vertices, result.record.pose.vertices)
-    relief = ("displacement_medium", "displacement_fine", "normal", "normal_fine")
+    relief = tuple(spec.name for spec in MAPS if spec.name.startswith(("displacement", "normal")))
     for name in ("albedo", "roughness", "specular", "gamma", "radiance", *relief):
         np.testing.assert_array_equal(values_of(back)[name], values_of(result)[name], err_msg=name)
     assert back.record.observation.masks is not None

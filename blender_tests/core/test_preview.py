@@ -38,6 +38,7 @@ def reconstruction(model, reconstruction_of) -> Reconstruction:
         "roughness": np.full((512, 512), 140, np.uint8), "specular": np.full((512, 512), 127, np.uint8),
         "displacement_medium": flat.medium, "displacement_fine": flat.fine,
         "normal": flat.normal, "normal_fine": flat.normal_fine,
+        "displacement_unseen": flat.unseen, "normal_unseen": flat.normal_unseen,
     }  # fmt: skip
     return changed(
         reconstruction_of(model), beta=fit.beta, perspective=fit.perspective, vertices=fit.vertices,

@@ -2,6 +2,7 @@
 """Result folders: what is written comes back, appears whole or not at all, and is checked when read."""
 
 import io
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -21,6 +22,7 @@ from facedetail_addon.core.notices import Notice
 from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion
 from facedetail_addon.core.rendering.stage import LightStage
 from facedetail_addon.core.result.files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_result, write_result
+from facedetail_addon.core.result.maps import map_spec
 from facedetail_addon.core.result.pictures import encode_pictures, read_pictures
 from facedetail_addon.core.result.record import Reconstruction, result_folder, same_folder_key
 from facedetail_addon.settings import EXPRESSION_SOURCES, PRIOR
@@ -372,10 +374,15 @@ PICTURES = (
     "normal.png",
     "normal_fine.png",
 )
+OPTIONAL = ("displacement_unseen", "normal_unseen")
 
 
-@pytest.mark.parametrize("name", PICTURES)
-@pytest.mark.parametrize("damage", ["missing", "cut", "no picture", "bomb", "other size"])
+DAMAGE = ("missing", "cut", "no picture", "bomb", "other size")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"), [*itertools.product(PICTURES, DAMAGE), *(("normal_unseen.png", one) for one in DAMAGE[1:])]
+)
 def test_hostile_pictures(copy, name, damage):
     path = copy / name
     data = path.read_bytes()
@@ -436,6 +443,34 @@ def test_hostile_relief(copy, name, case):
     with pytest.raises(OutputError, match=reason) as caught:
         read_result(copy)
     assert str(copy / name) in caught.value.message and caught.value.remedy
+
+
+@pytest.mark.parametrize("case", [case for case in HOSTILE_RELIEF if case != "missing"])
+def test_hostile_relief_of_unseen_skin(copy, case):
+    damage, reason = HOSTILE_RELIEF[case]
+    damage(copy / "displacement_unseen.exr")
+    with pytest.raises(OutputError, match=reason):
+        read_result(copy)
+
+
+def test_older_results_know_no_relief_of_unseen_skin(made, copy):
+    for name in OPTIONAL:
+        (copy / map_spec(name).file).unlink()
+    back, pictures = read_result(copy), read_pictures(copy)
+    assert not back.maps["displacement_unseen"].any()
+    assert (back.maps["normal_unseen"] == (32768, 32768, 65535)).all()
+    assert back.maps["normal_unseen"].shape == made.maps["normal"].shape
+    assert pictures.has_relief and not pictures.has_unseen and not set(OPTIONAL) & set(pictures.files)
+    again = write_result(back, copy.parent / "again")
+    assert not read_result(again).maps["displacement_unseen"].any()
+
+
+def test_pictures_say_whether_there_is_relief_of_unseen_skin(made, copy):
+    assert not encode_pictures(made.maps).has_unseen
+    relief(copy / "displacement_unseen.exr", value=0.1)
+    assert read_pictures(copy).has_unseen
+    maps = dict(made.maps, displacement_unseen=read_result(copy).maps["displacement_unseen"])
+    assert encode_pictures(maps).has_unseen
 
 
 def test_the_largest_relief_is_read(copy):

@@ -37,6 +37,7 @@ def inputs_of(
         "beard": nothing,
         "shading": nothing,
         "metric": np.broadcast_to(np.float32([1, 0, 1]), (*SHAPE, 3)),
+        "unseen": nothing,
     }
     return DetailInputs(**{**given, **other})
 

@@ -23,7 +23,7 @@ def normals_of(slopes: np.ndarray) -> np.ndarray:
 def plane(blender):
     """A plane that fills the picture, whose material has relief nodes and shows the normals that they give.
 
-    With it the slopes (PIXELS, PIXELS, 2) of the medium and of the fine relief, up to 60° each way.
+    With it the slopes (PIXELS, PIXELS, 2) of the medium, the fine and the unseen relief, up to 60° each way.
     """
     from facedetail_addon.core.io.exr import exr_bytes
     from facedetail_addon.core.io.images import png_bytes
@@ -31,13 +31,15 @@ def plane(blender):
     from facedetail_addon.scene.relief.nodes import ReliefImages, add_relief_nodes
 
     rng = np.random.default_rng(5)
-    medium, fine = rng.uniform(-1.2, 1.2, (2, PIXELS, PIXELS, 2))
+    medium, fine, unseen = rng.uniform(-1.2, 1.2, (3, PIXELS, PIXELS, 2))
     flat = np.zeros((PIXELS, PIXELS), np.float32)
     images = ReliefImages(
         medium=packed_file("medium", exr_bytes(flat), is_data=True),
         fine=packed_file("fine", exr_bytes(flat), is_data=True),
         normal=packed_file("normal", png_bytes(encoded(medium + fine)), is_data=True),
         normal_fine=packed_file("fine normal", png_bytes(encoded(fine)), is_data=True),
+        unseen=packed_file("unseen", exr_bytes(flat), is_data=True),
+        normal_unseen=packed_file("unseen normal", png_bytes(encoded(unseen)), is_data=True),
     )
     blender.ops.mesh.primitive_plane_add(size=1)
     skin = blender.context.object
@@ -47,7 +49,7 @@ def plane(blender):
     add_relief_nodes(material.node_tree, images, skin.data.uv_layers[0].name)
     _glow_with_normals(material.node_tree)
     _look_down(blender)
-    return material, medium, fine
+    return material, medium, fine, unseen
 
 
 def _glow_with_normals(tree) -> None:
@@ -92,14 +94,15 @@ def shown_normals(bpy, path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("medium", [0.0, 0.5, 1.0, 4.0])
-@pytest.mark.parametrize("fine", [0.0, 1.0, 4.0])
-def test_normals_are_those_of_so_many_times_the_heights(blender, plane, tmp_path, medium, fine):
+@pytest.mark.parametrize(("fine", "unseen"), [(0.0, 0.0), (1.0, 0.0), (4.0, 0.0), (0.0, 1.5), (1.0, 1.0)])
+def test_normals_are_those_of_so_many_times_the_heights(blender, plane, tmp_path, medium, fine, unseen):
     from facedetail_addon.scene.relief.nodes import ReliefWeights, weigh_relief
 
-    material, medium_slopes, fine_slopes = plane
-    weigh_relief(material, ReliefWeights(normal=medium, normal_fine=fine - medium))
+    material, medium_slopes, fine_slopes, unseen_slopes = plane
+    weigh_relief(material, ReliefWeights(normal=medium, normal_fine=fine - medium, normal_unseen=unseen))
     shown = shown_normals(blender, tmp_path / "normals.exr")
-    np.testing.assert_allclose(shown, normals_of(medium * medium_slopes + fine * fine_slopes), atol=2e-3)
+    slopes = medium * medium_slopes + fine * fine_slopes + unseen * unseen_slopes
+    np.testing.assert_allclose(shown, normals_of(slopes), atol=2e-3)
     assert shown[..., 2].min() > 0.05, "none looks into the skin"
 
 
