@@ -336,6 +336,29 @@ def test_mask_is_what_the_photo_shows_of_skin(model, atlas, space, posed, transf
     assert not half.mask[:, WIDE // 2 + 8 :].any() and half.mask[:, : WIDE // 2].max() > 0.99
 
 
+def test_unseen_is_skin_out_of_view_or_under_hair_but_not_what_is_seen_to_grow_there(
+    model, atlas, space, posed, transfer
+):
+    vertices = model.skin.of(posed)
+    forehead = inside(model, atlas, in_regions(model, "forehead"))
+    left = np.zeros((R, R), np.float32)
+    left[:, : R // 2] = 1
+    photo, light = photo_of(atlas, np.full((R, R, 3), 128, np.uint8), left * atlas.covered), estimate(transfer, EVEN)
+    half = to_texture(inputs_of(photo, light, transfer, vertices, space, atlas).unseen)
+    on_the_right = np.arange(R) > R // 2 + 4
+    assert (half[forehead & on_the_right] > 0.99).all() and not half[forehead & (np.arange(R) < R // 2 - 4)].any()
+    assert half[inside(model, atlas, in_regions(model, "socket"))].max() < 0.05
+    fringe = in_regions(model, "forehead").astype(np.float32)
+    hairy = detail_inputs(
+        grey(atlas), light, transfer, vertices, resolvable_at(vertices), fringe, space, atlas
+    )  # fmt: skip
+    assert (to_texture(hairy.unseen)[forehead] > 0.99).all() and not to_texture(hairy.mask)[forehead].any()
+    dark = np.full((R, R, 3), 150, np.uint8)
+    dark[forehead] = 30
+    seen = inputs_of(photo_of(atlas, dark), light, transfer, vertices, space, atlas)
+    assert not to_texture(seen.unseen)[forehead].any()
+
+
 @pytest.mark.parametrize("case", ["black", "white", "noise", "unseen", "no light", "glaring light"])
 def test_whatever_the_photo_the_inputs_are_finite_and_in_range(model, atlas, space, posed, transfer, case):
     noise = np.random.default_rng(1).integers(0, 256, (R, R, 3), dtype=np.uint8)

@@ -34,7 +34,7 @@ def seen_from(border_mm: float) -> np.ndarray:
 
 
 def grooves(*rows_mm: float, shift_mm: float = 0.0, until_mm: float = 30.0) -> np.ndarray:
-    """(H, W) mm: lines across the face, bowed; left of the middle they lie ``shift_mm`` lower. They end at the sides."""
+    """(H, W) mm: lines across the face, bowed, that end at the sides; left of the middle ``shift_mm`` lower."""
     aside = np.abs(COLUMNS - MIDDLE_MM)
     lower = shift_mm * (1 - smoothstep(COLUMNS, MIDDLE_MM - 12, MIDDLE_MM))
     ends = 1 - smoothstep(aside, until_mm, until_mm + 10)

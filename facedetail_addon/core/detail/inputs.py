@@ -46,8 +46,8 @@ class DetailInputs:
         shading: logarithm of the luminance that the smooth head has in the photo's light.
         metric: (H, W, 3) xx, xy, yy: how slopes in texels tilt the posed skin, of
             :class:`.relief_shading.ReliefLight`.
-        unseen: 1 where skin may have relief, but lies out of the photo's view, or hidden: a turned away cheek, a forehead
-            under a hat. Where the photo shows something that grows on the skin, as a beard, it is 0.
+        unseen: 1 where skin may have relief, but lies out of the photo's view, or hidden: a cheek that is turned away,
+            a forehead under a hat. Where the photo shows something that grows on the skin, as a beard, it is 0.
     """
 
     value: np.ndarray

@@ -41,7 +41,7 @@ class ReliefImages:
 
 @dataclass(frozen=True)
 class ReliefWeights:
-    """How much of each map the material shows: displacement by ``medium``, ``fine`` and ``unseen``, shading by the normals.
+    """How much of each map the material shows: displacement by ``medium``, ``fine``, ``unseen``, shading by normals.
 
     The weights of the normals add up: ``normal`` m with ``normal_fine`` f − m shows m of the medium and f of the fine
     relief.
