@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Relief of skin that the photo does not show: of turned heads with known relief, and of lined faces half of which is hid.
+"""Relief of skin that the photo does not show: turned heads with known relief, half-hidden lined faces.
 
     FACEDETAIL_DATA=… python -m scripts.benchmark.unseen [--heads 6] [--quick]
 

@@ -3,8 +3,7 @@
 
 Heights are millimetres along the smooth normal. So adaptive displacement and the medium Displace modifier show them;
 the fine modifier, and that of unseen skin after it, go along the normals of the mesh that the medium one has displaced:
-the nearest a modifier can do.
-What is geometry is never shading as well, and the other way round.
+the nearest a modifier can do. What is geometry is never shading as well, and the other way round.
 """
 
 from dataclasses import dataclass
