@@ -129,7 +129,7 @@ def measure_lined(face: LinedFace, weights: Path, keep: Path | None = None) -> L
     relief = np.add(*medium_and_fine(found))
     regions = _regions(weights)
     if keep is not None:
-        write_lined(keep / f"{face.dataset}_{face.path.stem}.jpg", found, models.model, relief, regions)
+        write_lined(keep / f"{face.dataset}_{face.path.stem}.png", found, models.model, relief, regions)
     albedo = cv2.resize(found.maps["albedo"], (TONE_SIDE, TONE_SIDE), interpolation=cv2.INTER_AREA)
     return LinedRelief(face, skin_tone(albedo, models.model), region_reliefs(inputs, relief, regions))
 

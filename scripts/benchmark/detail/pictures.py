@@ -25,7 +25,7 @@ _PANELS = 6  # of a preview
 _PHOTO, _RAKING, _RELIT = 0, 3, 4
 _DARK = 60
 _LINED_PX = 900  # height of a lined face's pictures
-_OUTLINE = (150, 110, 70)
+_OUTLINE = (90, 150, 230)
 
 
 def grey(values: np.ndarray, white: float) -> np.ndarray:
@@ -84,7 +84,7 @@ def write_lined(
     shown = cv2.cvtColor(grey(relief, MEDIUM_WHITE_MM), cv2.COLOR_GRAY2RGB)
     for region in regions.values():
         outlines, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(shown, outlines, -1, _OUTLINE, 1)
+        cv2.drawContours(shown, outlines, -1, _OUTLINE, 2)
     width = round(_LINED_PX * shown.shape[1] / shown.shape[0])
     cells = [square.crop(photo, _LINED_PX, cv2.BORDER_REPLICATE), raked, cv2.resize(shown, (width, _LINED_PX))]
     _write(path, np.hstack(cells)[..., ::-1])
