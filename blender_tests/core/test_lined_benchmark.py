@@ -104,8 +104,8 @@ def test_regions_lie_where_faces_are_lined(regions, marks):
         assert not at(regions[FOREHEAD], marks[brow] + np.array([0, -3]) * mm)
         assert at(regions[EYE_BAGS], marks[lid] + np.array([0, 8]) * mm)
         assert at(regions[CROWS_FEET], marks[outer] + np.array([sign * 12, 0]) * mm)
-        assert at(regions[SMILE_FOLDS], marks[wing] + np.array([sign * 7, -3]) * mm)
-        assert at(regions[SMILE_FOLDS], marks[corner] + np.array([sign * 9, 10]) * mm)
+        assert at(regions[SMILE_FOLDS], marks[wing] + np.array([sign * 16, 0]) * mm)
+        assert at(regions[SMILE_FOLDS], marks[corner] + np.array([sign * 11, 10]) * mm)
         assert not at(regions[SMILE_FOLDS], (marks[corner] + marks[57]) / 2)
 
 

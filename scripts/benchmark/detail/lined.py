@@ -3,7 +3,9 @@
 
 What counts is the photo's log luminance, less the smooth head's, in waves of 0.8 to 6 mm, where the product's mask is
 sure. It is compared with the shading that tipped normals have in the photo's light; that grooves also shut light out,
-which the product's solver reckons with, is left out, so that no free dark explains dark.
+which the product's solver reckons with, is left out, so that no free dark explains dark. The measure cannot tell skin
+from what lies on it: frames of glasses, strands and moles that are carved as grooves are explained too, so look at
+the pictures.
 """
 
 import csv
@@ -89,7 +91,7 @@ class LinedRelief:
 
 
 def list_lined(data: Path, names: list[str] | None = None) -> list[LinedFace]:
-    """People of the synthetic portraits beyond OVER_AGE, and all official portraits, the sets in turn.
+    """People of the synthetic portraits beyond OVER_AGE, and all official portraits, one set after the other.
 
     Args:
         data: the folder of test data. names: of the photos without their suffix, if only some are wanted.

@@ -12,11 +12,13 @@ FOREHEAD, EYE_BAGS, CROWS_FEET, SMILE_FOLDS = "forehead", "eye bags", "crow's fe
 REGIONS = (FOREHEAD, EYE_BAGS, CROWS_FEET, SMILE_FOLDS)
 _PER_MM = 1 / TEXEL_MM
 _BROW_MM, _FOREHEAD_MM = 8.0, 48.0  # above the brows' landmarks
-_BAG_MM = (2.5, 17.0)  # below the lower lid
+_BAG_MM = (2.5, 21.0)  # below the lower lid
+_BAG_BEYOND_MM = 9.0  # the outer corner of the eye, at its lower end
 _FEET_MM = (3.5, 25.0)  # beyond the outer corner of the eye
 _FEET_HEIGHT_MM = (9.0, 17.0)  # above and below that corner, at these
-_WING_MM, _CORNER_MM, _END_MM = (6.0, -7.0), (8.0, 0.0), (9.0, 14.0)  # outwards and down from the landmarks
-_FOLD_MM = 6.5  # to each side of the line
+_BESIDE_WING_MM = ((8.0, -20.0), (23.0, 12.0))  # outwards and down from the landmark: where smiling faces fold
+_BESIDE_CORNER_MM = ((12.0, 0.0), (10.0, 18.0))
+_FOLD_MM = 7.5  # to each side of the line
 _LIPS_MM, _EYES_MM, _NOSE_MM = 3.0, 1.5, 1.0  # around their landmarks nothing counts
 
 
@@ -70,6 +72,7 @@ def _forehead(canvas: np.ndarray, marks: np.ndarray) -> None:
 def _bags(canvas: np.ndarray, marks: np.ndarray) -> None:
     for side in _SIDES:
         near, far = (marks[list(side.lid)] + [0, mm * _PER_MM] for mm in _BAG_MM)
+        far[0, 0] += side.sign * _BAG_BEYOND_MM * _PER_MM
         _fill(canvas, np.concatenate([near, far[::-1]]))
 
 
@@ -85,9 +88,9 @@ def _feet(canvas: np.ndarray, marks: np.ndarray) -> None:
 def _folds(canvas: np.ndarray, marks: np.ndarray) -> None:
     for side in _SIDES:
         out = np.array([side.sign, 1]) * _PER_MM
-        wing, corner = marks[side.wing] + out * _WING_MM, marks[side.corner] + out * _CORNER_MM
-        line = np.array([wing, corner, marks[side.corner] + out * _END_MM])
-        cv2.polylines(canvas, [np.round(line).astype(np.int32)], False, 1, round(2 * _FOLD_MM * _PER_MM))
+        line = [marks[side.wing] + out * place for place in _BESIDE_WING_MM]
+        line += [marks[side.corner] + out * place for place in _BESIDE_CORNER_MM]
+        cv2.polylines(canvas, [np.round(np.array(line)).astype(np.int32)], False, 1, round(2 * _FOLD_MM * _PER_MM))
 
 
 def _fill(canvas: np.ndarray, corners: np.ndarray) -> None:
