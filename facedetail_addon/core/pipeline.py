@@ -29,6 +29,10 @@ from .fit.correspondence import notices as point_notices
 from .fit.dense import ROUGH_FIT, fit_dense
 from .fit.dense import notices as fit_notices
 from .fit.photometric.term import Photometry
+from .fit.prepared import PreparedModel
+from .fit.profile import ROUGH_FIT as ROUGH_PROFILE_FIT
+from .fit.profile import in_profile
+from .fit.profile import notices as profile_notices
 from .fit.refine import notices as refine_notices
 from .fit.refine import refine_dense
 from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
@@ -36,9 +40,11 @@ from .fit.sparse import fit_sparse
 from .fit.types import HeadFit, PoseFit
 from .lighting.estimate import estimate_light, prior_direction_of, relit
 from .lighting.estimate import notices as light_notices
+from .lighting.stage import estimate_stage
 from .lighting.types import LightEstimate
 from .models import Models
 from .notices import Notice
+from .observe.correspondence.profile import find_faces
 from .observe.expression.reader import notices as expression_notices
 from .observe.landmarks.landmarker import notices as landmark_notices
 from .observe.landmarks.mesh_points import EYES
@@ -49,6 +55,7 @@ from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .refine.form import find_form, with_form
 from .rendering.normals import vertex_normals
+from .rendering.stage import LightStage
 from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
@@ -68,11 +75,13 @@ class Illumination:
     Attributes:
         unwrapped: what the photo shows of the skin, in canonical UV. transfer: of the posed head.
         estimate: the light, the albedo's coefficients, and what both make of the skin.
+        stage: the same light as lamps.
     """
 
     unwrapped: UnwrappedPhoto
     transfer: Transfer
     estimate: LightEstimate
+    stage: LightStage
 
 
 @dataclass(frozen=True)
@@ -144,13 +153,13 @@ def reconstruct(
         expression_names=models.model.expression_names,
         observations=(observation,),
         fit=head,
-        lights=(PhotoLight(light.estimate.gamma, light.estimate.radiance),),
+        lights=(PhotoLight(light.estimate.gamma, light.estimate.radiance, light.stage),),
         eyes=appearance.eyes,
         stage_seconds=stage.seconds,
         notices=(
             *observation.notices,
-            *fit_notices(head.pose, observation.landmarks, _rough_fit(models), picture.focal_px),
-            *(point_notices(head, observation, models.prepared) if models.prepared else ()),
+            *fit_notices(head.pose, observation.landmarks, _rough_fit(models, observation), picture.focal_px),
+            *(_point_notices(head, observation, models.prepared) if models.prepared else ()),
             *(refine_notices(fitted, head) if _refines(models, settings) else ()),
             *light_notices(light.estimate, light.unwrapped),
             *cover_notices(light.estimate, light.unwrapped, models.basis, models.model),
@@ -171,7 +180,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
     stage = stage or Stages()
     height, width = photo.pixels.shape[:2]
     with stage("landmarks", "Finding the face", 0.15):
-        faces = models.landmarker.find(photo.pixels)
+        faces = find_faces(photo.pixels, models.landmarker, models.finder)
         landmarks = _choose_face(faces, photo, settings.face)
         landmarks = models.fan.refine(photo.pixels, landmarks) if models.fan else landmarks
     with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is
@@ -261,7 +270,10 @@ def illuminate(
     with stage("light", "Separating light from skin", 0.55):
         transfer = transfer or transfer_of(pose, models, settings.light_bands)
         estimate = _light_of(unwrapped, transfer, pose, models, models.atlas)
-    return Illumination(unwrapped, transfer, estimate)
+    with stage("light_stage", "Setting up the lamps", 0.68):
+        triangles = models.model.solid_triangles()
+        lamps = estimate_stage(unwrapped, estimate, transfer, models.basis, models.atlas, pose.vertices, triangles)
+    return Illumination(unwrapped, transfer, estimate, lamps)
 
 
 def paint(
@@ -366,8 +378,16 @@ def _light_of(
     return estimate_light(unwrapped, transfer, models.basis, atlas, above)
 
 
-def _rough_fit(models: Models) -> float:
-    return ROUGH_FIT if models.outline is None else ROUGH_SPARSE_FIT
+def _rough_fit(models: Models, observation: Observation) -> float:
+    if models.prepared is None:
+        return ROUGH_SPARSE_FIT
+    return ROUGH_PROFILE_FIT if in_profile(observation, models.prepared) else ROUGH_FIT
+
+
+def _point_notices(head: HeadFit, observation: Observation, prepared: PreparedModel) -> tuple[Notice, ...]:
+    if in_profile(observation, prepared):
+        return profile_notices(observation)
+    return point_notices(head, observation, prepared)
 
 
 def _maps(photo: Photo, skin: SkinMaps, relief: DetailMaps) -> dict[str, np.ndarray]:
@@ -389,7 +409,7 @@ def _choose_face(faces: tuple[FaceLandmarks, ...], photo: Photo, wanted: int | N
     if not faces:
         raise NoFaceError(
             f"No face was found in {photo.path}.",
-            "Use a photo where one face is sharp, well lit, mostly turned to the camera and at least 60 pixels wide.",
+            "Use a photo where one face is sharp, well lit, seen from front or side and at least 60 pixels wide.",
         )
     index = wanted or 0
     if index >= len(faces):
