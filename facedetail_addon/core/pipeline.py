@@ -144,8 +144,8 @@ def reconstruct(
     fitted = fit((observation,), models, settings, stage=stage)
     head = refine((observation,), fitted, models, settings, stage)
     light = illuminate(observation, head.pose, models, settings, stage)
-    appearance = paint(observation, head.pose, light, models, stage)
     relief = detail(observation, head, light, models, stage)
+    appearance = paint(observation, head.pose, light, models, stage, relief)
     record = HeadRecord(
         face_model=settings.face_model,
         landmarker=settings.landmarker,
@@ -276,30 +276,37 @@ def illuminate(
     return Illumination(unwrapped, transfer, estimate, lamps)
 
 
-def paint(
-    observation: Observation, pose: PoseFit, light: Illumination, models: Models, stage: Stages | None = None
-) -> Appearance:
-    """The colours of skin and eyes without the photo's light, complete."""
-    stage = stage or Stages()
-    with stage("albedo", "Painting the skin", 0.7):
-        skin = make_skin_maps(light.unwrapped, light.estimate, models.basis, models.gloss, models.model, models.atlas)
-    with stage("eyes", "Finding the eyes' colours", 0.78):
-        samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
-        eyes = estimate_eyes(samples, light.estimate.monochrome)
-    return Appearance(skin, eyes)
-
-
 def detail(
     observation: Observation, head: HeadFit, light: Illumination, models: Models, stage: Stages | None = None
 ) -> Relief:
     """Wrinkles and pores; ``observation`` is the head's first, and so is its light."""
     stage = stage or Stages()
-    with stage("detail", "Finding wrinkles and pores", 0.8):
+    with stage("detail", "Finding wrinkles and pores", 0.7):
         if models.detail_net is None:
             return Relief(flat_detail(models.atlas.resolution), ())
         inputs = inputs_of_detail(observation, head.pose, light, models)
         maps = make_detail(inputs, models.detail_net, head.vertices_neutral, models.model, models.atlas)
         return Relief(maps, detail_notices(inputs))
+
+
+def paint(
+    observation: Observation,
+    pose: PoseFit,
+    light: Illumination,
+    models: Models,
+    stage: Stages | None = None,
+    relief: Relief | None = None,
+) -> Appearance:
+    """The colours of skin and eyes without the photo's light, complete; ``relief``: what is not painted, either."""
+    stage = stage or Stages()
+    shading = relief.maps.shading if relief else None
+    known = models.basis, models.gloss, models.model, models.atlas
+    with stage("albedo", "Painting the skin", 0.82):
+        skin = make_skin_maps(light.unwrapped, light.estimate, *known, relief_shading=shading)
+    with stage("eyes", "Finding the eyes' colours", 0.95):
+        samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
+        eyes = estimate_eyes(samples, light.estimate.monochrome)
+    return Appearance(skin, eyes)
 
 
 def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illumination, models: Models) -> DetailInputs:

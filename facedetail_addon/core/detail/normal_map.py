@@ -70,7 +70,7 @@ def flat_detail(resolution: int) -> DetailMaps:
     height_mm = np.zeros((resolution, resolution), np.float32)
     normal = np.broadcast_to(_FLAT, (resolution, resolution, 3))
     heights, normals = ([part.copy() for _ in range(3)] for part in (height_mm, normal))
-    return DetailMaps(*heights[:2], *normals[:2], heights[2], normals[2])
+    return DetailMaps(*heights[:2], *normals[:2], heights[2], normals[2], np.ones_like(height_mm))
 
 
 def _slopes(padded: np.ndarray, texel_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ class DetailMaps:
         normal: (R, R, 3) uint16 of both together, tangent space, 65535 = 1, x along u, y along v (up), z out.
         normal_fine: the same of ``fine`` alone.
         unseen: (R, R) float32 mm, lines and pores of skin that the photo does not show. normal_unseen: the same of it.
+        shading: (R, R) float32, by what factor both change the light of the photo; 1 where there is no relief.
     """
 
     medium: np.ndarray
@@ -27,3 +28,4 @@ class DetailMaps:
     normal_fine: np.ndarray
     unseen: np.ndarray
     normal_unseen: np.ndarray
+    shading: np.ndarray

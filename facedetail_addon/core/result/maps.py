@@ -55,9 +55,8 @@ class MapSpec:
 
     def nothing(self, side: int) -> np.ndarray:
         """What the map of a result from before it was made would be: zeros, or normals of a smooth surface."""
-        if self.channels == 1:
-            return np.zeros((side, side), self.stored)
-        return np.full((side, side, 3), FLAT_NORMAL, self.stored)
+        shape = (side, side) if self.square else (1, 1)
+        return np.zeros(shape, self.stored) if self.channels == 1 else np.full((*shape, 3), FLAT_NORMAL, self.stored)
 
 
 MAX_DISPLACEMENT_MM = 20.0
