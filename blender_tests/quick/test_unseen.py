@@ -64,12 +64,14 @@ def test_nothing_is_put_where_all_is_seen():
     assert not unseen_relief(inputs_of(seen), lines_of(grooves(30.0), seen), pores_of(seen)).any()
 
 
-def test_the_hidden_side_takes_the_lines_of_the_other():
-    seen, truth = seen_from(58.0), grooves(20.0, 30.0, 44.0)
+@pytest.mark.parametrize(("border_mm", "least", "most"), [(58.0, 0.3, 0.6), (38.0, 0.8, 1.0)])
+def test_the_hidden_side_takes_the_lines_of_the_other(border_mm, least, most):
+    """About half of their depth where nothing tells that both sides are alike, else nearly all of it."""
+    seen, truth = seen_from(border_mm), grooves(20.0, 30.0, 44.0)
     found = mirrored_lines(inputs_of(seen), lines_of(truth, seen), 1 - smoothstep(seen, 0, 0.5))
-    hidden = COLUMNS < 52
-    assert np.corrcoef(found[hidden], truth[hidden])[0, 1] > 0.98
-    assert rms(found[hidden]) == pytest.approx(rms(truth[hidden]), rel=0.1)
+    hidden = border_mm - 6 > COLUMNS
+    assert np.corrcoef(found[hidden], truth[hidden])[0, 1] > 0.95
+    assert least < rms(found[hidden]) / rms(truth[hidden]) < most
 
 
 @pytest.mark.parametrize("border_mm", [40.0, 58.0])
@@ -114,15 +116,25 @@ def test_faces_whose_sides_differ_lend_less():
     assert rms(less[far]) < 0.4 * rms(same[far])
 
 
+def test_lines_that_cannot_meet_begin_away_from_the_border():
+    """10 mm apart; else each would stop at the border, beside where the other one begins."""
+    seen = seen_from(44.0)
+    height = np.where(COLUMNS < MIDDLE_MM, grooves(18.0, 38.0, until_mm=40.0), grooves(28.0, 48.0, until_mm=40.0))
+    found = mirrored_lines(inputs_of(seen), lines_of(height, seen), 1 - smoothstep(seen, 0, 0.5))
+    near, far = (rms(found[(COLUMNS > first) & (COLUMNS < first + 3)]) for first in (39.0, 24.0))
+    assert far > 0.01
+    assert near < 0.5 * far
+
+
 def test_lines_are_put_only_where_there_may_be_some_and_where_the_other_side_was_well_seen():
     seen, truth = seen_from(58.0), grooves(20.0, 44.0)
     above = (ROWS < 32).astype(np.float32)
     share = 1 - smoothstep(seen, 0, 0.5)
     found = mirrored_lines(inputs_of(seen, lined=above), lines_of(truth, seen), share)
-    assert rms(found[ROWS < 30]) > 0.02 and not found[ROWS > 34].any()
+    assert rms(found[ROWS < 30]) > 0.01 and not found[ROWS > 34].any()
     half = (seen * (1 - 0.6 * (1 - above))).astype(np.float32)
     found = mirrored_lines(inputs_of(half), lines_of(truth, half), share)
-    assert rms(found[ROWS < 26]) > 0.02 and not found[ROWS > 36].any()
+    assert rms(found[ROWS < 26]) > 0.01 and not found[ROWS > 36].any()
 
 
 def test_pores_are_as_high_and_as_fine_as_those_that_are_seen():

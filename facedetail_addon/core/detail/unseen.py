@@ -15,7 +15,7 @@ import numpy as np
 from ..image import smoothstep
 from .inputs import DetailInputs
 from .shape_from_shading import LineRelief
-from .space import TEXEL_MM
+from .space import FINE_MM, TEXEL_MM
 
 _STEP = 4  # texels of SIDE per texel of the maps that only weigh
 _STEP_MM = TEXEL_MM * _STEP
@@ -27,7 +27,8 @@ _FLOW_MM, _MOST_FLOW_MM = 8.0, 5.0  # how far flow is smoothed and goes on; how 
 _FLOW_LEVEL = 255 / 0.6  # grey levels per mm of heights that are brought together
 _FLOW = {"pyr_scale": 0.5, "levels": 4, "winsize": 15, "iterations": 3, "poly_n": 7, "poly_sigma": 1.5, "flags": 0}
 _ALIKE, _LEAST_STRENGTH = (0.0, 0.3), 0.3  # correlation of both sides' lines; share of them that is always shown
-_USUALLY_ALIKE, _USUAL_ENERGY = 0.2, 0.6  # what is taken for it without lines; the sum of squares that weighs as much
+_USUALLY_ALIKE, _USUAL_ENERGY = 0.1, 5.0  # what is taken for it without lines; the sum of squares that weighs as much
+_MIDDLE_MM = 15.0  # so near to the middle every line is much like its own mirror image
 _AGREE_MM, _SLIGHT_MM = 6.0, 0.006  # how far around lines must agree; RMS of heights that do not matter
 _BEARDED = 0.3  # share of seen places where beards grow, from which on unseen ones have no pores
 _CLEAR = 0.9  # of the mask, where pores may be looked at
@@ -53,11 +54,12 @@ def unseen_relief(inputs: DetailInputs, lines: LineRelief, pores: np.ndarray) ->
 
 def mirrored_lines(inputs: DetailInputs, lines: LineRelief, share: np.ndarray) -> np.ndarray:
     """(H, W) float32 mm: the other side's lines, as far as it was well seen; (H, W) ``share``: 1 where unseen."""
+    height = cv2.GaussianBlur(lines.height_mm, (0, 0), FINE_MM / TEXEL_MM)  # finer waves are never alike
     small = {
         "share": share,
         "seen": inputs.mask * (1 - lines.hairy),
         "lined": inputs.lined,
-        "height": lines.height_mm,
+        "height": height,
     }
     small = {name: _shrunk(part) for name, part in small.items()}
     if not small["height"].any():
@@ -71,7 +73,7 @@ def mirrored_lines(inputs: DetailInputs, lines: LineRelief, share: np.ndarray) -
     weight *= smoothstep(small["lined"], *_LINE_SHARE) * _agreement(small["height"], other["height"], both)
     weight *= _strength(small["height"], other["height"], both)
     weight = _enlarged(weight, share.shape) * (share > 0)
-    return _moved(_mirrored(lines.height_mm), _enlarged(flow, share.shape) * _STEP) * weight
+    return _moved(_mirrored(height), _enlarged(flow, share.shape) * _STEP) * weight
 
 
 def own_pores(inputs: DetailInputs, lines: LineRelief, pores: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -105,6 +107,8 @@ def _flow(height: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.ndarray
 
 def _strength(height: np.ndarray, other: np.ndarray, both: np.ndarray) -> float:
     """How much of the mirrored lines is shown: all where those that both sides show are alike."""
+    away_mm = np.abs(np.arange(both.shape[1]) + 0.5 - both.shape[1] / 2) * _STEP_MM
+    both = both * (away_mm > _MIDDLE_MM).astype(np.float32)
     common = float((both * height * other).sum()) + _USUALLY_ALIKE * _USUAL_ENERGY
     alike = common / (float((both * (height**2 + other**2)).sum()) / 2 + _USUAL_ENERGY)
     return _LEAST_STRENGTH + (1 - _LEAST_STRENGTH) * float(smoothstep(np.float32(alike), *_ALIKE))
