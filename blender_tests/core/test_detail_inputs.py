@@ -346,17 +346,17 @@ def test_unseen_is_skin_out_of_view_or_under_hair_but_not_what_is_seen_to_grow_t
     photo, light = photo_of(atlas, np.full((R, R, 3), 128, np.uint8), left * atlas.covered), estimate(transfer, EVEN)
     half = to_texture(inputs_of(photo, light, transfer, vertices, space, atlas).unseen)
     on_the_right = np.arange(R) > R // 2 + 4
-    assert (half[forehead & on_the_right] > 0.99).all() and not half[forehead & (np.arange(R) < R // 2 - 4)].any()
+    assert (half[forehead & on_the_right] > 0.99).all() and half[forehead & (np.arange(R) < R // 2 - 4)].max() < 1e-3
     assert half[inside(model, atlas, in_regions(model, "socket"))].max() < 0.05
     fringe = in_regions(model, "forehead").astype(np.float32)
     hairy = detail_inputs(
         grey(atlas), light, transfer, vertices, resolvable_at(vertices), fringe, space, atlas
     )  # fmt: skip
-    assert (to_texture(hairy.unseen)[forehead] > 0.99).all() and not to_texture(hairy.mask)[forehead].any()
+    assert (to_texture(hairy.unseen)[forehead] > 0.99).all() and to_texture(hairy.mask)[forehead].max() < 1e-3
     dark = np.full((R, R, 3), 150, np.uint8)
     dark[forehead] = 30
     seen = inputs_of(photo_of(atlas, dark), light, transfer, vertices, space, atlas)
-    assert not to_texture(seen.unseen)[forehead].any()
+    assert to_texture(seen.unseen)[forehead].max() < 1e-3
 
 
 @pytest.mark.parametrize("case", ["black", "white", "noise", "unseen", "no light", "glaring light"])
