@@ -83,8 +83,8 @@ def make_detail(
     amplitude = net.network.amplitude.tolist()
     inside = inside * (1 - lines.likelihood)  # of what the networks find
     medium, fine = (part * inside * factor for part, factor in zip(split_bands(height), amplitude, strict=True))
-    fine *= 1 - smoothstep(inputs.resolvable_mm, *_FINE_RESOLVABLE_MM)
     medium, fine = (part + line for part, line in zip((medium, fine), split_bands(lines.height_mm), strict=True))
+    fine *= 1 - smoothstep(inputs.resolvable_mm, *_FINE_RESOLVABLE_MM)
     medium *= 1 - smoothstep(inputs.resolvable_mm, *_MEDIUM_RESOLVABLE_MM)
     medium, fine = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in (medium, fine))
     texel_mm = texel_size_mm(model, atlas, vertices)
