@@ -294,7 +294,8 @@ def detail(
             return Relief(flat_detail(models.atlas.resolution), shares, ())
         inputs = inputs_of_detail(observation, head.pose, light, models)
         maps = make_detail(inputs, models.detail_net, head.vertices_neutral, models.model, models.atlas)
-        shares = share_maps(expression_shares(models.model, head.pose.beta), models.coarse_atlas)
+        shares = expression_shares(models.model, head.pose.beta)
+        shares = share_maps(shares, maps.medium, models.coarse_atlas)
         return Relief(maps, shares, detail_notices(inputs))
 
 

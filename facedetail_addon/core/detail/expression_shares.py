@@ -5,8 +5,9 @@ Wrinkles form across the pull of the muscle under them: the forehead's under the
 the nose under the corrugator, crow's feet and bags of the lower lid under the orbicularis, the fold from nose to mouth
 under the zygomatic (Ekman, Friesen and Hager 2002, "Facial Action Coding System": units 1 and 2, 4, 6 and 7, 12, with 9
 and 18 beside nose and lips). One photo cannot tell which of its lines would stay at rest. So a region's share grows
-with how strongly the photo's expression pulls there, and never gets whole, for lines that were folded for decades stay.
-Where that growth begins and ends, and the regions' borders, are chosen, not measured.
+with how strongly the photo's expression pulls there, and never gets whole, for lines that were folded for decades stay;
+and it is the share of folded skin alone: pores beside the folds are there at rest, too. Where that growth begins and
+ends, the most that it reaches, and the regions' borders are chosen, not measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,10 +25,13 @@ from .types import EXPRESSION_GROUPS
 SIDES = ("Left", "Right")
 """Of the face, as expressions' names end."""
 _PULLED = (0.12, 0.5)  # sum of a group's expressions at which its share begins, and is the most
+_FOLDED_MM = (0.015, 0.05)  # RMS nearby of medium relief: on plain skin, and where folds are
+_FOLDED_NEAR = 1.0  # σ in texels of the maps, 3 mm
 _MIDDLE_MM = 12.0  # so far beside the middle of the face one side alone counts
 _FOREHEAD_ABOVE_MM, _FOREHEAD_BESIDE_MM = (1.0, 9.0), (4.0, 16.0)  # brows; beyond their ends
 _FROWN_MM = (7.0, 16.0)  # from the upright line between the brows
-_CROW_MM, _CROW_OUT_MM = (9.0, 19.0), (2.0, 16.0)  # from a line so far outside the corner of the eye
+_CROW_MM = (9.0, 19.0)  # from lines from the corner of the eye to the temple and down the cheekbone
+_CROW_TO_MM = ((2.0, 0.0, -1.2), (16.0, 0.0, -9.6), (12.0, -32.0, -4.0))  # outside the corner, up, forwards
 _LID_MM, _LID_BELOW_MM = (5.0, 11.0), 6.0  # from a line below the lower lid
 _FOLD_MM = (10.0, 25.0)  # from a line beside nose and mouth
 _FOLD_OUT_MM = 7.0  # of that line, outside of nostrils and corners of the mouth
@@ -91,11 +95,22 @@ def sides(model: FaceModel) -> np.ndarray:
     return np.stack([left, 1 - left], axis=1)
 
 
-def share_maps(shares: np.ndarray, atlas: Atlas) -> np.ndarray:
-    """(V_skin, G) shares as maps in canonical UV, (R, R, G) uint8, 255 = 1; continued beyond the island's borders."""
+def share_maps(shares: np.ndarray, medium_mm: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """The shares of folded skin as maps.
+
+    Args:
+        shares: (V_skin, G) of :func:`expression_shares`. medium_mm: (S, S) medium relief in canonical UV.
+        atlas: of ``COARSE_TEXELS`` a side.
+
+    Returns:
+        (R, R, G) uint8, 255 = 1, R of the atlas; continued beyond the island's borders.
+    """
     covered = atlas.covered
+    square = cv2.resize(medium_mm * medium_mm, covered.shape, interpolation=cv2.INTER_AREA)
+    nearby = np.sqrt(cv2.GaussianBlur(square, (0, 0), _FOLDED_NEAR))
+    folded = cv2.GaussianBlur(smoothstep(nearby, *_FOLDED_MM), (0, 0), _FOLDED_NEAR)
     out = np.zeros((*covered.shape, shares.shape[1]), np.uint8)
-    out[covered] = np.round(255 * atlas.texels(shares).clip(0, 1)).astype(np.uint8)
+    out[covered] = np.round(255 * (atlas.texels(shares) * folded[covered, None]).clip(0, 1)).astype(np.uint8)
     beyond = cv2.dilate(out, np.ones((5, 5), np.uint8)).reshape(out.shape)
     return np.where(covered[..., None], out, beyond)
 
@@ -129,8 +144,8 @@ def _frown(model: FaceModel, marks: np.ndarray) -> np.ndarray:
 def _eyes(model: FaceModel, marks: np.ndarray) -> np.ndarray:
     crows, lids = [], []
     for outer, low, lower, inner in ((36, 41, 40, 39), (45, 46, 47, 42)):
-        outward = np.sign(marks[outer, 0]) * np.array([1.0, 0.0, -0.6])  # as the temple runs
-        crows.append(np.stack([marks[outer] + reach * outward for reach in _CROW_OUT_MM]))
+        outwards = np.array([np.sign(marks[outer, 0]), 1.0, 1.0])
+        crows.append(marks[outer] + outwards * _CROW_TO_MM)
         lids.append(marks[[outer, low, lower, inner]] - np.array([0.0, _LID_BELOW_MM, 0.0]))
     crow = 1 - smoothstep(from_lines(model, 5, *crows), *_CROW_MM)
     lid = 1 - smoothstep(from_lines(model, 5, *lids), *_LID_MM)
@@ -138,10 +153,11 @@ def _eyes(model: FaceModel, marks: np.ndarray) -> np.ndarray:
 
 
 def _mouth(model: FaceModel, marks: np.ndarray) -> np.ndarray:
-    """Beside the nose, along the folds, and the cheek beside the corners of the mouth."""
+    """Beside the nose, along the folds, and the cheek beside them."""
     lines = []
     for wing, corner, chin, bridge in ((31, 48, 7, 39), (35, 54, 9, 42)):
         out = np.sign(marks[wing, 0]) * np.array([_FOLD_OUT_MM, 0.0, 0.0])
         beside_nose = (marks[wing] + marks[bridge]) / 2
         lines.append(np.stack([beside_nose, marks[wing] + out, marks[corner] + out, (marks[corner] + marks[chin]) / 2]))
+        lines.append(np.stack([beside_nose + 3 * out, marks[corner] + 2 * out]))
     return 1 - smoothstep(from_lines(model, 11, *lines), *_FOLD_MM)
