@@ -177,7 +177,7 @@ def lit(model, laughing, tmp_path_factory):
 @pytest.mark.parametrize("mode", MODES)
 def test_all_modes_fade_by_the_same_factor(lit, mode):
     faded, whole = lit[mode, "faded"], lit[mode, "whole"]
-    assert whole.std() > 0.02 and np.corrcoef(faded.ravel(), whole.ravel())[0, 1] > 0.95
+    assert whole.std() > 0.015 and np.corrcoef(faded.ravel(), whole.ravel())[0, 1] > 0.9, "waves, one and the other"
     factor = (faded * whole).sum() / (whole * whole).sum()
     assert factor == pytest.approx(1 - GROUPS["forehead"].most, abs=0.05)
 

@@ -24,7 +24,7 @@ from .types import EXPRESSION_GROUPS
 
 SIDES = ("Left", "Right")
 """Of the face, as expressions' names end."""
-_PULLED = (0.12, 0.5)  # sum of a group's expressions at which its share begins, and is the most
+_BEGINS = 0.12  # sum of a group's expressions at which its share begins: fits of calm faces have less
 _FOLDED_MM = (0.015, 0.05)  # RMS nearby of medium relief: on plain skin, and where folds are
 _FOLDED_NEAR = 1.0  # σ in texels of the maps, 3 mm
 _MIDDLE_MM = 12.0  # so far beside the middle of the face one side alone counts
@@ -43,10 +43,12 @@ class ExpressionGroup:
 
     Attributes:
         pulls: how much each counts, by ARKit's names without their side.
-        most: share of the region's relief that comes with them at the most.
+        full: their sum from which on the share is the most; fitted brows move less than fitted smiles.
+        most: share of the region's relief that comes with them then.
     """
 
     pulls: Mapping[str, float]
+    full: float
     most: float
 
     def sliders(self, side: str, names: Sequence[str]) -> dict[str, float]:
@@ -63,10 +65,10 @@ GROUPS = dict(
     zip(
         EXPRESSION_GROUPS,
         (
-            ExpressionGroup({"browInnerUp": 1.0, "browOuterUp": 1.0}, 0.85),
-            ExpressionGroup({"browDown": 1.0}, 0.75),
-            ExpressionGroup({"eyeSquint": 1.0, "cheekSquint": 1.0, "mouthSmile": 0.5}, 0.8),
-            ExpressionGroup({"mouthSmile": 1.0, "noseSneer": 1.0, "mouthPucker": 0.5}, 0.7),
+            ExpressionGroup({"browInnerUp": 1.0, "browOuterUp": 1.0}, 0.35, 0.85),
+            ExpressionGroup({"browDown": 1.0}, 0.35, 0.75),
+            ExpressionGroup({"eyeSquint": 1.0, "cheekSquint": 1.0, "mouthSmile": 0.5}, 0.6, 0.8),
+            ExpressionGroup({"mouthSmile": 1.0, "noseSneer": 1.0, "mouthPucker": 0.5}, 0.5, 0.7),
         ),
         strict=True,
     )
@@ -117,7 +119,7 @@ def share_maps(shares: np.ndarray, medium_mm: np.ndarray, atlas: Atlas) -> np.nd
 
 def _strength(group: ExpressionGroup, side: str, weights: Mapping[str, float]) -> float:
     pull = sum(weight * weights[name] for name, weight in group.sliders(side, list(weights)).items())
-    return group.most * float(smoothstep(np.float32(pull), *_PULLED))
+    return group.most * float(smoothstep(np.float32(pull), _BEGINS, group.full))
 
 
 def _regions(model: FaceModel) -> np.ndarray:

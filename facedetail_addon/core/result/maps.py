@@ -123,6 +123,6 @@ def check_maps(maps: dict[str, np.ndarray]) -> None:
         array = maps[spec.name]
         shape = (side, side) if spec.square else array.shape[:2]
         wanted = shape if spec.channels == 1 else (*shape, spec.channels)
-        if array.shape != wanted or array.dtype != spec.dtype:
+        if array.shape != wanted or array.ndim < 2 or array.dtype != spec.dtype:
             kind = f"{np.dtype(spec.dtype).name} of {spec.channels} channels"
             raise ValueError(f"{spec.file} is not {kind}" + (" and of the albedo's size" if spec.square else ""))
