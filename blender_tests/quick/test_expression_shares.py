@@ -39,8 +39,9 @@ def test_without_expression_nothing_belongs_to_one(model, weight):
 @pytest.mark.parametrize(
     ("weights", "moved"),
     [({"mouthSmile": 0.8}, {"eyes", "mouth"}), ({"browInnerUp": 0.6}, {"forehead"}),
-     ({"browOuterUp": 0.6}, {"forehead"}), ({"browDown": 0.6}, {"frown"}), ({"eyeSquint": 0.6}, {"eyes"}), ({"cheekSquint": 0.6}, {"eyes"}),
-     ({"noseSneer": 0.6}, {"mouth"}), ({"mouthPucker": 0.9}, {"mouth"}), ({"jawOpen": 1.0, "eyeBlink": 1.0}, set())],
+     ({"browOuterUp": 0.6}, {"forehead"}), ({"browDown": 0.6}, {"frown"}), ({"eyeSquint": 0.6}, {"eyes"}),
+     ({"cheekSquint": 0.6}, {"eyes"}), ({"noseSneer": 0.6}, {"mouth"}), ({"mouthPucker": 0.9}, {"mouth"}),
+     ({"jawOpen": 1.0, "eyeBlink": 1.0}, set())],
 )  # fmt: skip
 def test_expressions_take_their_own_regions(model, weights, moved):
     found = most(model, **weights)

@@ -303,7 +303,7 @@ def test_exported_normals_are_those_of_the_moment(blender, build, laughing, tmp_
         assert np.median(np.abs(kept - wanted)) < 0.04
 
 
-@pytest.mark.parametrize("kind", ["colours", "16 bit", "cut"])
+@pytest.mark.parametrize("kind", ["colours", "16 bit", "cut", "huge"])
 def test_a_share_that_is_none_leaves_no_head(blender, model, laughing, kind):
     from facedetail_addon.core.io.images import png_bytes
     from facedetail_addon.core.result.pictures import Pictures, encode_pictures
@@ -315,6 +315,7 @@ def test_a_share_that_is_none_leaves_no_head(blender, model, laughing, kind):
     wrong = {
         "colours": png_bytes(np.repeat(share[..., None], 3, axis=2)),
         "16 bit": png_bytes(share.astype(np.uint16)),
+        "huge": png_bytes(np.zeros((8, 4097), np.uint8)),
         "cut": pictures.files["expression_eyes"][:60],
     }[kind]
     pictures = Pictures({**pictures.files, "expression_eyes": wrong}, pictures.has_relief)

@@ -13,6 +13,7 @@ from ..io.images import REMEDY, decode_png, png_bytes, png_size
 from .maps import MAPS, map_spec
 
 _PACKED = tuple(spec for spec in MAPS if spec.packed)
+_MOST_SHARE = 4096  # texels a side of a share of the relief, which is soft
 _PNG_END = b"IEND\xaeB`\x82"
 
 
@@ -61,12 +62,15 @@ def decode_share(pictures: Pictures, name: str) -> np.ndarray:
     """(H, W) float32, 0 to 1, of an optional map that holds a share; zero where the result lacks it.
 
     Raises:
-        OutputError: it is damaged or of another kind.
+        OutputError: it is damaged, of another kind, or larger than 4096 texels a side.
     """
     if name not in pictures.files:
         return np.zeros((1, 1), np.float32)
+    data = pictures.files[name]
     try:
-        share = decode_png(pictures.files[name])
+        if max(png_size(data)) > _MOST_SHARE:
+            raise ValueError("it is too large")
+        share = decode_png(data)
         if share.ndim != 2 or share.dtype != np.uint8:
             raise ValueError("its kind is another")
     except ValueError as error:
