@@ -19,6 +19,7 @@ RECONSTRUCT_LABEL = "Reconstruct from Photo"
 OP_EXPRESSION = "facedetail.expression"
 AS_IN_THE_PHOTO, NEUTRAL = "PHOTO", "NEUTRAL"
 EXPRESSION_CHOICES = ((AS_IN_THE_PHOTO, "As in the Photo"), (NEUTRAL, "Neutral"))
+OP_LIGHT = "facedetail.light"
 OP_VIEW = "facedetail.view"
 CLAY, SKIN, RENDERED = "CLAY", "SKIN", "RENDERED"
 VIEW_CHOICES = ((CLAY, "Clay"), (SKIN, "Skin"), (RENDERED, "Rendered"))
@@ -44,7 +45,7 @@ HEAD_ID_PROPERTY = "facedetail_head_id"
 """On every object of a head: the same text on all of them, another for every head that is built."""
 PART_PROPERTY = "facedetail_part"
 """On every object of a head: which part it is, a part of the face model or one of the following."""
-ROOT_PART, SKIN_PART, CAMERA_PART, SUN_PART = "head", "skin", "camera", "sun"
+ROOT_PART, SKIN_PART, CAMERA_PART, SUN_PART, STAGE_PART = "head", "skin", "camera", "sun", "light stage"
 """The empty that carries all others, and what the objects' names end with."""
 
 EMOTION_PROPERTY = "facedetail_emotion"
@@ -57,6 +58,9 @@ UNITS_PROPERTY = "facedetail_units_per_metre"
 
 HEAD_LIGHT_PROPERTY = "facedetail_head_light"
 """On a head's empty: its photo's light, spherical harmonics of the radiance in the head frame, three for each."""
+
+HEAD_STAGE_PROPERTY = "facedetail_head_stage"
+"""On a head's empty: the same light as lamps of a light stage, three numbers for each, and the even light's three."""
 
 PHOTO_EXPRESSION_PROPERTY = "facedetail_photo_expression"
 """On the shape keys of a head's skin: the photo's values by their names."""
@@ -86,7 +90,12 @@ WRINKLE_ATTRIBUTE = "facedetail_wrinkles"
 """Point attributes of the skin begin so: shares of the relief that belong to the photo's expression."""
 
 LIGHT_PROPERTY = "facedetail_light"
-"""On a world: it was made from a photo, and has the nodes below."""
+"""On a world: it was made from a photo, and has the nodes below. On a lamp: the world of such a light that
+it is part of; true in older files."""
+LIGHT_KIND_PROPERTY = "facedetail_light_kind"
+"""On such a world, beside the head's id: which of the kinds below it is; older ones do not tell."""
+WORLD_LIGHT, SUN_LIGHT, STAGE_LIGHT = "world", "sun", "stage"
+"""Kinds of a photo's light in a scene."""
 STUDIO_NODE = "Photo or Studio"
 """A colour mix: at factor 0 the photo's light, at 1 the studio's."""
 ROTATION_NODE = "Rotation"

@@ -16,6 +16,7 @@ from .operators.copy_command import FACEDETAIL_OT_copy_command
 from .operators.export import FACEDETAIL_OT_export
 from .operators.expression import FACEDETAIL_OT_expression
 from .operators.faces import stop_looking
+from .operators.light import FACEDETAIL_OT_light
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
 from .operators.properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
@@ -39,6 +40,7 @@ _CLASSES = (
     FACEDETAIL_OT_reconstruct,
     FACEDETAIL_OT_export,
     FACEDETAIL_OT_expression,
+    FACEDETAIL_OT_light,
     FACEDETAIL_OT_view,
     FACEDETAIL_OT_import_model,
     FACEDETAIL_OT_remove,

@@ -8,7 +8,7 @@ models are kept are derived from it. Nothing is imported here that has to be ins
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .names import MAX_FRAMES, MIN_FRAMES
+from .names import MAX_FRAMES, MIN_FRAMES, STAGE_LIGHT, SUN_LIGHT, WORLD_LIGHT
 
 COMMAND_LINE, OPERATOR, PANEL = "command line", "operator", "panel"
 """Where an option is offered. The panel hands its choice to the operator."""
@@ -260,7 +260,7 @@ class SceneSettings:
     Attributes:
         relief_strength: with how much relief a new head begins, 1 as found in the photo; its slider goes on from there.
         use_camera: the photo's view becomes the scene's. use_light: the photo's light becomes the scene's.
-        use_sun: the strongest direction of the light is a lamp.
+        light: what the photo's light is in the scene.
         render: a picture through the photo's camera. lookdev: a contact sheet.
         turntable: frames of a film around the head, 0 for none.
         export: the format of a file for other programs; empty: none.
@@ -290,12 +290,16 @@ class SceneSettings:
         help="Make the photo's light the scene's world, and show plain colours, so that renders match the photo",
         places=IN_BLENDER,
     )
-    use_sun: bool = option(
-        False,
-        label="Sun",
-        help="Make the strongest direction of the photo's light a sun lamp, for crisp shadows",
-        flag="--sun",
-        flag_help="make the light's strongest direction a lamp, for crisp shadows",
+    light: str = option(
+        WORLD_LIGHT,
+        label="Light",
+        help="What the photo's light is in the scene",
+        flag_help="what the photo's light is in the scene (default %(default)s)",
+        choices=(
+            Choice(WORLD_LIGHT, "World", "A world alone: soft, as far as harmonics tell it"),
+            Choice(SUN_LIGHT, "World and Sun", "The strongest direction is a sun lamp, for crisp shadows"),
+            Choice(STAGE_LIGHT, "Light Stage", "Area lamps in fixed places around the head, and an even world"),
+        ),
     )
     render: bool = option(
         False,

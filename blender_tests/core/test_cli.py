@@ -51,7 +51,8 @@ WRONG = {
     "unknown expression source": ["reconstruct", "a.jpg", "--output", "out", "--expression", "mood"],
     "unknown landmarker": ["reconstruct", "a.jpg", "--output", "out", "--landmarker", "dlib"],
     "render without scene": ["reconstruct", "a.jpg", "--output", "out", "--render"],
-    "sun without scene": ["reconstruct", "a.jpg", "--output", "out", "--sun"],
+    "a sun without scene": ["reconstruct", "a.jpg", "--output", "out", "--light", "sun"],
+    "no such light": ["scene", "a.jpg", "--output", "out", "--light", "moon"],
     "too few bands": ["reconstruct", "a.jpg", "--output", "out", "--light-bands", "2"],
     "no jobs": ["reconstruct", "a.jpg", "--output", "out", "--jobs", "0"],
     "export without scene": ["reconstruct", "a.jpg", "--output", "out", "--export", "fbx"],
@@ -133,7 +134,7 @@ def test_scene_writes_a_blender_file_and_a_render(tmp_path):
     photo = tmp_path / "small.png"
     Image.open(ASTRONAUT).resize((320, 320)).save(photo)
     status, out, err = run(
-        "scene", photo, "--output", tmp_path, "--resolution", 512, "--render", "--sun", "--export", "glb"
+        "scene", photo, "--output", tmp_path, "--resolution", 512, "--render", "--light", "stage", "--export", "glb"
     )
     assert status == 0, err
     folder = tmp_path / "small"
@@ -146,7 +147,7 @@ def test_scene_writes_a_blender_file_and_a_render(tmp_path):
     assert (alpha[inner[:, 1], inner[:, 0]] > 250).all(), "the head lies where the photo's face is"
     assert (alpha < 5).mean() > 0.5, "and nowhere else"
     with bpy.data.libraries.load(str(folder / "scene.blend")) as (inside, _):
-        assert inside.collections == ["FaceDetail small"]
+        assert sorted(inside.collections) == ["FaceDetail small", "small light stage"]
         assert len(inside.images) >= 2
 
 

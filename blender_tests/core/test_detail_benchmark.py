@@ -9,7 +9,7 @@ import pytest
 
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.normal_map import normal_map
-from facedetail_addon.core.detail.space import TEXEL_MM
+from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT
 from scripts.benchmark.detail.baselines import (
     STIFFNESS,
     dark_is_deep,
@@ -36,11 +36,12 @@ from scripts.benchmark.detail.measure import (
     decoded,
     explained,
     fall,
+    log_shading,
     mean_angle_deg,
     relief_errors,
 )
 from scripts.benchmark.detail.pictures import grey
-from scripts.benchmark.detail.portraits import PortraitDetail, change_of_value, list_portraits
+from scripts.benchmark.detail.portraits import PortraitDetail, list_portraits
 from scripts.benchmark.detail.report import report_false, report_portraits, report_skin
 from scripts.benchmark.errors import best_factor, rms
 
@@ -66,12 +67,25 @@ def errors(found: np.ndarray, truth: np.ndarray, where: np.ndarray | None = None
 
 
 def lit_inputs(relief: np.ndarray, light: tuple[float, float], noise: float = 0.0) -> DetailInputs:
-    """What the networks would see of a relief under an even light, if light were linear in slopes."""
-    even = [np.full(relief.shape, value, np.float32) for value in (*light, 1.0, 0.5)]
-    nothing = np.zeros_like(relief)
-    inputs = DetailInputs(nothing, nothing, even[0], even[1], even[2], even[2], even[3], 0.3 * even[2])
-    value = change_of_value(relief, inputs) + noise * np.random.default_rng(4).normal(size=relief.shape)
-    return DetailInputs(value.astype(np.float32), nothing, even[0], even[1], even[2], even[2], even[3], 0.3 * even[2])
+    """What a photo shows of a relief on a plane, whose shading is a lamp's n·l; ``light`` is −l_x/l_z and −l_y/l_z."""
+    one, nothing = np.ones_like(relief), np.zeros_like(relief)
+    down, right = np.gradient(relief, TEXEL_MM)
+    lit = (1 + light[0] * right + light[1] * down) / np.sqrt(1 + right**2 + down**2)
+    value = np.log(np.maximum(lit, 0.1)) / VALUE_UNIT + noise * np.random.default_rng(4).normal(size=relief.shape)
+    return DetailInputs(
+        value=value.astype(np.float32),
+        chroma=nothing,
+        light_x=light[0] * one,
+        light_y=light[1] * one,
+        direct_fraction=one,
+        mask=one,
+        level=0.5 * one,
+        resolvable_mm=0.3 * one,
+        lined=one,
+        beard=nothing,
+        shading=nothing,
+        metric=np.dstack([one, nothing, one]),
+    )
 
 
 @pytest.fixture
@@ -178,22 +192,25 @@ def test_amplitude_and_what_lies_beyond():
 
 def test_brightness_is_explained_by_its_own_relief(skin):
     inputs = lit_inputs(skin, (0.6, -0.3))
-    change = change_of_value(skin, inputs)
-    where = np.ones(skin.shape, bool)
-    right = explained(inputs.value, change, where)
+    change = log_shading(skin, inputs) / VALUE_UNIT
+    right = explained(inputs.value[INSIDE], change[INSIDE], np.ones(skin.shape, bool)[INSIDE])
     assert right.relief == pytest.approx(0, abs=1e-5)
     assert right.inverted == pytest.approx(2 * right.smooth, rel=1e-5)
-    assert right.smooth == pytest.approx(np.abs(inputs.value).mean(), rel=1e-5)
-    half = explained(inputs.value, change_of_value(0.5 * skin, inputs), where)
-    assert half.relief == pytest.approx(0.5 * right.smooth, rel=1e-4)
+    assert right.smooth == pytest.approx(np.abs(inputs.value[INSIDE]).mean(), rel=1e-5)
 
 
 def test_a_slope_to_the_light_is_brighter():
     """Light from the right falls on what rises to the left: its channel is negative, brightness falls with the rise."""
     y, x = np.mgrid[:32, :32].astype(np.float32) * TEXEL_MM
     inputs = lit_inputs(np.zeros((32, 32), np.float32), (-0.5, 0.2))
-    assert (change_of_value(-0.1 * x, inputs)[:, 1:-1] > 0).all()
-    assert (change_of_value(0.1 * y, inputs)[1:-1] > 0).all()
+    assert (log_shading(-0.1 * x, inputs)[:, 1:-1] > 0).all()
+    assert (log_shading(0.1 * y, inputs)[1:-1] > 0).all()
+
+
+def test_both_walls_of_a_groove_are_dark_in_frontal_light():
+    wall = log_shading(wave(3.0, 0.3), lit_inputs(np.zeros((SIDE, SIDE), np.float32), (0.0, 0.0)))
+    assert wall.max() <= 0
+    assert wall.min() < -0.1
 
 
 def test_linear_shape_finds_waves_across_the_light():

@@ -83,6 +83,7 @@ def test_what_it_never_knew_is_told_as_not_known(old):
     observation = old.record.observation
     assert observation.landmarks.mesh_px is None and observation.expression_prior is None
     assert observation.camera_prior.image_size == (160, 120) and observation.camera_prior.focal_px is None
+    assert old.record.light.stage is None
     assert np.isnan(old.record.pose.residual_px)
 
 

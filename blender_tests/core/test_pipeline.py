@@ -121,6 +121,7 @@ def test_arrays_are_as_documented(result, models, astronaut):
         "form",
         "unwrap",
         "light",
+        "light_stage",
         "albedo",
         "eyes",
         "detail",
@@ -139,6 +140,7 @@ def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut
     light = illuminate(observation, head.pose, models, SMALL)
     assert_same(light.estimate.radiance, result.record.light.radiance)
     assert_same(light.estimate.gamma, result.record.light.gamma)
+    assert_same(light.stage, result.record.light.stage)
     appearance = paint(observation, head.pose, light, models)
     assert_same(appearance.eyes, result.record.eyes)
     skin, relief = appearance.skin, detail(observation, head, light, models).maps

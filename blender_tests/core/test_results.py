@@ -20,6 +20,7 @@ from facedetail_addon.core.io.exr import read_exr, write_exr
 from facedetail_addon.core.io.images import read_png, write_png
 from facedetail_addon.core.notices import Notice
 from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion
+from facedetail_addon.core.rendering.stage import LightStage
 from facedetail_addon.core.result.files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_result, write_result
 from facedetail_addon.core.result.pictures import decode_share, encode_pictures, read_pictures
 from facedetail_addon.core.result.record import Reconstruction, result_folder, same_folder_key
@@ -38,6 +39,7 @@ def made(model) -> Reconstruction:
         stage_seconds={"photo": 0.25, "proxy": 0.125},
         notices=(Notice("yaw", "The head is turned by 50°."),),
         eyes=EyeLook((0.1, 0.12, 0.15), (0.5, 0.45, 0.4), 12.25, 0.75),
+        stage=LightStage(rng.random((20, 3)).astype(np.float32), np.float32([0.2, 0.3, 0.4])),
     )
 
 
@@ -76,6 +78,7 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
     assert record["warnings"] == [{"code": "yaw", "message": "The head is turned by 50°."}]
     assert record["stage_seconds"] == {"photo": 0.25, "proxy": 0.125}
     assert len(record["gamma"]) == len(made.record.light.gamma) and np.array(record["sh_radiance"]).shape == (9, 3)
+    assert np.array(record["light_stage"]["radiance"]).shape == (20, 3) and len(record["light_stage"]["ambient"]) == 3
     expression = record["expression"]
     assert (expression["source"], expression["emotion"]) == ("prior", "happy")
     assert expression["probability"] == pytest.approx(0.7)
@@ -86,6 +89,13 @@ def test_record_is_strict_json_with_the_documented_keys(saved, made):
 def test_a_result_from_before_the_eyes_colours_has_usual_eyes(copy):
     edit(copy, lambda record: record.pop("eyes"))
     assert read_result(copy).record.eyes == DEFAULT_EYES
+
+
+def test_a_result_from_before_the_light_stage_has_none(copy, model, tmp_path):
+    edit(copy, lambda record: record.pop("light_stage"))
+    back = read_result(copy)
+    assert back.record.light.stage is None
+    assert read_result(write_result(back, tmp_path / "again", model)).record.light.stage is None
 
 
 @pytest.mark.parametrize("source", EXPRESSION_SOURCES)
@@ -228,6 +238,13 @@ HOSTILE_RECORDS = {
     "an eye of two colours": lambda r: r["eyes"].update(sclera=[0.4, 0.4]),
     "an iris as large as a plate": lambda r: r["eyes"].update(iris_mm=200.0),
     "more than sure of the eyes": lambda r: r["eyes"].update(confidence=1.5),
+    "a lamp that takes light away": lambda r: r["light_stage"]["radiance"].__setitem__(3, [1, -0.1, 1]),
+    "a lamp too few": lambda r: r["light_stage"]["radiance"].pop(),
+    "lamps of one colour": lambda r: r["light_stage"].update(radiance=[1.0] * 20),
+    "darker than dark": lambda r: r["light_stage"].update(ambient=[0.1, -0.1, 0.1]),
+    "no even light": lambda r: r["light_stage"].pop("ambient"),
+    "a stage of infinite light": lambda r: r["light_stage"].update(ambient=[0.1, 1e300, 0.1]),
+    "a stage as a list": lambda r: r.update(light_stage=[1]),
     "newer version": lambda r: r.update(format_version=99),
     "missing key": lambda r: r.pop("alpha"),
     "no camera": lambda r: r.update(camera=None),

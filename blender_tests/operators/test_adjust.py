@@ -42,7 +42,7 @@ def test_strengths_camera_and_light_are_adjusted_without_computing(blender, regi
     count, record = census(blender), tmp_path / "astronaut" / RECORD_FILE
     written = record.stat().st_mtime_ns
 
-    adjust(relief_strength=0.5, use_sun=True)
+    adjust(relief_strength=0.5, light="sun")
     assert record.stat().st_mtime_ns == written, "nothing was computed"
     (collection,) = (item for item in blender.data.collections if item.name.startswith("FaceDetail"))
     root = collection.objects[0]
@@ -52,7 +52,7 @@ def test_strengths_camera_and_light_are_adjusted_without_computing(blender, regi
     assert any(item.type == "LIGHT" for item in collection.objects)
     assert len(blender.data.meshes) == count["meshes"], "in the place of the first head"
 
-    adjust(use_camera=False, use_light=False, use_sun=False, relief_strength=1.0)
+    adjust(use_camera=False, use_light=False, light="world", relief_strength=1.0)
     assert record.stat().st_mtime_ns == written and blender.context.scene.camera is None
 
     # Nothing is read again either, and another Blender file lets go of it.

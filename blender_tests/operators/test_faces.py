@@ -37,6 +37,13 @@ def landmarker():
     return MeshLandmarker.load()
 
 
+@pytest.fixture(scope="module")
+def finder():
+    from facedetail_addon.core.observe.correspondence.finder import CorrespondenceFinder
+
+    return CorrespondenceFinder.load()
+
+
 @pytest.fixture
 def settings(blender, tmp_path):
     """The panel's choices, the add-on switched on as in the preferences."""
@@ -69,8 +76,8 @@ def draw():
     return draw(MAIN)
 
 
-def test_pictures_are_of_the_faces_the_largest_first(landmarker, two_people, tmp_path):
-    large, small = save_faces(two_people, landmarker, tmp_path / "faces")
+def test_pictures_are_of_the_faces_the_largest_first(landmarker, finder, two_people, tmp_path):
+    large, small = save_faces(two_people, landmarker, finder, tmp_path / "faces")
     assert [path.name for path in (large, small)] == ["face_01.png", "face_02.png"]
     photo = np.asarray(Image.open(two_people))
     found = landmarker.find(photo)
@@ -84,13 +91,13 @@ def test_pictures_are_of_the_faces_the_largest_first(landmarker, two_people, tmp
         assert np.ptp(again.mesh_px[:, 0]) > 50, "the face fills the picture"
 
 
-def test_only_the_largest_of_a_crowd_are_saved(landmarker, tmp_path):
+def test_only_the_largest_of_a_crowd_are_saved(landmarker, finder, tmp_path):
     from skimage import data
 
     crowd = np.tile(data.astronaut()[:300, 80:380], (3, 3, 1))
     Image.fromarray(crowd).save(tmp_path / "crowd.png")
     assert len(landmarker.find(crowd)) > MOST_FACES
-    assert len(save_faces(tmp_path / "crowd.png", landmarker, tmp_path / "faces")) == MOST_FACES
+    assert len(save_faces(tmp_path / "crowd.png", landmarker, finder, tmp_path / "faces")) == MOST_FACES
 
 
 def test_a_face_is_chosen_by_its_picture(settings, find, two_people):

@@ -115,6 +115,24 @@ def test_photo_light(blender, head):
     ]  # fmt: skip
 
 
+def test_kinds_of_light(blender, head):
+    """Its world and sun are not told apart from others' by marks; a stage it has none."""
+    from facedetail_addon.scene.build.light import shown_light
+
+    select(blender, head.skin)
+    scene = blender.context.scene
+    assert shown_light(scene, head) == names.SUN_LIGHT
+    layout = draw("FACEDETAIL_PT_light")
+    assert layout.of("operator") == [names.OP_LIGHT] * 3 and "no light stage" in layout.of("label")[0]
+    for kind, lamps in ((names.WORLD_LIGHT, 0), (names.SUN_LIGHT, 1), (names.WORLD_LIGHT, 0)):
+        assert blender.ops.facedetail.light(light=kind) == {"FINISHED"}
+        assert shown_light(scene, head) == kind
+        assert sum(item.type == "LIGHT" and not item.hide_render for item in scene.objects) == lamps
+    with pytest.raises(RuntimeError, match="no light stage"):
+        blender.ops.facedetail.light(light=names.STAGE_LIGHT)
+    assert head.parts.keys() == PARTS and head.camera.name == "old camera"
+
+
 def test_a_new_head_beside_it(blender, head, model, reconstruction_of):
     """Its sun is put out, and each button goes on with its own head."""
     from facedetail_addon.scene.build.scene import build_scene

@@ -81,6 +81,20 @@ def test_everything_comes_back_exactly(tmp_path, scores, focal, prior, masks, po
     assert_same(Observation(**read_observation(tmp_path / "observation.npz", EXPRESSIONS)), wanted)
 
 
+def test_it_is_kept_whether_the_landmarks_were_seen(tmp_path):
+    path, seen = tmp_path / "observation.npz", observation(True, False, True, True, True)
+    unseen = replace(seen, landmarks=replace(seen.landmarks, seen=False))
+    write_observation(path, unseen)
+    assert_same(Observation(**read_observation(path, EXPRESSIONS)), unseen)
+    with np.load(path) as arrays:
+        older = {name: arrays[name] for name in arrays.files if name != "seen"}
+    np.savez(path, **older)
+    assert_same(Observation(**read_observation(path, EXPRESSIONS)), seen)
+    np.savez(path, **older, seen=np.array([False, True]))
+    with pytest.raises(ValueError, match="seen"):
+        read_observation(path, EXPRESSIONS)
+
+
 @pytest.fixture(scope="module")
 def made(model) -> Reconstruction:
     """With landmarks that know how sure they are, with both priors, masks and correspondences."""

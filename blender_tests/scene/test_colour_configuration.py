@@ -29,7 +29,7 @@ from facedetail_addon.settings import SceneSettings
 
 model = load_named_model(BUILTIN)
 made = make_reconstruction(model, (96, 96))
-notices = write_scene_file(made, model, Path(sys.argv[1]), SceneSettings(render=True, export="glb", use_sun=True))
+notices = write_scene_file(made, model, Path(sys.argv[1]), SceneSettings(render=True, export="glb", light="sun"))
 data = sorted(image.name for image in bpy.data.images if image.colorspace_settings.is_data)
 print("TOLD", [(one.code, one.message) for one in notices], len(data))
 """

@@ -55,10 +55,10 @@ def test_failure_gives_an_older_head_its_sun_back(blender, furnished, model, rec
     from facedetail_addon.scene.build.scene import build_scene
     from facedetail_addon.scene.rollback import undone_on_failure
 
-    build_scene(reconstruction_of(model), model, use_sun=True)
+    build_scene(reconstruction_of(model), model, light="sun")
     before, settings = census(blender), scene_settings(furnished)
     with pytest.raises(KeyboardInterrupt), undone_on_failure(furnished):
-        build_scene(reconstruction_of(model), model, use_sun=True)
+        build_scene(reconstruction_of(model), model, light="sun")
         assert scene_settings(furnished) != settings
         raise KeyboardInterrupt
     assert census(blender) == before
@@ -72,7 +72,7 @@ def test_failure_after_the_scene_is_set_up(blender, furnished, model, reconstruc
     build_scene(reconstruction_of(model), model, scene=furnished, use_light=False)
     before, settings = census(blender), scene_settings(furnished)
     with pytest.raises(KeyboardInterrupt), undone_on_failure(furnished):
-        build_scene(reconstruction_of(model), model, use_sun=True)
+        build_scene(reconstruction_of(model), model, light="sun")
         assert scene_settings(furnished) != settings
         raise KeyboardInterrupt
     assert census(blender) == before
@@ -125,7 +125,7 @@ def test_build_given_up_after_any_step(blender, furnished, model, reconstruction
     scene = blender.context.scene
     before, settings = census(blender), scene_settings(scene)
     for stop in (1, 2, total // 2, total):
-        steps = build_steps(made.record, model, pictures, scene=scene, use_sun=True)
+        steps = build_steps(made.record, model, pictures, scene=scene, light="sun")
         for _ in range(stop):
             next(steps)
         assert census(blender) != before

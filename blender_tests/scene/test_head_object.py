@@ -31,7 +31,7 @@ def build(blender, model, reconstruction_of, without_marks, request):
 
     def make(photo_name: str = "made up.png", **choices):
         found = reconstruction_of(model, expression=EXPRESSION, photo_name=photo_name)
-        head = build_scene(found, model, use_sun=True, **choices)
+        head = build_scene(found, model, light="sun", **choices)
         if not request.param:
             without_marks(head)
         blender.context.view_layer.update()

@@ -179,7 +179,7 @@ def test_sun_keeps_the_brightness_and_is_in_the_head(blender, model, grey, rende
 
     radiance = light(x=0.4, y=0.4, z=0.7, color=(1.0, 0.9, 0.8))
     soft, head = rendered(build_scene(grey(radiance), model))
-    sunny = build_scene(grey(radiance, "sunny.png"), model, use_sun=True)
+    sunny = build_scene(grey(radiance, "sunny.png"), model, light=names.SUN_LIGHT)
     (lamp,) = [item for item in sunny.objects if item.type == "LIGHT"]
     for item in blender.data.collections["FaceDetail made up"].objects:
         item.hide_render = True
@@ -194,7 +194,7 @@ def test_sun_keeps_the_brightness_and_is_in_the_head(blender, model, grey, rende
 def test_sun_obeys_the_controls_also_with_scripts_off(blender, model, grey, tmp_path):
     from facedetail_addon.scene.build.scene import build_scene
 
-    build_scene(grey(light(x=0.8)), model, use_sun=True)
+    build_scene(grey(light(x=0.8)), model, light=names.SUN_LIGHT)
     path = str(tmp_path / "scene.blend")
     blender.ops.wm.save_as_mainfile(filepath=path)
     blender.ops.wm.open_mainfile(filepath=path, use_scripts=False)
@@ -222,7 +222,7 @@ def test_sun_obeys_the_controls_also_with_scripts_off(blender, model, grey, tmp_
 def test_light_without_a_direction_has_no_sun(blender, model, grey):
     from facedetail_addon.scene.build.scene import build_scene
 
-    collection = build_scene(grey(light()), model, use_sun=True)
+    collection = build_scene(grey(light()), model, light=names.SUN_LIGHT)
     assert not [item for item in collection.objects if item.type == "LIGHT"]
     assert blender.context.scene.world.name == "made up light"
 
@@ -232,8 +232,8 @@ def test_sun_of_an_older_light_is_hidden(blender, model, grey):
 
     lamp = blender.data.objects.new("artist's lamp", blender.data.lights.new("artist's lamp", "SUN"))
     blender.context.scene.collection.objects.link(lamp)
-    build_scene(grey(light(x=0.5), "first.png"), model, use_sun=True)
-    build_scene(grey(light(x=0.5), "second.png"), model, use_sun=True)
+    build_scene(grey(light(x=0.5), "first.png"), model, light=names.SUN_LIGHT)
+    build_scene(grey(light(x=0.5), "second.png"), model, light=names.SUN_LIGHT)
     hidden = {
         item.name: (item.hide_render, item.hide_viewport) for item in blender.data.objects if item.type == "LIGHT"
     }

@@ -30,6 +30,10 @@ from .fit.correspondence import notices as point_notices
 from .fit.dense import ROUGH_FIT, fit_dense
 from .fit.dense import notices as fit_notices
 from .fit.photometric.term import Photometry
+from .fit.prepared import PreparedModel
+from .fit.profile import ROUGH_FIT as ROUGH_PROFILE_FIT
+from .fit.profile import in_profile
+from .fit.profile import notices as profile_notices
 from .fit.refine import notices as refine_notices
 from .fit.refine import refine_dense
 from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
@@ -37,9 +41,11 @@ from .fit.sparse import fit_sparse
 from .fit.types import HeadFit, PoseFit
 from .lighting.estimate import estimate_light, prior_direction_of, relit
 from .lighting.estimate import notices as light_notices
+from .lighting.stage import estimate_stage
 from .lighting.types import LightEstimate
 from .models import Models
 from .notices import Notice
+from .observe.correspondence.profile import find_faces
 from .observe.expression.reader import notices as expression_notices
 from .observe.landmarks.landmarker import notices as landmark_notices
 from .observe.landmarks.mesh_points import EYES
@@ -50,6 +56,7 @@ from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .refine.form import find_form, with_form
 from .rendering.normals import vertex_normals
+from .rendering.stage import LightStage
 from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
@@ -69,11 +76,13 @@ class Illumination:
     Attributes:
         unwrapped: what the photo shows of the skin, in canonical UV. transfer: of the posed head.
         estimate: the light, the albedo's coefficients, and what both make of the skin.
+        stage: the same light as lamps.
     """
 
     unwrapped: UnwrappedPhoto
     transfer: Transfer
     estimate: LightEstimate
+    stage: LightStage
 
 
 @dataclass(frozen=True)
@@ -141,8 +150,8 @@ def reconstruct(
     fitted = fit((observation,), models, settings, stage=stage)
     head = refine((observation,), fitted, models, settings, stage)
     light = illuminate(observation, head.pose, models, settings, stage)
-    appearance = paint(observation, head.pose, light, models, stage)
     relief = detail(observation, head, light, models, stage)
+    appearance = paint(observation, head.pose, light, models, stage, relief)
     record = HeadRecord(
         face_model=settings.face_model,
         landmarker=settings.landmarker,
@@ -150,13 +159,13 @@ def reconstruct(
         expression_names=models.model.expression_names,
         observations=(observation,),
         fit=head,
-        lights=(PhotoLight(light.estimate.gamma, light.estimate.radiance),),
+        lights=(PhotoLight(light.estimate.gamma, light.estimate.radiance, light.stage),),
         eyes=appearance.eyes,
         stage_seconds=stage.seconds,
         notices=(
             *observation.notices,
-            *fit_notices(head.pose, observation.landmarks, _rough_fit(models), picture.focal_px),
-            *(point_notices(head, observation, models.prepared) if models.prepared else ()),
+            *fit_notices(head.pose, observation.landmarks, _rough_fit(models, observation), picture.focal_px),
+            *(_point_notices(head, observation, models.prepared) if models.prepared else ()),
             *(refine_notices(fitted, head) if _refines(models, settings) else ()),
             *light_notices(light.estimate, light.unwrapped),
             *cover_notices(light.estimate, light.unwrapped, models.basis, models.model),
@@ -177,7 +186,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
     stage = stage or Stages()
     height, width = photo.pixels.shape[:2]
     with stage("landmarks", "Finding the face", 0.15):
-        faces = models.landmarker.find(photo.pixels)
+        faces = find_faces(photo.pixels, models.landmarker, models.finder)
         landmarks = _choose_face(faces, photo, settings.face)
         landmarks = models.fan.refine(photo.pixels, landmarks) if models.fan else landmarks
     with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is
@@ -267,20 +276,10 @@ def illuminate(
     with stage("light", "Separating light from skin", 0.55):
         transfer = transfer or transfer_of(pose, models, settings.light_bands)
         estimate = _light_of(unwrapped, transfer, pose, models, models.atlas)
-    return Illumination(unwrapped, transfer, estimate)
-
-
-def paint(
-    observation: Observation, pose: PoseFit, light: Illumination, models: Models, stage: Stages | None = None
-) -> Appearance:
-    """The colours of skin and eyes without the photo's light, complete."""
-    stage = stage or Stages()
-    with stage("albedo", "Painting the skin", 0.7):
-        skin = make_skin_maps(light.unwrapped, light.estimate, models.basis, models.gloss, models.model, models.atlas)
-    with stage("eyes", "Finding the eyes' colours", 0.78):
-        samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
-        eyes = estimate_eyes(samples, light.estimate.monochrome)
-    return Appearance(skin, eyes)
+    with stage("light_stage", "Setting up the lamps", 0.68):
+        triangles = models.model.solid_triangles()
+        lamps = estimate_stage(unwrapped, estimate, transfer, models.basis, models.atlas, pose.vertices, triangles)
+    return Illumination(unwrapped, transfer, estimate, lamps)
 
 
 def detail(
@@ -288,7 +287,7 @@ def detail(
 ) -> Relief:
     """Wrinkles and pores; ``observation`` is the head's first, and so is its light."""
     stage = stage or Stages()
-    with stage("detail", "Finding wrinkles and pores", 0.8):
+    with stage("detail", "Finding wrinkles and pores", 0.7):
         if models.detail_net is None:
             shares = np.zeros((1, 1, len(EXPRESSION_GROUPS)), np.uint8)
             return Relief(flat_detail(models.atlas.resolution), shares, ())
@@ -297,6 +296,26 @@ def detail(
         shares = expression_shares(models.model, head.pose.beta)
         shares = share_maps(shares, maps.medium, models.coarse_atlas)
         return Relief(maps, shares, detail_notices(inputs))
+
+
+def paint(
+    observation: Observation,
+    pose: PoseFit,
+    light: Illumination,
+    models: Models,
+    stage: Stages | None = None,
+    relief: Relief | None = None,
+) -> Appearance:
+    """The colours of skin and eyes without the photo's light, complete; ``relief``: what is not painted, either."""
+    stage = stage or Stages()
+    shading = relief.maps.shading if relief else None
+    known = models.basis, models.gloss, models.model, models.atlas
+    with stage("albedo", "Painting the skin", 0.82):
+        skin = make_skin_maps(light.unwrapped, light.estimate, *known, relief_shading=shading)
+    with stage("eyes", "Finding the eyes' colours", 0.95):
+        samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
+        eyes = estimate_eyes(samples, light.estimate.monochrome)
+    return Appearance(skin, eyes)
 
 
 def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illumination, models: Models) -> DetailInputs:
@@ -375,8 +394,16 @@ def _light_of(
     return estimate_light(unwrapped, transfer, models.basis, atlas, above)
 
 
-def _rough_fit(models: Models) -> float:
-    return ROUGH_FIT if models.outline is None else ROUGH_SPARSE_FIT
+def _rough_fit(models: Models, observation: Observation) -> float:
+    if models.prepared is None:
+        return ROUGH_SPARSE_FIT
+    return ROUGH_PROFILE_FIT if in_profile(observation, models.prepared) else ROUGH_FIT
+
+
+def _point_notices(head: HeadFit, observation: Observation, prepared: PreparedModel) -> tuple[Notice, ...]:
+    if in_profile(observation, prepared):
+        return profile_notices(observation)
+    return point_notices(head, observation, prepared)
 
 
 def _maps(photo: Photo, skin: SkinMaps, relief: Relief) -> dict[str, np.ndarray]:
@@ -402,7 +429,7 @@ def _choose_face(faces: tuple[FaceLandmarks, ...], photo: Photo, wanted: int | N
     if not faces:
         raise NoFaceError(
             f"No face was found in {photo.path}.",
-            "Use a photo where one face is sharp, well lit, mostly turned to the camera and at least 60 pixels wide.",
+            "Use a photo where one face is sharp, well lit, seen from front or side and at least 60 pixels wide.",
         )
     index = wanted or 0
     if index >= len(faces):

@@ -128,11 +128,12 @@ def _install_file(request: InstallFile, warm: dict, report: Report) -> Path:
 
 def _find_faces(request: FindFaces, warm: dict, report: Report) -> Path:
     report("Looking for faces", 0.0)
+    from ..core.observe.correspondence.finder import CorrespondenceFinder
     from ..core.observe.faces import save_faces
     from ..core.observe.landmarks.landmarker import MeshLandmarker
 
     folder = Path(request.folder)
-    save_faces(Path(request.photo), MeshLandmarker.load(), folder)
+    save_faces(Path(request.photo), MeshLandmarker.load(), CorrespondenceFinder.load(), folder)
     return folder
 
 

@@ -104,7 +104,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             scene=context.scene,
             use_camera=self.use_camera,
             use_light=self.use_light,
-            use_sun=self.use_sun,
+            light=self.light,
         )
         head.relief_settings.strength = self.relief_strength
         session.current().last_result = remember(self._key, result)

@@ -56,7 +56,7 @@ def write_scene_file(
         model,
         use_camera=settings.use_camera,
         use_light=settings.use_light,
-        use_sun=settings.use_sun,
+        light=settings.light,
     )
     steps = (
         (True, lambda: _save(folder / SCENE_FILE)),

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
 from ..core.geometry.camera import PerspectiveCamera
+from ..core.rendering.stage import COUNT, LightStage
 from ..names import (
     CAMERA_PART,
     EMOTION_PROBABILITY_PROPERTY,
@@ -17,6 +18,7 @@ from ..names import (
     FINE_LEVEL_PROPERTY,
     HEAD_ID_PROPERTY,
     HEAD_LIGHT_PROPERTY,
+    HEAD_STAGE_PROPERTY,
     PART_PROPERTY,
     PHOTO_EXPRESSION_PROPERTY,
     RELIEF_PROPERTY,
@@ -150,6 +152,17 @@ class HeadObject:
         if bands < 1 or bands**2 != len(radiance) or not np.isfinite(radiance).all():
             raise OutputError("The head does not remember its photo's light.", _REMEDY)
         return radiance
+
+    @property
+    def light_stage(self) -> LightStage | None:
+        """The photo's light as lamps; None where it was not estimated, or the artist has written over it."""
+        try:
+            values = np.array(self.root[HEAD_STAGE_PROPERTY], np.float32).reshape(COUNT + 1, 3)
+        except (KeyError, TypeError, ValueError):
+            return None
+        if not (np.isfinite(values).all() and values.min() >= 0):
+            return None
+        return LightStage(values[:COUNT], values[COUNT])
 
     @property
     def relief_settings(self) -> bpy.types.PropertyGroup | None:

@@ -3,7 +3,8 @@
 
 import bpy
 
-from ..names import OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, VIEW_CHOICES
+from ..names import OP_LIGHT, OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, STAGE_LIGHT, VIEW_CHOICES
+from ..operators.light import LIGHT_CHOICES, NO_STAGE_TEXTS, shown_light
 from ..operators.selection import selected_head, selected_relief
 from ..operators.view import shown_view
 from .found import found_expression
@@ -67,17 +68,29 @@ class FACEDETAIL_PT_detail(_Subpanel, bpy.types.Panel):
 
 
 class FACEDETAIL_PT_light(_Subpanel, bpy.types.Panel):
-    """The photo's light or a studio's, its strength and where it comes from: the world's own nodes."""
+    """What the photo's light of the selected head is in the scene; a studio's instead, strength and rotation: the
+    world's own nodes."""
 
     bl_label = "Light"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return bool(light_controls(context.scene.world))
+        return selected_head(context) is not None or bool(light_controls(context.scene.world))
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
+        head = selected_head(context)
+        if head is not None:
+            shown, has_stage = shown_light(context.scene, head), head.light_stage is not None
+            kinds = layout.row(align=True)
+            for choice in LIGHT_CHOICES:
+                kind = kinds.row(align=True)
+                kind.enabled = has_stage or choice.value != STAGE_LIGHT
+                kind.operator(OP_LIGHT, text=choice.label, depress=choice.value == shown).light = choice.value
+            if not has_stage:
+                for text in NO_STAGE_TEXTS:
+                    layout.label(text=text)
         for control in light_controls(context.scene.world):
             layout.prop(control.socket, "default_value", index=control.index, text=control.text)

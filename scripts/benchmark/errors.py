@@ -4,6 +4,8 @@
 import cv2
 import numpy as np
 
+TONES = (("brown and dark skin", -90, 10), ("tan and medium skin", 10, 41), ("light skin", 41, 90))
+"""Name, and degrees of the typology angle from and to."""
 _NOTHING = 1e-18
 
 

@@ -26,13 +26,12 @@ from facedetail_addon.core.io.networks import one_thread
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.refine.recognition import Recognition, five_points
-from scripts.benchmark.errors import rounded, typology_angle
+from scripts.benchmark.errors import TONES, rounded, typology_angle
 from scripts.harness import benchmark, benchmark_arguments, data_folder, progress, table
 
 KINDS = ("neutral", "smiling")
 SINGLE_SETS = ("canada", "synthetic_portraits", "official_portraits")
 THRESHOLD = 0.6
-TONES = (("brown and dark skin", -90, 10), ("tan and medium skin", 10, 41), ("light skin", 41, 90))
 SMALLEST_GROUP = 5
 CHEEKS = (50, 280, 101, 330, 205, 425)  # of the face mesh
 COLUMNS = (

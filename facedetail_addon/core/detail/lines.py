@@ -16,14 +16,15 @@ from ..image import smoothstep
 _SIGMAS_MM = (0.5, 0.8, 1.3, 2.1)  # half widths of lines that are looked for
 _COARSEN = 3.0  # texels of σ beyond which a scale is looked at on a smaller map
 _ALONG = 2.5  # σ over which directions must agree
-_EDGE, _PAINT = 0.3, 0.7  # of the slopes of brightness and of hue that are taken off a response
+_WALL = 1.5  # σ beside a valley that belong to the groove: in oblique light one wall is dark, the other bright
+_EDGE, _PAINT = 1.0, 0.7  # of the slopes of brightness and of hue that are taken off a response
 _BESIDE = (0.6, 0.95)  # share of skin nearby between which responses begin to count, and count fully
 _LENGTH_MM = (5.0, 9.0)  # of a line, at which it begins to count, and counts fully: strands of beards are shorter
 _ROUGH_SIGMAS_MM, _ROUGH_NEAR_MM = (0.09, 0.26), 2.0  # waves of 0.5 to 1.4 mm; how far around
 _LEAST_ROUGH, _HAIRY = 0.006, (2.2, 3.5)  # of log luminance; times the usual at which hair begins, and is certain
 _FRINGE_MM = 1.0  # beside a line that goes with it
 _CONNECTED = 0.3  # likelihood from which on texels belong to one line
-_CONTRAST = (0.006, 0.02)  # of log luminance: response at which a line is possible, and certain
+_CONTRAST = (0.008, 0.03)  # of log luminance: response at which a line is possible, and certain
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def _responses(
     tensor = np.dstack([valley * (xx - yy) / (2 * turn), valley * xy / turn, valley]).astype(np.float32)
     tensor = _blurred(tensor, _ALONG * sigma)
     coherence = np.hypot(tensor[..., 0], tensor[..., 1]) / np.maximum(tensor[..., 2], 1e-6)
-    return tensor, _blurred(valley.astype(np.float32), sigma) * coherence**2
+    reach = 2 * round(_WALL * sigma) + 1
+    strength = cv2.dilate(_blurred(valley.astype(np.float32), sigma) * coherence**2, np.ones((reach, reach), np.uint8))
+    return tensor, _blurred(strength, sigma / 2)
 
 
 def _mean_nearby(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:

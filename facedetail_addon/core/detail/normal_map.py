@@ -69,7 +69,7 @@ def flat_detail(resolution: int) -> DetailMaps:
     """No relief at all, R = ``resolution``."""
     height_mm = np.zeros((resolution, resolution), np.float32)
     normal = np.broadcast_to(_FLAT, (resolution, resolution, 3))
-    return DetailMaps(height_mm, height_mm.copy(), normal.copy(), normal.copy())
+    return DetailMaps(height_mm, height_mm.copy(), normal.copy(), normal.copy(), np.ones_like(height_mm))
 
 
 def _slopes(padded: np.ndarray, texel_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,6 +46,18 @@ class ReliefLight:
         )
 
 
+def log_occlusion(height: np.ndarray, texel_mm: float) -> np.ndarray:
+    """(H, W) ≤ 0, what the logarithm of light loses in the grooves of (H, W) mm."""
+    out = np.zeros_like(height)
+    for away_mm in OCCLUSION_MM:
+        away = max(1, round(away_mm / texel_mm))
+        around = np.pad(height, away, mode="edge")
+        inner, first, last = slice(away, -away), slice(0, -2 * away), slice(2 * away, None)
+        mean = (around[first, inner] + around[last, inner] + around[inner, first] + around[inner, last]) / 4
+        out -= np.float32(OCCLUSION / (away * texel_mm)) * np.maximum(mean - height, 0)
+    return out
+
+
 def slopes(height: np.ndarray, texel_mm: float) -> tuple[np.ndarray, np.ndarray]:
     """Rise to the right and down of (H, W) mm, by differences over two texels."""
     padded = np.pad(height, 1, mode="edge")

@@ -19,8 +19,8 @@ from .relief_shading import OCCLUSION, OCCLUSION_MM, ReliefLight
 from .space import TEXEL_MM, VALUE_UNIT
 
 _STEP = 2  # texels of SIDE per texel of the finest level
-_LEVELS = (4, 2, 1)  # how much coarser each level is than the finest
-_ROUNDS, _ITERATIONS = 4, 40  # of Gauss–Newton, and of conjugate gradients in each
+_LEVELS = {4: 4, 2: 4, 1: 2}  # rounds of Gauss–Newton by how much coarser a level is than the finest
+_ITERATIONS = 40  # of conjugate gradients in each round
 _CONVERGED = 1e-4  # of the residual's energy
 _MEAN_MM = 4.0  # waves beyond about 20 mm are the proxy's
 _NOISE, _OUTLIER = 0.06, 1.0  # of log luminance, and the residual at which a texel counts a quarter
@@ -57,10 +57,10 @@ def carve_lines(inputs: DetailInputs) -> LineRelief:
     finest[..., _VALUE] = luminance
     fields = np.dstack([finest, lines.across_cos, lines.across_sin, lines.coherence, lines.likelihood])
     height = _groove(luminance, finest[..., _MASK], texel_mm) * lines.likelihood
-    for level in _LEVELS:
+    for level, rounds in _LEVELS.items():
         problem = _problem(_shrunk(fields, level), texel_mm * level)
         way = cv2.INTER_AREA if problem.shape < height.shape else cv2.INTER_LINEAR
-        height = problem.solve(cv2.resize(height, problem.shape[::-1], interpolation=way))
+        height = problem.solve(cv2.resize(height, problem.shape[::-1], interpolation=way), rounds)
     height *= smoothstep(finest[..., _MASK], 0, 0.5)
     size = shape[::-1]
     return LineRelief(
@@ -107,11 +107,11 @@ class _Problem:
     around: tuple[csr_matrix, ...]
     prior: csr_matrix
 
-    def solve(self, start: np.ndarray) -> np.ndarray:
+    def solve(self, start: np.ndarray, rounds: int) -> np.ndarray:
         """(h, w) mm from (h, w) mm."""
         height = start[self.active]
         if len(height):
-            for _ in range(_ROUNDS):
+            for _ in range(rounds):
                 height = height + self._step(height)
         out = np.zeros(self.shape, np.float32)
         out[self.active] = height

@@ -18,7 +18,8 @@ from ..uv.types import Atlas
 from .dfdn import DFDN, PATCH, PHOTO_CHANNELS, SIZES, level_channel
 from .inputs import DetailInputs
 from .normal_map import flat_detail, normal_map, texel_size_mm
-from .shape_from_shading import carve_lines
+from .relief_shading import log_occlusion, slopes
+from .shape_from_shading import carve_lines, relief_light
 from .space import COARSE_MM, SIDE, TEXEL_MM, box_at, split_bands
 from .types import DetailMaps
 
@@ -92,6 +93,7 @@ def make_detail(
         fine=fine,
         normal=normal_map(medium + fine, texel_mm, atlas.covered),
         normal_fine=normal_map(fine, texel_mm, atlas.covered),
+        shading=_shading(medium + fine, inputs, atlas),
     )
 
 
@@ -159,6 +161,20 @@ def _without_shape(height: np.ndarray, mask: np.ndarray) -> np.ndarray:
     sigma = COARSE_MM / TEXEL_MM
     around = cv2.GaussianBlur(height, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(mask, (0, 0), sigma), 0.05)
     return height - around * mask
+
+
+def _shading(height: np.ndarray, inputs: DetailInputs, atlas: Atlas) -> np.ndarray:
+    """(R, R) factor of the photo's light by (R, R) mm."""
+    rows, columns = box_at(atlas.resolution)
+    box = height[rows, columns]
+    size = inputs.mask.shape[::-1]
+    fine = box if box.shape == inputs.mask.shape else cv2.resize(box, size, interpolation=cv2.INTER_CUBIC)
+    change = relief_light(inputs).log_shading(*slopes(fine, TEXEL_MM))[0] + log_occlusion(fine, TEXEL_MM)
+    change = cv2.resize(change, box.shape[::-1], interpolation=cv2.INTER_AREA)
+    out = np.ones_like(height)
+    out[rows, columns] = np.exp(change)
+    out[~atlas.covered] = 1
+    return out
 
 
 def _rounded(height: np.ndarray) -> np.ndarray:

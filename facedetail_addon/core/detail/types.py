@@ -21,9 +21,11 @@ class DetailMaps:
         fine: (R, R) float32 mm, waves below 2 mm: pores and lines.
         normal: (R, R, 3) uint16 of both together, tangent space, 65535 = 1, x along u, y along v (up), z out.
         normal_fine: the same of ``fine`` alone.
+        shading: (R, R) float32, by what factor both change the light of the photo; 1 where there is no relief.
     """
 
     medium: np.ndarray
     fine: np.ndarray
     normal: np.ndarray
     normal_fine: np.ndarray
+    shading: np.ndarray

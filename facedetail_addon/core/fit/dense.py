@@ -27,6 +27,7 @@ from .outline import OutlineTerm
 from .perspective import guesses_a_longer_lens, lies_far_beside
 from .points import usable_px
 from .prepared import PreparedModel, prepare
+from .profile import in_profile, profile_term
 from .size import HeadSize, estimate_size, size_equations
 from .solve import Solution, Start, Term, Unknowns, solve, total
 from .terms import Contour, LandmarkTerm, PriorTerm
@@ -94,7 +95,8 @@ def fit_dense(
     begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
     cameras = [observation.camera_prior for observation in observations]
     solved = solve([*priors, *seen, *extra], unknowns, bounds, begin, cameras, settings.rounds - 1)
-    return _head(solved, unknowns, model, mesh_px, size, aim=betas is None)
+    aim = [betas is None and not in_profile(observation, prepared) for observation in observations]
+    return _head(solved, unknowns, model, mesh_px, size, aim)
 
 
 def notices(
@@ -135,16 +137,19 @@ def _priors(
     """What does not change with the cameras."""
     calibration, contacts, identities = prepared.calibration, prepared.contacts, len(prepared.model.identity_basis)
     terms = []
+    told = [not in_profile(observation, prepared) for observation in observations]  # by landmarks
     for view, (observation, face) in enumerate(zip(observations, faces, strict=True)):
-        reading = observation.expression_prior if expression == PRIOR_AND_LANDMARKS else None
-        terms.append(PriorTerm(measurement_equations(calibration, face), view))
+        reading = observation.expression_prior if expression == PRIOR_AND_LANDMARKS and told[view] else None
+        if told[view]:
+            terms.append(PriorTerm(measurement_equations(calibration, face), view))
         equations = expression_equations(prepared.model.expression_names, identities, settings, reading)
         terms.append(PriorTerm(equations, view))
     terms.append(PriorTerm(identity_equations(identities, settings.identity_weight)))
     terms.append(PriorTerm(size_equations(prepared.size_rate, size)))
     if contacts is not None:
         terms.append(PriorTerm(lips_at_rest(contacts)))
-        terms += [PriorTerm(lips_seen(contacts, face, calibration), view) for view, face in enumerate(faces)]
+        seen = [view for view, landmarks_tell in enumerate(told) if landmarks_tell]
+        terms += [PriorTerm(lips_seen(contacts, faces[view], calibration), view) for view in seen]
     return terms
 
 
@@ -156,14 +161,23 @@ def _seen(
     settings: FitSettings,
 ) -> list[Term]:
     """What the photos show: landmarks, the outline of bare skin, points of the whole head."""
+    profiles = [in_profile(observation, prepared) for observation in observations]
     terms: list[Term] = [
-        _landmark_term(view, prepared, face, points, settings)
-        for view, (face, points) in enumerate(zip(faces, mesh_px, strict=True))
+        profile_term(view, prepared, observation, face, settings.profile_weight)
+        if profile
+        else _landmark_term(view, prepared, face, points, settings)
+        for view, (observation, face, points, profile) in enumerate(
+            zip(observations, faces, mesh_px, profiles, strict=True)
+        )
     ]
     for view, (observation, face) in enumerate(zip(observations, faces, strict=True)):
+        scale = terms[view].px_per_mm
         if observation.masks is not None:
-            skin, weight = prepared.outline, settings.outline_weight
-            terms.append(OutlineTerm(view, skin, observation.masks, face.scale, weight))
+            skin = prepared.outline
+            weight = settings.profile_outline_weight if profiles[view] else settings.outline_weight
+            terms.append(OutlineTerm(view, skin, observation.masks, scale, weight))
+        if profiles[view]:
+            continue
         seen, weight = observation.correspondences, settings.correspondence_weight
         points = correspondence_term(view, prepared.canonical, seen, face, weight)
         if points is not None:
@@ -206,13 +220,13 @@ def _head(
     model: FaceModel,
     mesh_px: Sequence[np.ndarray],
     size: HeadSize | None,
-    aim: bool,
+    aim: Sequence[bool],
 ) -> HeadFit:
-    """The head of a solution with named expressions; the gaze follows the irises unless expressions were known."""
+    """The head of a solution with named expressions; in photos to be aimed at the gaze follows the irises."""
     alpha = solved.values[: unknowns.identities].astype(np.float32)
     poses = []
     for view, points in enumerate(mesh_px):
         beta = unknowns.beta(solved.values, view).astype(np.float32)
-        beta = aim_eyes(model, alpha, beta, solved.cameras[view], points) if aim else beta
+        beta = aim_eyes(model, alpha, beta, solved.cameras[view], points) if aim[view] else beta
         poses.append(pose_of(solved, view, model, beta, model.vertices(alpha, beta)))
     return HeadFit(alpha, model.vertices(alpha), tuple(poses), size)

@@ -46,7 +46,7 @@ def estimate_light(
         prior_direction: (3,) unit vector, head frame, from where light usually comes; see :func:`prior_direction_of`.
             By default from everywhere alike.
     """
-    samples = _samples(unwrapped, basis, atlas)
+    samples = skin_samples(unwrapped, basis, atlas)
     monochrome = _is_monochrome(samples)
     basis = basis.grey() if monochrome else basis
     prior = light_prior(_mean_transfer(transfer, samples), monochrome, prior_direction)
@@ -105,7 +105,8 @@ def notices(light: LightEstimate, unwrapped: UnwrappedPhoto) -> tuple[Notice, ..
     return tuple(found)
 
 
-def _samples(unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas) -> SkinSamples:
+def skin_samples(unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas) -> SkinSamples:
+    """The vertices of which a photo tells light and skin."""
     confidence = unwrapped.vertex_confidence * (1 - unwrapped.vertex_clipped).clip(0, 1) ** 2 * basis.known
     rows = np.flatnonzero(confidence > _LEAST_CONFIDENCE)
     share = 1.0

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..errors import OutputError
 from ..io.images import write_png
+from .correspondence.finder import CorrespondenceFinder
+from .correspondence.profile import find_faces
 from .expression.face_crop import face_region
 from .landmarks.landmarker import MeshLandmarker
 from .landmarks.types import FaceLandmarks
@@ -21,7 +23,7 @@ _AROUND = 1.3
 """Of the square that frames a face closely: with hair and chin people are known more easily."""
 
 
-def save_faces(photo: Path, landmarker: MeshLandmarker, folder: Path) -> tuple[Path, ...]:
+def save_faces(photo: Path, landmarker: MeshLandmarker, finder: CorrespondenceFinder, folder: Path) -> tuple[Path, ...]:
     """Write an upright picture of each face.
 
     Args:
@@ -35,7 +37,7 @@ def save_faces(photo: Path, landmarker: MeshLandmarker, folder: Path) -> tuple[P
         PhotoError: the photo cannot be read. OutputError: the pictures cannot be written.
     """
     pixels = read_photo(photo).pixels
-    faces = landmarker.find(pixels)[:MOST_FACES]
+    faces = find_faces(pixels, landmarker, finder)[:MOST_FACES]
     paths = tuple(folder / f"face_{number:02d}.png" for number in range(1, len(faces) + 1))
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from ..observe.types import CameraPrior, Observation
 _MESH, _SPARSE = 478, 68
 _MAX_BYTES = 64 << 20
 _MAX_SIDE = 1 << 20
-_KINDS = {"image_size": "i", "rotation": "i", "masks.values": "u"}  # the others are real numbers
+_KINDS = {"image_size": "i", "rotation": "i", "masks.values": "u", "seen": "b"}  # the others are real numbers
 _POINTS_OF_HEAD = "correspondences."
 _MOST = float(np.finfo(np.float32).max)
 
@@ -37,6 +37,7 @@ def write_observation(path: Path, observation: Observation) -> None:
         "score": np.float64(landmarks.score),
         "rotation": np.int64(landmarks.rotation),
         "yaw_deg": np.float64(landmarks.yaw_deg),
+        "seen": None if landmarks.seen else np.bool_(False),
         "image_size": np.array(camera.image_size, np.int64),
         "center_px": camera.center_px,
         "focal_px": None if camera.focal_px is None else np.float64(camera.focal_px),
@@ -73,7 +74,7 @@ def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object
         "mesh_px": (_MESH, 3), "sparse_px": (_SPARSE, 2), "box_px": (4,), "score": (), "rotation": (), "yaw_deg": (),
         "image_size": (2,), "center_px": (2,),
     }  # fmt: skip
-    optional = {"sparse_scores": (_SPARSE,), "focal_px": ()}
+    optional = {"sparse_scores": (_SPARSE,), "focal_px": (), "seen": ()}  # files without "seen" are of seen faces
     has_prior = any(name.startswith("prior.") for name in arrays)
     if has_prior:  # whole or not at all
         shapes |= {
@@ -107,6 +108,7 @@ def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object
         rotation=rotation,
         yaw_deg=float(arrays["yaw_deg"]),
         sparse_scores=arrays.get("sparse_scores"),
+        seen=bool(arrays.get("seen", True)),
     )
     return {
         "landmarks": landmarks,

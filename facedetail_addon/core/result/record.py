@@ -12,6 +12,7 @@ from ..eyes.types import EyeLook
 from ..fit.types import HeadFit, PoseFit
 from ..notices import Notice
 from ..observe.types import Observation
+from ..rendering.stage import LightStage
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class PhotoLight:
         gamma: (G,) float32 coefficients of the albedo basis in σ units, as this photo shows the skin.
         radiance: (B², 3) float32 linear Rec. 709, spherical harmonics of the light's radiance, head frame (see
             ``core/rendering/harmonics.py``); with it the head shows the photo's linear colours.
+        stage: the same light as lamps; None in results from before they were estimated.
     """
 
     gamma: np.ndarray
     radiance: np.ndarray
+    stage: LightStage | None = None
 
 
 @dataclass(frozen=True)

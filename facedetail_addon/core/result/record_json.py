@@ -14,6 +14,7 @@ from ..notices import Notice
 from ..observe.expression.types import EMOTIONS, Emotion
 from ..observe.landmarks.types import FaceLandmarks
 from ..observe.types import CameraPrior, Observation
+from ..rendering.stage import COUNT, LightStage
 from .record import HeadRecord, PhotoLight
 
 FORMAT = "facedetail-result"
@@ -44,6 +45,7 @@ def record_text(record: HeadRecord) -> str:
         "native_beta": pose.native_beta.tolist(),
         "gamma": light.gamma.tolist(),
         "sh_radiance": light.radiance.tolist(),
+        "light_stage": _stage_values(light.stage),
         "expression": {
             "source": record.expression_source,
             "emotion": observation.emotion.name,
@@ -74,6 +76,22 @@ def record_text(record: HeadRecord) -> str:
         "warnings": [{"code": notice.code, "message": notice.message} for notice in record.notices],
     }
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+
+def _stage_values(stage: LightStage | None) -> dict | None:
+    return None if stage is None else {"radiance": stage.radiance.tolist(), "ambient": stage.ambient.tolist()}
+
+
+def _stage(values: object) -> LightStage | None:
+    """None in results from before it was estimated."""
+    if values is None:
+        return None
+    if not isinstance(values, dict):
+        raise ValueError("light_stage is not an object")
+    stage = LightStage(_array(values, "radiance", (COUNT, 3)), _array(values, "ambient", (3,)))
+    if min(stage.radiance.min(), stage.ambient.min()) < 0:
+        raise ValueError("light_stage has less than no light")
+    return stage
 
 
 def _size_values(size: HeadSize | None) -> dict | None:
@@ -133,7 +151,7 @@ def parse_record(values: dict, vertices: np.ndarray, vertices_neutral: np.ndarra
         landmarks68_mm=_array(values, "landmarks68_mm", (68, 3)),
         residual_px=_residual(None if old else values["residual_px"]),
     )
-    light = PhotoLight(_array(values, "gamma", (None,)), _light(values))
+    light = PhotoLight(_array(values, "gamma", (None,)), _light(values), _stage(values.get("light_stage")))
     return HeadRecord(
         face_model=_text(values["face_model"]),
         landmarker=_text(values["landmarker"]),

@@ -10,6 +10,7 @@ import bpy
 from ...core.detail.types import EXPRESSION_GROUPS
 from ...core.errors import OutputError
 from ...core.face_model.model import FaceModel
+from ...core.rendering.stage import LightStage
 from ...core.result.pictures import Pictures, decode_share, encode_pictures
 from ...core.result.record import HeadRecord, Reconstruction
 from ...names import (
@@ -18,7 +19,9 @@ from ...names import (
     EMOTION_PROBABILITY_PROPERTY,
     EMOTION_PROPERTY,
     HEAD_LIGHT_PROPERTY,
+    HEAD_STAGE_PROPERTY,
     ROOT_PART,
+    WORLD_LIGHT,
 )
 from ..camera import look_through, make_camera, show_photo
 from ..head_object import HeadObject, mark
@@ -59,7 +62,7 @@ def build_steps(
     scene: bpy.types.Scene | None = None,
     use_camera: bool = True,
     use_light: bool = True,
-    use_sun: bool = False,
+    light: str = WORLD_LIGHT,
 ) -> Generator[None, None, HeadObject]:
     """Build the head in real size, the photo's camera, light and materials, in a collection of their own.
 
@@ -75,7 +78,7 @@ def build_steps(
         scene: the scene to build in, the current one by default.
         use_camera: make the photo's camera the scene's, and the photo's size the render's.
         use_light: make the photo's light the scene's world, and the view transform Standard.
-        use_sun: with ``use_light``, make the strongest direction of the light a sun lamp instead.
+        light: with ``use_light``, what it is there: a world, a world and a sun lamp, or a light stage.
 
     Yields:
         between steps of some milliseconds, so that Blender's window stays alive. Nothing shows before the last one;
@@ -98,7 +101,7 @@ def build_steps(
         if use_camera:
             look_through(scene, head.camera, record.pose.perspective.image_size)
         if use_light:
-            light_scene(scene, head, stem, record.light.radiance, use_sun)
+            light_scene(scene, head, light)
         scene.collection.children.link(collection)
         return head
 
@@ -127,6 +130,8 @@ def _build(
     root[EMOTION_PROPERTY] = record.observation.emotion.name
     root[EMOTION_PROBABILITY_PROPERTY] = record.observation.emotion.probability
     root[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
+    if record.light.stage is not None:
+        root[HEAD_STAGE_PROPERTY] = _stage_values(record.light.stage)
     mark(root, head_id, ROOT_PART)
     collection.objects.link(root)
     camera = make_camera(f"{stem} {CAMERA_PART}", record.pose.perspective, units)
@@ -146,6 +151,10 @@ def _build(
         add_relief(head, model, _relief_images(stem, pictures), shares)
     yield
     return head
+
+
+def _stage_values(stage: LightStage) -> list[float]:
+    return [*stage.radiance.ravel().tolist(), *stage.ambient.tolist()]
 
 
 def _shape(record: HeadRecord) -> HeadShape:

@@ -26,7 +26,7 @@ def make_sun(name: str, sun: Sun, world: bpy.types.World) -> bpy.types.Object:
     data.energy = energy
     data.color = to_scene_linear(tuple(sun.irradiance / energy))
     data.angle = np.radians(sun.angle_deg)
-    _drive(
+    drive_by_world(
         data, "energy", -1, f"{energy:.9g} * strength * (1 - studio)", world,
         {"strength": (STRENGTH_NODE, "Strength", ""), "studio": (STUDIO_NODE, "Factor", "")},
     )  # fmt: skip
@@ -35,11 +35,11 @@ def make_sun(name: str, sun: Sun, world: bpy.types.World) -> bpy.types.Object:
     made.rotation_euler = towards.to_track_quat("Z", "Y").to_euler()
     made.location = towards * _DISTANCE_M
     # Rotations add up as delta after rotation, so this turns the lamp about the vertical axis.
-    _drive(made, "delta_rotation_euler", 2, "turn", world, {"turn": (ROTATION_NODE, "Rotation", "[2]")})
+    drive_by_world(made, "delta_rotation_euler", 2, "turn", world, {"turn": (ROTATION_NODE, "Rotation", "[2]")})
     return made
 
 
-def _drive(
+def drive_by_world(
     owner: bpy.types.ID,
     path: str,
     index: int,

@@ -14,13 +14,14 @@ import numpy as np
 
 from facedetail_addon.core.colour import LUMINANCE, to_linear, to_srgb
 from facedetail_addon.core.errors import NoFaceError
-from facedetail_addon.core.face_model.model import FACE_REGIONS
+from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.image import sample
 from facedetail_addon.core.models import Models
-from facedetail_addon.core.pipeline import reconstruct
+from facedetail_addon.core.pipeline import illuminate, reconstruct
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.skin.basis import at_vertices
+from facedetail_addon.core.skin.texture import make_skin_maps
 from facedetail_addon.scene.space import to_blender
 from scripts.benchmark.appearance.cycles import (
     empty_scene,
@@ -40,6 +41,7 @@ from scripts.benchmark.appearance.heads import (
 from scripts.benchmark.appearance.lights import plain_light
 from scripts.benchmark.appearance.measure import PortraitErrors, albedo_errors, delta_e, light_errors
 from scripts.benchmark.appearance.settings import SETTINGS, load_models
+from scripts.benchmark.appearance.stage import lit_by_stage, stage_harmonics
 from scripts.benchmark.errors import best_factor
 from scripts.training.heads.painter import Painter
 
@@ -48,7 +50,8 @@ _VERSION = 1  # of the pictures; part of their names in the cache
 _NOISE = 0.006  # of the camera, sRGB
 _IMAGE_ROWS = 128
 _SUBSURFACE_MM = (3.67, 1.37, 0.68)  # Jensen et al. (2001), skin1
-OURS, PLAIN_HARMONICS, PHOTO = "ours", "harmonics without shadows, mean skin", "photo as albedo"
+OURS, STAGE = "ours", "light stage"
+PLAIN_HARMONICS, PHOTO = "harmonics without shadows, mean skin", "photo as albedo"
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,8 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, mode
     mean = models.basis.albedo(np.zeros(len(models.basis.modes), np.float32))[rows]
     plain, plain_shading = plain_light(colour, normals, mean)
     albedo = {
-        OURS: to_linear(at_vertices(found.maps["albedo"].astype(np.float32) / 255, model)[rows]),
+        OURS: _painted(found.maps["albedo"], model)[rows],
+        STAGE: _painted(stage_albedo(found, models), model)[rows],
         PLAIN_HARMONICS: (colour / plain_shading).clip(0, 1),
         PHOTO: colour,
     }
@@ -131,6 +135,7 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, mode
         subsurface=portrait.head.subsurface,
         light={
             OURS: light_errors(found.record.light.radiance, portrait.radiance, towards),
+            STAGE: light_errors(stage_harmonics(found.record.light.stage, 3), portrait.radiance, towards),
             PLAIN_HARMONICS: light_errors(plain, portrait.radiance, towards),
         },
         albedo={method: albedo_errors(values, truth, shading) for method, values in albedo.items()},
@@ -142,6 +147,21 @@ def portrait_errors(number: int, portrait: Portrait, found: Reconstruction, mode
         misplaced_px=float(np.median(np.linalg.norm(found_at - places, axis=1))),
         radiance=found.record.light.radiance,
     )  # fmt: skip
+
+
+def stage_albedo(found: Reconstruction, models: Models) -> np.ndarray:
+    """(R, R, 3) uint8 sRGB: the albedo map as it would be, were the photo's light that of the stage's lamps."""
+    pose, model = found.record.pose, models.model
+    light = illuminate(found.record.observation, pose, models, SETTINGS)
+    lit = lit_by_stage(
+        light.estimate, light.stage, light.transfer, models.basis, pose.vertices, model.solid_triangles()
+    )
+    return make_skin_maps(light.unwrapped, lit, models.basis, models.gloss, model, models.atlas).albedo
+
+
+def _painted(albedo: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(V_skin, 3) linear, of the albedo map."""
+    return to_linear(at_vertices(albedo.astype(np.float32) / 255, model))
 
 
 def at_pixels(image: np.ndarray, places_px: np.ndarray) -> np.ndarray:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from facedetail_addon.core.detail.inputs import DetailInputs
+from facedetail_addon.core.detail.relief_shading import slopes
+from facedetail_addon.core.detail.shape_from_shading import relief_light
 from facedetail_addon.core.detail.space import TEXEL_MM
 from scripts.benchmark.errors import best_factor, rms
 
@@ -136,6 +139,15 @@ def beyond(height: np.ndarray, where: np.ndarray) -> float:
     return float((np.abs(height[where]) > MOST_MM).mean())
 
 
+def log_shading(relief: np.ndarray, inputs: DetailInputs) -> np.ndarray:
+    """(H, W) float32: what (H, W) mm of relief changes of the logarithm of shading in the photo's light.
+
+    Of tipped normals alone, steep ones too; that grooves shut light out is left out.
+    """
+    change, _, _ = relief_light(inputs).log_shading(*slopes(relief, TEXEL_MM))
+    return change
+
+
 def explained(value: np.ndarray, change: np.ndarray, where: np.ndarray) -> Explained:
     """What of a photo's fine brightness is shading of the relief.
 
@@ -146,5 +158,10 @@ def explained(value: np.ndarray, change: np.ndarray, where: np.ndarray) -> Expla
     return Explained(*(float(np.abs(seen - part).mean()) for part in (0.0, made, -made)))
 
 
+def gaussian_texels(wave_mm: float) -> float:
+    """Standard deviation, in texels, of the Gaussian that halves a wave."""
+    return wave_mm / _HALVED / TEXEL_MM
+
+
 def _blurred(height: np.ndarray, wave_mm: float) -> np.ndarray:
-    return cv2.GaussianBlur(height, (0, 0), wave_mm / _HALVED / TEXEL_MM, borderType=cv2.BORDER_CONSTANT)
+    return cv2.GaussianBlur(height, (0, 0), gaussian_texels(wave_mm), borderType=cv2.BORDER_CONSTANT)

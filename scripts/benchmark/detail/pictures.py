@@ -11,7 +11,10 @@ from facedetail_addon.core.colour import to_linear, to_srgb8
 from facedetail_addon.core.detail.normal_map import flat_detail
 from facedetail_addon.core.detail.space import BOX, SIDE, VALUE_UNIT
 from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.observe.region import Region
 from facedetail_addon.core.result.preview import head_box, render_preview
+from facedetail_addon.core.result.preview_frame import trace_frame
+from facedetail_addon.core.result.preview_panels import RAKING_LIGHTS, clay, surface_of, with_relief
 from facedetail_addon.core.result.record import Reconstruction
 
 MEDIUM_WHITE_MM, FINE_WHITE_MM = 0.4, 0.1
@@ -21,6 +24,8 @@ _ABOVE, _BESIDE = 0.45, 0.06  # of the landmarks' extent: the forehead, and a ma
 _PANELS = 6  # of a preview
 _PHOTO, _RAKING, _RELIT = 0, 3, 4
 _DARK = 60
+_LINED_PX = 900  # height of a lined face's pictures
+_OUTLINE = (90, 150, 230)
 
 
 def grey(values: np.ndarray, white: float) -> np.ndarray:
@@ -58,6 +63,31 @@ def write_photo(folder: Path, name: str, found: Reconstruction, model: FaceModel
     x0, y0, x1, y1 = (edge * len(albedo) // SIDE for edge in BOX)
     for kind, white in (("medium", MEDIUM_WHITE_MM), ("fine", FINE_WHITE_MM)):
         _write(folder / f"{name}_{kind}.png", grey(found.maps[f"displacement_{kind}"][y0:y1, x0:x1], white))
+
+
+def write_lined(
+    path: Path, found: Reconstruction, model: FaceModel, relief: np.ndarray, regions: dict[str, np.ndarray]
+) -> None:
+    """Photo | clay in raking light with relief | map of the relief with the regions' outlines.
+
+    Args:
+        relief: (H, W) mm over BOX. regions: (H, W) bool by name.
+    """
+    pose, photo = found.record.pose, found.maps["photo"]
+    marks = found.record.observation.landmarks.sparse_px.astype(np.float64)
+    low, high = marks.min(axis=0), marks.max(axis=0)
+    low = low - (high - low) * [0, _ABOVE]
+    square = Region((low + high) / 2, float((high - low).max()) * (1 + 2 * _BESIDE))
+    corners = square.to_photo(np.array([[0.0, 0.0], [1.0, 1.0]])).ravel()
+    frame = trace_frame(pose.vertices, model, pose.perspective, (_LINED_PX, _LINED_PX), tuple(corners))
+    raked = clay(with_relief(surface_of(frame), found.maps["normal"], frame), frame, RAKING_LIGHTS)
+    shown = cv2.cvtColor(grey(relief, MEDIUM_WHITE_MM), cv2.COLOR_GRAY2RGB)
+    for region in regions.values():
+        outlines, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(shown, outlines, -1, _OUTLINE, 2)
+    width = round(_LINED_PX * shown.shape[1] / shown.shape[0])
+    cells = [square.crop(photo, _LINED_PX, cv2.BORDER_REPLICATE), raked, cv2.resize(shown, (width, _LINED_PX))]
+    _write(path, np.hstack(cells)[..., ::-1])
 
 
 def _shaded(albedo: np.ndarray, change: np.ndarray) -> np.ndarray:

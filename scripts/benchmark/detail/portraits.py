@@ -8,24 +8,24 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
-from facedetail_addon.core.detail.dfdn import shading_change
 from facedetail_addon.core.detail.inputs import DetailInputs
-from facedetail_addon.core.detail.space import BOX, SIDE
+from facedetail_addon.core.detail.space import BOX, SIDE, VALUE_UNIT
 from facedetail_addon.core.detail.synthesis import load_detail_net
 from facedetail_addon.core.errors import NoFaceError, PhotoError
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.pipeline import illuminate, inputs_of_detail, reconstruct
+from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.settings import NO_DETAIL, Settings
-from scripts.benchmark.detail.measure import Amplitude, Explained, amplitude, beyond, explained
+from scripts.benchmark.detail.measure import Amplitude, Explained, amplitude, beyond, explained, log_shading
 from scripts.benchmark.detail.pictures import write_photo
 
 LONDON, PHOTOS, WILD = "london", "photos", "wild"
 SETTINGS = Settings(detail=NO_DETAIL)  # the networks are loaded from a folder that the caller names
 _GROUPS = ("black", "east_asian", "west_asian", "white")  # the oldest of each, and the youngest of two
 _WRINKLED = ("0000", "0122", "0185", "0243", "0254", "0321")  # wild ones with clear wrinkles or folds
-_SURE = 0.7  # of the mask
+SURE = 0.7
+"""Of the mask, from which on it counts."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,15 @@ def measure_portrait(photo: tuple[str, Path], weights: Path, keep: Path | None =
         photo: (group, file). weights: folder of the networks' weights. keep: a folder for pictures.
     """
     (group, path), models = photo, load_models(weights)
-    try:
-        found = reconstruct(path, models, SETTINGS, lambda _text, _done: None)
-    except (NoFaceError, PhotoError):
+    seen = look_at(path, models)
+    if seen is None:
         return None
-    record = found.record
-    light = illuminate(record.observation, record.pose, models, SETTINGS)  # once more: results do not hold it
-    inputs = inputs_of_detail(record.observation, record.pose, light, models)
-    where = inputs.mask > _SURE
+    found, inputs = seen
+    record, where = found.record, inputs.mask > SURE
     if not where.any():
         return None
-    medium, fine = (_over_box(found.maps[f"displacement_{kind}"]) for kind in ("medium", "fine"))
-    change = change_of_value(medium + fine, inputs)
+    medium, fine = medium_and_fine(found)
+    change = log_shading(medium + fine, inputs) / np.float32(VALUE_UNIT)
     if keep is not None:
         write_photo(keep, f"{group}_{path.stem}", found, models.model, change)
     return PortraitDetail(
@@ -99,10 +96,21 @@ def measure_portrait(photo: tuple[str, Path], weights: Path, keep: Path | None =
     )
 
 
-def change_of_value(relief: np.ndarray, inputs: DetailInputs) -> np.ndarray:
-    """(H, W) float32: what (H, W) mm of relief makes of the value channel in the photo's light."""
-    light = torch.from_numpy(np.stack([inputs.light_x, inputs.light_y]))[None]
-    return shading_change(torch.from_numpy(relief)[None, None], light)[0, 0].numpy()
+def look_at(path: Path, models: Models) -> tuple[Reconstruction, DetailInputs] | None:
+    """A photo's reconstruction, and what its relief was made from; None where no face is found."""
+    try:
+        found = reconstruct(path, models, SETTINGS, lambda _text, _done: None)
+    except (NoFaceError, PhotoError):
+        return None
+    record = found.record
+    light = illuminate(record.observation, record.pose, models, SETTINGS)  # once more: results do not hold it
+    return found, inputs_of_detail(record.observation, record.pose, light, models)
+
+
+def medium_and_fine(found: Reconstruction) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) float32 mm each over BOX, medium and fine."""
+    medium, fine = (_over_box(found.maps[f"displacement_{kind}"]) for kind in ("medium", "fine"))
+    return medium, fine
 
 
 def _london_faces(info: Path) -> list[str]:

@@ -29,7 +29,7 @@ from scripts.training.heads.samples import head_rotation, random_expression
 from scripts.training.landmark_calibration.embedding import visible_skin
 
 SKINS = CACHE / "correspondence" / "skins"
-YAWS, QUICK_YAWS = (0, 25, 45, 60, 90), (0, 60)
+YAWS, QUICK_YAWS = (0, 25, 45, 60, 75, 90), (0, 60)
 WITHOUT_SHADE = f"{OUR_FIT}, without light and shade"
 WITHOUT_POINTS, WITHOUT_MASKS = f"{WITHOUT_SHADE} and points of the head", f"{WITHOUT_SHADE}, masks and points"
 ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_SHADE, WITHOUT_POINTS, WITHOUT_MASKS)

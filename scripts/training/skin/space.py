@@ -51,12 +51,17 @@ class SkinSpace:
 def skin_space(model: FaceModel, triangle: np.ndarray) -> SkinSpace:
     """Prepare the space of a model whose UV raster at SIDE is ``triangle`` (SIDE, SIDE)."""
     x0, y0, x1, y1 = BOX
-    marks = model.landmarks68.points(model.skin.vertex_uv())
-    marks = np.column_stack([marks[:, 0] * SIDE - x0, (1 - marks[:, 1]) * SIDE - y0])
+    marks = landmark_texels(model)
     part = triangle[y0:y1, x0:x1]
     region = np.where(part >= 0, model.region[model.skin.triangles()[part, 0]], 255).astype(np.uint8)
     centre = SIDE / 2 - x0
     return SkinSpace(marks, centre, region, tuple(model.region_names), _tension(marks, region.shape))
+
+
+def landmark_texels(model: FaceModel) -> np.ndarray:
+    """(68, 2) texels (x, y) over BOX of the landmarks in canonical UV."""
+    marks = model.landmarks68.points(model.skin.vertex_uv())
+    return np.column_stack([marks[:, 0] * SIDE - BOX[0], (1 - marks[:, 1]) * SIDE - BOX[1]])
 
 
 def scatter(per_cm2: np.ndarray, rng: np.random.Generator) -> np.ndarray:

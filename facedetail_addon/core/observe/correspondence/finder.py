@@ -54,9 +54,12 @@ class CorrespondenceFinder:
         """
         face = normalise_landmarks(landmarks.mesh_px, self.points.landmarks_mm)
         region = _framed(face.scale, face.rotation, face.translation)
-        first = _in_photo(self._look(pixels, region), region)
-        region = self._reframed(first, region)
-        return _in_photo(self._look(pixels, region), region)
+        return self.look_in(pixels, self.look_in(pixels, region)[1])[0]
+
+    def look_in(self, pixels: np.ndarray, region: Region) -> tuple[Correspondences, Region]:
+        """One look at a region of a photo that shows a head, and the region that its points ask for."""
+        found = _in_photo(self._look(pixels, region), region)
+        return found, self._reframed(found, region)
 
     def _look(self, pixels: np.ndarray, region: Region) -> Found:
         crop = region.crop(np.ascontiguousarray(pixels), INPUT, cv2.BORDER_REPLICATE)
@@ -67,12 +70,7 @@ class CorrespondenceFinder:
 
     def _reframed(self, result: Correspondences, region: Region) -> Region:
         """The crop that the points ask for: their scaled orthography, with the rotation that the network saw."""
-        flat = self.points.points_mm @ result.rotation[:2].T
-        weights = 1 / result.sigma_px.astype(np.float64) ** 2
-        weights /= weights.sum()
-        mean, middle = weights @ flat, weights @ result.points_px
-        moments = ((flat - mean) * (result.points_px - middle)).sum(1), ((flat - mean) ** 2).sum(1)
-        scale = (weights @ moments[0]) / (weights @ moments[1])
+        scale, mean, middle = result.placed(self.points.points_mm)
         center = middle + scale * (result.rotation[:2] @ CENTRE_MM - mean)
         resized, moved = scale * HEAD_MM / region.side, np.linalg.norm(center - region.center) / region.side
         if not (1 / _RESIZED < resized < _RESIZED and moved < _MOVED):

@@ -28,3 +28,19 @@ class Correspondences:
     alpha_sigma: np.ndarray
     beta: np.ndarray
     beta_sigma: np.ndarray
+
+    def placed(self, points_mm: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """The scaled orthography of the network's rotation that brings a head's points to those in the photo.
+
+        Args:
+            points_mm: (P, 3), of a head in its frame.
+
+        Returns:
+            Scale in px per mm, (2,) the points' weighted middle in the picture plane in mm, and (2,) the same in px.
+        """
+        flat = points_mm @ self.rotation[:2].T
+        weights = 1 / self.sigma_px.astype(np.float64) ** 2
+        weights /= weights.sum()
+        mean, middle = weights @ flat, weights @ self.points_px
+        moments = ((flat - mean) * (self.points_px - middle)).sum(1), ((flat - mean) ** 2).sum(1)
+        return (weights @ moments[0]) / (weights @ moments[1]), mean, middle

@@ -54,15 +54,22 @@ class ExpressionReader:
         """Emotion and expression prior of a face.
 
         The farther a face is from all of the dictionary (covered, blurred, no face at all), the less certain the prior.
+        Where the landmarks were not seen the face is taken to be at rest.
 
         Args:
             picture: (H, W, 3) uint8 RGB. landmarks: of the face.
         """
         features = self.describe(picture, landmarks)
+        if not landmarks.seen:
+            return Emotion(features.emotions[0]), self._at_rest()
         beta, distance = self.dictionary.look_up(self.dictionary.metric.coordinates(features.rows)[0])
         distance /= self.dictionary.reference_distance
         precision = self.dictionary.precision.astype(np.float64) / max(distance, 1.0) ** 2
         return Emotion(features.emotions[0]), ExpressionPrior(beta_prior=beta, precision=precision, distance=distance)
+
+    def _at_rest(self) -> ExpressionPrior:
+        precision = self.dictionary.precision.astype(np.float64)
+        return ExpressionPrior(beta_prior=np.zeros(len(precision), np.float32), precision=precision, distance=0.0)
 
 
 def describe_photo(

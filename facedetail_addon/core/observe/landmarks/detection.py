@@ -26,6 +26,8 @@ _TURNED_LEVELS = 3  # deeper levels, of very many tiles, look at the upright pho
 _MAX_WORKING = 6000  # px; larger photos are searched in a smaller copy
 _MAX_LEVELS = 6
 _BATCH = 64
+_SUSPECT_SCORE = 0.2
+_SUSPECT_TILES = (1.5, 1.0, 0.75, 0.5)  # of the photo's longer side
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def _anchors() -> np.ndarray:
     return np.concatenate(rows)
 
 
-def _raw_candidates(network: FaceDetector, pictures: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _raw_candidates(
+    network: FaceDetector, pictures: np.ndarray, min_score: float = MIN_SCORE
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(B, 128, 128, 3) uint8 to, per picture, points (N, 8, 2) in the unit square and scores (N,).
 
     The points are the box's two corners and the six keypoints.
@@ -89,7 +93,7 @@ def _raw_candidates(network: FaceDetector, pictures: np.ndarray) -> list[tuple[n
         scores = torch.sigmoid(logits.clamp(-100, 100)).numpy().astype(np.float64)
         values = boxes.numpy().astype(np.float64).reshape(len(batch), -1, 8, 2) / DETECTOR_INPUT
         for picture_values, picture_scores in zip(values, scores, strict=True):
-            keep = picture_scores >= MIN_SCORE
+            keep = picture_scores >= min_score
             center, half = picture_values[keep, 0] + anchors[keep], picture_values[keep, 1] / 2
             keypoints = picture_values[keep, 2:] + anchors[keep, None]
             points = np.concatenate([np.stack([center - half, center + half], 1), keypoints], 1)
@@ -134,7 +138,12 @@ def weighted_suppression(points: np.ndarray, scores: np.ndarray) -> list[tuple[n
 
 
 def look(
-    network: FaceDetector, image: np.ndarray, regions: list[Region], rotations: tuple[int, ...], half_pixel: bool = True
+    network: FaceDetector,
+    image: np.ndarray,
+    regions: list[Region],
+    rotations: tuple[int, ...],
+    half_pixel: bool = True,
+    min_score: float = MIN_SCORE,
 ) -> list[Detection]:
     """Detect in squares of a photo, each turned by several quarter turns; zeros outside the photo.
 
@@ -143,7 +152,7 @@ def look(
     """
     crops = [region.crop(image, DETECTOR_INPUT, cv2.BORDER_CONSTANT, half_pixel) for region in regions]
     pictures = np.stack([np.rot90(crop, turns) for turns in rotations for crop in crops])
-    candidates = iter(_raw_candidates(network, pictures))
+    candidates = iter(_raw_candidates(network, pictures, min_score))
     detections = []
     for turns in rotations:
         points, scores = [], []
@@ -243,6 +252,23 @@ def search(network: FaceDetector, image: np.ndarray) -> list[Detection]:
         if found and found[0].side > _SMALL_FACE * side:
             break
     return [d.scaled(photo_side / longest) for d in _same_way_up(found)]
+
+
+def suspects(network: FaceDetector, image: np.ndarray) -> list[Detection]:
+    """What may be a face in an upright photo, best first: few of these are, and each wants to be proved.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+    """
+    longest = max(image.shape[:2])
+    small = shrink(image, _MAX_WORKING)
+    side = max(small.shape[:2])
+    found = [
+        detection
+        for share in _SUSPECT_TILES
+        for detection in look(network, small, _tiles(small, share * side), (0,), min_score=_SUSPECT_SCORE)
+    ]
+    return [detection.scaled(longest / side) for detection in _one_per_face(found)]
 
 
 def _same_way_up(detections: list[Detection]) -> list[Detection]:

@@ -232,12 +232,21 @@ def notices(landmarks: FaceLandmarks, image_size: tuple[int, int]) -> tuple[Noti
         landmarks: a face. image_size: (width, height) of its photo in px.
 
     Returns:
-        Notices with codes ``yaw``, ``face_at_border`` and ``small_face``.
+        Notices with codes ``profile`` or ``yaw``, ``face_at_border`` and ``small_face``.
     """
     found = []
     points = landmarks.mesh_px[:, :2]
-    if abs(landmarks.yaw_deg) > YAW_LIMIT_DEG:
-        side = "left" if landmarks.yaw_deg > 0 else "right"
+    side = "left" if landmarks.yaw_deg > 0 else "right"
+    if not landmarks.seen:
+        found.append(
+            Notice(
+                "profile",
+                f"The face is seen in profile, turned about {abs(landmarks.yaw_deg):.0f}° to its {side}. The head "
+                "follows points of the whole head; the far side, the expression and the gaze were not seen and are "
+                "those of a usual face at rest. A photo from the front gives a better head.",
+            )
+        )
+    elif abs(landmarks.yaw_deg) > YAW_LIMIT_DEG:
         found.append(
             Notice(
                 "yaw",

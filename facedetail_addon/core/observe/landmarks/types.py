@@ -19,6 +19,7 @@ class FaceLandmarks:
         rotation: how many quarter turns counter-clockwise the photo was turned for the best detection (0..3).
         yaw_deg: rough head yaw, positive when the subject turns to their own left.
         sparse_scores: (68,) float32, 0 to 1, how sure each of ``sparse_px`` is; None where all are alike.
+        seen: whether the landmarks were seen; else they are those of the mean head, placed by points of the whole head.
     """
 
     mesh_px: np.ndarray
@@ -28,3 +29,4 @@ class FaceLandmarks:
     rotation: int
     yaw_deg: float
     sparse_scores: np.ndarray | None = None
+    seen: bool = True
