@@ -141,15 +141,18 @@ def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut
     assert_same(light.estimate.radiance, result.record.light.radiance)
     assert_same(light.estimate.gamma, result.record.light.gamma)
     assert_same(light.stage, result.record.light.stage)
-    appearance = paint(observation, head.pose, light, models)
+    found = detail(observation, head, light, models)
+    appearance = paint(observation, head.pose, light, models, relief=found)
     assert_same(appearance.eyes, result.record.eyes)
-    skin, relief = appearance.skin, detail(observation, head, light, models).maps
+    skin, relief = appearance.skin, found.maps
     for name in ("albedo", "roughness", "specular", "confidence"):
         assert_same(getattr(skin, name), result.maps[name], name)
     for name in ("medium", "fine"):
         assert_same(getattr(relief, name), result.maps[f"displacement_{name}"], name)
     for name in ("normal", "normal_fine"):
         assert_same(getattr(relief, name), result.maps[name], name)
+    for index, name in enumerate(EXPRESSION_GROUPS):
+        assert_same(found.shares[..., index], result.maps[f"expression_{name}"], name)
 
 
 def test_a_draft_is_the_fit_alone(result, smooth, astronaut_file):
