@@ -164,7 +164,7 @@ def _write_map(path: Path, spec: MapSpec, array: np.ndarray) -> None:
 
 
 def _read_maps(folder: Path) -> Mapping[str, np.ndarray]:
-    stored = {spec.name: read_png(folder / spec.file) for spec in MAPS if not spec.is_height}
+    stored = {spec.name: _read_png(folder, spec) for spec in MAPS if not spec.is_height}
     shape = stored["albedo"].shape[:2]
     maps = {}
     for spec in MAPS:
@@ -178,6 +178,11 @@ def _read_maps(folder: Path) -> Mapping[str, np.ndarray]:
             maps[spec.name] = stored[spec.name].astype(spec.dtype) / np.iinfo(spec.stored).max
     check_maps(maps)
     return maps
+
+
+def _read_png(folder: Path, spec: MapSpec) -> np.ndarray:
+    path = folder / spec.file
+    return np.zeros((1, 1), spec.stored) if spec.optional and not path.exists() else read_png(path)
 
 
 def _read_heights(path: Path, spec: MapSpec, shape: tuple[int, int]) -> np.ndarray:

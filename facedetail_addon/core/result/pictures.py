@@ -9,10 +9,11 @@ import numpy as np
 
 from ..errors import OutputError
 from ..io.exr import exr_bytes, is_zero
-from ..io.images import REMEDY, png_bytes, png_size
-from .maps import MAPS
+from ..io.images import REMEDY, decode_png, png_bytes, png_size
+from .maps import MAPS, map_spec
 
 _PACKED = tuple(spec for spec in MAPS if spec.packed)
+_MOST_SHARE = 4096  # texels a side of a share of the relief, which is soft
 _PNG_END = b"IEND\xaeB`\x82"
 
 
@@ -21,7 +22,7 @@ class Pictures:
     """Files of the maps that Blender packs.
 
     Attributes:
-        files: by the maps' names, each as :data:`~.maps.MAPS` says.
+        files: by the maps' names, each as :data:`~.maps.MAPS` says; without optional ones that a result lacks.
         has_relief: whether any height is not zero.
     """
 
@@ -44,8 +45,9 @@ def read_pictures(folder: Path) -> Pictures:
         OutputError: a file is missing, cut short, or no picture of the others' size.
     """
     try:
-        files = {spec.name: (folder / spec.file).read_bytes() for spec in _PACKED}
-        shapes = {spec.name: _png_shape(files[spec.name]) for spec in _PACKED if not spec.is_height}
+        there = [spec for spec in _PACKED if not spec.optional or (folder / spec.file).exists()]
+        files = {spec.name: (folder / spec.file).read_bytes() for spec in there}
+        shapes = {spec.name: _png_shape(files[spec.name]) for spec in there if not spec.is_height}
         if len({shapes[spec.name] for spec in _PACKED if spec.square and not spec.is_height}) > 1:
             raise ValueError("the maps differ in size")
         flat = [is_zero(files[spec.name], shapes["albedo"]) for spec in _PACKED if spec.is_height]
@@ -54,6 +56,26 @@ def read_pictures(folder: Path) -> Pictures:
     except ValueError as error:
         raise OutputError(f"{folder} holds pictures that cannot be: {error}.", REMEDY) from error
     return Pictures(files, has_relief=not all(flat))
+
+
+def decode_share(pictures: Pictures, name: str) -> np.ndarray:
+    """(H, W) float32, 0 to 1, of an optional map that holds a share; zero where the result lacks it.
+
+    Raises:
+        OutputError: it is damaged, of another kind, or larger than 4096 texels a side.
+    """
+    if name not in pictures.files:
+        return np.zeros((1, 1), np.float32)
+    data = pictures.files[name]
+    try:
+        if max(png_size(data)) > _MOST_SHARE:
+            raise ValueError("it is too large")
+        share = decode_png(data)
+        if share.ndim != 2 or share.dtype != np.uint8:
+            raise ValueError("its kind is another")
+    except ValueError as error:
+        raise OutputError(f"{map_spec(name).file} is no map of a result: {error}.", REMEDY) from error
+    return share.astype(np.float32) / 255
 
 
 def _png_shape(data: bytes) -> tuple[int, int]:
