@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from facedetail_addon.core.detail.types import EXPRESSION_GROUPS
 from facedetail_addon.core.eyes.types import DEFAULT_EYES
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
@@ -136,6 +137,7 @@ def make_reconstruction(
         "specular": np.full((256, 256), 128, np.uint8),
         **_waves(256),
         "confidence": np.ones((256, 256), np.float32),
+        **{f"expression_{name}": np.zeros((32, 32), np.uint8) for name in EXPRESSION_GROUPS},
     }
     return Reconstruction(record, maps)
 

@@ -83,6 +83,12 @@ DISPLACE, ADAPTIVE, NORMAL_MAP = "DISPLACE", "ADAPTIVE", "NORMAL_MAP"
 MEDIUM_MODIFIER = "FaceDetail medium"
 FINE_MODIFIER = "FaceDetail fine"
 UNSEEN_MODIFIER = "FaceDetail unseen"
+WRINKLE_MODIFIER = "FaceDetail wrinkles"
+"""Geometry nodes, and the vertex group that they write: how much of the relief shows at the present expression."""
+RELIEF_WEIGHT = "facedetail_relief_weight"
+"""Point attribute of the skin: the same, for the material. Only where some relief belongs to the expression."""
+WRINKLE_ATTRIBUTE = "facedetail_wrinkles"
+"""Point attributes of the skin begin so: shares of the relief that belong to the photo's expression."""
 
 LIGHT_PROPERTY = "facedetail_light"
 """On a world: it was made from a photo, and has the nodes below. On a lamp: the world of such a light that

@@ -11,6 +11,7 @@ from PIL import Image
 from skimage import data
 
 from blender_tests.made_up import assert_same, values_of
+from facedetail_addon.core.detail.types import EXPRESSION_GROUPS
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
 from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.models import Models
@@ -99,8 +100,10 @@ def test_arrays_are_as_documented(result, models, astronaut):
         "vertices": (count, 3), "vertices_neutral": (count, 3),
         "displacement_medium": (512, 512), "displacement_fine": (512, 512), "displacement_unseen": (512, 512),
         "normal": (512, 512, 3), "normal_fine": (512, 512, 3), "normal_unseen": (512, 512, 3),
+        **{f"expression_{name}": (128, 128) for name in EXPRESSION_GROUPS},
     }  # fmt: skip
     stored = dict.fromkeys(("photo", "albedo", "roughness", "specular"), np.uint8)
+    stored |= {f"expression_{name}": np.uint8 for name in EXPRESSION_GROUPS}
     stored |= dict.fromkeys(("normal", "normal_fine", "normal_unseen"), np.uint16)
     for name, shape in shapes.items():
         array = values_of(result)[name]
@@ -139,15 +142,18 @@ def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut
     assert_same(light.estimate.radiance, result.record.light.radiance)
     assert_same(light.estimate.gamma, result.record.light.gamma)
     assert_same(light.stage, result.record.light.stage)
-    appearance = paint(observation, head.pose, light, models)
+    found = detail(observation, head, light, models)
+    appearance = paint(observation, head.pose, light, models, relief=found)
     assert_same(appearance.eyes, result.record.eyes)
-    skin, relief = appearance.skin, detail(observation, head, light, models).maps
+    skin, relief = appearance.skin, found.maps
     for name in ("albedo", "roughness", "specular", "confidence"):
         assert_same(getattr(skin, name), result.maps[name], name)
     for name in ("medium", "fine", "unseen"):
         assert_same(getattr(relief, name), result.maps[f"displacement_{name}"], name)
     for name in ("normal", "normal_fine", "normal_unseen"):
         assert_same(getattr(relief, name), result.maps[name], name)
+    for index, name in enumerate(EXPRESSION_GROUPS):
+        assert_same(found.shares[..., index], result.maps[f"expression_{name}"], name)
 
 
 def test_a_draft_is_the_fit_alone(result, smooth, astronaut_file):

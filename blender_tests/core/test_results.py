@@ -13,6 +13,7 @@ import pytest
 
 from blender_tests.conftest import make_reconstruction
 from blender_tests.made_up import assert_same, changed, values_of
+from facedetail_addon.core.detail.types import EXPRESSION_GROUPS
 from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 from facedetail_addon.core.io.atomic_directory import atomic_directory, discard_half_written
@@ -23,7 +24,7 @@ from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion
 from facedetail_addon.core.rendering.stage import LightStage
 from facedetail_addon.core.result.files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_result, write_result
 from facedetail_addon.core.result.maps import map_spec
-from facedetail_addon.core.result.pictures import encode_pictures, read_pictures
+from facedetail_addon.core.result.pictures import decode_share, encode_pictures, read_pictures
 from facedetail_addon.core.result.record import Reconstruction, result_folder, same_folder_key
 from facedetail_addon.settings import EXPRESSION_SOURCES, PRIOR
 
@@ -403,6 +404,34 @@ WRONG_KINDS = [
     ("confidence.png", "normal_fine.png", "16-bit RGB"),
     ("normal.png", "roughness.png", "8-bit grey"),
 ]
+
+
+SHARES = tuple(f"expression_{name}.png" for name in EXPRESSION_GROUPS)
+
+
+@pytest.mark.parametrize("name", SHARES)
+@pytest.mark.parametrize("damage", ["cut", "no picture", "bomb", "colours", "16 bit"])
+def test_hostile_shares_of_the_expression(copy, name, damage):
+    path = copy / name
+    data = path.read_bytes()
+    bomb = data[:16] + (2_000_000_000).to_bytes(4, "big") * 2 + data[24:]
+    wrong = {"cut": data[:20], "no picture": b"\0" * 500, "bomb": bomb}
+    wrong |= {
+        kind: (copy / other).read_bytes() for kind, other in (("colours", "photo.png"), ("16 bit", "confidence.png"))
+    }
+    path.write_bytes(wrong[damage])
+    with pytest.raises(OutputError) as caught:
+        read_result(copy)
+    assert str(copy) in caught.value.message and caught.value.remedy
+
+
+def test_older_results_know_no_shares_of_the_expression(copy):
+    for name in SHARES:
+        (copy / name).unlink()
+    back, pictures = read_result(copy), read_pictures(copy)
+    for name in EXPRESSION_GROUPS:
+        assert not back.maps[f"expression_{name}"].any() and f"expression_{name}" not in pictures.files
+        assert not decode_share(pictures, f"expression_{name}").any()
 
 
 @pytest.mark.parametrize(("source", "name", "reason"), WRONG_KINDS)

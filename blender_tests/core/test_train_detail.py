@@ -39,6 +39,8 @@ def example(seed: int = 0, side: int = PATCH) -> tuple[DetailInputs, np.ndarray,
         light_x=light_x, light_y=light_y, direct_fraction=soft_noise(rng, 60.0, 0.2, side).clip(0, 1),
         mask=np.ones((side, side), np.float32), level=rng.uniform(size=(side, side)).astype(np.float32),
         resolvable_mm=np.full((side, side), 0.2, np.float32),
+        lined=np.zeros((side, side), np.float32), beard=np.zeros((side, side), np.float32),
+        shading=np.zeros((side, side), np.float32), metric=np.ones((side, side, 3), np.float32),
     )  # fmt: skip
     return inputs, medium, fine
 

@@ -33,7 +33,7 @@ ALLOWED = {
     "session": {"jobs"},
     "cli": {"jobs", "scene", "core.face_model", "core.model_import", "core.observe", "core.result"},
     "jobs": {"core.face_model", "core.model_import", "core.models", "core.observe", "core.pipeline", "core.result"},
-    "scene": {"core.result", *_MODEL, "core.eyes", "core.skin"},
+    "scene": {"core.result", *_MODEL, "core.detail", "core.eyes", "core.skin"},
     "core.pipeline": {"core.models", "core.result", *_MODEL, *STAGES},
     "core.models": {*_MODEL, *STAGES},
     "core.result": {*_MODEL, *STAGES},

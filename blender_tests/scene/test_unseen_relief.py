@@ -110,3 +110,16 @@ def test_exported_normals_have_it(half_head, half, tmp_path):
     wanted = 0.5 * vectors[..., :2] / vectors[..., 2:]
     assert np.abs(wanted).max() > 0.05 and (half.maps["normal_unseen"][0, 0] == FLAT_NORMAL).all()
     assert np.abs(found[..., :2] / found[..., 2:] - wanted).max() < 0.02
+
+
+def test_it_fades_with_the_expression_as_the_others_do(blender, model, reconstruction_of, half):
+    from facedetail_addon.scene.build.scene import build_scene
+
+    smiling = reconstruction_of(model, expression={"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8})
+    heights = {name: value for name, value in half.maps.items() if name.startswith(("displacement", "normal"))}
+    shares = {"expression_mouth": np.full((32, 32), 200, np.uint8)}
+    skin = build_scene(changed(smiling, **heights, **shares), model).skin
+    displace = {item.name: item.vertex_group for item in skin.modifiers if item.type == "DISPLACE"}
+    assert displace[names.UNSEEN_MODIFIER] == displace[names.MEDIUM_MODIFIER] == names.WRINKLE_MODIFIER
+    slopes = skin.material_slots[0].material.node_tree.nodes[f"{NORMAL_NODE} Slopes"]
+    assert slopes.operation == "SCALE" and slopes.outputs["Vector"].is_linked

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from ..settings import DRAFT, Settings
+from .detail.expression_shares import expression_shares, share_maps
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
 from .detail.synthesis import make_detail
 from .detail.synthesis import notices as detail_notices
-from .detail.types import DetailMaps
+from .detail.types import EXPRESSION_GROUPS, DetailMaps
 from .errors import NoFaceError
 from .eyes.estimate import estimate_eyes
 from .eyes.estimate import notices as eye_notices
@@ -94,9 +95,14 @@ class Appearance:
 
 @dataclass(frozen=True)
 class Relief:
-    """Displacement and its normals, and what an artist should know of them."""
+    """Displacement and its normals, and what an artist should know of them.
+
+    Attributes:
+        shares: (R, R, G) uint8, 255 = 1, of the relief that belongs to the photo's expression; any R.
+    """
 
     maps: DetailMaps
+    shares: np.ndarray
     notices: tuple[Notice, ...]
 
 
@@ -168,7 +174,7 @@ def reconstruct(
         ),
     )
     progress("Reconstructed", 1.0)
-    return Reconstruction(record, _maps(picture, appearance.skin, relief.maps))
+    return Reconstruction(record, _maps(picture, appearance.skin, relief))
 
 
 def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | None = None) -> Observation:
@@ -283,10 +289,13 @@ def detail(
     stage = stage or Stages()
     with stage("detail", "Finding wrinkles and pores", 0.7):
         if models.detail_net is None:
-            return Relief(flat_detail(models.atlas.resolution), ())
+            shares = np.zeros((1, 1, len(EXPRESSION_GROUPS)), np.uint8)
+            return Relief(flat_detail(models.atlas.resolution), shares, ())
         inputs = inputs_of_detail(observation, head.pose, light, models)
         maps = make_detail(inputs, models.detail_net, head.vertices_neutral, models.model, models.atlas)
-        return Relief(maps, detail_notices(inputs))
+        shares = expression_shares(models.model, head.pose.beta)
+        shares = share_maps(shares, maps.medium + maps.unseen, models.coarse_atlas)
+        return Relief(maps, shares, detail_notices(inputs))
 
 
 def paint(
@@ -397,20 +406,24 @@ def _point_notices(head: HeadFit, observation: Observation, prepared: PreparedMo
     return point_notices(head, observation, prepared)
 
 
-def _maps(photo: Photo, skin: SkinMaps, relief: DetailMaps) -> dict[str, np.ndarray]:
+def _maps(photo: Photo, skin: SkinMaps, relief: Relief) -> dict[str, np.ndarray]:
     """What :data:`~.result.maps.MAPS` lists."""
     return {
         "photo": photo.pixels,
         "albedo": skin.albedo,
         "roughness": skin.roughness,
         "specular": skin.specular,
-        "displacement_medium": relief.medium,
-        "displacement_fine": relief.fine,
-        "normal": relief.normal,
-        "normal_fine": relief.normal_fine,
-        "displacement_unseen": relief.unseen,
-        "normal_unseen": relief.normal_unseen,
+        "displacement_medium": relief.maps.medium,
+        "displacement_fine": relief.maps.fine,
+        "normal": relief.maps.normal,
+        "normal_fine": relief.maps.normal_fine,
+        "displacement_unseen": relief.maps.unseen,
+        "normal_unseen": relief.maps.normal_unseen,
         "confidence": skin.confidence,
+        **{
+            f"expression_{name}": np.ascontiguousarray(relief.shares[..., index])
+            for index, name in enumerate(EXPRESSION_GROUPS)
+        },
     }
 
 

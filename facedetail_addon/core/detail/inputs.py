@@ -22,6 +22,7 @@ _CONFIDENT = (0.15, 0.6)  # confidence at which the photo begins to count, and c
 _STEEPEST = 3.0  # of the light's channels
 _CLIPPED = (248, 254)  # 8-bit values between which a texel stops counting
 _DARK = (0.7, 1.1)  # logarithms darker than the skin at which hair begins, and is certain
+_BLACK, _BESIDE_FRAME_MM = (1.4, 1.8), 6.0  # the same of glasses, however narrow; what is beside them is shadow
 _DARK_MM = 7.0  # narrower dark places may be furrows
 _HAIR = (0.15, 0.4)  # probability of the photo's mask at which hair begins, and is certain
 _BROW = (0.1, 0.35)  # the same where brows grow: thin ones are seen between skin
@@ -172,9 +173,11 @@ def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.n
     darker = darkness - np.median(darkness[mask > 0.5])
     reach = 2 * round(_BESIDE_BROW_MM / texel_mm) + 1
     brow = cv2.dilate(smoothstep(darker, *_BROW) * brows, _disc(reach))
-    wide = 2 * round(_DARK_MM / texel_mm / 2) + 1
-    darker = cv2.morphologyEx(np.where(weight > _NEAR, darker, 0), cv2.MORPH_OPEN, _disc(wide))
-    return 1 - np.maximum(smoothstep(darker, *_DARK), brow)
+    wide, beside = (2 * round(size / texel_mm / 2) + 1 for size in (_DARK_MM, _BESIDE_FRAME_MM))
+    darker = np.where(weight > _NEAR, darker, 0).astype(np.float32)
+    frame = cv2.dilate(smoothstep(darker, *_BLACK), _disc(beside))
+    darker = cv2.morphologyEx(darker, cv2.MORPH_OPEN, _disc(wide))
+    return 1 - np.maximum.reduce([smoothstep(darker, *_DARK), frame, brow])
 
 
 def _disc(texels: int) -> np.ndarray:

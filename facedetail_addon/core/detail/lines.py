@@ -22,6 +22,8 @@ _BESIDE = (0.6, 0.95)  # share of skin nearby between which responses begin to c
 _LENGTH_MM = (5.0, 9.0)  # of a line, at which it begins to count, and counts fully: strands of beards are shorter
 _ROUGH_SIGMAS_MM, _ROUGH_NEAR_MM = (0.09, 0.26), 2.0  # waves of 0.5 to 1.4 mm; how far around
 _LEAST_ROUGH, _HAIRY = 0.006, (2.2, 3.5)  # of log luminance; times the usual at which hair begins, and is certain
+_TINT_SIGMAS_MM, _TINT_NEAR_MM = (0.2, 1.6), 0.8  # waves of about 1 to 8 mm; how far around
+_GREY, _LEAST_CONTRAST = (0.04, 0.16), 0.02  # greying at which a line may be none, and is none; of log luminance
 _FRINGE_MM = 1.0  # beside a line that goes with it
 _CONNECTED = 0.3  # likelihood from which on texels belong to one line
 _CONTRAST = (0.008, 0.03)  # of log luminance: response at which a line is possible, and certain
@@ -62,13 +64,30 @@ def find_lines(luminance: np.ndarray, hue: np.ndarray, mask: np.ndarray, texel_m
         tensor += back[..., :3]
         strongest = np.maximum(strongest, back[..., 3])
     length = np.hypot(tensor[..., 0], tensor[..., 1])
+    likely = smoothstep(strongest, *_CONTRAST) * (1 - smoothstep(_greying(luminance, hue, mask, texel_mm), *_GREY))
     unit = 1 / np.maximum(length, 1e-9)
     return LineField(
-        likelihood=_long(smoothstep(strongest, *_CONTRAST), texel_mm),
+        likelihood=_long(likely, texel_mm),
         across_cos=tensor[..., 0] * unit,
         across_sin=tensor[..., 1] * unit,
         coherence=(length / np.maximum(tensor[..., 2], 1e-6)).clip(0, 1),
     )
+
+
+def _greying(luminance: np.ndarray, hue: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
+    """(H, W) float32: how much less red the dark is, per logarithm; 0 without colours.
+
+    Light in a groove comes from skin, so grooves are redder than the skin beside them (−0.15 to −0.4 on portraits).
+    Frames of glasses and strands of hair are greyer.
+    """
+    fine = [
+        _mean_nearby(part, mask, _TINT_SIGMAS_MM[0] / texel_mm)
+        - _mean_nearby(part, mask, _TINT_SIGMAS_MM[1] / texel_mm)
+        for part in (luminance, hue)
+    ]
+    near = _TINT_NEAR_MM / texel_mm
+    product, square = (_mean_nearby(fine[0] * other, mask, near) for other in (fine[1], fine[0]))
+    return product / np.maximum(square, _LEAST_CONTRAST**2)
 
 
 def hairy(luminance: np.ndarray, mask: np.ndarray, beard: np.ndarray, texel_mm: float) -> np.ndarray:

@@ -69,7 +69,7 @@ def make_detail_space(model: FaceModel) -> DetailSpace:
         lined *= smoothstep(near, *_OPENING_EDGE_MM)
     lips = _from_line_between_lips(model)
     allowed *= smoothstep(lips, *_LIPS_MM) * smoothstep(_inside_box(model), *_EDGE_TEXELS)
-    nose = _from_lines(model, 12, model.landmarks68.points(model.mean)[31:36])
+    nose = from_lines(model, 12, model.landmarks68.points(model.mean)[31:36])
     lined *= allowed * smoothstep(lips, *_LIPS_EDGE_MM) * smoothstep(nose, *_NOSE_EDGE_MM)
     corners = model.skin.uv[model.skin.uv_triangles()].astype(np.float64) * SIDE
     across, up = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
@@ -84,16 +84,16 @@ def make_detail_space(model: FaceModel) -> DetailSpace:
 def _from_line_between_lips(model: FaceModel) -> np.ndarray:
     """(V_skin,) mm on the mean head from where the lips meet, landmarks 61 to 68; the socket begins further in."""
     inner = model.landmarks68.points(model.mean)[[*range(60, 68), 60]]
-    return _from_lines(model, 12, inner)
+    return from_lines(model, 12, inner)
 
 
 def _from_brows(model: FaceModel) -> np.ndarray:
     """(V_skin,) mm on the mean head from the middle of where brows grow, a little above landmarks 18 to 27."""
     marks = model.landmarks68.points(model.mean) + np.array([0.0, _BROWS_ABOVE_MM, 0.0])
-    return _from_lines(model, 11, marks[17:22], marks[22:27])
+    return from_lines(model, 11, marks[17:22], marks[22:27])
 
 
-def _from_lines(model: FaceModel, steps: int, *lines: np.ndarray) -> np.ndarray:
+def from_lines(model: FaceModel, steps: int, *lines: np.ndarray) -> np.ndarray:
     """(V_skin,) mm on the mean head from the nearest of lines through (N, 3) points, so many steps between two."""
     share = np.linspace(0, 1, steps + 1)[:, None, None]
     points = [line[:-1] * (1 - share) + line[1:] * share for line in lines]

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+EXPRESSION_GROUPS = ("forehead", "frown", "eyes", "mouth")
+"""Regions that expressions fold: raised brows, the root of the nose, lids and crow's feet, cheeks beside the mouth."""
+
 
 @dataclass(frozen=True)
 class DetailMaps:

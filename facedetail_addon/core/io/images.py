@@ -48,14 +48,23 @@ def read_png(path: Path) -> np.ndarray:
     """
     try:
         data = path.read_bytes()
-        png_size(data)  # refuses a bomb before it is decoded
+        return decode_png(data)
     except OSError as error:
         raise OutputError(f"{path} cannot be read: {error.strerror or error}.", REMEDY) from error
     except ValueError as error:
-        raise OutputError(f"{path} is not a PNG of a usable size.", REMEDY) from error
+        raise OutputError(f"{path} cannot be used: {error}.", REMEDY) from error
+
+
+def decode_png(data: bytes) -> np.ndarray:
+    """(H, W, 3) RGB or (H, W), uint8 or uint16, of a file's content.
+
+    Raises:
+        ValueError: damaged, not a PNG of those kinds, or larger than 16384 pixels a side.
+    """
+    png_size(data)  # refuses a bomb before it is decoded
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None or image.dtype not in (np.uint8, np.uint16) or (image.ndim == 3 and image.shape[2] != 3):
-        raise OutputError(f"{path} is damaged or of another kind.", REMEDY)
+        raise ValueError("it is damaged or of another kind")
     return image if image.ndim == 2 else np.ascontiguousarray(image[..., ::-1])
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..detail.types import EXPRESSION_GROUPS
+
 SRGB, DATA = "sRGB", "data"
 """Colour spaces: a colour to look at, or numbers that nothing may convert."""
 
@@ -118,8 +120,23 @@ MAPS = (
         "1 seen straight on, 0 filled in",
         packed=False,
     ),
+    *(
+        MapSpec(
+            f"expression_{name}",
+            f"{name} share",
+            f"expression_{name}.png",
+            1,
+            _U8,
+            _U8,
+            DATA,
+            "the relief is the expression's",
+            square=False,
+            optional=True,
+        )
+        for name in EXPRESSION_GROUPS
+    ),
 )
-"""In canonical UV, row 0 at the top, but for the photo."""
+"""In canonical UV, row 0 at the top, but for the photo. Shares of the expression are soft, and so small."""
 
 
 def map_spec(name: str) -> MapSpec:
@@ -136,6 +153,6 @@ def check_maps(maps: dict[str, np.ndarray]) -> None:
         array = maps[spec.name]
         shape = (side, side) if spec.square else array.shape[:2]
         wanted = shape if spec.channels == 1 else (*shape, spec.channels)
-        if array.shape != wanted or array.dtype != spec.dtype:
+        if array.shape != wanted or array.ndim < 2 or array.dtype != spec.dtype:
             kind = f"{np.dtype(spec.dtype).name} of {spec.channels} channels"
             raise ValueError(f"{spec.file} is not {kind}" + (" and of the albedo's size" if spec.square else ""))

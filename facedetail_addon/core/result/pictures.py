@@ -9,11 +9,12 @@ import numpy as np
 
 from ..errors import OutputError
 from ..io.exr import exr_bytes, is_zero
-from ..io.images import REMEDY, png_bytes, png_size
-from .maps import MAPS
+from ..io.images import REMEDY, decode_png, png_bytes, png_size
+from .maps import MAPS, map_spec
 
 _PACKED = tuple(spec for spec in MAPS if spec.packed)
 _UNSEEN = "displacement_unseen"
+_MOST_SHARE = 4096  # texels a side of a share of the relief, which is soft
 _PNG_END = b"IEND\xaeB`\x82"
 
 
@@ -58,6 +59,26 @@ def read_pictures(folder: Path) -> Pictures:
     except ValueError as error:
         raise OutputError(f"{folder} holds pictures that cannot be: {error}.", REMEDY) from error
     return Pictures(files, has_relief=not all(flat.values()), has_unseen=not flat.get(_UNSEEN, True))
+
+
+def decode_share(pictures: Pictures, name: str) -> np.ndarray:
+    """(H, W) float32, 0 to 1, of an optional map that holds a share; zero where the result lacks it.
+
+    Raises:
+        OutputError: it is damaged, of another kind, or larger than 4096 texels a side.
+    """
+    if name not in pictures.files:
+        return np.zeros((1, 1), np.float32)
+    data = pictures.files[name]
+    try:
+        if max(png_size(data)) > _MOST_SHARE:
+            raise ValueError("it is too large")
+        share = decode_png(data)
+        if share.ndim != 2 or share.dtype != np.uint8:
+            raise ValueError("its kind is another")
+    except ValueError as error:
+        raise OutputError(f"{map_spec(name).file} is no map of a result: {error}.", REMEDY) from error
+    return share.astype(np.float32) / 255
 
 
 def _png_shape(data: bytes) -> tuple[int, int]:

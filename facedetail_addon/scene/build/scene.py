@@ -7,10 +7,11 @@ from pathlib import Path
 
 import bpy
 
+from ...core.detail.types import EXPRESSION_GROUPS
 from ...core.errors import OutputError
 from ...core.face_model.model import FaceModel
 from ...core.rendering.stage import LightStage
-from ...core.result.pictures import Pictures, encode_pictures
+from ...core.result.pictures import Pictures, decode_share, encode_pictures
 from ...core.result.record import HeadRecord, Reconstruction
 from ...names import (
     CAMERA_PART,
@@ -146,7 +147,8 @@ def _build(
     yield
     head = HeadObject(root)
     if pictures.has_relief:
-        add_relief(head, model, _relief_images(stem, pictures))
+        shares = {name: decode_share(pictures, f"expression_{name}") for name in EXPRESSION_GROUPS}
+        add_relief(head, model, _relief_images(stem, pictures), shares)
     yield
     return head
 

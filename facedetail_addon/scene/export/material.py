@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import bpy
+import cv2
 import numpy as np
 
 from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES
@@ -14,6 +15,8 @@ from ..build.eyes import EYE_ROUGHNESS, look_of
 from ..build.material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE
 from ..nodes import add_node, find_node
 from ..relief.nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE, UNSEEN_IMAGE_NODE
+from ..relief.nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE
+from ..relief.wrinkles import shown_weights
 from ..space import METRES_PER_MM
 from .eye_texture import eye_picture, eye_uv
 from .pictures import colours_png, numbers_png, picture_values
@@ -81,7 +84,7 @@ def _image_of(nodes: bpy.types.Nodes, name: str) -> bpy.types.Image | None:
 
 
 def _normals(original: bpy.types.Object, material: bpy.types.Material) -> np.ndarray | None:
-    """(R, R, 3) uint8 tangent-space normals of the relief as strong as the head shows it; None without relief.
+    """(R, R, 3) uint8 tangent-space normals of the relief as the head shows it now; None without relief.
 
     Slopes add up as heights do: both maps' slopes are taken apart into those of wrinkles and of pores.
     """
@@ -95,6 +98,9 @@ def _normals(original: bpy.types.Object, material: bpy.types.Material) -> np.nda
     elsewhere = _image_of(nodes, UNSEEN_IMAGE_NODE)
     if unseen and elsewhere is not None:
         slopes += unseen * _slopes(elsewhere)
+    weights = shown_weights(original)
+    if weights is not None:
+        slopes *= cv2.resize(weights, slopes.shape[1::-1], interpolation=cv2.INTER_LINEAR)[..., None]
     normals = np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
     return np.round(255 * (0.5 + 0.5 * normals)).astype(np.uint8)

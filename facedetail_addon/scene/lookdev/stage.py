@@ -12,6 +12,7 @@ from ...core.errors import OutputError
 from ..frames import in_frame
 from ..head_object import HeadObject, unmark
 from ..relief.displacement import Relief, relief_skin, show_relief
+from ..relief.wrinkles import follow_own_sliders
 from ..rollback import removed_afterwards
 from ..units import scale_lengths, units_of
 from .view import PhotoCamera, photo_camera
@@ -71,6 +72,7 @@ def staged(head: HeadObject, relief: Relief, max_level: int, *, neutral: bool = 
         skin, camera = copies[skin], copies[camera]
         parts = tuple(item for item in copies.values() if item.type not in ("LIGHT", "CAMERA", "EMPTY"))
         _show(parts, skin)
+        follow_own_sliders(skin)
         if neutral:
             for part in parts:
                 _relax(part)

@@ -6,6 +6,7 @@ the fine modifier, and that of unseen skin after it, go along the normals of the
 the nearest a modifier can do. What is geometry is never shading as well, and the other way round.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import bpy
@@ -20,6 +21,7 @@ from ...names import (
     MEDIUM_MODIFIER,
     NORMAL_MAP,
     UNSEEN_MODIFIER,
+    WRINKLE_MODIFIER,
 )
 from ..head_object import HeadObject
 from ..space import METRES_PER_MM
@@ -27,6 +29,7 @@ from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
 from .density import default_level, fine_level
 from .material import own_relief_material
 from .nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
+from .wrinkles import add_wrinkles
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Relief:
     render_level: int = 3
 
 
-def add_relief(head: HeadObject, model: FaceModel, images: ReliefImages) -> None:
+def add_relief(head: HeadObject, model: FaceModel, images: ReliefImages, shares: Mapping[str, np.ndarray]) -> None:
     """Give a head its relief: modifiers, material nodes; shown as ``Relief()`` says, at levels that make the skin about
     as fine as the built-in one.
 
@@ -58,14 +61,16 @@ def add_relief(head: HeadObject, model: FaceModel, images: ReliefImages) -> None
         head: its skin has the face model's material and a Subdivision modifier; it remembers from which level on its
             mesh can carry the fine relief.
         model: the face model of it.
+        shares: of the relief that belongs to the photo's expression, as :func:`add_wrinkles` takes them.
     """
     skin = head.skin
     uv_map = skin.data.uv_layers[0].name
+    fades = add_wrinkles(skin, model, shares, images.medium.name.replace("medium relief", "wrinkles"))
     shown = ((MEDIUM_MODIFIER, images.medium), (FINE_MODIFIER, images.fine), (UNSEEN_MODIFIER, images.unseen))
     for name, image in shown:
         if image is not None:
-            _add_displace(skin, name, uv_map, image)
-    add_relief_nodes(skin.material_slots[0].material.node_tree, images, uv_map)
+            _add_displace(skin, name, uv_map, image, WRINKLE_MODIFIER if fades else "")
+    add_relief_nodes(skin.material_slots[0].material.node_tree, images, uv_map, fades=fades)
     skin[FINE_LEVEL_PROPERTY] = fine_level(model)
     relief = Relief(
         viewport_level=default_level(model, Relief.viewport_level),
@@ -133,7 +138,7 @@ def _show_on_sliders(head: HeadObject, relief: Relief) -> None:
         sliders.viewport_level, sliders.render_level = relief.viewport_level, relief.render_level
 
 
-def _add_displace(skin: bpy.types.Object, name: str, uv_map: str, image: bpy.types.Image) -> None:
+def _add_displace(skin: bpy.types.Object, name: str, uv_map: str, image: bpy.types.Image, weights: str) -> None:
     texture = bpy.data.textures.new(image.name, "IMAGE")
     texture.image = image
     texture.extension = "EXTEND"
@@ -144,6 +149,7 @@ def _add_displace(skin: bpy.types.Object, name: str, uv_map: str, image: bpy.typ
     modifier.uv_layer = uv_map
     modifier.mid_level = 0.0
     modifier.direction = "NORMAL"
+    modifier.vertex_group = weights
 
 
 def _set_displace(skin: bpy.types.Object, name: str, factor: float, *, viewport: bool, render: bool) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import bpy
 
+from ...names import RELIEF_WEIGHT
 from ..nodes import add_node, find_node, image_node, vector_math
 from ..space import METRES_PER_MM
 
@@ -55,8 +56,12 @@ class ReliefWeights:
     normal_unseen: float = 0.0
 
 
-def add_relief_nodes(tree: bpy.types.NodeTree, images: ReliefImages, uv_map: str) -> None:
-    """Add nodes for all ways of showing relief; none is linked to the skin before :func:`weigh_relief`."""
+def add_relief_nodes(tree: bpy.types.NodeTree, images: ReliefImages, uv_map: str, *, fades: bool = False) -> None:
+    """Add nodes for all ways of showing relief; none is linked to the skin before :func:`weigh_relief`.
+
+    Args:
+        fades: the skin's attribute ``RELIEF_WEIGHT`` says how much of it shows.
+    """
     fine = _weighted_slopes(tree, (-1450, -1000), images.normal_fine, _NORMAL_FINE)
     fine.inputs[2].default_value = _FLAT
     if images.normal_unseen is not None:
@@ -81,6 +86,8 @@ def add_relief_nodes(tree: bpy.types.NodeTree, images: ReliefImages, uv_map: str
     displacement.inputs["Midlevel"].default_value = 0.0
     displacement.inputs["Scale"].default_value = METRES_PER_MM
     tree.links.new(medium.outputs["Value"], displacement.inputs["Height"])
+    if fades:
+        _fade(tree, medium, displacement)
 
 
 def has_relief_nodes(material: bpy.types.Material) -> bool:
@@ -157,6 +164,26 @@ def _multiply_add(tree: bpy.types.NodeTree, kind: str, location: tuple[int, int]
     node = add_node(tree, kind, location, label)
     node.operation = "MULTIPLY_ADD"
     return node
+
+
+def _fade(tree: bpy.types.NodeTree, heights: bpy.types.Node, displacement: bpy.types.Node) -> None:
+    """Put the skin's weight of relief behind heights and slopes. A weight of 1 changes no bit of them."""
+    weight = add_node(tree, "ShaderNodeAttribute", (-1200, -2200))
+    weight.attribute_name = RELIEF_WEIGHT
+    for label in (_NORMAL_BOTH, _NORMAL_FINE, _NORMAL_UNSEEN):
+        slopes = tree.nodes.get(_slopes_of(label))
+        if slopes is None:
+            continue
+        slopes.name = slopes.label = f"{_slopes_of(label)} Whole"
+        place = (int(slopes.location.x) + 120, int(slopes.location.y) - 150)
+        faded = vector_math(tree, "SCALE", place, slopes.outputs["Vector"])
+        faded.name = faded.label = _slopes_of(label)
+        tree.links.new(weight.outputs["Fac"], faded.inputs["Scale"])
+    faded = add_node(tree, "ShaderNodeMath", (-420, -1700))
+    faded.operation = "MULTIPLY"
+    tree.links.new(heights.outputs["Value"], faded.inputs[0])
+    tree.links.new(weight.outputs["Fac"], faded.inputs[1])
+    tree.links.new(faded.outputs["Value"], displacement.inputs["Height"])
 
 
 def _image_of(label: str) -> str:
