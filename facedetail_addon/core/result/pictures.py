@@ -29,7 +29,7 @@ class Pictures:
 
     files: Mapping[str, bytes]
     has_relief: bool
-    has_unseen: bool
+    has_unseen: bool = False
 
 
 def encode_pictures(maps: Mapping[str, np.ndarray]) -> Pictures:

@@ -15,7 +15,6 @@ from ..build.eyes import EYE_ROUGHNESS, look_of
 from ..build.material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE
 from ..nodes import add_node, find_node
 from ..relief.nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE, UNSEEN_IMAGE_NODE
-from ..relief.nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE
 from ..relief.wrinkles import shown_weights
 from ..space import METRES_PER_MM
 from .eye_texture import eye_picture, eye_uv
