@@ -444,3 +444,42 @@ def test_faint_brows_are_no_skin_but_the_skin_between_them_is(model, atlas, spac
 
     assert np.median(kept(marks[[18, 19, 20, 23, 24, 25]] - [0, 2])) < 0.5
     assert kept(middle[None] - [0, 4])[0] > 0.9
+
+
+def test_no_lines_are_looked_for_at_rims_and_on_undersides(model, space):
+    rest = model.skin.of(model.mean)
+    marks = model.landmarks68.points(model.mean)
+    assert (space.lined <= space.allowed).all()
+
+    def near(points: np.ndarray, reach_mm: float) -> np.ndarray:
+        return cKDTree(points).query(rest)[0] < reach_mm
+
+    for rim, reach_mm in ((marks[36:48], 1.5), (marks[31:36], 4.0), (marks[60:68], 3.5)):
+        assert np.quantile(space.lined[near(rim, reach_mm)], 0.9) < 0.1
+    below = vertex_normals(rest, model.skin.triangles())[:, 1] < -0.6
+    assert space.lined[below].max() < 0.01
+    assert (space.lined[in_regions(model, "forehead") & ~below] > 0.9).mean() > 0.9
+    beside_eyes = marks[[36, 45]] + [[-14, 0, -8], [14, 0, -8]]
+    assert np.median(space.lined[near(beside_eyes, 8)]) > 0.9
+
+
+def test_beards_grow_below_the_nose(model, space):
+    rest, marks = model.skin.of(model.mean), model.landmarks68.points(model.mean)
+    assert space.beard[rest[:, 1] > marks[30, 1]].max() == 0
+    assert space.beard[rest[:, 1] < marks[48:60, 1].max()].min() == 1
+
+
+def test_hair_of_the_photos_mask_has_no_relief(model, atlas, space, posed, transfer):
+    light, vertices = estimate(transfer), model.skin.of(posed)
+    left = (vertices[:, 0] > 0).astype(np.float32)
+    found = detail_inputs(grey(atlas), light, transfer, vertices, resolvable_at(vertices), left, space, atlas)
+    assert found.mask[:, : WIDE // 2 - 60].max() > 0.95 and found.mask[:, WIDE // 2 + 60 :].max() < 0.01
+
+
+def test_shading_and_metric_are_those_of_the_posed_head(model, atlas, inputs, transfer):
+    shading = on_texels(atlas, np.log(estimate(transfer).shading @ LUMINANCE)[:, None])[..., 0]
+    where = inside(model, atlas, in_regions(model, "forehead", "cheeks"))
+    assert np.quantile(np.abs(to_texture(inputs.shading) - shading)[where], 0.95) < 0.01
+    xx, xy, yy = (to_texture(channel)[where] for channel in np.moveaxis(inputs.metric, -1, 0))
+    assert (xx * yy > xy**2).mean() > 0.97
+    assert 0.6 < np.median(xx) < 1.6 and 0.6 < np.median(yy) < 1.6, "a texel is about TEXEL_MM wide"

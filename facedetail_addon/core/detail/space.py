@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from ..face_model.model import FACE_REGIONS, FaceModel, MeshPart
 from ..image import smoothstep
-from ..rendering.normals import uv_derivatives
+from ..rendering.normals import uv_derivatives, vertex_normals
 
 SIDE = 2048
 """Texels per side of the canonical UV at which networks work, whatever the texture's resolution."""
@@ -27,6 +27,7 @@ _SOCKET = "socket"  # region inside mouth and eyes
 _LIPS_MM = (0.5, 2.5)  # from the line between the lips
 _OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
 _LIPS_EDGE_MM, _NOSE_EDGE_MM, _OPENING_EDGE_MM = (4.0, 9.0), (5.0, 10.0), (2.0, 6.0)  # the same for lines
+_UNDERSIDE = (0.3, 0.55)  # how far skin looks down, as under chin and brow ridge, where shadows end in edges
 _BROWS_MM = (6.0, 10.0)  # so far from the middle of brows they begin to end, and have ended
 _NOSE_BASE, _BEARD_MM = 33, (-8.0, 2.0)  # landmark, and how far below it beards begin
 _BROWS_ABOVE_MM = 2.0  # their middle lies so far above the landmarks
@@ -70,6 +71,8 @@ def make_detail_space(model: FaceModel) -> DetailSpace:
     lips = _from_line_between_lips(model)
     allowed *= smoothstep(lips, *_LIPS_MM) * smoothstep(_inside_box(model), *_EDGE_TEXELS)
     nose = from_lines(model, 12, model.landmarks68.points(model.mean)[31:36])
+    below = -vertex_normals(rest, model.skin.triangles())[:, 1]
+    lined *= 1 - smoothstep(below, *_UNDERSIDE)
     lined *= allowed * smoothstep(lips, *_LIPS_EDGE_MM) * smoothstep(nose, *_NOSE_EDGE_MM)
     corners = model.skin.uv[model.skin.uv_triangles()].astype(np.float64) * SIDE
     across, up = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
