@@ -84,12 +84,11 @@ def make_detail(
     amplitude = net.network.amplitude.tolist()
     inside = inside * (1 - lines.likelihood)  # of what the networks find
     medium, fine = (part * inside * factor for part, factor in zip(split_bands(height), amplitude, strict=True))
-    fine *= 1 - smoothstep(inputs.resolvable_mm, *_FINE_RESOLVABLE_MM)
-    shown = 1 - smoothstep(inputs.resolvable_mm, *_MEDIUM_RESOLVABLE_MM)
-    folds, fine_lines = split_bands(lines.height_mm)
-    folds *= shown
+    resolved = [1 - smoothstep(inputs.resolvable_mm, *fades) for fades in (_MEDIUM_RESOLVABLE_MM, _FINE_RESOLVABLE_MM)]
+    medium, fine = medium * resolved[0], fine * resolved[1]
+    folds, fine_lines = (part * share for part, share in zip(split_bands(lines.height_mm), resolved, strict=True))
     unseen = unseen_relief(inputs, replace(lines, height_mm=folds + fine_lines), fine)
-    parts = medium * shown + folds, fine + fine_lines, unseen
+    parts = medium + folds, fine + fine_lines, unseen
     medium, fine, unseen = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in parts)
     texel_mm = texel_size_mm(model, atlas, vertices)
     return DetailMaps(
