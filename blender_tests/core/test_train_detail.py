@@ -41,6 +41,7 @@ def example(seed: int = 0, side: int = PATCH) -> tuple[DetailInputs, np.ndarray,
         resolvable_mm=np.full((side, side), 0.2, np.float32),
         lined=np.zeros((side, side), np.float32), beard=np.zeros((side, side), np.float32),
         shading=np.zeros((side, side), np.float32), metric=np.ones((side, side, 3), np.float32),
+        unseen=np.zeros((side, side), np.float32),
     )  # fmt: skip
     return inputs, medium, fine
 
