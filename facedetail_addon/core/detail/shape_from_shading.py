@@ -61,7 +61,7 @@ def carve_lines(inputs: DetailInputs) -> LineRelief:
     fields = np.dstack([finest, lines.across_cos, lines.across_sin, lines.coherence, lines.likelihood])
     height = _groove(luminance, finest[..., _MASK], texel_mm) * lines.likelihood
     for level, rounds in _LEVELS.items():
-        problem = _problem(_shrunk(fields, level), texel_mm * level)
+        problem = _problem(_shrunk(list(np.moveaxis(fields, -1, 0)), level), texel_mm * level)
         way = cv2.INTER_AREA if problem.shape < height.shape else cv2.INTER_LINEAR
         height = problem.solve(cv2.resize(height, problem.shape[::-1], interpolation=way), rounds)
     height *= smoothstep(finest[..., _MASK], 0, 0.5)
@@ -76,16 +76,16 @@ def carve_lines(inputs: DetailInputs) -> LineRelief:
 _VALUE, _HUE, _MASK, _LIGHT, _BEARD, _COS, _SIN, _COHERENCE, _LIKELIHOOD = 0, 1, 2, slice(3, 9), *range(9, 14)
 
 
-def _fields(inputs: DetailInputs) -> np.ndarray:
-    """(H, W, 10) float32; luminance, less that of the smooth head, and hue as logarithms."""
-    light = inputs.light_x, inputs.light_y, inputs.direct_fraction, inputs.metric
+def _fields(inputs: DetailInputs) -> list[np.ndarray]:
+    """Ten (H, W) float32; luminance, less that of the smooth head, and hue as logarithms."""
+    light = inputs.light_x, inputs.light_y, inputs.direct_fraction, *np.moveaxis(inputs.metric, -1, 0)
     luminance = inputs.value * VALUE_UNIT - inputs.shading
-    return np.dstack([luminance, inputs.chroma * CHROMA_UNIT, inputs.mask * inputs.lined, *light, inputs.beard])
+    return [luminance, inputs.chroma * CHROMA_UNIT, inputs.mask * inputs.lined, *light, inputs.beard]
 
 
 def relief_light(inputs: DetailInputs) -> ReliefLight:
     """How the photo's light answers to slopes, (H, W) each."""
-    return _light_of(_fields(inputs)[..., _LIGHT])
+    return ReliefLight(*_fields(inputs)[_LIGHT])
 
 
 def _light_of(channels: np.ndarray) -> ReliefLight:
@@ -227,7 +227,7 @@ def _mean_nearby(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarr
     return cv2.GaussianBlur(values * mask, (0, 0), sigma) / weight
 
 
-def _shrunk(fields: np.ndarray, step: int) -> np.ndarray:
-    """(H, W, C) to texels ``step`` times as wide."""
-    size = fields.shape[1] // step, fields.shape[0] // step
-    return np.dstack([cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in np.moveaxis(fields, -1, 0)])
+def _shrunk(fields: list[np.ndarray], step: int) -> np.ndarray:
+    """C (H, W) fields to (h, w, C), texels ``step`` times as wide."""
+    size = fields[0].shape[1] // step, fields[0].shape[0] // step
+    return np.dstack([cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in fields])
