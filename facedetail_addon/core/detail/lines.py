@@ -77,16 +77,15 @@ def find_lines(luminance: np.ndarray, hue: np.ndarray, mask: np.ndarray, texel_m
 def _greying(luminance: np.ndarray, hue: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
     """(H, W) float32: how much less red the dark is, per logarithm; 0 without colours.
 
-    Light in a groove comes from skin, so grooves are redder than the skin beside them (−0.15 to −0.4 on portraits).
+    Light in a groove comes from skin, so grooves are redder than the skin beside them.
     Frames of glasses and strands of hair are greyer.
     """
     fine = [
-        _mean_nearby(part, mask, _TINT_SIGMAS_MM[0] / texel_mm)
-        - _mean_nearby(part, mask, _TINT_SIGMAS_MM[1] / texel_mm)
+        mean_nearby(part, mask, _TINT_SIGMAS_MM[0] / texel_mm) - mean_nearby(part, mask, _TINT_SIGMAS_MM[1] / texel_mm)
         for part in (luminance, hue)
     ]
     near = _TINT_NEAR_MM / texel_mm
-    product, square = (_mean_nearby(fine[0] * other, mask, near) for other in (fine[1], fine[0]))
+    product, square = (mean_nearby(fine[0] * other, mask, near) for other in (fine[1], fine[0]))
     return product / np.maximum(square, _LEAST_CONTRAST**2)
 
 
@@ -96,8 +95,8 @@ def hairy(luminance: np.ndarray, mask: np.ndarray, beard: np.ndarray, texel_mm: 
     Args:
         luminance: (H, W) float32 logarithm. mask: 1 where skin is seen. beard: 1 where beards grow.
     """
-    fine, wide = (_mean_nearby(luminance, mask, sigma / texel_mm) for sigma in _ROUGH_SIGMAS_MM)
-    rough = np.sqrt(_mean_nearby((fine - wide) ** 2, mask, _ROUGH_NEAR_MM / texel_mm).clip(0))
+    fine, wide = (mean_nearby(luminance, mask, sigma / texel_mm) for sigma in _ROUGH_SIGMAS_MM)
+    rough = np.sqrt(mean_nearby((fine - wide) ** 2, mask, _ROUGH_NEAR_MM / texel_mm).clip(0))
     elsewhere = (mask > 0.5) & (beard < 0.5)
     if not elsewhere.any():
         return np.zeros_like(mask)
@@ -137,7 +136,8 @@ def _responses(
     return tensor, _blurred(strength, sigma / 2)
 
 
-def _mean_nearby(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
+def mean_nearby(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
+    """(H, W) float32 mean around each texel, over ``sigma`` texels, of where the (H, W) mask has weight."""
     return _blurred(values * mask, sigma) / np.maximum(_blurred(mask, sigma), 1e-2)
 
 

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix, diags
 
 from ..image import smoothstep
 from .inputs import CHROMA_UNIT, DetailInputs
-from .lines import find_lines, hairy
+from .lines import find_lines, hairy, mean_nearby
 from .relief_shading import OCCLUSION, OCCLUSION_MM, ReliefLight
 from .space import TEXEL_MM, VALUE_UNIT
 
@@ -78,18 +78,18 @@ _VALUE, _HUE, _MASK, _LIGHT, _BEARD, _COS, _SIN, _COHERENCE, _LIKELIHOOD = 0, 1,
 
 def _fields(inputs: DetailInputs) -> list[np.ndarray]:
     """Ten (H, W) float32; luminance, less that of the smooth head, and hue as logarithms."""
-    light = inputs.light_x, inputs.light_y, inputs.direct_fraction, *np.moveaxis(inputs.metric, -1, 0)
     luminance = inputs.value * VALUE_UNIT - inputs.shading
-    return [luminance, inputs.chroma * CHROMA_UNIT, inputs.mask * inputs.lined, *light, inputs.beard]
+    return [luminance, inputs.chroma * CHROMA_UNIT, inputs.mask * inputs.lined, *_light(inputs), inputs.beard]
+
+
+def _light(inputs: DetailInputs) -> list[np.ndarray]:
+    """Six (H, W), in the order of :class:`.relief_shading.ReliefLight`."""
+    return [inputs.light_x, inputs.light_y, inputs.direct_fraction, *np.moveaxis(inputs.metric, -1, 0)]
 
 
 def relief_light(inputs: DetailInputs) -> ReliefLight:
     """How the photo's light answers to slopes, (H, W) each."""
-    return ReliefLight(*_fields(inputs)[_LIGHT])
-
-
-def _light_of(channels: np.ndarray) -> ReliefLight:
-    return ReliefLight(*np.moveaxis(channels, -1, 0))
+    return ReliefLight(*_light(inputs))
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _problem(fields: np.ndarray, texel_mm: float) -> _Problem:
         + down.T @ diags(mean - half * at[:, _COS] / length) @ down
         + twisted + twisted.T + diags(held.astype(np.float32)) + laplacian.T @ diags(bend) @ laplacian
     )  # fmt: skip
-    light = _light_of(at[:, _LIGHT])
+    light = ReliefLight(*np.moveaxis(at[:, _LIGHT], -1, 0))
     found = active, light, at[:, _VALUE], at[:, _MASK]
     return _Problem(mask.shape, *found, right, down, tuple(around), prior.tocsr())
 
@@ -214,17 +214,12 @@ def _conjugate_gradients(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
 
 def _groove(luminance: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
     """(h, w) mm to begin with: dark is deep."""
-    narrow, wide = (_mean_nearby(luminance, mask, sigma / texel_mm) for sigma in _GROOVE_SIGMAS_MM)
+    narrow, wide = (mean_nearby(luminance, mask, sigma / texel_mm) for sigma in _GROOVE_SIGMAS_MM)
     return _FIRST_MM * (narrow - wide)
 
 
 def _without_mean(values: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
-    return (values - _mean_nearby(values, mask, _MEAN_MM / texel_mm)) * (mask > _LEAST_MASK)
-
-
-def _mean_nearby(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
-    weight = np.maximum(cv2.GaussianBlur(mask, (0, 0), sigma), 1e-2)
-    return cv2.GaussianBlur(values * mask, (0, 0), sigma) / weight
+    return (values - mean_nearby(values, mask, _MEAN_MM / texel_mm)) * (mask > _LEAST_MASK)
 
 
 def _shrunk(fields: list[np.ndarray], step: int) -> np.ndarray:

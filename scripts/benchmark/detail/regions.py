@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where faces are lined, in texels of BOX, from the 68 landmarks: forehead, eye bags, crow's feet, smile folds."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
 from facedetail_addon.core.detail.space import TEXEL_MM
+from scripts.training.skin.space import SIDES
 
 FOREHEAD, EYE_BAGS, CROWS_FEET, SMILE_FOLDS = "forehead", "eye bags", "crow's feet", "smile folds"
 REGIONS = (FOREHEAD, EYE_BAGS, CROWS_FEET, SMILE_FOLDS)
@@ -20,19 +19,6 @@ _BESIDE_WING_MM = ((8.0, -20.0), (23.0, 12.0))  # outwards and down from the lan
 _BESIDE_CORNER_MM = ((12.0, 0.0), (10.0, 18.0))
 _FOLD_MM = 7.5  # to each side of the line
 _LIPS_MM, _EYES_MM, _NOSE_MM = 3.0, 1.5, 1.0  # around their landmarks nothing counts
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One half of the face: sign of x towards its ear, and its landmarks."""
-
-    sign: int
-    wing: int
-    corner: int
-    lid: tuple[int, ...]
-
-
-_SIDES = (_Side(-1, 31, 48, (36, 41, 40, 39)), _Side(1, 35, 54, (45, 46, 47, 42)))
 
 
 def lined_regions(marks: np.ndarray, shape: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -70,14 +56,14 @@ def _forehead(canvas: np.ndarray, marks: np.ndarray) -> None:
 
 
 def _bags(canvas: np.ndarray, marks: np.ndarray) -> None:
-    for side in _SIDES:
+    for side in SIDES:
         near, far = (marks[list(side.lid)] + [0, mm * _PER_MM] for mm in _BAG_MM)
         far[0, 0] += side.sign * _BAG_BEYOND_MM * _PER_MM
         _fill(canvas, np.concatenate([near, far[::-1]]))
 
 
 def _feet(canvas: np.ndarray, marks: np.ndarray) -> None:
-    for side in _SIDES:
+    for side in SIDES:
         eye = marks[side.lid[0]]
         near, far = (eye[0] + side.sign * mm * _PER_MM for mm in _FEET_MM)
         high, wide = (mm * _PER_MM for mm in _FEET_HEIGHT_MM)
@@ -86,7 +72,7 @@ def _feet(canvas: np.ndarray, marks: np.ndarray) -> None:
 
 
 def _folds(canvas: np.ndarray, marks: np.ndarray) -> None:
-    for side in _SIDES:
+    for side in SIDES:
         out = np.array([side.sign, 1]) * _PER_MM
         line = [marks[side.wing] + out * place for place in _BESIDE_WING_MM]
         line += [marks[side.corner] + out * place for place in _BESIDE_CORNER_MM]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from facedetail_addon.core.detail.space import TEXEL_MM
-from scripts.training.skin.space import SkinSpace
+from scripts.training.skin.space import SIDES, Side, SkinSpace
 from scripts.training.skin.strokes import arc, smooth_through, wavy
 
 _PER_MM = 1 / TEXEL_MM
@@ -31,20 +31,6 @@ class Person:
     pucker: float
     sneer: float
     flat: bool = False
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One half of the face: sign of x towards its ear, and its landmarks."""
-
-    sign: int
-    outer_eye: int
-    wing: int
-    corner: int
-    lid: tuple[int, ...]
-
-
-_SIDES = (_Side(-1, 36, 31, 48, (36, 41, 40, 39)), _Side(1, 45, 35, 54, (45, 46, 47, 42)))
 
 
 @dataclass
@@ -98,7 +84,7 @@ def face_lines(space: SkinSpace, person: Person, rng: np.random.Generator) -> li
     folds = _Folds(space, rng, _folding(person, rng))
     _forehead(folds)
     _between_brows(folds)
-    for side in _SIDES:
+    for side in SIDES:
         _beside_eye(folds, side)
         _below_eye(folds, side)
         _cheek(folds, side)
@@ -149,7 +135,7 @@ def _between_brows(folds: _Folds) -> None:
         folds.add(line, folds.folding["frown"] * rng.uniform(0.3, 1), rng.uniform(0.4, 1.3))
 
 
-def _beside_eye(folds: _Folds, side: _Side) -> None:
+def _beside_eye(folds: _Folds, side: Side) -> None:
     """Crow's feet."""
     p, rng, mm = folds.space.marks, folds.rng, _PER_MM
     for angle in np.radians(np.linspace(-50, 50, rng.integers(3, 8))):
@@ -159,7 +145,7 @@ def _beside_eye(folds: _Folds, side: _Side) -> None:
         folds.add(line, folds.folding["crow"] * rng.uniform(0.2, 1), rng.uniform(0.25, 0.9))
 
 
-def _below_eye(folds: _Folds, side: _Side) -> None:
+def _below_eye(folds: _Folds, side: Side) -> None:
     rng = folds.rng
     rim = smooth_through(folds.space.marks[list(side.lid)])
     for away in np.sort(rng.uniform(3, 15, rng.integers(1, 5))):
@@ -168,7 +154,7 @@ def _below_eye(folds: _Folds, side: _Side) -> None:
         folds.add(part, folds.folding["below_eye"] * rng.uniform(0.2, 0.9), rng.uniform(0.3, 1.3))
 
 
-def _cheek(folds: _Folds, side: _Side) -> None:
+def _cheek(folds: _Folds, side: Side) -> None:
     """The nasolabial fold, the cheek that lies over it, and folds of a smile further out."""
     p, rng, mm = folds.space.marks, folds.rng, _PER_MM
     wing = p[side.wing] + np.array([side.sign * 5.5, -7.0]) * mm
@@ -186,7 +172,7 @@ def _cheek(folds: _Folds, side: _Side) -> None:
         folds.add(part, folds.folding["cheek"] * rng.uniform(0.2, 1), rng.uniform(0.4, 1.6))
 
 
-def _below_corner(folds: _Folds, side: _Side) -> None:
+def _below_corner(folds: _Folds, side: Side) -> None:
     """Marionette lines."""
     rng, mm = folds.rng, _PER_MM
     start = folds.space.marks[side.corner] + np.array([side.sign * 2.5, 3]) * mm
@@ -194,7 +180,7 @@ def _below_corner(folds: _Folds, side: _Side) -> None:
     folds.add(line, folds.folding["mouth"] * rng.uniform(0.3, 1), rng.uniform(0.5, 1.6))
 
 
-def _beside_nose(folds: _Folds, side: _Side) -> None:
+def _beside_nose(folds: _Folds, side: Side) -> None:
     rng, mm = folds.rng, _PER_MM
     for height in rng.uniform(-6, 10, rng.integers(1, 4)):
         start = folds.space.marks[28] + np.array([side.sign * 3, height]) * mm

@@ -14,6 +14,20 @@ _LEVEL = 8  # texels per step of the tension lines' map
 
 
 @dataclass(frozen=True)
+class Side:
+    """One half of the face: sign of x towards its ear, and its landmarks."""
+
+    sign: int
+    outer_eye: int
+    wing: int
+    corner: int
+    lid: tuple[int, ...]
+
+
+SIDES = (Side(-1, 36, 31, 48, (36, 41, 40, 39)), Side(1, 45, 35, 54, (45, 46, 47, 42)))
+
+
+@dataclass(frozen=True)
 class SkinSpace:
     """The texels of BOX and where the face's features lie in them.
 

@@ -35,7 +35,7 @@ _SAME = 0.7  # heads nearer together than this share of a frame are one, the sur
 
 @dataclass(frozen=True)
 class _Look:
-    """Where one start ended: what the network says there, the frame, and the head's scale in px per mm."""
+    """Where one start ended: what the network says there, and the frame."""
 
     found: Correspondences
     region: Region
