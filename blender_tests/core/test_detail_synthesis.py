@@ -14,8 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from facedetail_addon.core.assets import shipped as assets
+from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.detail.dfdn import BASIS_SIDE, DFDN, PATCH
 from facedetail_addon.core.detail.inputs import DetailInputs
+from facedetail_addon.core.detail.line_net import WEIGHTS as LINE_WEIGHTS
+from facedetail_addon.core.detail.line_net import load_line_net
 from facedetail_addon.core.detail.space import BOX, SIDE, TEXEL_MM
 from facedetail_addon.core.detail.synthesis import (
     WEIGHTS,
@@ -37,6 +40,11 @@ FOREHEAD = (slice(110, 240), slice(660, 880))
 SHARP_MM, WAVE_MM = 0.2, 32 * TEXEL_MM
 
 
+def net_of(network: DFDN) -> DetailNet:
+    """With the network of lines that ships, which finds none in these inputs."""
+    return DetailNet(network, load_line_net(), half=False)
+
+
 @pytest.fixture(scope="module")
 def wild() -> DetailNet:
     """Random weights, and a basis of wrinkles and bumps: each patch says something else, tenths of a mm."""
@@ -46,7 +54,7 @@ def wild() -> DetailNet:
     network.basis.copy_(torch.from_numpy(basis))
     network.pdim.connected[-1].weight.mul_(20)
     network.pdrm.unet.up[0][0].weight.mul_(3)
-    return DetailNet(network, half=False)
+    return net_of(network)
 
 
 def silent() -> DFDN:
@@ -63,7 +71,7 @@ def level(medium_mm: float, refined_mm: float) -> DetailNet:
     network.pdim.connected[-1].bias[3] = 2.0
     network.basis[3] = medium_mm / 2
     network.pdrm.unet.up[0][0].bias.fill_(np.arctanh(refined_mm))
-    return DetailNet(network, half=False)
+    return net_of(network)
 
 
 def waves(amplitude_mm: float) -> DetailNet:
@@ -72,7 +80,7 @@ def waves(amplitude_mm: float) -> DetailNet:
     network.pdim.connected[-1].bias[0] = 1.0
     texel = (torch.arange(BASIS_SIDE) + 0.5) * PATCH / BASIS_SIDE
     network.basis[0] = amplitude_mm * torch.sin(2 * np.pi * texel * TEXEL_MM / WAVE_MM)
-    return DetailNet(network, half=False)
+    return net_of(network)
 
 
 def inputs_of(mask: np.ndarray, seed: int = 0, resolvable_mm: float = SHARP_MM) -> DetailInputs:
@@ -135,7 +143,7 @@ def test_amplitude_scales_medium_and_fine_relief_apart(model, atlas, wild):
     plain = detail_of(model, atlas, inputs, wild)
     quieter = DFDN().eval().requires_grad_(False)
     quieter.load_state_dict(wild.network.state_dict() | {"amplitude": torch.tensor([0.5, 0.25])})
-    scaled = detail_of(model, atlas, inputs, DetailNet(quieter, half=False))
+    scaled = detail_of(model, atlas, inputs, net_of(quieter))
     for found, before, factor in ((scaled.medium, plain.medium, 0.5), (scaled.fine, plain.fine, 0.25)):
         whole = np.abs(before) < 1.4  # higher ones were cut off
         np.testing.assert_allclose(found[whole], before[whole] * factor, atol=2e-4)
@@ -169,7 +177,7 @@ def test_patches_that_disagree_are_joined_without_seams():
     inputs = inputs_of(mask)
     scale = np.linspace(0, 3, 640, dtype=np.float32)
     inputs = replace(inputs, value=inputs.value * scale, light_x=inputs.light_x * scale[::-1])
-    found = infer_relief(inputs, DetailNet(network, half=False))[16:-16, 16:-16]
+    found = infer_relief(inputs, net_of(network))[16:-16, 16:-16]
     spread = float(np.ptp(found))
     assert spread > 0.2, "patches agree, and nothing is tested"
     for axis in range(2):
@@ -181,7 +189,7 @@ def test_the_grid_of_strided_convolutions_is_not_in_the_relief(model):
     network = silent()
     network.pdrm.unet.up[1][1].bias.fill_(1)
     network.pdrm.unet.up[0][0].weight[:4] = torch.tensor([0.02, -0.02, 0.02, -0.02])[:, None]
-    net, inputs = DetailNet(network, half=False), inputs_of(skin(*FOREHEAD))
+    net, inputs = net_of(network), inputs_of(skin(*FOREHEAD))
     assert np.abs(np.diff(infer_relief(inputs, net)[FOREHEAD], axis=0)).min() > 0.05
     maps = detail_of(model, make_atlas(model, SIDE), inputs, net)
     found = on_box(maps.medium + maps.fine)[FOREHEAD][20:-20, 20:-20]
@@ -236,7 +244,7 @@ def test_heights_stay_below_their_limit(model, atlas, wild):
     loud = DFDN().eval().requires_grad_(False)
     loud.load_state_dict(wild.network.state_dict())
     loud.basis.mul_(100)
-    maps = detail_of(model, atlas, inputs_of(skin(*FOREHEAD)), DetailNet(loud, half=False))
+    maps = detail_of(model, atlas, inputs_of(skin(*FOREHEAD)), net_of(loud))
     for part in (maps.medium, maps.fine):
         assert 0.3 < np.abs(part).max() <= 1.5
 
@@ -310,12 +318,19 @@ def weights(tmp_path_factory, wild) -> Path:
     halves = {key: value.half() for key, value in state.items() if value.is_floating_point()}
     save_file(halves, path, metadata={"variant": "light", "size": "compact"})
     assets.register_weights(path)
+    with_lines(path.parent)
     return path
+
+
+def with_lines(folder: Path) -> None:
+    """The network of lines that ships, in a folder of weights."""
+    (folder / LINE_WEIGHTS).write_bytes(find_weights(LINE_WEIGHTS).read_bytes())
+    assets.register_weights(folder / LINE_WEIGHTS)
 
 
 @pytest.fixture
 def weights_copy(tmp_path, weights) -> Path:
-    for name in (WEIGHTS, assets.INDEX_NAME):
+    for name in (WEIGHTS, LINE_WEIGHTS, assets.INDEX_NAME):
         (tmp_path / name).write_bytes((weights.parent / name).read_bytes())
     return tmp_path / WEIGHTS
 
@@ -335,6 +350,7 @@ def test_the_papers_input_is_the_patchs_level_less_its_mean(tmp_path):
     network = DFDN("value").eval().requires_grad_(False)
     network.pdrm.unet.up[0][0].weight.mul_(30)
     save_weights(network, tmp_path / WEIGHTS)
+    with_lines(tmp_path)
     net = load_detail_net(tmp_path)
     assert net.network.variant == "value"
     mask = skin(slice(0, PATCH), slice(0, PATCH), shape=(PATCH, PATCH), soft=0)
@@ -347,17 +363,19 @@ def test_the_papers_input_is_the_patchs_level_less_its_mean(tmp_path):
     assert np.abs(infer_relief(replace(dim, level=dim.level[::-1].copy()), net) - found).max() > 0.1 * found.std()
 
 
-def test_missing_weights(tmp_path, weights_copy):
-    weights_copy.unlink()
-    with pytest.raises(AssetError, match=WEIGHTS) as caught:
+@pytest.mark.parametrize("name", [WEIGHTS, LINE_WEIGHTS])
+def test_missing_weights(tmp_path, weights_copy, name):
+    (tmp_path / name).unlink()
+    with pytest.raises(AssetError, match=name) as caught:
         load_detail_net(tmp_path)
     assert caught.value.remedy
 
 
-def test_damaged_weights(tmp_path, weights_copy):
-    data = bytearray(weights_copy.read_bytes())
+@pytest.mark.parametrize("name", [WEIGHTS, LINE_WEIGHTS])
+def test_damaged_weights(tmp_path, weights_copy, name):
+    data = bytearray((tmp_path / name).read_bytes())
     data[-100] ^= 1
-    weights_copy.write_bytes(data)
+    (tmp_path / name).write_bytes(data)
     with pytest.raises(AssetError, match="damaged"):
         load_detail_net(tmp_path)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from facedetail_addon.core.detail.inputs import CHROMA_UNIT, DetailInputs
+from facedetail_addon.core.detail.line_view import look_for_lines, relief_light
 from facedetail_addon.core.detail.lines import LineField, find_lines, hairy
 from facedetail_addon.core.detail.relief_shading import ReliefLight, slopes
-from facedetail_addon.core.detail.shape_from_shading import carve_lines, relief_light
+from facedetail_addon.core.detail.shape_from_shading import LineRelief, carve_lines
 from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT
 from facedetail_addon.core.image import smoothstep
 
@@ -56,6 +57,12 @@ def brightness(height: np.ndarray, inputs: DetailInputs) -> np.ndarray:
 
 def explained(seen: np.ndarray, made: np.ndarray) -> float:
     return float(1 - ((seen - made) ** 2).sum() / (seen**2).sum())
+
+
+def carved(inputs: DetailInputs) -> LineRelief:
+    """What the ridge filter alone takes for lines, as deep as their shading."""
+    view = look_for_lines(inputs)
+    return carve_lines(view, view.lines.likelihood)
 
 
 def lines_of(luminance: np.ndarray, hue: np.ndarray | float = 0.0) -> LineField:
@@ -127,7 +134,7 @@ def test_where_hue_has_an_edge_the_dark_beside_it_is_paint():
 def test_a_groove_comes_back_in_oblique_light(light):
     truth = groove(0.3)
     inputs = inputs_of(brightness(truth, inputs_of(np.zeros(SHAPE), light)), light)
-    found = carve_lines(inputs)
+    found = carved(inputs)
     line = truth < -0.02
     assert np.corrcoef(found.height_mm[line], truth[line])[0, 1] > 0.7
     assert 0.5 < np.abs(found.height_mm[line]).mean() / np.abs(truth[line]).mean() < 1.5
@@ -142,7 +149,7 @@ def test_in_frontal_light_a_dark_line_is_a_groove_without_beads():
     truth = groove(0.6)
     seen = brightness(truth, inputs_of(np.zeros(SHAPE), FRONTAL)) + 0.4 * truth
     inputs = inputs_of(seen, FRONTAL)
-    found = carve_lines(inputs).height_mm
+    found = carved(inputs).height_mm
     assert explained(inputs.value * VALUE_UNIT, brightness(found, inputs)) > 0.3
     along = slopes(
         cv2.warpAffine(found, cv2.getRotationMatrix2D((160, 120), np.degrees(0.2), 1), SHAPE[::-1]), TEXEL_MM
@@ -158,7 +165,7 @@ def test_in_frontal_light_a_dark_line_is_a_groove_without_beads():
     ids=["nothing", "freckles", "noise of 2 %"],
 )
 def test_flat_skin_stays_flat(light, paint):
-    assert carve_lines(inputs_of(paint, light)).height_mm.std() < 0.01
+    assert carved(inputs_of(paint, light)).height_mm.std() < 0.01
 
 
 def test_a_stubbly_chin_is_hairy_and_lined_skin_elsewhere_is_not():
@@ -168,21 +175,21 @@ def test_a_stubbly_chin_is_hairy_and_lined_skin_elsewhere_is_not():
     found = hairy(small[0], np.ones_like(small[1]), small[1], HALF_MM)
     assert found[75:110].mean() > 0.9 and found[:55].max() == 0
     inputs = inputs_of(rough, OBLIQUE, beard=beard)
-    assert carve_lines(inputs).height_mm.std() < 0.01
-    assert carve_lines(inputs_of(rough[::-1].copy(), OBLIQUE, beard=beard)).height_mm.std() > 0.01
+    assert carved(inputs).height_mm.std() < 0.01
+    assert carved(inputs_of(rough[::-1].copy(), OBLIQUE, beard=beard)).height_mm.std() > 0.01
 
 
 def test_no_line_where_none_may_be_and_none_on_hidden_skin():
     dark = 0.6 * groove(0.3)
     left = (COLUMNS < 32).astype(np.float32)
     for name in ("mask", "lined"):
-        found = carve_lines(inputs_of(dark, OBLIQUE, **{name: left})).height_mm
+        found = carved(inputs_of(dark, OBLIQUE, **{name: left})).height_mm
         assert np.abs(found[:, :140]).max() > 0.05 and np.abs(found[:, 165:]).max() < 1e-3
 
 
 def test_what_the_heads_own_shape_explains_is_not_carved_again():
     dark = (0.6 * groove(0.3)).astype(np.float32)
-    assert np.abs(carve_lines(inputs_of(dark, OBLIQUE, shading=dark)).height_mm).max() < 1e-3
+    assert np.abs(carved(inputs_of(dark, OBLIQUE, shading=dark)).height_mm).max() < 1e-3
 
 
 @pytest.mark.parametrize("case", ["black", "wild", "no light", "glaring", "all hidden"])
@@ -193,6 +200,6 @@ def test_hostile_inputs_give_finite_heights_twice_the_same(case):
     other = {"mask": np.zeros(SHAPE, np.float32)} if case == "all hidden" else {}
     if case == "no light":
         other["direct_fraction"] = np.zeros(SHAPE, np.float32)
-    first, second = (carve_lines(inputs_of(luminance, light, **other)).height_mm for _ in range(2))
+    first, second = (carved(inputs_of(luminance, light, **other)).height_mm for _ in range(2))
     assert first.dtype == np.float32 and np.isfinite(first).all() and np.abs(first).max() < 20
     np.testing.assert_array_equal(first, second)

@@ -24,6 +24,11 @@ def smoothstep(x: np.ndarray, start: float, end: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
+def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
+    """(H, W[, C]) float32 Gaussian means of as many texels' standard deviation."""
+    return cv2.GaussianBlur(values, (0, 0), sigma)
+
+
 def pad_islands(colour: np.ndarray, covered: np.ndarray) -> None:
     """Fill the texels outside the islands in place: copies of the nearest border texel, softened further out.
 

@@ -18,9 +18,8 @@ import numpy as np
 
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.normal_map import normal_map, texel_size_mm
-from facedetail_addon.core.detail.shape_from_shading import carve_lines
 from facedetail_addon.core.detail.space import BOX, TEXEL_MM
-from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
+from facedetail_addon.core.detail.synthesis import DetailNet, line_relief, load_detail_net, make_detail
 from facedetail_addon.core.detail.unseen import mirrored_lines, unseen_relief
 from facedetail_addon.core.image import smoothstep
 from facedetail_addon.core.observe.photo import read_photo
@@ -87,7 +86,7 @@ def measure_turned(number: int, studio: Studio, net: DetailNet) -> TurnedHead | 
     atlas, neutral = studio.models.atlas, example.found.head.vertices_neutral
     maps = make_detail(inputs, net, neutral, studio.model, atlas)
     whole, pores = (part[y0:y1, x0:x1] for part in (maps.unseen, maps.fine))
-    lines = carve_lines(inputs)
+    lines = line_relief(inputs, net)
     began = time.process_time()
     unseen_relief(inputs, lines, pores)
     seconds = time.process_time() - began
@@ -104,18 +103,18 @@ def measure_turned(number: int, studio: Studio, net: DetailNet) -> TurnedHead | 
     return TurnedHead(yaw, float(where.sum()) * TEXEL_MM**2 / 100, *angles, seconds)
 
 
-def measure_halves(path: Path, studio: Studio) -> list[HiddenHalf]:
+def measure_halves(path: Path, studio: Studio, net: DetailNet) -> list[HiddenHalf]:
     """Of a frontal portrait."""
     found = look(studio, read_photo(path))
-    return [] if found is None else [_hidden_half(path.stem, found.inputs, left) for left in (False, True)]
+    return [] if found is None else [_hidden_half(path.stem, found.inputs, net, left) for left in (False, True)]
 
 
-def _hidden_half(name: str, inputs: DetailInputs, left: bool) -> HiddenHalf:
-    own = carve_lines(inputs).height_mm
+def _hidden_half(name: str, inputs: DetailInputs, net: DetailNet, left: bool) -> HiddenHalf:
+    own = line_relief(inputs, net).height_mm
     column = np.arange(inputs.mask.shape[1]) + 0.5 - inputs.mask.shape[1] / 2
     kept = smoothstep(column if left else -column, -_EDGE_TEXELS, _EDGE_TEXELS).astype(np.float32)[None]
     half = replace(inputs, mask=inputs.mask * kept, unseen=np.maximum(inputs.unseen, inputs.mask * (1 - kept)))
-    lines = carve_lines(half)
+    lines = line_relief(half, net)
     mirrored = mirrored_lines(half, lines, unseen_share(half))
     sure = np.minimum(inputs.mask, _mirrored(inputs.mask)) > _SURE
     where = sure & (inputs.lined > _LINED)
@@ -154,7 +153,7 @@ def measure(arguments: argparse.Namespace) -> tuple[list[str], dict[str, object]
         progress(f"head {number + 1}")
     halves: list[HiddenHalf] = []
     for name in (LINED[:1] if arguments.quick else LINED) if data else ():
-        halves += measure_halves(data / "synthetic_portraits" / f"{name}.jpg", studio)
+        halves += measure_halves(data / "synthetic_portraits" / f"{name}.jpg", studio, net)
         progress(name)
     columns = "turned by °", "unseen cm²", "smooth °", "with lines °", "and pores °", "seconds"
     rows = [

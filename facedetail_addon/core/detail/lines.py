@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..image import smoothstep
+from ..image import blurred, smoothstep
 
 _SIGMAS_MM = (0.5, 0.8, 1.3, 2.1)  # half widths of lines that are looked for
 _COARSEN = 3.0  # texels of σ beyond which a scale is looked at on a smaller map
@@ -34,12 +34,15 @@ class LineField:
     """Lines of a map, (H, W) float32 each.
 
     Attributes:
-        likelihood: 0 where no line is seen, 1 where one is certain.
+        likelihood: 0 where no line is seen, 1 where one is certain. response: of the filter, of log luminance.
+        greying: how much less red the dark is, per logarithm; 0 without colours.
         across_cos, across_sin: of twice the angle, from x towards y (down), of the direction across the lines.
         coherence: 0 where directions differ, 1 where they agree.
     """
 
     likelihood: np.ndarray
+    response: np.ndarray
+    greying: np.ndarray
     across_cos: np.ndarray
     across_sin: np.ndarray
     coherence: np.ndarray
@@ -64,10 +67,13 @@ def find_lines(luminance: np.ndarray, hue: np.ndarray, mask: np.ndarray, texel_m
         tensor += back[..., :3]
         strongest = np.maximum(strongest, back[..., 3])
     length = np.hypot(tensor[..., 0], tensor[..., 1])
-    likely = smoothstep(strongest, *_CONTRAST) * (1 - smoothstep(_greying(luminance, hue, mask, texel_mm), *_GREY))
+    greying = _greying(luminance, hue, mask, texel_mm)
+    likely = smoothstep(strongest, *_CONTRAST) * (1 - smoothstep(greying, *_GREY))
     unit = 1 / np.maximum(length, 1e-9)
     return LineField(
         likelihood=_long(likely, texel_mm),
+        response=strongest,
+        greying=greying,
         across_cos=tensor[..., 0] * unit,
         across_sin=tensor[..., 1] * unit,
         coherence=(length / np.maximum(tensor[..., 2], 1e-6)).clip(0, 1),
@@ -120,31 +126,27 @@ def _responses(
     luminance: np.ndarray, hue: np.ndarray, weight: np.ndarray, sigma: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """(h, w, 3) directions and (h, w) strength of lines at one scale, of maps that are multiplied by ``weight``."""
-    nearby = np.maximum(_blurred(weight, sigma), 1e-2)
-    light, colour = (_blurred(part, sigma) / nearby for part in (luminance, hue))
+    nearby = np.maximum(blurred(weight, sigma), 1e-2)
+    light, colour = (blurred(part, sigma) / nearby for part in (luminance, hue))
     xx, yy, xy = (_derivative(light, *order) * np.float32(sigma**2) for order in ((2, 0), (0, 2), (1, 1)))
     half, turn = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
     edge, paint = (np.hypot(_derivative(part, 1, 0), _derivative(part, 0, 1)) * sigma for part in (light, colour))
     valley = half + turn - np.abs(half - turn) - _EDGE * edge - _PAINT * paint
-    valley = np.maximum(valley, 0) * smoothstep(_blurred(weight, sigma), *_BESIDE)
+    valley = np.maximum(valley, 0) * smoothstep(blurred(weight, sigma), *_BESIDE)
     turn = np.maximum(turn, 1e-9)
     tensor = np.dstack([valley * (xx - yy) / (2 * turn), valley * xy / turn, valley]).astype(np.float32)
-    tensor = _blurred(tensor, _ALONG * sigma)
+    tensor = blurred(tensor, _ALONG * sigma)
     coherence = np.hypot(tensor[..., 0], tensor[..., 1]) / np.maximum(tensor[..., 2], 1e-6)
     reach = 2 * round(_WALL * sigma) + 1
-    strength = cv2.dilate(_blurred(valley.astype(np.float32), sigma) * coherence**2, np.ones((reach, reach), np.uint8))
-    return tensor, _blurred(strength, sigma / 2)
+    strength = cv2.dilate(blurred(valley.astype(np.float32), sigma) * coherence**2, np.ones((reach, reach), np.uint8))
+    return tensor, blurred(strength, sigma / 2)
 
 
 def mean_nearby(values: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
     """(H, W) float32 mean around each texel, over ``sigma`` texels, of where the (H, W) mask has weight."""
-    return _blurred(values * mask, sigma) / np.maximum(_blurred(mask, sigma), 1e-2)
+    return blurred(values * mask, sigma) / np.maximum(blurred(mask, sigma), 1e-2)
 
 
 def _derivative(values: np.ndarray, along_x: int, along_y: int) -> np.ndarray:
     scale = 1 / 4 if along_x + along_y == 2 else 1 / 8  # of Sobel's kernels
     return cv2.Sobel(values, cv2.CV_32F, along_x, along_y, ksize=3, scale=scale)
-
-
-def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
-    return cv2.GaussianBlur(values, (0, 0), sigma)

@@ -13,23 +13,20 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from ..image import smoothstep
-from .inputs import CHROMA_UNIT, DetailInputs
-from .lines import find_lines, hairy, mean_nearby
+from .line_view import LEAST_MASK, STEP_MM, LineView, light_fields, shrunk
+from .lines import mean_nearby
 from .relief_shading import OCCLUSION, OCCLUSION_MM, ReliefLight
-from .space import TEXEL_MM, VALUE_UNIT
 
-_STEP = 2  # texels of SIDE per texel of the finest level
 _LEVELS = {4: 4, 2: 4, 1: 2}  # rounds of Gauss–Newton by how much coarser a level is than the finest
 _ITERATIONS = 40  # of conjugate gradients in each round
 _CONVERGED = 1e-4  # of the residual's energy
-_MEAN_MM = 4.0  # waves beyond about 20 mm are the proxy's
 _NOISE, _OUTLIER = 0.06, 1.0  # of log luminance, and the residual at which a texel counts a quarter
 _SLOPE_SIGMA = (0.03, 0.8)  # across lines that are not there, and that are certain
 _STRAIGHT = 100.0  # how much more a slope costs along a coherent line
 _HEIGHT_SIGMA_MM, _BEND_SIGMA = 0.5, 0.7  # mm; slope per mm at certain lines
 _FIRST_MM = 1.0  # depth of the groove to begin with, per unit of log luminance
 _GROOVE_SIGMAS_MM = (0.15, 1.15)  # of the difference of Gaussians that it has
-_LEAST_LIKELIHOOD, _LEAST_MASK = 0.02, 0.05  # of texels that have an unknown
+_LEAST_LIKELIHOOD = 0.02  # of texels that have an unknown
 _FADE = (0.0, 0.4)  # of the mask, over which heights are held at 0
 _HELD = 1e2  # per mm², of heights where the mask is 0
 
@@ -48,48 +45,29 @@ class LineRelief:
     hairy: np.ndarray
 
 
-def carve_lines(inputs: DetailInputs) -> LineRelief:
-    """The heights that explain a photo's lines (about a second)."""
-    shape = inputs.mask.shape
-    finest = _shrunk(_fields(inputs), _STEP)
-    texel_mm = TEXEL_MM * _STEP
-    beard = hairy(finest[..., _VALUE], finest[..., _MASK], finest[..., _BEARD], texel_mm)
-    finest[..., _MASK] *= 1 - beard
-    luminance, hue = (_without_mean(finest[..., k], finest[..., _MASK], texel_mm) for k in (_VALUE, _HUE))
-    lines = find_lines(luminance, hue, finest[..., _MASK], texel_mm)
-    finest[..., _VALUE] = luminance
-    fields = np.dstack([finest, lines.across_cos, lines.across_sin, lines.coherence, lines.likelihood])
-    height = _groove(luminance, finest[..., _MASK], texel_mm) * lines.likelihood
+def carve_lines(view: LineView, likelihood: np.ndarray) -> LineRelief:
+    """The heights that explain a photo's lines (about a second).
+
+    Args:
+        view: of the photo. likelihood: (h, w) float32 of its texels, 0 where no line is, 1 where one is certain.
+    """
+    lines = [view.lines.across_cos, view.lines.across_sin, view.lines.coherence, likelihood]
+    fields = [view.luminance, view.mask, *light_fields(view.light), *lines]
+    height = _groove(view.luminance, view.mask, STEP_MM) * likelihood
     for level, rounds in _LEVELS.items():
-        problem = _problem(_shrunk(list(np.moveaxis(fields, -1, 0)), level), texel_mm * level)
+        problem = _problem(shrunk(fields, level), STEP_MM * level)
         way = cv2.INTER_AREA if problem.shape < height.shape else cv2.INTER_LINEAR
         height = problem.solve(cv2.resize(height, problem.shape[::-1], interpolation=way), rounds)
-    height *= smoothstep(finest[..., _MASK], 0, 0.5)
-    size = shape[::-1]
+    height *= smoothstep(view.mask, 0, 0.5)
+    size = view.shape[::-1]
     return LineRelief(
         cv2.resize(height, size, interpolation=cv2.INTER_CUBIC),
-        cv2.resize(lines.likelihood, size, interpolation=cv2.INTER_LINEAR),
-        cv2.resize(beard, size, interpolation=cv2.INTER_LINEAR),
+        cv2.resize(likelihood, size, interpolation=cv2.INTER_LINEAR),
+        cv2.resize(view.hairy, size, interpolation=cv2.INTER_LINEAR),
     )
 
 
-_VALUE, _HUE, _MASK, _LIGHT, _BEARD, _COS, _SIN, _COHERENCE, _LIKELIHOOD = 0, 1, 2, slice(3, 9), *range(9, 14)
-
-
-def _fields(inputs: DetailInputs) -> list[np.ndarray]:
-    """Ten (H, W) float32; luminance, less that of the smooth head, and hue as logarithms."""
-    luminance = inputs.value * VALUE_UNIT - inputs.shading
-    return [luminance, inputs.chroma * CHROMA_UNIT, inputs.mask * inputs.lined, *_light(inputs), inputs.beard]
-
-
-def _light(inputs: DetailInputs) -> list[np.ndarray]:
-    """Six (H, W), in the order of :class:`.relief_shading.ReliefLight`."""
-    return [inputs.light_x, inputs.light_y, inputs.direct_fraction, *np.moveaxis(inputs.metric, -1, 0)]
-
-
-def relief_light(inputs: DetailInputs) -> ReliefLight:
-    """How the photo's light answers to slopes, (H, W) each."""
-    return ReliefLight(*_light(inputs))
+_VALUE, _MASK, _LIGHT, _COS, _SIN, _COHERENCE, _LIKELIHOOD = 0, 1, slice(2, 8), *range(8, 12)
 
 
 @dataclass(frozen=True)
@@ -137,10 +115,10 @@ class _Problem:
 
 
 def _problem(fields: np.ndarray, texel_mm: float) -> _Problem:
-    """Of (h, w, 14) fields."""
+    """Of (h, w, 12) fields."""
     mask, likelihood = fields[..., _MASK], fields[..., _LIKELIHOOD]
     near = cv2.dilate((likelihood > _LEAST_LIKELIHOOD).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    active = near & (mask > _LEAST_MASK)
+    active = near & (mask > LEAST_MASK)
     stencils = _Stencils(active)
     step, square = 0.5 / texel_mm, 1 / texel_mm**2
     right = stencils.matrix([(0, 1, step), (0, -1, -step)])
@@ -216,13 +194,3 @@ def _groove(luminance: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndar
     """(h, w) mm to begin with: dark is deep."""
     narrow, wide = (mean_nearby(luminance, mask, sigma / texel_mm) for sigma in _GROOVE_SIGMAS_MM)
     return _FIRST_MM * (narrow - wide)
-
-
-def _without_mean(values: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
-    return (values - mean_nearby(values, mask, _MEAN_MM / texel_mm)) * (mask > _LEAST_MASK)
-
-
-def _shrunk(fields: list[np.ndarray], step: int) -> np.ndarray:
-    """C (H, W) fields to (h, w, C), texels ``step`` times as wide."""
-    size = fields[0].shape[1] // step, fields[0].shape[0] // step
-    return np.dstack([cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in fields])

@@ -17,9 +17,11 @@ from ..notices import Notice
 from ..uv.types import Atlas
 from .dfdn import DFDN, PATCH, PHOTO_CHANNELS, SIZES, level_channel
 from .inputs import DetailInputs
+from .line_net import LineNet, form_likelihood, load_line_net
+from .line_view import look_for_lines, relief_light
 from .normal_map import flat_detail, normal_map, texel_size_mm
 from .relief_shading import log_occlusion, slopes
-from .shape_from_shading import carve_lines, relief_light
+from .shape_from_shading import LineRelief, carve_lines
 from .space import COARSE_MM, SIDE, TEXEL_MM, box_at, split_bands
 from .types import DetailMaps
 from .unseen import unseen_relief
@@ -44,9 +46,10 @@ _LEAST_SKIN = 0.01  # share of BOX, 8 cm²; below this there was nothing to look
 
 @dataclass(frozen=True)
 class DetailNet:
-    """The networks, and whether this processor multiplies bfloat16 faster than single precision."""
+    """Networks of relief and of lines, and whether this processor multiplies bfloat16 faster than single precision."""
 
     network: DFDN
+    lines: LineNet
     half: bool
 
 
@@ -54,7 +57,7 @@ def load_detail_net(directory: Path = WEIGHTS_DIR) -> DetailNet:
     """The networks of the variant and the size that the weight file names.
 
     Raises:
-        AssetError: the weight file is missing or damaged, or names what this version does not know.
+        AssetError: a weight file is missing or damaged, or names what this version does not know.
     """
     path = find_weights(WEIGHTS, directory)
     named = read_metadata(path)
@@ -62,7 +65,7 @@ def load_detail_net(directory: Path = WEIGHTS_DIR) -> DetailNet:
     if kind[0] not in PHOTO_CHANNELS or kind[1] not in SIZES:
         raise AssetError(f"The weight file {path} does not say which networks it is for.", _REMEDY)
     network = load_network(DFDN(*kind), path)
-    return DetailNet(network, torch.cpu._is_amx_tile_supported())
+    return DetailNet(network, load_line_net(directory), torch.cpu._is_amx_tile_supported())
 
 
 def make_detail(
@@ -76,7 +79,7 @@ def make_detail(
     """
     if not _shows_skin(inputs):
         return flat_detail(atlas.resolution)
-    lines = carve_lines(inputs)
+    lines = line_relief(inputs, net)
     height = cv2.sepFilter2D(infer_relief(inputs, net), -1, _WITHOUT_GRID, _WITHOUT_GRID)
     mask = cv2.morphologyEx(inputs.mask, cv2.MORPH_CLOSE, np.ones((_HOLE_TEXELS, _HOLE_TEXELS), np.uint8))
     inside = smoothstep(mask, 0.0, 0.5)
@@ -100,6 +103,12 @@ def make_detail(
         normal_unseen=normal_map(unseen, texel_mm, atlas.covered),
         shading=_shading(medium + fine, inputs, atlas),
     )
+
+
+def line_relief(inputs: DetailInputs, net: DetailNet) -> LineRelief:
+    """The relief of the lines that a photo shows, where the network takes them for form."""
+    view = look_for_lines(inputs)
+    return carve_lines(view, form_likelihood(view, net.lines, net.half))
 
 
 def infer_relief(inputs: DetailInputs, net: DetailNet) -> np.ndarray:

@@ -12,7 +12,7 @@ of seen skin that overlap at random, as high as pores are in that part of the fa
 import cv2
 import numpy as np
 
-from ..image import smoothstep
+from ..image import blurred, smoothstep
 from .inputs import DetailInputs
 from .shape_from_shading import LineRelief
 from .space import FINE_MM, TEXEL_MM
@@ -68,8 +68,8 @@ def mirrored_lines(inputs: DetailInputs, lines: LineRelief, share: np.ndarray) -
     both = np.minimum(smoothstep(small["seen"], *_MASK), smoothstep(other["seen"], *_MASK))
     flow = _flow(small["height"] * both, other["height"] * both, both)
     other = {name: _moved(part, flow) for name, part in other.items()}
-    weight = small["share"] * smoothstep(_blurred(small["share"], _BORDER_MM / _STEP_MM), *_BORDER)
-    weight *= smoothstep(_blurred(other["seen"], _WELL_SEEN_MM / _STEP_MM), *_WELL_SEEN)
+    weight = small["share"] * smoothstep(blurred(small["share"], _BORDER_MM / _STEP_MM), *_BORDER)
+    weight *= smoothstep(blurred(other["seen"], _WELL_SEEN_MM / _STEP_MM), *_WELL_SEEN)
     weight *= smoothstep(small["lined"], *_LINE_SHARE) * _agreement(small["height"], other["height"], both)
     weight *= _strength(small["height"], other["height"], both)
     weight = _enlarged(weight, share.shape) * (share > 0)
@@ -100,7 +100,7 @@ def _flow(height: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.ndarray
     weight = np.abs(height * other) * both
     weight /= max(float(weight.max()), 1e-12)
     sigma = _FLOW_MM / _STEP_MM
-    flow = _blurred(flow * weight[..., None], sigma) / (_blurred(weight, sigma) + 1e-3)[..., None]
+    flow = blurred(flow * weight[..., None], sigma) / (blurred(weight, sigma) + 1e-3)[..., None]
     most = _MOST_FLOW_MM / _STEP_MM
     return flow.clip(-most, most)
 
@@ -117,8 +117,8 @@ def _strength(height: np.ndarray, other: np.ndarray, both: np.ndarray) -> float:
 def _agreement(height: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.ndarray:
     """(h, w) 1 where lines beside a place are the same on both sides, or there are none; 0 where they differ."""
     sigma = _AGREE_MM / _STEP_MM
-    energy = _blurred(both * (height**2 + other**2), sigma)
-    common = _blurred(both * 2 * height * other, sigma).clip(0)
+    energy = blurred(both * (height**2 + other**2), sigma)
+    common = blurred(both * 2 * height * other, sigma).clip(0)
     slight = np.float32(_SLIGHT_MM**2)
     return ((slight + common) / (slight + energy)).clip(0, 1)
 
@@ -128,7 +128,7 @@ def _pore_height(pores: np.ndarray, clear: np.ndarray) -> np.ndarray:
     weight = _shrunk(clear.astype(np.float32))
     square = _shrunk(pores**2 * clear)
     usual = float(square.sum() / max(weight.sum(), 1e-6))
-    square, weight = (_blurred(part + _mirrored(part), _NEAR_MM / _STEP_MM) for part in (square, weight))
+    square, weight = (blurred(part + _mirrored(part), _NEAR_MM / _STEP_MM) for part in (square, weight))
     return _enlarged(np.sqrt((square + 0.01 * usual) / (weight + 0.01)), pores.shape)
 
 
@@ -177,7 +177,3 @@ def _shrunk(values: np.ndarray) -> np.ndarray:
 
 def _enlarged(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return cv2.resize(values, shape[::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
-    return cv2.GaussianBlur(values, (0, 0), sigma)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from facedetail_addon.core.detail.inputs import DetailInputs
+from facedetail_addon.core.detail.line_view import relief_light
 from facedetail_addon.core.detail.relief_shading import slopes
-from facedetail_addon.core.detail.shape_from_shading import relief_light
 from facedetail_addon.core.detail.space import TEXEL_MM
 from scripts.benchmark.errors import best_factor, rms
 
