@@ -26,7 +26,7 @@ MULTIPLE = 16
 """Sides of what the network sees are multiples of this."""
 _LOG_UNIT, _SHADING_UNIT, _MOST = 0.1, 0.2, 4.0  # of logarithms, and beyond how many units they are cut off
 _RESPONSE_UNIT = 0.03  # of the ridge filter's response
-_USUAL_MM = 0.4  # resolvable size that is 0
+_LEAST_MM, _MOST_MM = 0.4, 10.0  # resolvable sizes between which they are told apart
 _SEEN_RESPONSE = (
     0.002,
     0.008,
@@ -101,7 +101,7 @@ def net_channels(view: LineView) -> np.ndarray:
         (view.hue / _LOG_UNIT).clip(-_MOST, _MOST),
         (view.shading / _SHADING_UNIT).clip(-_MOST, _MOST),
         view.mask, view.skin, view.lined, view.beard, view.hairy,
-        np.log2(view.resolvable_mm.clip(0.1, 10) / _USUAL_MM) / 2,
+        np.log2(view.resolvable_mm.clip(_LEAST_MM, _MOST_MM) / _LEAST_MM) / 2,
         light.by_x, light.by_y, light.direct,
         np.log1p(lines.response / _RESPONSE_UNIT),
         lines.greying.clip(-1, 1),

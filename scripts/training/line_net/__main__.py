@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Gather photos of people and drawn heads, learn which dark lines are form, and ship; what was stopped goes on.
 
-    FACEDETAIL_DATA=… python -m scripts.training.line_net [--heads 13] [--steps 1500]
+    FACEDETAIL_DATA=… python -m scripts.training.line_net [--heads 8] [--steps 1500]
     python -m scripts.training.line_net --only learn --sources drawn      without what is guessed of people
     python -m scripts.training.line_net --only ship                       the cache's network.pt as it is now
 
@@ -25,10 +25,10 @@ from scripts.harness import CACHE, data_folder, description, errors_told, whole_
 from scripts.training.line_net.heads import make_heads
 from scripts.training.line_net.learning import train
 from scripts.training.line_net.people import LINED, YOUNG, photos
-from scripts.training.line_net.portraits import make_portraits, portrait_path
-from scripts.training.line_net.samples import DRAWN, OLD, YOUTH, prepare
+from scripts.training.line_net.portraits import SETTINGS, make_portraits, portrait_path
+from scripts.training.line_net.samples import DRAWN, OLD, YOUTH, Places, prepare
 from scripts.training.skin.space import landmark_texels
-from scripts.training.studio.studio import SETTINGS, open_studio
+from scripts.training.studio.studio import open_studio
 from scripts.training.weights import save_network
 
 STAGES = ("portraits", "heads", "samples", "learn", "ship")
@@ -46,11 +46,11 @@ def main() -> None:
         for people in _PEOPLE.values():
             make_portraits(root / "portraits", photos(data, people), models)
     if "heads" in stages:
-        make_heads(root / "heads", options.heads, open_studio())
+        make_heads(root / "heads", options.heads, open_studio(), Models.load(SETTINGS))
     if "samples" in stages:
         _prepare(root, data_folder("the portraits"))
     if "learn" in stages:
-        network = train(root / "samples", root, options.steps, tuple(options.sources))
+        network = train(root / "samples", root, options.steps, tuple(options.sources), options.begin)
         with whole_file(root / "network.pt") as unfinished:
             torch.save(network.state_dict(), unfinished)
     if "ship" in stages:
@@ -59,11 +59,12 @@ def main() -> None:
 
 def _prepare(root: Path, data: Path) -> None:
     shape = BOX[3] - BOX[1], BOX[2] - BOX[0]
-    regions = lined_regions(landmark_texels(load_named_model(BUILTIN)), shape)
+    marks = landmark_texels(load_named_model(BUILTIN))
+    places = Places(marks, lined_regions(marks, shape))
     for source, people in _PEOPLE.items():
         found = [portrait_path(root / "portraits", photo) for photo in photos(data, people)]
-        prepare(source, [path for path in found if path.exists()], root / "samples", regions)
-    prepare(DRAWN, sorted((root / "heads").glob("[0-9]*.npz")), root / "samples", regions)
+        prepare(source, [path for path in found if path.exists()], root / "samples", places)
+    prepare(DRAWN, sorted((root / "heads").glob("[0-9]*.npz")), root / "samples", places)
 
 
 def _ship(trained: Path, folder: Path) -> None:
@@ -77,9 +78,10 @@ def _ship(trained: Path, folder: Path) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = description(__doc__)
-    parser.add_argument("--heads", type=int, default=13, help="that are drawn, four photos of each")
+    parser.add_argument("--heads", type=int, default=8, help="that are drawn, four photos of each")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--sources", nargs="+", choices=(DRAWN, OLD, YOUTH), default=[DRAWN, OLD, YOUTH])
+    parser.add_argument("--begin", type=Path, help="weights to begin with, a network.pt")
     parser.add_argument("--only", choices=STAGES, help="one stage alone")
     parser.add_argument("--output", type=Path, default=WEIGHTS_DIR, help="folder for the weights")
     return parser.parse_args()

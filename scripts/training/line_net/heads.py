@@ -9,15 +9,17 @@ import numpy as np
 
 from facedetail_addon.core.detail.line_view import STEP, view_channels
 from facedetail_addon.core.errors import NoFaceError
+from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import Photo
 from facedetail_addon.core.pipeline import fit, illuminate, inputs_of_detail, observe
 from facedetail_addon.core.rendering.types import Transfer
 from scripts.harness import progress, whole_file
 from scripts.training.line_net.dressing import dress
+from scripts.training.line_net.portraits import SETTINGS
 from scripts.training.skin.folds import random_person
 from scripts.training.skin.relief import make_relief
 from scripts.training.studio.photos import Shot, pose_head, take_photo, true_relief
-from scripts.training.studio.studio import SETTINGS, Studio
+from scripts.training.studio.studio import Studio
 
 SEED = 7451
 _SIZES = (450, 1250)  # px of the square photos' sides
@@ -25,20 +27,24 @@ _SKINS = ((0.5, 1.0), (0.0, 1.0), (0.0, 0.25), None)  # ages of one head's photo
 _DRESSED = (False, True, True, True)
 
 
-def make_heads(folder: Path, count: int, studio: Studio) -> None:
-    """Write what is missing of ``count`` heads' photos: channels of the view, true relief, and where it is known."""
+def make_heads(folder: Path, count: int, studio: Studio, models: Models) -> None:
+    """Write what is missing of ``count`` heads' photos: channels of the view, true relief, and where it is known.
+
+    Args:
+        studio: that draws. models: of the product that looks at the photos, for :data:`.portraits.SETTINGS`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         out = folder / f"{number:03d}.npz"
         if out.exists():
             continue
-        arrays = _photos(studio, number)
+        arrays = _photos(studio, models, number)
         with whole_file(out) as unfinished, open(unfinished, "wb") as stream:
             np.savez(stream, **{name: values.astype(np.float16) for name, values in arrays.items()})
         progress(f"head {number}: {len(arrays['channels'])} photos")
 
 
-def _photos(studio: Studio, number: int) -> dict[str, np.ndarray]:
+def _photos(studio: Studio, models: Models, number: int) -> dict[str, np.ndarray]:
     """(N, h, w, 14) channels, (N, h, w) mm of relief and (N, h, w) where it is known; N is 0 where no face is found."""
     rng = np.random.default_rng((SEED, number))
     shot = pose_head(studio, rng, int(np.exp(rng.uniform(*np.log(_SIZES)))))
@@ -48,7 +54,8 @@ def _photos(studio: Studio, number: int) -> dict[str, np.ndarray]:
         person = replace(random_person(rng, shot.beta), flat=ages is None, age=rng.uniform(*ages) if ages else 0.0)
         relief = make_relief(studio.skin, person, rng)
         photo = take_photo(studio, shot, relief, rng)
-        seen = _look(studio, dress(photo, marks, rng) if dressed else photo, relief, shot, transfer)
+        photo = dress(photo, marks, rng) if dressed else photo
+        seen = _look(studio, models, photo, relief, shot, transfer)
         if seen is None:
             continue
         *parts, transfer = seen
@@ -58,9 +65,8 @@ def _photos(studio: Studio, number: int) -> dict[str, np.ndarray]:
 
 
 def _look(
-    studio: Studio, photo: np.ndarray, relief: np.ndarray, shot: Shot, transfer: Transfer | None
+    studio: Studio, models: Models, photo: np.ndarray, relief: np.ndarray, shot: Shot, transfer: Transfer | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Transfer] | None:
-    models = studio.models
     try:
         seen = observe(Photo.of(photo), models, SETTINGS)
     except NoFaceError:

@@ -14,7 +14,7 @@ from scripts.training.line_net.samples import DRAWN, OLD, YOUTH, sample_shape
 
 SEED = 7453
 CROP, BATCH = 256, 8
-SHARES = {DRAWN: 0.45, OLD: 0.3, YOUTH: 0.25}
+SHARES = {DRAWN: 0.35, OLD: 0.3, YOUTH: 0.35}
 """Of a batch's crops."""
 PEAK_RATE, WEIGHT_DECAY, AVERAGE_DECAY = 3e-3, 1e-3, 0.99
 SAVE_EVERY = 100
@@ -62,21 +62,26 @@ def loss_of(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) ->
     return (entropy * weight).sum() / weight.sum().clamp_min(1)
 
 
-def train(folder: Path, cache: Path, steps: int, sources: tuple[str, ...]) -> LineNet:
+def train(folder: Path, cache: Path, steps: int, sources: tuple[str, ...], begin: Path | None = None) -> LineNet:
     """AdamW with one rise and fall of the rate; returns the running average of the weights.
 
     Args:
         folder: of samples. cache: where the run is kept, so that it goes on where it was. sources: to learn from.
+        begin: a network to go on with, at half the rate.
     """
     pool = Pool(folder, sources)
     torch.manual_seed(SEED)
     network = LineNet().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(network.parameters(), PEAK_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps + 1, pct_start=0.15)
+    rate = PEAK_RATE
+    if begin is not None:
+        network.load_state_dict(torch.load(begin, weights_only=True))
+        rate = PEAK_RATE / 2
+    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, pct_start=0.15)
     averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY)
     average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
-    checkpoint, first = cache / f"run_{'_'.join(sources)}_{steps}.pt", 0
+    checkpoint, first = cache / f"run_{'_'.join(sources)}_{steps}{'_on' if begin else ''}.pt", 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         first = saved["step"]

@@ -15,15 +15,15 @@ LINED = {
         "female-12 female-16 female-33 female-34 female-41 female-52 female-63 female-79 female-81 female-93 female-96 "
         "female-14 male-1 male-3 male-6 male-17 male-22 male-23 male-38 male-44 male-56 male-57 male-59 male-69 male-89"
     ),
-    OFFICIAL: "14 16 21 22 34 39 46 48 52",
+    OFFICIAL: "14 16 21 22 34 39 46 52",
 }
 YOUNG = {
     SYNTHETIC: (
         "female-28 female-31 female-44 female-47 female-8 female-57 female-94 female-97 female-87 female-68 "
         "male-18 male-27 male-37 male-4 male-49 male-66 male-76 male-91"
     ),
-    LONDON: "002 009 025 043 082 083 096 104 126",
-    OFFICIAL: "04 24 32",
+    LONDON: "002 009 025 043 082 096",
+    OFFICIAL: "04 32",
 }
 HELD_OUT_LINED = {
     SYNTHETIC: "female-23 female-24 female-61 female-69 male-47 male-67 male-73 male-92",
