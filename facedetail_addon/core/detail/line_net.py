@@ -88,7 +88,7 @@ def form_likelihood(view: LineView, net: LineNet, half: bool) -> np.ndarray:
         form = torch.sigmoid(net(batch.contiguous(memory_format=torch.channels_last)).float())[
             0, 0, :high, :wide
         ].numpy()
-    return form * smoothstep(view.lines.response, *_SEEN_RESPONSE)
+    return form**_BOLD * smoothstep(view.lines.response, *_SEEN_RESPONSE)
 
 
 def net_channels(view: LineView) -> np.ndarray:
