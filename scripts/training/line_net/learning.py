@@ -28,6 +28,8 @@ class Pool:
 
     def __init__(self, folder: Path, sources: tuple[str, ...]):
         files = {source: sorted(folder.glob(f"{source}_*.npy")) for source in sources}
+        for paths in files.values():  # those with known wrinkles and paint count twice
+            paths += [path for path in paths if path.stem.endswith("_2")]
         self.shape = sample_shape(next(iter(files.values()))[0])
         self.maps = {source: [np.load(path, mmap_mode="r") for path in paths] for source, paths in files.items()}
         shares = np.array([SHARES[source] for source in sources])

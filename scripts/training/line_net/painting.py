@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Frames of glasses and strands of hair painted over what was unwrapped of a person's photo."""
+"""Frames of glasses and strands of hair painted over what was unwrapped of a person's photo, and wrinkles carved in."""
 
 import cv2
 import numpy as np
 
 from facedetail_addon.core.detail.line_view import STEP_MM
-from scripts.training.skin.strokes import Marks, arc, wide_noise
+from facedetail_addon.core.detail.relief_shading import ReliefLight, log_occlusion, slopes
+from scripts.training.skin.strokes import Marks, arc, wavy, wide_noise
 
 _PER_MM = 1 / STEP_MM
-_VALUE, _HUE = 0, 1  # channels of a view
+_VALUE, _HUE, _LIGHT = 0, 1, slice(8, 14)  # channels of a view
+_REDDER = 0.15  # log of red over green, per log luminance that a groove loses
 _FRAMES = 0.75  # share that has frames; the others have strands, and a third of these with frames, too
 _NEAR_MM = 1.2  # beside a stroke that is its own
 _LEAST = 0.15  # of a stroke's cover
@@ -41,6 +43,44 @@ def paint_over(channels: np.ndarray, marks: np.ndarray, rng: np.random.Generator
         cover = np.maximum(cover, shadow)
     reach = 2 * round(_NEAR_MM * _PER_MM) + 1
     return out, cv2.dilate((cover > _LEAST).astype(np.float32), np.ones((reach, reach), np.uint8))
+
+
+def carve_into(channels: np.ndarray, marks: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w, C) channels with a few groups of wrinkles in the photo's own light, and what these change of it, (h, w).
+
+    Args:
+        channels, marks: as for :func:`paint_over`.
+    """
+    relief = _wrinkles(channels.shape[:2], marks, rng)
+    light = ReliefLight(*np.moveaxis(channels[..., _LIGHT], -1, 0))
+    dark = light.log_shading(*slopes(relief, STEP_MM))[0] + log_occlusion(relief, STEP_MM)
+    out = channels.copy()
+    out[..., _VALUE] += dark
+    out[..., _HUE] -= np.float32(_REDDER * rng.uniform(0.3, 1.5)) * dark
+    return out, dark.astype(np.float32)
+
+
+def _wrinkles(shape: tuple[int, int], marks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(h, w) mm: groups of nearly parallel lines, on the forehead across, elsewhere in any direction."""
+    canvas = Marks(shape, STEP_MM)
+    for _ in range(rng.integers(2, 7)):
+        forehead = rng.random() < 0.4
+        at = (
+            marks[17:27].mean(axis=0) - [0, 20 * _PER_MM]
+            if forehead
+            else marks[rng.choice([1, 4, 36, 41, 45, 46, 12, 15])]
+        )
+        at = at + rng.normal(size=2) * [14 * _PER_MM, 7 * _PER_MM]
+        heading = rng.normal() * 0.15 if forehead else rng.uniform(0, np.pi)
+        beside = np.array([-np.sin(heading), np.cos(heading)]) * rng.uniform(2.5, 7) * _PER_MM
+        depth, width = np.exp(rng.uniform(np.log(0.3), np.log(2.5))), rng.choice([0.25, 0.4, 0.65, 1.0])
+        length, bend = rng.uniform(10, 55) * _PER_MM, rng.normal() * 0.4
+        for number in range(rng.integers(1, 6)):
+            start = at + number * beside - np.array([np.cos(heading), np.sin(heading)]) * length / 2
+            curve = wavy(arc(start, heading + rng.normal() * 0.06, length, bend), rng, 0.6 * _PER_MM)
+            ends = np.sin(np.linspace(0.1, np.pi - 0.1, len(curve)))
+            canvas.line(curve, -depth * rng.uniform(0.5, 1.2) * ends, width)
+    return canvas.draw(shoulder=rng.uniform(0.2, 0.5))
 
 
 def _frames(shape: tuple[int, int], marks: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -20,12 +20,12 @@ from facedetail_addon.core.detail.lines import find_lines
 from facedetail_addon.core.image import smoothstep
 from scripts.benchmark.detail.regions import CROWS_FEET, EYE_BAGS, SMILE_FOLDS
 from scripts.harness import progress, whole_file
-from scripts.training.line_net.painting import paint_over
+from scripts.training.line_net.painting import carve_into, paint_over
 
 SEED = 7452
 DRAWN, OLD, YOUTH = "drawn", "lined", "young"
-VARIANTS = 2
-"""Of each photo: as it is, and varied."""
+VARIANTS = {DRAWN: 2, OLD: 3, YOUTH: 3}
+"""Of each photo: as it is, varied, and of people also with wrinkles whose depth is known beside frames and strands."""
 _PER_MM = 0.5  # of log luminance, that a drawn valley's depth counts as
 _CONTRAST, _FAINTEST = 0.2, 2.5  # RMS of log luminance at which lines are as strong as the filter wants; most gain
 _YOUNG_FOLDS = 0.4  # likelihood and weight of young people's ridges where young faces fold
@@ -71,7 +71,7 @@ def prepare(source: str, photos: list[Path], folder: Path, places: Places) -> No
         stacks = arrays["channels"] if source == DRAWN else arrays["channels"][None]
         for number, channels in enumerate(stacks):
             truth = (arrays["relief"][number], arrays["valid"][number]) if source == DRAWN else None
-            for variant in range(VARIANTS):
+            for variant in range(VARIANTS[source]):
                 out = folder / f"{source}_{path.stem}_{number}_{variant}.npy"
                 if not out.exists():
                     made = _sample(source, channels, truth, variant, out.stem, places)
@@ -92,10 +92,13 @@ def _sample(source: str, channels: np.ndarray, truth: tuple | None, variant: int
     shape = tuple(STEP * side for side in channels.shape[:2])
     plain = view_of(channels, shape)
     rng = np.random.default_rng((SEED, crc32(name.encode())))
-    view, painted = plain, None
+    view, painted, carved = plain, None, None
     if variant:
         channels = _varied(channels, _GAIN[source], rng)
-        if truth is None and rng.random() < _PAINTED_SHARE:
+        if variant == 2:
+            channels, dark = carve_into(channels, places.marks / STEP, rng)
+            carved = find_lines(dark, np.zeros_like(dark), plain.mask, STEP_MM).likelihood
+        if variant == 2 or (truth is None and rng.random() < _PAINTED_SHARE):
             channels, painted = paint_over(channels, places.marks / STEP, rng)
         view = view_of(channels, shape)
     focus = _LEAST_FOCUS + (1 - _LEAST_FOCUS) * smoothstep(plain.lines.response, *_FOCUS)
@@ -113,6 +116,9 @@ def _sample(source: str, channels: np.ndarray, truth: tuple | None, variant: int
         folds = _grown(places.within(CROWS_FEET, EYE_BAGS, SMILE_FOLDS), 1.0)
         target = _YOUNG_FOLDS * plain.lines.likelihood * folds
         weight = weight * (1 - (1 - _YOUNG_FOLDS) * folds)
+    if carved is not None:
+        target = np.maximum(target, carved)
+        weight = np.maximum(weight, _PAINTED * carved * (plain.mask > 0.05))
     if painted is not None:
         target = target * (1 - painted)
         weight = np.maximum(weight, _PAINTED * painted * (plain.mask > 0.05))
