@@ -65,7 +65,8 @@ def strands(marks: np.ndarray) -> list[np.ndarray]:
     rng, top = np.random.default_rng(5), (marks[19] + marks[24]) / 2 - [0, 34 * _PER_MM]
     along = np.linspace(0, 1, 20)[:, None]
     return [
-        top + [x * _PER_MM, 0] + along * [(4 + rng.normal()) * _PER_MM, 22 * _PER_MM] for x in (-14, -11, -9, 6, 8, 11)
+        top + [x * _PER_MM, 0.0] + along * [(4 + rng.normal()) * _PER_MM, 22 * _PER_MM]
+        for x in (-14, -11, -9, 6, 8, 11)
     ]
 
 
@@ -85,23 +86,26 @@ def darker(inputs: DetailInputs, log_luminance: np.ndarray, hue: np.ndarray | fl
     )
 
 
-def test_wrinkles_are_form(flat, net):
+def test_wrinkles_are_form_and_frames_and_hair_are_not(flat, net):
+    """Lines that are alike to the ridge filter, one by one on the same skin."""
     inputs, marks = flat
-    where = stroke(inputs.mask.shape, wrinkles(marks), 0.6)
-    height = -0.25 * where
+    shape = inputs.mask.shape
+    wrinkled = stroke(shape, wrinkles(marks), 0.6)
+    height = -1.0 * wrinkled
     light = relief_light(inputs).log_shading(*slopes(height, TEXEL_MM))[0] + log_occlusion(height, TEXEL_MM)
-    _, found = judged(darker(inputs, light, -0.15 * light), where, net)
-    assert found > 0.5
-
-
-@pytest.mark.parametrize("kind", ["brown frames", "hair"])
-def test_frames_and_hair_are_not(flat, net, kind):
-    inputs, marks = flat
-    curves, sigma_mm = (rims(marks), 0.6) if kind == "brown frames" else (strands(marks), 0.35)
-    where = stroke(inputs.mask.shape, curves, sigma_mm)
-    ridge, found = judged(darker(inputs, -0.5 * where, 0.02 * where), where, net)
-    assert ridge > 0.5, "the ridge filter takes them for lines"
-    assert found < 0.25
+    framed, hair = stroke(shape, rims(marks), 0.6), stroke(shape, strands(marks), 0.35)
+    found = [
+        judged(darker(inputs, dark, hue), where, net)
+        for dark, hue, where in (
+            (light, -0.15 * light, wrinkled),
+            (-0.5 * framed, 0.02 * framed, framed),
+            (-0.5 * hair, 0.02 * hair, hair),
+        )
+    ]
+    assert min(ridge for ridge, _ in found) > 0.5, "the ridge filter takes all for lines"
+    form, frames, strand = (likely for _, likely in found)
+    assert form > 2 * max(frames, strand)
+    assert frames < 0.2 and strand < 0.2
 
 
 def test_what_is_hidden_has_no_form_and_twice_is_the_same(flat, net):
