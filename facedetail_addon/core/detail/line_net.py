@@ -28,6 +28,7 @@ _LOG_UNIT, _SHADING_UNIT, _MOST = 0.1, 0.2, 4.0  # of logarithms, and beyond how
 _RESPONSE_UNIT = 0.03  # of the ridge filter's response
 _LEAST_MM, _MOST_MM = 0.4, 10.0  # resolvable sizes between which they are told apart
 _SEEN_RESPONSE = (0.001, 0.006)  # of the ridge filter: from where on a line may be, and is what the network says
+_BOLD = 0.8  # power of its likelihood: with 1 less of dark lined skin is carved, with 0.6 more of young skin
 
 
 class LineNet(nn.Module):
@@ -84,7 +85,7 @@ def form_likelihood(view: LineView, net: LineNet, half: bool) -> np.ndarray:
         batch = torch.from_numpy(np.pad(channels, [(0, 0), *beyond]))[None]
         logits = net(batch.contiguous(memory_format=torch.channels_last)).float()
         form = torch.sigmoid(logits)[0, 0, :high, :wide].numpy()
-    return form * smoothstep(view.lines.response, *_SEEN_RESPONSE)
+    return form**_BOLD * smoothstep(view.lines.response, *_SEEN_RESPONSE)
 
 
 def net_channels(view: LineView) -> np.ndarray:
