@@ -195,6 +195,9 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         masks = find_masks(photo.pixels, landmarks, models.mask_networks)
     with stage("correspondence", "Finding points of the head", 0.34):
         correspondences = models.finder.find(photo.pixels, landmarks)
+    with stage("identity", "Looking for people like this", 0.345):
+        reader = models.identity_reader
+        alpha_prior = reader.alpha_prior(photo.pixels, landmarks) if reader else None
     return Observation(
         landmarks=landmarks,
         camera_prior=CameraPrior.centred((width, height), photo.focal_px),
@@ -202,6 +205,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         expression_prior=prior,
         masks=masks,
         correspondences=correspondences,
+        alpha_prior=alpha_prior,
         photo_name=photo.path.name,
         pixels=photo.pixels,
         notices=(

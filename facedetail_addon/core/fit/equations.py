@@ -102,9 +102,14 @@ def _robust_coordinates(calibration: LandmarkCalibration, view: NormalisedLandma
     return coordinates
 
 
-def identity_equations(identities: int, weight: float) -> NormalEquations:
-    """Ridge of α alone, in σ units; a weight of 1 is the model's own statistics."""
-    return NormalEquations(np.diag(np.full(identities, weight)), np.zeros(identities))
+def identity_equations(identities: int, weight: float, mean: np.ndarray | None = None) -> NormalEquations:
+    """Ridge of α alone, in σ units; a weight of 1 is the model's own statistics.
+
+    Args:
+        mean: (K,) that α is drawn to; None: the mean head.
+    """
+    towards = np.zeros(identities) if mean is None else mean.astype(np.float64)
+    return NormalEquations(np.diag(np.full(identities, weight)), weight * towards)
 
 
 def expression_equations(
