@@ -43,8 +43,8 @@ class Observation:
         expression_prior: read from the whole face; None where nobody has looked, or in results of format 5.
         masks: where the photo shows the person, hair and skin; None where nobody has looked, or in older results.
         correspondences: points of the whole head; None where nobody has looked, or in older results.
-        alpha_prior: (K,) float32 mean of α among people who look like this; None for imported face models, where nobody
-            has looked, or in older results.
+        alpha_prior: (K,) float32 mean of α among people who look like this, of the built-in head; None with imported
+            models, where nobody has looked, or in older results.
         photo_name: file name of the photo.
         pixels: (H, W, 3) uint8 sRGB, upright; None where only the record was read.
         notices: what an artist should know of the photo and its face.

@@ -17,7 +17,7 @@ from facedetail_addon.core.result.observation_file import read_observation, writ
 from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.harness import measured, processes, whole_file
 
-LEARNED = ("synthetic_portraits/*.jpg", "official_portraits/*.jpg", "canada/*.jpg", "wild/*.jpg")
+LEARNED = ("synthetic_portraits/*.jpg", "official_portraits/*.jpg", "canada/*.jpg")
 HELD_OUT = ("london/neutral/*.jpg", "london/smiling/*.jpg")  # two photos of each of 82 people
 SETTINGS = Settings(resolution=512, detail=NO_DETAIL)
 _MOST_YAW_DEG = 25.0
