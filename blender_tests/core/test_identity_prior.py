@@ -53,7 +53,7 @@ def test_the_file_comes_back_and_damage_is_told(regression, tmp_path):
     register_weights(path)
     assert_same(load_identity_regression(tmp_path), regression)
     assert path.read_bytes() == find_weights(FILE_NAME).read_bytes()
-    bad = {"slopes": regression.slopes[1:], "offset": np.full_like(regression.offset, np.inf)}
+    bad = {"slopes": regression.slopes[1:], "mean": np.full_like(regression.mean, np.inf)}
     for name, values in bad.items():
         save_identity_regression(path, replace(regression, **{name: values}))
         register_weights(path)

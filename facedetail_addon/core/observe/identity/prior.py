@@ -34,13 +34,12 @@ class IdentityRegression:
     Attributes:
         model_fingerprint: of that head.
         mean: (128,) float32 descriptor. axes: (P, 128) float32, their principal components over σ of the people.
-        offset: (K,) float32, slopes: (P, K) float32: α in σ units.
+        slopes: (P, K) float32, of α in σ units; people like the mean descriptor have the mean head.
     """
 
     model_fingerprint: str
     mean: np.ndarray
     axes: np.ndarray
-    offset: np.ndarray
     slopes: np.ndarray
 
     def coordinates(self, descriptors: np.ndarray) -> np.ndarray:
@@ -49,12 +48,12 @@ class IdentityRegression:
 
     def alpha(self, descriptors: np.ndarray) -> np.ndarray:
         """(..., K) mean of α for (..., 128) descriptors."""
-        return self.offset + self.coordinates(descriptors) @ self.slopes
+        return self.coordinates(descriptors) @ self.slopes
 
 
 def save_identity_regression(path: Path, regression: IdentityRegression) -> None:
     """Write an npz file; the same numbers give the same bytes."""
-    arrays = {name: getattr(regression, name).astype(np.float32) for name in ("mean", "axes", "offset", "slopes")}
+    arrays = {name: getattr(regression, name).astype(np.float32) for name in ("mean", "axes", "slopes")}
     with open(path, "wb") as stream:
         np.savez(
             stream,
@@ -75,14 +74,13 @@ def load_identity_regression(directory: Path = WEIGHTS_DIR) -> IdentityRegressio
         arrays = read_arrays(path)
         require_format(arrays, FORMAT_VERSION)
         found = IdentityRegression(
-            str(arrays["model_fingerprint"]), *(arrays[name] for name in ("mean", "axes", "offset", "slopes"))
+            str(arrays["model_fingerprint"]), *(arrays[name] for name in ("mean", "axes", "slopes"))
         )
     except (ValueError, KeyError) as error:
         raise AssetError(f"The identity prior {path} cannot be read: {error}.", _REMEDY) from error
-    numbers = found.mean, found.axes, found.offset, found.slopes
     whole = found.mean.shape == (DESCRIPTOR,) and found.axes.ndim == 2 and found.axes.shape[1] == DESCRIPTOR
-    whole = whole and found.slopes.shape == (len(found.axes), *found.offset.shape) and found.offset.ndim == 1
-    if not whole or not all(np.isfinite(array).all() for array in numbers):
+    whole = whole and found.slopes.ndim == 2 and len(found.slopes) == len(found.axes)
+    if not whole or not all(np.isfinite(array).all() for array in (found.mean, found.axes, found.slopes)):
         raise AssetError(f"The identity prior {path} holds wrong shapes or values.", _REMEDY)
     return found
 
@@ -115,6 +113,6 @@ class IdentityReader:
         turned = abs(landmarks.yaw_deg) if landmarks.seen else _TURNED_DEG[1]
         share = 1 - smoothstep(turned, *_TURNED_DEG)
         if share == 0:
-            return np.zeros_like(self.regression.offset)
+            return np.zeros(self.regression.slopes.shape[1], np.float32)
         descriptor = self.recognition.describe(pixels, landmarks.sparse_px)
         return (share * self.regression.alpha(descriptor)).astype(np.float32)
