@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
-from ..face_model.model import FaceModel
+from ..face_model.model import FACE_REGIONS, FaceModel
 from ..geometry.mesh_fields import FAR_MM, smooth_field
 from ..image import smoothstep
 from ..uv.types import Atlas
@@ -59,6 +59,7 @@ def complete(
     model: FaceModel,
     atlas: Atlas,
     dazzled: np.ndarray | None = None,
+    hair: np.ndarray | None = None,
 ) -> Completion:
     """Solve for what joins seen and unseen skin.
 
@@ -66,6 +67,7 @@ def complete(
         albedo: (V_skin, 3) float32 linear, seen. confidence: (V_skin,) in [0, 1]; 1 = the photo alone counts.
         statistical: (V_skin, 3) of the albedo basis. known: (V_skin,) where it is skin.
         dazzled: (V_skin,) in [0, 1], how much of the confidence highlights have taken; none where None.
+        hair: (V_skin,) probability of hair in the photo, NaN where nobody has looked; by colour alone where None.
     """
     mirrored, mirrored_confidence = atlas.mirror.points(albedo), atlas.mirror.points(confidence[:, None])[:, 0]
     both = np.minimum(confidence, mirrored_confidence)
@@ -85,9 +87,25 @@ def complete(
     weight = share * known / (1 + ((ratio - tone) @ LUMINANCE / _OUTLIER) ** 2) ** 2
     offset = smooth_field(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
     offset = offset.clip(tone - _MAX_OFFSET, tone + _MAX_OFFSET).astype(np.float32)
-    prior, reach, hair = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas)
+    prior, reach, hairy = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas, hair)
     colour = smooth_field(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
-    return Completion(gain, offset, colour.clip(_FLOOR, 1), hair)
+    return Completion(gain, offset, colour.clip(_FLOOR, 1), hairy)
+
+
+def persons_colour(
+    albedo: np.ndarray, confidence: np.ndarray, statistical: np.ndarray, known: np.ndarray, model: FaceModel
+) -> np.ndarray:
+    """(V_skin, 3) float32 linear: statistical albedo in this person's tone, and that tone where there is none.
+
+    Args:
+        albedo, confidence, statistical, known: as of :func:`complete`.
+    """
+    face = model.in_region(*FACE_REGIONS)
+    tone = _weighted_median(_log_ratio(albedo, statistical), confidence * known, np.zeros(3))
+    plain = (
+        np.median(statistical[face & (known > 0.5)], axis=0) if (face & (known > 0.5)).any() else statistical.mean(0)
+    )
+    return ((plain + known[:, None] * (statistical - plain)) * np.exp(tone)).astype(np.float32)
 
 
 def share_of_mirrored(mirrored: np.ndarray, skin: np.ndarray, dazzled: np.ndarray) -> np.ndarray:
@@ -120,13 +138,20 @@ def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
 
 
 def _colour_prior(
-    model: FaceModel, colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, known: np.ndarray, atlas: Atlas
+    model: FaceModel,
+    colours: np.ndarray,
+    weights: np.ndarray,
+    skin: np.ndarray,
+    known: np.ndarray,
+    atlas: Atlas,
+    seen_hair: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What unseen places probably look like: skin, hair colour on the scalp, flesh inside mouth and eye sockets.
 
     Args:
         colours: (V, 3) seen ones. weights: (V,) their confidence.
         skin: (V, 3) statistical albedo in this person's tone. known: (V,) where that is skin.
+        seen_hair: (V,) probability of hair, or None.
 
     Returns:
         (V, 3) float32 colours; (V,) float32 mm how far other colours reach against them; (V,) float32 share of hair.
@@ -141,7 +166,7 @@ def _colour_prior(
     sides = [_weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
     prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
     reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
-    hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas)
+    hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas, seen_hair)
     if hair is not None:
         prior += hair.share[:, None] * (hair.colour - prior)
         reach[inside["scalp"]] = _REACH_MM["hair"]

@@ -17,6 +17,7 @@ from ..image import smoothstep
 from ..uv.types import Atlas
 
 _DARKER, _TINTED = (0.25, 0.6), (0.15, 0.35)  # log differences from the skin: no hair yet, certainly hair
+_TOLD = (0.3, 0.7)  # probability of hair: none, certainly
 _HAIRLINE_MM = (1.0, 12.0)  # so far inside the scalp its hair begins and is full
 _SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, certainly hair
 _CERTAIN = 0.8  # hairy enough for its colour to be taken
@@ -39,13 +40,21 @@ class Hair:
 
 
 def find_hair(
-    colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, rest: np.ndarray, scalp: np.ndarray, atlas: Atlas
+    colours: np.ndarray,
+    weights: np.ndarray,
+    skin: np.ndarray,
+    rest: np.ndarray,
+    scalp: np.ndarray,
+    atlas: Atlas,
+    told: np.ndarray | None = None,
 ) -> Hair | None:
     """Hair on the scalp; None where none is seen.
 
     Args:
         colours: (V_skin, 3) linear albedo seen. weights: (V_skin,) confidence. skin: (V_skin, 3) skin's colour there.
         rest: (V_skin, 3) mm, the mean head. scalp: (V_skin,) bool. atlas: of the face model.
+        told: (V_skin,) probability of hair in the photo, NaN where nobody has looked: there, and where None, hair is
+            what is darker or of another tint than skin.
     """
     if not scalp.any() or scalp.all():
         return None
@@ -55,6 +64,8 @@ def find_hair(
     light = off @ LUMINANCE
     tinted = np.abs(off - light[:, None]).max(axis=1)
     hairy = np.maximum(smoothstep(-light, *_DARKER), smoothstep(tinted, *_TINTED)).astype(np.float32)
+    if told is not None:
+        hairy = np.where(np.isnan(told), hairy, smoothstep(np.nan_to_num(told), *_TOLD))
     seen = weights * atlas.areas * scalp * hairy
     certain = seen * (hairy > _CERTAIN)
     amount = float(smoothstep(seen.sum(), *_SEEN_MM2))
