@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fine unevenness of skin that nobody has seen: as strong and as coarse as that which the photo shows.
 
-Noise with the spectrum of a piece of seen skin (random phase noise: Galerne, Gousseau and Morel 2011), so that no place
-is there twice and no line is made up.
+Noise with the spectrum of a piece of seen skin (random phase noise: Galerne, Gousseau and Morel 2011), the same in all
+directions, so that no place is there twice and no line is made up.
 """
 
 import cv2
@@ -40,11 +40,20 @@ def skin_grain(luminance: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     period = min(_SIDE, side)
     noise = np.random.default_rng(0).standard_normal((period, period), np.float32)
     window = smoothstep(np.minimum(np.arange(piece), np.arange(piece)[::-1]), 0, piece / 4)
-    spectrum = np.abs(np.fft.rfft2(chosen * window[:, None] * window, (period, period)))
+    spectrum = _turned(np.abs(np.fft.rfft2(chosen * window[:, None] * window, (period, period))))
     out = np.fft.irfft2(np.fft.rfft2(noise) * spectrum, (period, period)).astype(np.float32)
     out *= min(float(chosen.std()), _MOST) / max(float(out.std()), 1e-9)
     repeat = -(-side // period)
     return np.tile(out, (repeat, repeat))[:side, :side]
+
+
+def _turned(spectrum: np.ndarray) -> np.ndarray:
+    """(P, P // 2 + 1) the same in all directions, so that nothing looks combed."""
+    period = len(spectrum)
+    down, across = np.fft.fftfreq(period)[:, None], np.fft.rfftfreq(period)[None]
+    ring = np.round(np.hypot(down, across) * period).astype(np.int64)
+    power = np.bincount(ring.ravel(), (spectrum**2).ravel()) / np.maximum(np.bincount(ring.ravel()), 1)
+    return np.sqrt(power)[ring]
 
 
 def _fine(luminance: np.ndarray, coarsest: float) -> np.ndarray:

@@ -21,9 +21,10 @@ _TOLD = (0.3, 0.7)  # probability of hair: none, certainly
 _HAIRLINE_MM = (1.0, 12.0)  # so far inside the scalp its hair begins and is full
 _SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, certainly hair
 _CERTAIN = 0.8  # hairy enough for its colour to be taken
-_DIFFUSE_QUANTILES = (0.2, 0.5)  # of that by luminance: without the darkest and what shines
+_DIFFUSE_QUANTILES = (0.2, 0.6)  # of that by luminance: without the darkest and what shines
 _DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it counts
 _DOTS, _DOT_TEXELS, _CONTRAST = 1024, 0.6, 0.22  # of short hair: texture's side, size, standard deviation
+_DYED = (1.5, 2.5)  # blue over the less of red and green: perhaps the sky's, certainly not
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
@@ -74,7 +75,7 @@ def find_hair(
     share = smooth_field(
         atlas.laplacian, atlas.areas, hairy[:, None], weights, _DETAIL_MM, amount * inside[:, None], _REACH_MM
     )[:, 0]
-    return Hair((share * scalp).clip(0, 1), _diffuse_colour(colours, certain))
+    return Hair((share * scalp).clip(0, 1), diffuse_colour(colours, certain))
 
 
 def short_hair(side: int) -> np.ndarray:
@@ -90,11 +91,21 @@ def short_hair(side: int) -> np.ndarray:
     return cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
-def _diffuse_colour(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(3,) float32: of hair that does not shine just there."""
+def diffuse_colour(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(3,) float32: of hair that does not shine just there; black where there is none.
+
+    Args:
+        colours: (N, 3) linear. weights: (N,) how much of each is seen hair.
+    """
+    if not weights.any():
+        return np.zeros(3, np.float32)
     light = colours @ LUMINANCE
     order = np.argsort(light)
     total = np.cumsum(weights[order])
     low, high = np.searchsorted(total, total[-1] * np.array(_DIFFUSE_QUANTILES))
     some = order[low : high + 1]
-    return np.average(colours[some], axis=0, weights=weights[some] + 1e-9).astype(np.float32)
+    colour = np.average(colours[some], axis=0, weights=weights[some] + 1e-9)
+    # No hair is a little blue; what is, lies in the sky's light. What is very blue is dyed.
+    blue = colour[2] / max(float(colour[:2].min()), _FLOOR)
+    neutral = np.minimum(colour, colour[0])
+    return (neutral + smoothstep(blue, *_DYED) * (colour - neutral)).astype(np.float32)

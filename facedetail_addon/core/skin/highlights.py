@@ -3,8 +3,8 @@
 
 Shafer's dichromatic model (1985): light from a highlight keeps the light's colour, light from below the surface takes
 the skin's. In albedo, where the light's colour is divided out, a highlight is white: colour = d · skin + s · (1, 1, 1).
-Per texel s is noise, and what is left after it is subtracted has holes with hard edges. So s only says where a highlight
-is. Under it the smooth part of the skin goes on from beside, and what the photo shows of finer things stays, as strong
+Per texel s is noise, and what is left after it is subtracted has holes with hard edges. So s only says where a
+highlight is. Under it the smooth part of the skin goes on from beside, and what the photo shows of finer things stays, as strong
 as it is beside the highlight.
 """
 
@@ -31,8 +31,8 @@ _LEAST_TONE = (
 _LEAST_CONFIDENCE = 0.15  # of texels that count
 _ROUNDS = 3
 _LITTLE = 0.1  # log brightness: what is beside a highlight is not taken for brighter than it by more
-_BROW, _BROW_DARKER = 12.0, (0.1, 0.25)  # texels; log of red over its surroundings', where brows begin and are
 _FEATHER = 2.0  # texels over which a highlight's share fades
+_HAIRY = (0.12, 0.22)  # standard deviation of logarithms on brows from which on they are hair and no shine
 _CONTRAST_AROUND = 6.0  # texels over which contrast is measured
 _CONTRAST_RANGE = (0.15, 1.5)  # of the factor on what is finer
 _MAX_LOG = 1.5  # what differs more from skin tells nothing of it
@@ -77,13 +77,20 @@ class Highlights:
         )
 
 
-def find_highlights(albedo: np.ndarray, confidence: np.ndarray, skin: np.ndarray, monochrome: bool) -> Highlights:
+def find_highlights(
+    albedo: np.ndarray,
+    confidence: np.ndarray,
+    skin: np.ndarray,
+    monochrome: bool,
+    brows: np.ndarray | float = 0.0,
+) -> Highlights:
     """Where white lies over the skin's own colour.
 
     Args:
         albedo: (S, S, 3) float32 linear, the photo freed of light and of the reflection that was expected.
         confidence: (S, S) float32 in [0, 1], where the photo shows skin. monochrome: neither it nor skin has colours.
         skin: (S, S, 3) float32 the colour that skin has there (statistical albedo).
+        brows: (S, S) float32 in [0, 1], where hair grows on skin, which may be white.
     """
     weight = (confidence * (confidence > _LEAST_CONFIDENCE)).astype(np.float32)
     skin = np.maximum(skin, _FLOOR).astype(np.float32)
@@ -96,7 +103,10 @@ def find_highlights(albedo: np.ndarray, confidence: np.ndarray, skin: np.ndarray
     ratio, usual = ratio - tone, skin * np.exp(tone)
     light = ratio @ LUMINANCE
     whiteness = smoothstep(_whiteness(np.exp(ratio) * usual, usual), *_WHITE)
-    bright = smoothstep(light, _LEAST_TONE - 0.15, _LEAST_TONE) * (1 - _brows(skin))
+    seen = np.log(albedo @ LUMINANCE + _FLOOR)
+    low = _blurred(seen[..., None], weight, _LOW)[..., 0]
+    hairy = brows * smoothstep(np.sqrt(_blurred((seen - low)[..., None] ** 2, weight, _LOW)[..., 0]), *_HAIRY)
+    bright = smoothstep(light, _LEAST_TONE - 0.15, _LEAST_TONE) * (1 - hairy)
     share = np.zeros_like(weight) if monochrome else whiteness * bright
     for _ in range(_ROUNDS):
         around = _beside(light[..., None], weight * (1 - share) ** 2)[..., 0]
@@ -108,8 +118,6 @@ def find_highlights(albedo: np.ndarray, confidence: np.ndarray, skin: np.ndarray
     share = cv2.GaussianBlur(share * (weight > 0), (0, 0), _FEATHER)
     around = hue + np.minimum(around, light + _LITTLE)[..., None]
     beside = np.exp(_blurred(around, np.ones_like(weight), _LOW)) * usual
-    seen = np.log(albedo @ LUMINANCE + _FLOOR)
-    low = _blurred(seen[..., None], weight, _LOW)[..., 0]
     white = share * np.maximum(albedo @ LUMINANCE - beside @ LUMINANCE, 0)
     return Highlights(
         share, white.astype(np.float32), beside.astype(np.float32), np.exp(low), _contrast(seen - low, weight, share)
@@ -153,12 +161,6 @@ def _whiteness(colour: np.ndarray, skin: np.ndarray) -> np.ndarray:
     along_hue, along_white = (colour * hue).sum(axis=2), colour.sum(axis=2)
     determinant = np.maximum(3 - across**2, 1e-2)
     return (along_white - across * along_hue) / determinant / np.maximum(colour @ LUMINANCE, 1e-3)
-
-
-def _brows(skin: np.ndarray) -> np.ndarray:
-    """(S, S) in [0, 1]: where people have hair on skin, which may be white; there statistical red is dark, too."""
-    red = np.log(skin[..., 0])
-    return smoothstep(cv2.GaussianBlur(red, (0, 0), _BROW) - red, *_BROW_DARKER)
 
 
 def _beside(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -15,9 +15,9 @@ from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .completion import Completion, complete, persons_colour, share_of_mirrored, well_known
-from .doubt import correction, shown
+from .doubt import collars, correction, not_bluer, shown, steady
 from .grain import skin_grain
-from .hair import short_hair
+from .hair import diffuse_colour, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
 from .types import AlbedoBasis, SkinMaps
 
@@ -31,6 +31,8 @@ _ALBEDO_RANGE = (0.004, 0.95)  # linear
 _GROOVE_TINT = np.float32([0.8, 1.05, 1.1])  # exponents of red, green and blue, chosen on portraits
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
+_BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
+_BROW_TEXELS = 18  # of SIDE, across a brow, 14 mm
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
@@ -70,10 +72,10 @@ def make_skin_maps(
     confidence = _shading_confidence(light.shading, atlas) * shown(masks, model)
     lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
     seen = _seen(unwrapped, np.column_stack([lit, _bare(masks, basis, model)]), relief_shading, light.monochrome, atlas)
-    highlights = _highlights(seen, statistical_map, light.monochrome)
+    highlights = _highlights(seen, statistical_map, light.monochrome, model)
     known = well_known(basis.known, model, atlas)
-    correcting, fields = _completion(unwrapped, lit, highlights, statistical, known, masks, model, atlas)
-    own = np.column_stack([lit, correcting])
+    trusted, fields = _completion(unwrapped, lit, highlights, statistical, known, masks, model, atlas)
+    own = np.column_stack([lit[:, :6], trusted])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     values = np.column_stack(  # columns: _OWN, _MIRRORED and so on
         [own, atlas.mirror.points(own), fields.gain, fields.offset, fields.colour, known, fields.hair, grainy]
@@ -145,13 +147,23 @@ def _seen(unwrapped: UnwrappedPhoto, values: np.ndarray, relief: np.ndarray, mon
     return _Seen(bare, confidence)
 
 
-def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool) -> Highlights:
+def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool, model: FaceModel) -> Highlights:
     size = (SIDE, SIDE)
     weight = cv2.resize(seen.confidence, size, interpolation=cv2.INTER_AREA)
     colour = cv2.resize(seen.albedo * seen.confidence[..., None], size, interpolation=cv2.INTER_AREA)
     colour /= np.maximum(weight, 1e-3)[..., None]
     skin = cv2.resize(statistical, size, interpolation=cv2.INTER_LINEAR)
-    return find_highlights(colour, weight, skin, monochrome)
+    return find_highlights(colour, weight, skin, monochrome, _brows(model))
+
+
+def _brows(model: FaceModel) -> np.ndarray:
+    """(SIDE, SIDE) float32: where brows grow."""
+    uv = model.landmarks68.points(model.skin.vertex_uv())
+    out = np.zeros((SIDE, SIDE), np.float32)
+    for brow in _BROW_LANDMARKS:
+        at = np.column_stack([uv[brow, 0], 1 - uv[brow, 1]]) * SIDE * 16
+        cv2.polylines(out, [np.round(at).astype(np.int32)], False, 1.0, _BROW_TEXELS, cv2.LINE_8, 4)
+    return cv2.GaussianBlur(out, (0, 0), _BROW_TEXELS / 6)
 
 
 def _completion(
@@ -164,7 +176,7 @@ def _completion(
     model: FaceModel,
     atlas: Atlas,
 ) -> tuple[np.ndarray, Completion]:
-    """From the vertices, (V, 3) correction of seen colours, and what joins seen and unseen skin.
+    """From the vertices, (V, 4) confidence and correction of seen colours, and what joins seen and unseen skin.
 
     Args:
         light: (V, 7) shading, gloss and confidence.
@@ -173,15 +185,19 @@ def _completion(
     share, beside = at_vertices(highlights.share, model), at_vertices(highlights.beside, model)
     albedo += share[:, None] * (beside - albedo)
     in_view = smoothstep(unwrapped.vertex_confidence, *_CONFIDENT) * light[:, 6]
-    confidence = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
-    usual = persons_colour(albedo, confidence, statistical, known, model)
+    counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
+    usual = persons_colour(albedo, counts, statistical, known, model)
+    skin = 1 - collars(albedo, usual, masks[:, 2], model)
+    skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
     hairy = model.in_region("scalp") * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
+    hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
+    usual += hairy[:, None] * (hair - usual)
     shading = light[:, :3] @ LUMINANCE
-    correcting = correction(albedo, usual, confidence, unwrapped.vertex_confidence, shading, atlas)
-    correcting *= (1 - hairy)[:, None]
+    correcting = correction(albedo, usual, counts * skin, unwrapped.vertex_confidence, shading, model, atlas)
     albedo = (albedo * np.exp(correcting)).clip(*_ALBEDO_RANGE)
     dazzled = in_view * unwrapped.vertex_clipped * (1 - share)
-    return correcting, complete(albedo, confidence, statistical, known, model, atlas, dazzled=dazzled, hair=masks[:, 1])
+    completed = complete(albedo, counts * skin, statistical, known, model, atlas, dazzled=dazzled, hair=masks[:, 1])
+    return np.column_stack([light[:, 6] * skin, correcting]), completed
 
 
 def _compose(
@@ -209,13 +225,14 @@ def _compose(
         own_light,
         maps.highlights.enlarged(rows, here),
         grain,
+        skin,
     )
     factor = _relief_factor(maps.relief[:, ::-1][rows][here], monochrome)  # the canonical UV is symmetric
     texel, confidence = unwrapped.mirrored_color[rows][here], unwrapped.mirrored_confidence[rows][here]
     bare = np.zeros_like(skin)
     some = confidence > 0
     bare[some] = _delighted(to_linear(texel[some]), (other_light[:, :3] * factor)[some], other_light[some, 3:6])
-    other = _side(bare, texel, confidence, other_light, maps.mirrored_highlights.enlarged(rows, here), grain)
+    other = _side(bare, texel, confidence, other_light, maps.mirrored_highlights.enlarged(rows, here), grain, skin)
     out = skin * np.exp(grain)[:, None]
     matched = other.colour * np.exp(values[:, _GAIN])[other.seen]
     share = other.share * share_of_mirrored(matched, skin[other.seen], own.dazzled[other.seen])
@@ -255,15 +272,17 @@ def _side(
     light: np.ndarray,
     highlights: np.ndarray,
     grain: np.ndarray,
+    skin: np.ndarray,
 ) -> _Side:
-    """Of (N, 3) albedo and uint8 texels with (N,) confidence, (N, 10) light, (N, 6) highlights and (N,) grain."""
+    """Of (N, 3) albedo and uint8 texels with (N,) confidence, (N, 10) light, (N, 6) highlights, (N,) grain, and
+    (N, 3) this person's skin there."""
     in_view = smoothstep(confidence, *_CONFIDENT) * light[:, 6]
     clipped = smoothstep(texel.max(axis=1), *_CLIPPED)
     weight = in_view * (1 - clipped * (1 - highlights[:, 0]))
     seen = np.flatnonzero(weight > 0)
     colour = without_highlights(bare[seen], highlights[seen]) * np.exp(light[seen, 7:10])
     colour *= np.exp(grain[seen] * clipped[seen] * highlights[seen, 0])[:, None]
-    return _Side(seen, colour, weight[seen], in_view - weight)
+    return _Side(seen, not_bluer(colour, skin[seen]), weight[seen], in_view - weight)
 
 
 def _delighted(colour: np.ndarray, shading: np.ndarray, gloss: np.ndarray) -> np.ndarray:
@@ -279,12 +298,16 @@ def _statistical(basis: AlbedoBasis, light: LightEstimate) -> tuple[np.ndarray, 
 
 
 def _shading_confidence(shading: np.ndarray, atlas: Atlas) -> np.ndarray:
-    """(V,) float32: 0 in shadows so deep, or so narrow, that dividing by them would only show noise."""
+    """(V,) float32: 0 in shadows so deep, or so narrow, that dividing by them would only show noise.
+
+    In coloured light that is so where one of the colours has none.
+    """
     light = np.maximum(shading @ LUMINANCE, 1e-6)
     logarithm = np.log(light)[:, None]
     around = smooth_field(atlas.laplacian, atlas.areas, logarithm, np.ones(len(light)), _CAVITY_MM)
     cavity = smoothstep(np.exp(logarithm - around)[:, 0], *_CAVITY)
-    return smoothstep(light / float(np.median(light)), *_SHADOW) * cavity
+    darkest = (shading / np.median(shading, axis=0)).min(axis=1)
+    return smoothstep(darkest, *_SHADOW) * cavity
 
 
 def _reflection(white: np.ndarray, gloss: SkinGloss, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
