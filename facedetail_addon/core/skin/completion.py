@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
 from ..face_model.model import FACE_REGIONS, FaceModel
-from ..geometry.mesh_fields import FAR_MM, smooth_field
+from ..geometry.mesh_fields import smooth_field
 from ..image import smoothstep
 from ..uv.types import Atlas
 from .hair import find_hair
@@ -31,7 +31,8 @@ _BORDER_MM = (4.0, 16.0)  # inside the border of the statistical albedo it begin
 _SIDE_MM = 50.0  # so far from the middle skin takes its colour from its own side alone
 _FLESH = np.float32([0.26, 0.06, 0.05])  # inside of the mouth relative to the skin, linear
 _CHROMA = (0.04, 0.35)  # of the skin, at which the flesh's hue begins to count, and counts fully
-_DEEP_MM = (7.0, 18.0)  # so far inside the flesh's colour begins and is full; lips and lids reach in until there
+_DEEP_MM = (3.0, 14.0)  # so far inside the flesh's colour begins and is full
+_RIM_REACH_MM = 2.0  # how far colours of the rim reach inside
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,9 @@ def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
     # Nostrils and the lips' inner sides are not known either: the border is that of the largest area.
     _, labels = connected_components(atlas.laplacian[unknown][:, unknown])
     rest = model.skin.of(model.mean)
-    outside = rest[unknown[labels == np.bincount(labels).argmax()]]
+    outside = model.in_region("neck", "ears", "scalp")
+    outside[unknown[labels == np.bincount(labels).argmax()]] = True
+    outside = rest[outside]
     return known * smoothstep(cKDTree(outside).query(rest)[0], *_BORDER_MM).astype(np.float32)
 
 
@@ -175,10 +178,14 @@ def _colour_prior(
     if socket.any() and not socket.all():
         chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), *_CHROMA))
         flesh = _FLESH * chroma + (_FLESH @ LUMINANCE) * (1 - chroma)
-        distance, _ = cKDTree(rest[~socket]).query(rest[socket])
-        prior[socket] = tone * flesh
-        deep = smoothstep(distance, *_DEEP_MM)
-        reach[socket] = deep + (1 - deep) * FAR_MM
+        distance, nearest = cKDTree(rest[~socket]).query(rest[socket])
+        mouth = model.in_region("mouth")
+        lips = _weighted_median(colours[mouth], (weights * known)[mouth], tone * flesh**0.3)
+        rim = np.where(mouth[~socket][nearest, None], lips, tone)
+        prior[mouth & (known < 0.5)] = lips
+        deep = smoothstep(distance, *_DEEP_MM)[:, None]
+        prior[socket] = (1 - deep) * rim + deep * tone * flesh
+        reach[socket] = _RIM_REACH_MM
     return prior.astype(np.float32), reach, share
 
 

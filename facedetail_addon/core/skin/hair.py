@@ -65,8 +65,9 @@ def find_hair(
     light = off @ LUMINANCE
     tinted = np.abs(off - light[:, None]).max(axis=1)
     hairy = np.maximum(smoothstep(-light, *_DARKER), smoothstep(tinted, *_TINTED)).astype(np.float32)
-    if told is not None:
-        hairy = np.where(np.isnan(told), hairy, smoothstep(np.nan_to_num(told), *_TOLD))
+    if told is not None:  # grey hair is lighter than dark skin, and a network may take a shaved head for hair
+        other = np.maximum(hairy, smoothstep(light, *_DARKER)) * smoothstep(np.nan_to_num(told), *_TOLD)
+        hairy = np.where(np.isnan(told), hairy, other)
     seen = weights * atlas.areas * scalp * hairy
     certain = seen * (hairy > _CERTAIN)
     amount = float(smoothstep(seen.sum(), *_SEEN_MM2))

@@ -4,8 +4,8 @@
 Shafer's dichromatic model (1985): light from a highlight keeps the light's colour, light from below the surface takes
 the skin's. In albedo, where the light's colour is divided out, a highlight is white: colour = d · skin + s · (1, 1, 1).
 Per texel s is noise, and what is left after it is subtracted has holes with hard edges. So s only says where a
-highlight is. Under it the smooth part of the skin goes on from beside, and what the photo shows of finer things stays, as strong
-as it is beside the highlight.
+highlight is. Under it the smooth part of the skin goes on from beside, and what the photo shows of finer things stays,
+as strong as it is beside the highlight.
 """
 
 from dataclasses import dataclass, fields
@@ -23,16 +23,19 @@ _LOW = 3.0  # texels: what is coarser than this is taken from beside a highlight
 _AROUND = (5.0, 12.0, 30.0, 80.0)  # texels: how far beside is, the nearest that has enough skin
 _ENOUGH = (0.05, 0.3)  # share of the surroundings that is skin without highlight, at which they begin to tell, and do
 _WHITE = (0.06, 0.25)  # share of white in the colour from which on it may be a highlight, and is one
+_OTHER = (0.15, 0.35)  # share of the colour that neither skin nor white explains, where paint begins, and is
+_EXPECTED = (0.2, 0.6)  # gloss of the estimated light over its median, where skin begins to shine, and may
+_AGREED, _UNEXPECTED = (0.0, 0.15), 0.3  # mean rank of gloss inside over outside; what counts where it does not agree
 _EXCESS = (0.03, 0.2)  # log of brightness over the surroundings' at which an excess begins to count, and counts fully
 _MONOCHROME_EXCESS = (0.22, 0.5)  # without colours only a strong one counts
 _LEAST_TONE = (
     -0.1
 )  # log of the brightness beside the statistical albedo in the person's tone; hair and beards are darker
 _LEAST_CONFIDENCE = 0.15  # of texels that count
-_ROUNDS = 3
 _LITTLE = 0.1  # log brightness: what is beside a highlight is not taken for brighter than it by more
 _FEATHER = 2.0  # texels over which a highlight's share fades
-_HAIRY = (0.12, 0.22)  # standard deviation of logarithms on brows from which on they are hair and no shine
+_HAIRY = (0.18, 0.32)  # standard deviation of logarithms on brows from which on they are hair and no shine
+_HAIR_KEPT = 0.85
 _CONTRAST_AROUND = 6.0  # texels over which contrast is measured
 _CONTRAST_RANGE = (0.15, 1.5)  # of the factor on what is finer
 _MAX_LOG = 1.5  # what differs more from skin tells nothing of it
@@ -83,6 +86,7 @@ def find_highlights(
     skin: np.ndarray,
     monochrome: bool,
     brows: np.ndarray | float = 0.0,
+    gloss: np.ndarray | None = None,
 ) -> Highlights:
     """Where white lies over the skin's own colour.
 
@@ -91,6 +95,7 @@ def find_highlights(
         confidence: (S, S) float32 in [0, 1], where the photo shows skin. monochrome: neither it nor skin has colours.
         skin: (S, S, 3) float32 the colour that skin has there (statistical albedo).
         brows: (S, S) float32 in [0, 1], where hair grows on skin, which may be white.
+        gloss: (S, S) float32, what the surface reflects of the estimated light; alike everywhere where None.
     """
     weight = (confidence * (confidence > _LEAST_CONFIDENCE)).astype(np.float32)
     skin = np.maximum(skin, _FLOOR).astype(np.float32)
@@ -106,14 +111,16 @@ def find_highlights(
     seen = np.log(albedo @ LUMINANCE + _FLOOR)
     low = _blurred(seen[..., None], weight, _LOW)[..., 0]
     hairy = brows * smoothstep(np.sqrt(_blurred((seen - low)[..., None] ** 2, weight, _LOW)[..., 0]), *_HAIRY)
-    bright = smoothstep(light, _LEAST_TONE - 0.15, _LEAST_TONE) * (1 - hairy)
-    share = np.zeros_like(weight) if monochrome else whiteness * bright
-    for _ in range(_ROUNDS):
+    bright = smoothstep(light, _LEAST_TONE - 0.15, _LEAST_TONE) * (1 - _HAIR_KEPT * hairy)
+    dull = weight * (1 - whiteness * (light > _LEAST_TONE)) ** 3
+    around = _beside(light[..., None], weight if monochrome else dull)[..., 0]
+    excess = light - around
+    counts = smoothstep(excess, *_MONOCHROME_EXCESS) if monochrome else whiteness * smoothstep(excess, *_EXCESS)
+    share = counts * bright
+    if gloss is not None:
+        share = share * _as_expected(share, gloss, weight)
+    if monochrome:
         around = _beside(light[..., None], weight * (1 - share) ** 2)[..., 0]
-        excess = light - around
-        counts = smoothstep(excess, *_MONOCHROME_EXCESS) if monochrome else whiteness * smoothstep(excess, *_EXCESS)
-        share = counts * bright
-    dull = weight * (1 - np.maximum(share, whiteness)) ** 2
     hue = _beside(ratio - light[..., None], dull)
     share = cv2.GaussianBlur(share * (weight > 0), (0, 0), _FEATHER)
     around = hue + np.minimum(around, light + _LITTLE)[..., None]
@@ -122,6 +129,21 @@ def find_highlights(
     return Highlights(
         share, white.astype(np.float32), beside.astype(np.float32), np.exp(low), _contrast(seen - low, weight, share)
     )
+
+
+def _as_expected(share: np.ndarray, gloss: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(S, S) in [0, 1]: where the estimated light makes skin shine, all less where what is found lies elsewhere.
+
+    Pale patches, vitiligo and white paint do not follow the light.
+    """
+    seen = weight > 0.5
+    if not seen.any():
+        return np.ones_like(weight)
+    found, usual = share[seen], np.maximum(gloss[seen], 1e-6)
+    middle = float(np.median(usual))
+    rank = np.argsort(np.argsort(usual)) / len(usual)
+    agreed = np.average(rank, weights=found + 1e-9) - np.average(rank, weights=1 - found + 1e-9)
+    return smoothstep(gloss / middle, *_EXPECTED) * (_UNEXPECTED + (1 - _UNEXPECTED) * smoothstep(agreed, *_AGREED))
 
 
 def without_highlights(colour: np.ndarray, highlights: np.ndarray) -> np.ndarray:
@@ -155,12 +177,18 @@ def _median(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _whiteness(colour: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """(S, S) s over the luminance of colour ≈ d · skin + s · (1, 1, 1), least squares."""
+    """(S, S) s over the luminance of colour ≈ d · skin + s · (1, 1, 1), least squares; less where that
+    is not what it is, as paint."""
     hue = skin / np.maximum(np.linalg.norm(skin, axis=2, keepdims=True), 1e-6)
     across = hue.sum(axis=2)  # of the hue and white, whose squared length is 3
     along_hue, along_white = (colour * hue).sum(axis=2), colour.sum(axis=2)
     determinant = np.maximum(3 - across**2, 1e-2)
-    return (along_white - across * along_hue) / determinant / np.maximum(colour @ LUMINANCE, 1e-3)
+    white = (along_white - across * along_hue) / determinant
+    skin_part = (3 * along_hue - across * along_white) / determinant
+    square = (colour**2).sum(axis=2)
+    explained = skin_part * along_hue + white * along_white  # of the square, by both
+    other = np.sqrt(np.maximum(square - explained, 0) / np.maximum(square, 1e-9))
+    return white / np.maximum(colour @ LUMINANCE, 1e-3) * (1 - smoothstep(other, *_OTHER))
 
 
 def _beside(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -32,7 +32,8 @@ _GROOVE_TINT = np.float32([0.8, 1.05, 1.1])  # exponents of red, green and blue,
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
 _BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
-_BROW_TEXELS = 18  # of SIDE, across a brow, 14 mm
+_BROW_TEXELS = 13  # of SIDE, across a brow, 10 mm
+_INSIDE = (0.3, 0.9)  # what the basis knows on nose and mouth: nothing inside nostrils and lips, and nor do photos
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
@@ -70,8 +71,10 @@ def make_skin_maps(
         masks = np.full((model.skin.stop, 3), np.nan, np.float32)
     statistical, statistical_map = _statistical(basis, light)
     confidence = _shading_confidence(light.shading, atlas) * shown(masks, model)
+    confidence *= np.where(model.in_region("nose", "mouth"), smoothstep(basis.known, *_INSIDE), 1)
     lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
-    seen = _seen(unwrapped, np.column_stack([lit, _bare(masks, basis, model)]), relief_shading, light.monochrome, atlas)
+    at_skin = np.column_stack([lit, _bare(masks, basis, model)])
+    seen = _seen(unwrapped, at_skin, relief_shading, light.monochrome, atlas)
     highlights = _highlights(seen, statistical_map, light.monochrome, model)
     known = well_known(basis.known, model, atlas)
     trusted, fields = _completion(unwrapped, lit, highlights, statistical, known, masks, model, atlas)
@@ -108,10 +111,12 @@ class _Seen:
 
     Attributes:
         albedo: (R, R, 3) float32 linear, 0 outside the island. confidence: (R, R) float32, where it is bare skin.
+        gloss: (R, R) float32 luminance of what the surface was expected to reflect.
     """
 
     albedo: np.ndarray
     confidence: np.ndarray
+    gloss: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,8 @@ def _bare(masks: np.ndarray, basis: AlbedoBasis, model: FaceModel) -> np.ndarray
 def _seen(unwrapped: UnwrappedPhoto, values: np.ndarray, relief: np.ndarray, monochrome: bool, atlas: Atlas) -> _Seen:
     """The photo in UV freed of light; ``values``: (V, 8) shading, gloss, confidence, and where skin is bare."""
     side = atlas.resolution
-    bare, confidence = np.zeros((side, side, 3), np.float32), np.zeros((side, side), np.float32)
+    bare = np.zeros((side, side, 3), np.float32)
+    confidence, gloss = (np.zeros((side, side), np.float32) for _ in range(2))
     for rows in atlas.bands():
         here = atlas.covered[rows]
         light = atlas.texels(values, rows)
@@ -144,7 +150,8 @@ def _seen(unwrapped: UnwrappedPhoto, values: np.ndarray, relief: np.ndarray, mon
         colour = to_linear(unwrapped.color[rows][here])
         bare[rows][here] = _delighted(colour, light[:, :3] * factor, light[:, 3:6])
         confidence[rows][here] = smoothstep(unwrapped.confidence[rows][here], *_CONFIDENT) * light[:, 6] * light[:, 7]
-    return _Seen(bare, confidence)
+        gloss[rows][here] = light[:, 3:6] @ LUMINANCE
+    return _Seen(bare, confidence, gloss)
 
 
 def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool, model: FaceModel) -> Highlights:
@@ -153,7 +160,8 @@ def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool, model: F
     colour = cv2.resize(seen.albedo * seen.confidence[..., None], size, interpolation=cv2.INTER_AREA)
     colour /= np.maximum(weight, 1e-3)[..., None]
     skin = cv2.resize(statistical, size, interpolation=cv2.INTER_LINEAR)
-    return find_highlights(colour, weight, skin, monochrome, _brows(model))
+    gloss = cv2.resize(seen.gloss, size, interpolation=cv2.INTER_AREA)
+    return find_highlights(colour, weight, skin, monochrome, _brows(model), gloss)
 
 
 def _brows(model: FaceModel) -> np.ndarray:
