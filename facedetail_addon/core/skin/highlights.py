@@ -25,7 +25,7 @@ _ENOUGH = (0.05, 0.3)  # share of the surroundings that is skin without highligh
 _WHITE = (0.06, 0.25)  # share of white in the colour from which on it may be a highlight, and is one
 _OTHER = (0.15, 0.35)  # share of the colour that neither skin nor white explains, where paint begins, and is
 _EXPECTED = (0.2, 0.6)  # gloss of the estimated light over its median, where skin begins to shine, and may
-_AGREED, _UNEXPECTED = (0.0, 0.15), 0.3  # mean rank of gloss inside over outside; what counts where it does not agree
+_AGREED, _UNEXPECTED = (0.0, 0.15), 0.1  # mean rank of gloss inside over outside; what counts where it does not agree
 _EXCESS = (0.03, 0.2)  # log of brightness over the surroundings' at which an excess begins to count, and counts fully
 _MONOCHROME_EXCESS = (0.22, 0.5)  # without colours only a strong one counts
 _LEAST_TONE = (
@@ -36,10 +36,11 @@ _LITTLE = 0.1  # log brightness: what is beside a highlight is not taken for bri
 _FEATHER = 2.0  # texels over which a highlight's share fades
 _HAIRY = (0.18, 0.32)  # standard deviation of logarithms on brows from which on they are hair and no shine
 _HAIR_KEPT = 0.85
+_FINE = 1.5  # texels: contrast is that of what is finer, or a highlight's own shape would count
 _CONTRAST_AROUND = 6.0  # texels over which contrast is measured
 _CONTRAST_RANGE = (0.15, 1.5)  # of the factor on what is finer
-_MAX_LOG = 1.5  # what differs more from skin tells nothing of it
-_FLOOR = 0.004  # linear, so that logarithms stay finite
+_WIDE = 30.0  # texels: without colours what is wider is no highlight
+_FLOOR = 0.0005  # linear, so that logarithms stay finite
 
 
 @dataclass(frozen=True)
@@ -99,35 +100,36 @@ def find_highlights(
     """
     weight = (confidence * (confidence > _LEAST_CONFIDENCE)).astype(np.float32)
     skin = np.maximum(skin, _FLOOR).astype(np.float32)
-    ratio = (np.log(albedo + _FLOOR) - np.log(skin + _FLOOR)).clip(-_MAX_LOG, _MAX_LOG).astype(np.float32)
-    ratio = _blurred(ratio, weight, _SOFT)
+    colour = np.maximum(_blurred(albedo, weight, _SOFT), 0)
+    ratio = np.log(colour + _FLOOR) - np.log(skin + _FLOOR)
     tone = _median(ratio, weight)
-    whiteness = _whiteness(np.exp(ratio) * skin, skin * np.exp(tone))
+    whiteness = _whiteness(colour, skin * np.exp(tone))
     # Shining skin is whiter than it is: the person's tone is that of the duller half.
     tone = _median(ratio, weight * (whiteness <= np.median(whiteness[weight > 0])) if weight.any() else weight)
     ratio, usual = ratio - tone, skin * np.exp(tone)
     light = ratio @ LUMINANCE
-    whiteness = smoothstep(_whiteness(np.exp(ratio) * usual, usual), *_WHITE)
+    whiteness = smoothstep(_whiteness(colour, usual), *_WHITE)
     seen = np.log(albedo @ LUMINANCE + _FLOOR)
     low = _blurred(seen[..., None], weight, _LOW)[..., 0]
     hairy = brows * smoothstep(np.sqrt(_blurred((seen - low)[..., None] ** 2, weight, _LOW)[..., 0]), *_HAIRY)
     bright = smoothstep(light, _LEAST_TONE - 0.15, _LEAST_TONE) * (1 - _HAIR_KEPT * hairy)
     dull = weight * (1 - whiteness * (light > _LEAST_TONE)) ** 3
-    around = _beside(light[..., None], weight if monochrome else dull)[..., 0]
+    if monochrome:
+        wide = _blurred(light[..., None], weight, _WIDE)[..., 0]
+        dull = weight * (1 - smoothstep(light - wide, *_MONOCHROME_EXCESS)) ** 3
+    around = _beside(light[..., None], dull)[..., 0]
     excess = light - around
     counts = smoothstep(excess, *_MONOCHROME_EXCESS) if monochrome else whiteness * smoothstep(excess, *_EXCESS)
     share = counts * bright
     if gloss is not None:
         share = share * _as_expected(share, gloss, weight)
-    if monochrome:
-        around = _beside(light[..., None], weight * (1 - share) ** 2)[..., 0]
     hue = _beside(ratio - light[..., None], dull)
     share = cv2.GaussianBlur(share * (weight > 0), (0, 0), _FEATHER)
     around = hue + np.minimum(around, light + _LITTLE)[..., None]
     beside = np.exp(_blurred(around, np.ones_like(weight), _LOW)) * usual
     white = share * np.maximum(albedo @ LUMINANCE - beside @ LUMINANCE, 0)
     return Highlights(
-        share, white.astype(np.float32), beside.astype(np.float32), np.exp(low), _contrast(seen - low, weight, share)
+        share, white.astype(np.float32), beside.astype(np.float32), np.exp(low), _contrast(seen, weight, share)
     )
 
 
@@ -161,9 +163,10 @@ def without_highlights(colour: np.ndarray, highlights: np.ndarray) -> np.ndarray
     return out
 
 
-def _contrast(fine: np.ndarray, weight: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """(S, S) factor that makes (S, S) fine logarithms as strong under highlights as beside."""
-    square = (fine**2)[..., None]
+def _contrast(seen: np.ndarray, weight: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """(S, S) factor that makes what is fine in (S, S) logarithms as strong under highlights as beside."""
+    fine = seen[..., None] - _blurred(seen[..., None], weight, _FINE)
+    square = fine**2
     here = _blurred(square, weight, _CONTRAST_AROUND / 2)[..., 0]
     beside = _beside(square, weight * (1 - share) ** 2)[..., 0]
     factor = np.sqrt(np.maximum(beside, 1e-6) / np.maximum(here, 1e-6)).clip(*_CONTRAST_RANGE)
