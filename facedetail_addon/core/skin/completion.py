@@ -89,7 +89,11 @@ def complete(
     offset = smooth_field(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
     offset = offset.clip(tone - _MAX_OFFSET, tone + _MAX_OFFSET).astype(np.float32)
     prior, reach, hairy = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas, hair)
-    colour = smooth_field(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
+    # Beards, hair and shade are no colour for the skin beside them.
+    skin = ~model.in_region("scalp", "socket")
+    off = np.where(skin, _log_ratio(mixed, prior) @ LUMINANCE, 0)
+    weight = share / (1 + (off / _OUTLIER) ** 2) ** 2
+    colour = smooth_field(atlas.laplacian, atlas.areas, mixed, weight, _COLOUR_MM, prior, reach)
     return Completion(gain, offset, colour.clip(_FLOOR, 1), hairy)
 
 

@@ -25,7 +25,8 @@ _ENOUGH = (0.05, 0.3)  # share of the surroundings that is skin without highligh
 _WHITE = (0.06, 0.25)  # share of white in the colour from which on it may be a highlight, and is one
 _OTHER = (0.15, 0.35)  # share of the colour that neither skin nor white explains, where paint begins, and is
 _EXPECTED = (0.2, 0.6)  # gloss of the estimated light over its median, where skin begins to shine, and may
-_AGREED, _UNEXPECTED = (0.0, 0.15), 0.1  # mean rank of gloss inside over outside; what counts where it does not agree
+_AGREED, _UNEXPECTED = (-0.15, 0.1), 0.1  # mean rank of gloss inside over outside; what counts where it does not agree
+_PALER = (0.7, 1.15)  # log of the skin's part over that beside, from which on it is other skin
 _EXCESS = (0.03, 0.2)  # log of brightness over the surroundings' at which an excess begins to count, and counts fully
 _MONOCHROME_EXCESS = (0.22, 0.5)  # without colours only a strong one counts
 _LEAST_TONE = (
@@ -38,7 +39,7 @@ _HAIRY = (0.18, 0.32)  # standard deviation of logarithms on brows from which on
 _HAIR_KEPT = 0.85
 _FINE = 1.5  # texels: contrast is that of what is finer, or a highlight's own shape would count
 _CONTRAST_AROUND = 6.0  # texels over which contrast is measured
-_CONTRAST_RANGE = (0.15, 1.5)  # of the factor on what is finer
+_CONTRAST_RANGE = (0.15, 2.2)  # of the factor on what is finer
 _WIDE = 30.0  # texels: without colours what is wider is no highlight
 _FLOOR = 0.0005  # linear, so that logarithms stay finite
 
@@ -103,12 +104,13 @@ def find_highlights(
     colour = np.maximum(_blurred(albedo, weight, _SOFT), 0)
     ratio = np.log(colour + _FLOOR) - np.log(skin + _FLOOR)
     tone = _median(ratio, weight)
-    whiteness = _whiteness(colour, skin * np.exp(tone))
+    whiteness, _ = _white_and_skin(colour, skin * np.exp(tone))
     # Shining skin is whiter than it is: the person's tone is that of the duller half.
     tone = _median(ratio, weight * (whiteness <= np.median(whiteness[weight > 0])) if weight.any() else weight)
     ratio, usual = ratio - tone, skin * np.exp(tone)
     light = ratio @ LUMINANCE
-    whiteness = smoothstep(_whiteness(colour, usual), *_WHITE)
+    whiteness, under = _white_and_skin(colour, usual)
+    whiteness = smoothstep(whiteness, *_WHITE)
     seen = np.log(albedo @ LUMINANCE + _FLOOR)
     low = _blurred(seen[..., None], weight, _LOW)[..., 0]
     hairy = brows * smoothstep(np.sqrt(_blurred((seen - low)[..., None] ** 2, weight, _LOW)[..., 0]), *_HAIRY)
@@ -121,6 +123,9 @@ def find_highlights(
     excess = light - around
     counts = smoothstep(excess, *_MONOCHROME_EXCESS) if monochrome else whiteness * smoothstep(excess, *_EXCESS)
     share = counts * bright
+    if not monochrome:  # below a highlight is the skin that is beside it, below a pale patch is pale skin
+        paler = np.log(np.maximum(under, 1e-3)) - around
+        share = share * (1 - smoothstep(paler, *_PALER))
     if gloss is not None:
         share = share * _as_expected(share, gloss, weight)
     hue = _beside(ratio - light[..., None], dull)
@@ -166,10 +171,9 @@ def without_highlights(colour: np.ndarray, highlights: np.ndarray) -> np.ndarray
 def _contrast(seen: np.ndarray, weight: np.ndarray, share: np.ndarray) -> np.ndarray:
     """(S, S) factor that makes what is fine in (S, S) logarithms as strong under highlights as beside."""
     fine = seen[..., None] - _blurred(seen[..., None], weight, _FINE)
-    square = fine**2
-    here = _blurred(square, weight, _CONTRAST_AROUND / 2)[..., 0]
-    beside = _beside(square, weight * (1 - share) ** 2)[..., 0]
-    factor = np.sqrt(np.maximum(beside, 1e-6) / np.maximum(here, 1e-6)).clip(*_CONTRAST_RANGE)
+    here = _blurred(np.abs(fine), weight, _CONTRAST_AROUND / 2)[..., 0]
+    beside = _beside(np.abs(fine), weight * (1 - share) ** 2, _AROUND[1:])[..., 0]
+    factor = (np.maximum(beside, 1e-3) / np.maximum(here, 1e-3)).clip(*_CONTRAST_RANGE)
     return (1 + share * (factor - 1)).astype(np.float32)
 
 
@@ -179,9 +183,11 @@ def _median(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.median(values[well], axis=0) if well.any() else np.zeros(3, np.float32)
 
 
-def _whiteness(colour: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """(S, S) s over the luminance of colour ≈ d · skin + s · (1, 1, 1), least squares; less where that
-    is not what it is, as paint."""
+def _white_and_skin(colour: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(S, S) s over the luminance of colour ≈ d · skin + s · (1, 1, 1), least squares, and (S, S) d.
+
+    Less white where that is not what the colour is, as paint.
+    """
     hue = skin / np.maximum(np.linalg.norm(skin, axis=2, keepdims=True), 1e-6)
     across = hue.sum(axis=2)  # of the hue and white, whose squared length is 3
     along_hue, along_white = (colour * hue).sum(axis=2), colour.sum(axis=2)
@@ -191,13 +197,14 @@ def _whiteness(colour: np.ndarray, skin: np.ndarray) -> np.ndarray:
     square = (colour**2).sum(axis=2)
     explained = skin_part * along_hue + white * along_white  # of the square, by both
     other = np.sqrt(np.maximum(square - explained, 0) / np.maximum(square, 1e-9))
-    return white / np.maximum(colour @ LUMINANCE, 1e-3) * (1 - smoothstep(other, *_OTHER))
+    share = white / np.maximum(colour @ LUMINANCE, 1e-3) * (1 - smoothstep(other, *_OTHER))
+    return share, skin_part / np.maximum(np.linalg.norm(skin, axis=2), 1e-6)
 
 
-def _beside(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _beside(values: np.ndarray, weight: np.ndarray, around: tuple[float, ...] = _AROUND) -> np.ndarray:
     """(S, S, C) smooth, from where there is weight: from as near as there is enough of it; 0 far from all."""
     out = np.zeros_like(values)
-    for sigma in reversed(_AROUND):
+    for sigma in reversed(around):
         step = max(1, int(sigma / 3))  # coarse ones on fewer texels
         size = (values.shape[1] // step, values.shape[0] // step)
         less = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)

@@ -54,7 +54,7 @@ class BorderErrors:
         name: of the photo. tone: luminance of the seen albedo.
         rims: mean |∇ log luminance| per mm along each of LINES, less that of the statistical skin; 0 = no rim.
         filled: CIEDE2000 of unseen skin to the seen cheeks, by region.
-        shine: under the photo's highlights: ``border``, |∇ log luminance| along their border over that beside;
+        shine: under the photo's highlights: ``border``, median |∇ log luminance| along their border over that beside;
             ``contrast``, of fine things over that beside; ``white``, log luminance above beside.
     """
 
@@ -144,8 +144,8 @@ def _shine(albedo: np.ndarray, unwrapped: UnwrappedPhoto, light: LightEstimate, 
     down, across = np.gradient(cv2.GaussianBlur(log, (0, 0), 0.7))
     slope = np.hypot(down, across)
     return {
-        "border": float(slope[ring & skin].mean() / slope[beside].mean()),
-        "contrast": float(fine[under].std() / max(fine[beside].std(), 1e-6)),
+        "border": float(np.median(slope[ring & skin]) / np.median(slope[beside])),
+        "contrast": float(np.median(np.abs(fine[under])) / np.median(np.abs(fine[beside]))),
         "white": float(np.median(log[under]) - np.median(log[beside])),
     }
 
