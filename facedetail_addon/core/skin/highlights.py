@@ -25,8 +25,9 @@ _ENOUGH = (0.05, 0.3)  # share of the surroundings that is skin without highligh
 _WHITE = (0.06, 0.25)  # share of white in the colour from which on it may be a highlight, and is one
 _OTHER = (0.15, 0.35)  # share of the colour that neither skin nor white explains, where paint begins, and is
 _EXPECTED = (0.2, 0.6)  # gloss of the estimated light over its median, where skin begins to shine, and may
+_SHINING = (0.9, 1.5)  # the same where even what is paler may shine
 _AGREED, _UNEXPECTED = (-0.15, 0.1), 0.1  # mean rank of gloss inside over outside; what counts where it does not agree
-_PALER = (0.7, 1.15)  # log of the skin's part over that beside, from which on it is other skin
+_PALER = (0.85, 1.2)  # log of the skin's part over that beside, from which on it is other skin
 _EXCESS = (0.03, 0.2)  # log of brightness over the surroundings' at which an excess begins to count, and counts fully
 _MONOCHROME_EXCESS = (0.22, 0.5)  # without colours only a strong one counts
 _LEAST_TONE = (
@@ -35,12 +36,13 @@ _LEAST_TONE = (
 _LEAST_CONFIDENCE = 0.15  # of texels that count
 _LITTLE = 0.1  # log brightness: what is beside a highlight is not taken for brighter than it by more
 _FEATHER = 2.0  # texels over which a highlight's share fades
-_HAIRY = (0.18, 0.32)  # standard deviation of logarithms on brows from which on they are hair and no shine
+_HAIRY = (0.28, 0.45)  # standard deviation of logarithms on brows from which on they are hair and no shine
 _HAIR_KEPT = 0.85
 _FINE = 1.5  # texels: contrast is that of what is finer, or a highlight's own shape would count
 _CONTRAST_AROUND = 6.0  # texels over which contrast is measured
 _CONTRAST_RANGE = (0.15, 2.2)  # of the factor on what is finer
 _WIDE = 30.0  # texels: without colours what is wider is no highlight
+_MOST_ADDED = 0.2  # log of brightness that contrast adds at most
 _FLOOR = 0.0005  # linear, so that logarithms stay finite
 
 
@@ -123,11 +125,12 @@ def find_highlights(
     excess = light - around
     counts = smoothstep(excess, *_MONOCHROME_EXCESS) if monochrome else whiteness * smoothstep(excess, *_EXCESS)
     share = counts * bright
+    expected = np.zeros_like(weight) if gloss is None else gloss / np.maximum(_median(gloss, weight), 1e-6)
     if not monochrome:  # below a highlight is the skin that is beside it, below a pale patch is pale skin
         paler = np.log(np.maximum(under, 1e-3)) - around
-        share = share * (1 - smoothstep(paler, *_PALER))
+        share = share * (1 - smoothstep(paler, *_PALER) * (1 - smoothstep(expected, *_SHINING)))
     if gloss is not None:
-        share = share * _as_expected(share, gloss, weight)
+        share = share * smoothstep(expected, *_EXPECTED) * _agreement(share, gloss, weight)
     hue = _beside(ratio - light[..., None], dull)
     share = cv2.GaussianBlur(share * (weight > 0), (0, 0), _FEATHER)
     around = hue + np.minimum(around, light + _LITTLE)[..., None]
@@ -138,19 +141,15 @@ def find_highlights(
     )
 
 
-def _as_expected(share: np.ndarray, gloss: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(S, S) in [0, 1]: where the estimated light makes skin shine, all less where what is found lies elsewhere.
-
-    Pale patches, vitiligo and white paint do not follow the light.
-    """
+def _agreement(share: np.ndarray, gloss: np.ndarray, weight: np.ndarray) -> float:
+    """In [0, 1], whether what is found lies where the estimated light makes skin shine; white paint does not."""
     seen = weight > 0.5
     if not seen.any():
-        return np.ones_like(weight)
-    found, usual = share[seen], np.maximum(gloss[seen], 1e-6)
-    middle = float(np.median(usual))
+        return 1.0
+    found, usual = share[seen], gloss[seen]
     rank = np.argsort(np.argsort(usual)) / len(usual)
     agreed = np.average(rank, weights=found + 1e-9) - np.average(rank, weights=1 - found + 1e-9)
-    return smoothstep(gloss / middle, *_EXPECTED) * (_UNEXPECTED + (1 - _UNEXPECTED) * smoothstep(agreed, *_AGREED))
+    return _UNEXPECTED + (1 - _UNEXPECTED) * float(smoothstep(agreed, *_AGREED))
 
 
 def without_highlights(colour: np.ndarray, highlights: np.ndarray) -> np.ndarray:
@@ -162,7 +161,8 @@ def without_highlights(colour: np.ndarray, highlights: np.ndarray) -> np.ndarray
     level = beside @ LUMINANCE
     fine = np.log(seen + _FLOOR) - np.log(low[some])
     smooth = share[some] * (np.log(level + _FLOOR) - np.log(low[some]))
-    factor = np.exp(smooth + (contrast[some] - 1) * fine)
+    change = (contrast[some] - 1) * fine
+    factor = np.exp(smooth + np.where(contrast[some] > 1, _MOST_ADDED * np.tanh(change / _MOST_ADDED), change))
     hued = beside * (seen / np.maximum(level, 1e-3))[:, None]
     out[some] = (out[some] + share[some, None] * (hued - out[some])) * factor[:, None]
     return out
@@ -178,9 +178,9 @@ def _contrast(seen: np.ndarray, weight: np.ndarray, share: np.ndarray) -> np.nda
 
 
 def _median(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(3,) of (S, S, 3) values where they are well seen; nothing where nothing is."""
+    """([C],) of (S, S[, C]) values where they are well seen; zeros where nothing is."""
     well = weight > 0.5 * float(weight.max(initial=0))
-    return np.median(values[well], axis=0) if well.any() else np.zeros(3, np.float32)
+    return np.median(values[well], axis=0) if well.any() else np.zeros(values.shape[2:], np.float32)
 
 
 def _white_and_skin(colour: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
