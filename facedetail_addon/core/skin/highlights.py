@@ -37,12 +37,12 @@ _LEAST_CONFIDENCE = 0.15  # of texels that count
 _LITTLE = 0.1  # log brightness: what is beside a highlight is not taken for brighter than it by more
 _FEATHER = 2.0  # texels over which a highlight's share fades
 _HAIRY = (0.28, 0.45)  # standard deviation of logarithms on brows from which on they are hair and no shine
-_HAIR_KEPT = 0.85
+_HAIR_KEPT = 0.65
 _FINE = 1.5  # texels: contrast is that of what is finer, or a highlight's own shape would count
 _CONTRAST_AROUND = 6.0  # texels over which contrast is measured
-_CONTRAST_RANGE = (0.15, 2.2)  # of the factor on what is finer
+_CONTRAST_RANGE = (0.5, 2.5)  # of the factor on what is finer
 _WIDE = 30.0  # texels: without colours what is wider is no highlight
-_MOST_ADDED = 0.2  # log of brightness that contrast adds at most
+_MOST_ADDED = 0.35  # log of brightness that contrast adds at most
 _FLOOR = 0.0005  # linear, so that logarithms stay finite
 
 

@@ -55,7 +55,7 @@ class BorderErrors:
         rims: mean |∇ log luminance| per mm along each of LINES, less that of the statistical skin; 0 = no rim.
         filled: CIEDE2000 of unseen skin to the seen cheeks, by region.
         shine: under the photo's highlights: ``border``, median |∇ log luminance| along their border over that beside;
-            ``contrast``, of fine things over that beside; ``white``, log luminance above beside.
+            ``contrast``, of fine things over that of skin without highlights; ``white``, log luminance above beside.
     """
 
     name: str
@@ -145,7 +145,7 @@ def _shine(albedo: np.ndarray, unwrapped: UnwrappedPhoto, light: LightEstimate, 
     slope = np.hypot(down, across)
     return {
         "border": float(np.median(slope[ring & skin]) / np.median(slope[beside])),
-        "contrast": float(np.median(np.abs(fine[under])) / np.median(np.abs(fine[beside]))),
+        "contrast": float(np.median(np.abs(fine[under])) / np.median(np.abs(fine[(near == 0) & skin]))),
         "white": float(np.median(log[under]) - np.median(log[beside])),
     }
 
