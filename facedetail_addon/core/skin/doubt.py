@@ -21,9 +21,10 @@ _RIM_MM = (8.0, 20.0)  # from scalp and ears: so near hats, scarves and hair rea
 _BEARD_MM = (0.0, 12.0)  # below the nose's base hair is a beard, and stays
 _NOSE_BASE = 33  # of iBUG's landmarks
 _SMOOTH_MM, _REACH_MM = 6.0, 30.0  # of colours that are corrected, and how far beyond what is seen
-_CERTAIN = {"face": (0.05, 0.7), "beside": (0.3, 1.0)}  # confidence at which a smooth colour begins to count, and does
+_CERTAIN = {"face": (0.0, 0.3), "beside": (0.3, 1.0)}  # confidence at which a smooth colour begins to count, and does
 _LIT = (0.25, 0.75)  # the same of shading, relative to its median
-_LEFT_LIGHT, _LEFT_HUE = 0.4, 0.1  # of what is not certain
+_LEFT_LIGHT = 0.4  # of what is not certain
+_LEFT_HUE_SLANT, _LEFT_HUE_SHADE = 0.55, 0.1  # the same of hue, where skin is nearly turned away, and in shade
 _COLLAR_MM = (10.0, 28.0)  # from the neck: so near things of another hue are no skin
 _COLLAR_HUE = (0.25, 0.6)  # logarithm by which their hue differs at least, and does
 _STEADY = (0.45, 0.9)  # share of the surroundings on neck, ears and scalp that is seen, for a place to count
@@ -139,7 +140,7 @@ def correction(
     trust = np.where(face, *(smoothstep(certain, *_CERTAIN[name]) for name in ("face", "beside")))[:, None]
     lit = smoothstep(shading / float(np.median(shading)), *_LIT)[:, None]
     of_light = (1 - trust) * (1 - _LEFT_LIGHT) * (smooth - hue)
-    of_hue = (1 - trust * lit) * (1 - _LEFT_HUE) * hue
+    of_hue = (1 - lit * (_LEFT_HUE_SLANT + (1 - _LEFT_HUE_SLANT) * trust)) * (1 - _LEFT_HUE_SHADE) * hue
     return -(of_light + of_hue).astype(np.float32)
 
 
