@@ -9,6 +9,7 @@ from ..face_model.calibration import LandmarkCalibration, pose_terms
 from ..face_model.normalise import NormalisedLandmarks
 from ..geometry.camera import PerspectiveCamera
 from ..observe.expression.types import ExpressionPrior
+from ..robust import geman_mcclure
 from .perspective import point_jacobian
 from .points import LandmarkPoints
 
@@ -97,7 +98,7 @@ def _robust_coordinates(calibration: LandmarkCalibration, view: NormalisedLandma
         weighted = directions * np.repeat(trusted, 3)[:, None]
         coordinates = np.linalg.solve(directions.T @ weighted + np.diag(prior), weighted.T @ offset)
         surprise = np.linalg.norm((offset - directions @ coordinates).reshape(-1, 3), axis=1)
-        trusted = view.weights / (1 + (surprise / _SURPRISE_MM) ** 2) ** 2
+        trusted = view.weights * geman_mcclure(surprise / _SURPRISE_MM)
     return coordinates
 
 
