@@ -16,6 +16,7 @@ from ..colour import LUMINANCE
 from ..face_model.model import FACE_REGIONS, FaceModel
 from ..geometry.mesh_fields import smooth_field
 from ..image import smoothstep
+from ..robust import geman_mcclure
 from ..uv.types import Atlas
 from .hair import find_hair
 
@@ -85,14 +86,14 @@ def complete(
     ratio = _log_ratio(mixed, statistical)
     tone = _weighted_median(ratio, share * known, np.zeros(3))
     # Where a brow is higher than most, or hair lies over the skin, the difference says nothing of the skin beside it.
-    weight = share * known / (1 + ((ratio - tone) @ LUMINANCE / _OUTLIER) ** 2) ** 2
+    weight = share * known * geman_mcclure((ratio - tone) @ LUMINANCE / _OUTLIER)
     offset = smooth_field(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
     offset = offset.clip(tone - _MAX_OFFSET, tone + _MAX_OFFSET).astype(np.float32)
     prior, reach, hairy = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas, hair)
     # Beards, hair and shade are no colour for the skin beside them.
     skin = ~model.in_region("scalp", "socket")
     off = np.where(skin, _log_ratio(mixed, prior) @ LUMINANCE, 0)
-    weight = share / (1 + (off / _OUTLIER) ** 2) ** 2
+    weight = share * geman_mcclure(off / _OUTLIER)
     colour = smooth_field(atlas.laplacian, atlas.areas, mixed, weight, _COLOUR_MM, prior, reach)
     return Completion(gain, offset, colour.clip(_FLOOR, 1), hairy)
 
