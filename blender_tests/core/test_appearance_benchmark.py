@@ -9,6 +9,7 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.model import FACE_REGIONS
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
+from scripts.benchmark.appearance.borders import _filled, _rims
 from scripts.benchmark.appearance.heads import SIZE, load_painter, make_head, refined, seen_vertices
 from scripts.benchmark.appearance.lights import Light, lamp, plain_light, random_light
 from scripts.benchmark.appearance.measure import (
@@ -225,3 +226,16 @@ def test_seen_vertices_face_the_camera_and_lie_in_the_face():
         (SIZE, SIZE),
     )
     assert len(seen_vertices(model, head.vertices, turned)) < 0.02 * len(rows)
+
+
+def test_the_rulers_of_borders_know_plain_skin_and_what_is_wrong_with_it(model, atlas):
+    """Skin of one colour has no rims and is filled in rightly; a white rim and a purple neck are told."""
+    colour = np.float32([0.12, 0.06, 0.04])
+    plain = np.tile(colour, (model.skin.stop, 1))
+    assert all(abs(value) < 1e-3 for value in _rims(plain, plain, model).values())
+    unseen = model.in_region("neck").astype(np.float32)
+    assert _filled(plain, colour, 1 - unseen, model) == {"neck": pytest.approx(0, abs=1e-3)}
+    purple = np.where(unseen[:, None] > 0, np.float32([0.08, 0.05, 0.12]), plain)
+    assert _filled(purple, colour, 1 - unseen, model)["neck"] > 10
+    lit = np.where(model.in_region("mouth")[:, None], 3 * colour, plain)
+    assert _rims(lit, plain, model)["lips"] > 0.05

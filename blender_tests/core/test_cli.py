@@ -154,7 +154,7 @@ def test_scene_writes_a_blender_file_and_a_render(tmp_path):
 WEIGHTS = (
     "face_mesh.safetensors", "emotion_net.safetensors", "expression_dictionary.npz", "hair_segmentation.safetensors",
     "person_segmentation.safetensors", "detail_net.safetensors", "line_net.safetensors",
-    "correspondence_net.safetensors", "canonical_points.npz",
+    "correspondence_net.safetensors", "canonical_points.npz", "identity_prior.npz", "face_recognition.safetensors",
 )  # fmt: skip
 WITHOUT_EACH = """
 import sys

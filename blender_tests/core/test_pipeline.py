@@ -117,6 +117,7 @@ def test_arrays_are_as_documented(result, models, astronaut):
         "expression",
         "masks",
         "correspondence",
+        "identity",
         "proxy",
         "refine",
         "form",

@@ -10,10 +10,10 @@ import torch
 from skimage.data import astronaut
 
 from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.observe.identity.recognition import Recognition, face_chips, five_points
+from facedetail_addon.core.observe.identity.recognition_net import CHIP_PX, RecognitionNet
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
-from facedetail_addon.core.refine.recognition import Recognition, face_chips, five_points
-from facedetail_addon.core.refine.recognition_net import CHIP_PX, RecognitionNet
 from scripts.benchmark.recognition import describe, distances
 from scripts.training.recognition.conversion import convert
 

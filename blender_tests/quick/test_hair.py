@@ -58,6 +58,26 @@ def test_bald_heads_stay_bald(rest, scalp, atlas, seen, skin):
     assert find_hair(shaded, seen, skin, rest, scalp, atlas) is None
 
 
+def test_the_photos_mask_decides_where_it_has_looked(atlas, rest, scalp, seen, skin):
+    """A dark wall behind a bald head is no cap, and white hair on dark skin is hair."""
+    dark = skin * 0.2
+    wall = with_hair(skin, rest, scalp, COLOURS["black"])
+    nothing, everywhere = np.zeros(len(rest), np.float32), np.ones(len(rest), np.float32)
+    assert find_hair(wall, seen, skin, rest, scalp, atlas, nothing) is None
+    assert find_hair(wall, seen, skin, rest, scalp, atlas, everywhere * np.nan) is not None
+    white = with_hair(dark, rest, scalp, (0.5, 0.48, 0.46))
+    hair = find_hair(white, seen, dark, rest, scalp, atlas, (rest[:, 1] > HAIRLINE_MM).astype(np.float32))
+    np.testing.assert_allclose(hair.colour, (0.5, 0.48, 0.46), rtol=0.1)
+    assert find_hair(skin, seen, skin, rest, scalp, atlas, everywhere) is None, "a shaved head looks like skin"
+
+
+def test_hair_in_the_skys_light_is_not_blue_and_dyed_hair_is(atlas, rest, scalp, seen, skin):
+    grey = find_hair(with_hair(skin, rest, scalp, (0.2, 0.22, 0.27)), seen, skin, rest, scalp, atlas)
+    assert grey.colour[2] <= 1.05 * grey.colour[0]
+    dyed = find_hair(with_hair(skin, rest, scalp, (0.05, 0.08, 0.4)), seen, skin, rest, scalp, atlas)
+    np.testing.assert_allclose(dyed.colour, (0.05, 0.08, 0.4), rtol=0.05)
+
+
 def test_what_is_not_seen_says_nothing(atlas, rest, scalp, skin):
     colours = with_hair(skin, rest, scalp, COLOURS["black"])
     assert find_hair(colours, np.zeros(len(skin), np.float32), skin, rest, scalp, atlas) is None

@@ -46,7 +46,7 @@ def made_up_correspondences() -> Correspondences:
     return Correspondences(**values, **sigmas, rotation_sigma=0.1 + 0.2)
 
 
-def observation(scores: bool, focal: bool, prior: bool, masks: bool, points: bool) -> Observation:
+def observation(scores: bool, focal: bool, prior: bool, masks: bool, points: bool, shape: bool = True) -> Observation:
     """Numbers without a pattern, each of the kind that the pipeline writes."""
     rng = np.random.default_rng(12)
     landmarks = FaceLandmarks(
@@ -67,16 +67,18 @@ def observation(scores: bool, focal: bool, prior: bool, masks: bool, points: boo
         expression_prior=read if prior else None,
         masks=made_up_masks((641, 480)) if masks else None,
         correspondences=made_up_correspondences() if points else None,
+        alpha_prior=rng.normal(size=9).astype(np.float32) if shape else None,
     )
 
 
+@pytest.mark.parametrize("shape", [False, True])
 @pytest.mark.parametrize("scores", [False, True])
 @pytest.mark.parametrize("focal", [False, True])
 @pytest.mark.parametrize("prior", [False, True])
 @pytest.mark.parametrize("masks", [False, True])
 @pytest.mark.parametrize("points", [False, True])
-def test_everything_comes_back_exactly(tmp_path, scores, focal, prior, masks, points):
-    wanted = observation(scores, focal, prior, masks, points)
+def test_everything_comes_back_exactly(tmp_path, scores, focal, prior, masks, points, shape):
+    wanted = observation(scores, focal, prior, masks, points, shape)
     write_observation(tmp_path / "observation.npz", wanted)
     assert_same(Observation(**read_observation(tmp_path / "observation.npz", EXPRESSIONS)), wanted)
 
@@ -198,6 +200,8 @@ def test_a_missing_field_names_the_file(folder, name):
         {"correspondences.sigma_px": np.zeros(POINTS, np.float32)},
         {"correspondences.alpha_sigma": -np.ones(9, np.float32)},
         {"correspondences.rotation_sigma": np.float64(0)},
+        {"alpha_prior": np.full(50, np.nan, np.float32)},
+        {"alpha_prior": np.zeros(50, np.int32)},
     ],
     ids=lambda values: " ".join(f"{name} {np.shape(value) or value}" for name, value in values.items()),
 )

@@ -16,6 +16,7 @@ from .face_model.outline import mesh_offset, outline_paths
 from .fit.prepared import PreparedModel, prepare
 from .observe.correspondence.finder import CorrespondenceFinder
 from .observe.expression.reader import ExpressionReader
+from .observe.identity.prior import IdentityReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
 from .observe.masks.networks import MaskNetworks
@@ -37,7 +38,7 @@ class Models:
     ``fan`` is None with the other landmarker, ``prepared`` with the sparse fit, ``outline`` with the dense one,
     ``detail_net`` without relief. ``offset`` is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in
     use puts them; None for not at all. ``coarse_atlas`` is for what only vertices are asked of;
-    ``form_prior`` is None where heads are never refined.
+    ``form_prior`` is None where heads are never refined, ``identity_reader`` with imported face models.
     """
 
     landmarker: MeshLandmarker
@@ -50,6 +51,7 @@ class Models:
     expression_reader: ExpressionReader
     mask_networks: MaskNetworks
     finder: CorrespondenceFinder
+    identity_reader: IdentityReader | None
     atlas: Atlas
     coarse_atlas: Atlas
     basis: AlbedoBasis
@@ -87,6 +89,7 @@ class Models:
             expression_reader=ExpressionReader.load(model, calibration, dictionary),
             mask_networks=MaskNetworks.load(),
             finder=CorrespondenceFinder.load(),
+            identity_reader=IdentityReader.load(model) if prepared else None,
             atlas=atlas,
             coarse_atlas=coarser(atlas, model, COARSE_TEXELS),
             basis=albedo_basis(model, atlas),

@@ -195,6 +195,9 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         masks = find_masks(photo.pixels, landmarks, models.mask_networks)
     with stage("correspondence", "Finding points of the head", 0.34):
         correspondences = models.finder.find(photo.pixels, landmarks)
+    with stage("identity", "Looking for people like this", 0.345):
+        reader = models.identity_reader
+        alpha_prior = reader.alpha_prior(photo.pixels, landmarks) if reader else None
     return Observation(
         landmarks=landmarks,
         camera_prior=CameraPrior.centred((width, height), photo.focal_px),
@@ -202,6 +205,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         expression_prior=prior,
         masks=masks,
         correspondences=correspondences,
+        alpha_prior=alpha_prior,
         photo_name=photo.path.name,
         pixels=photo.pixels,
         notices=(
@@ -311,7 +315,8 @@ def paint(
     shading = relief.maps.shading if relief else None
     known = models.basis, models.gloss, models.model, models.atlas
     with stage("albedo", "Painting the skin", 0.82):
-        skin = make_skin_maps(light.unwrapped, light.estimate, *known, relief_shading=shading)
+        masks = _masks_on_skin(observation, pose, models)
+        skin = make_skin_maps(light.unwrapped, light.estimate, *known, relief_shading=shading, masks=masks)
     with stage("eyes", "Finding the eyes' colours", 0.95):
         samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
         eyes = estimate_eyes(samples, light.estimate.monochrome)
@@ -323,11 +328,17 @@ def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illuminatio
     skin, atlas = models.model.skin.stop, models.atlas
     size = resolvable_size(observation.pixels, observation.landmarks.mesh_px, pose, atlas.triangles, skin)
     vertices = pose.vertices[:skin]
-    hair = np.zeros(skin, np.float32)
-    if observation.masks is not None:
-        hair = np.nan_to_num(observation.masks.sample(pose.perspective.project(vertices))[:, MASKS.index("hair")])
+    hair = np.nan_to_num(_masks_on_skin(observation, pose, models)[:, MASKS.index("hair")])
     found = light.unwrapped, light.estimate, light.transfer
     return detail_inputs(*found, vertices, size, hair, models.detail_space, atlas)
+
+
+def _masks_on_skin(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray:
+    """(V_skin, 3) float32 of :data:`MASKS`, NaN where nobody has looked."""
+    vertices = models.model.skin.of(pose.vertices)
+    if observation.masks is None:
+        return np.full((len(vertices), len(MASKS)), np.nan, np.float32)
+    return observation.masks.sample(pose.perspective.project(vertices))
 
 
 def transfer_of(pose: PoseFit, models: Models, light_bands: int, **how: int) -> Transfer:

@@ -20,12 +20,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
-from facedetail_addon.core.io.networks import one_thread
+from facedetail_addon.core.observe.identity.recognition import Recognition
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.photo import read_photo
-from facedetail_addon.core.refine.recognition import Recognition, five_points
 from scripts.benchmark.errors import TONES, rounded, typology_angle
 from scripts.harness import benchmark, benchmark_arguments, data_folder, progress, table
 
@@ -72,9 +70,7 @@ def load_recognition() -> Recognition:
 
 def describe(picture: np.ndarray, landmarks68_px: np.ndarray) -> np.ndarray:
     """The descriptor, (128,), of a face of an (H, W, 3) uint8 sRGB picture, by (68, 2) iBUG landmarks in px."""
-    pixels = torch.from_numpy(picture.transpose(2, 0, 1)[None] / np.float32(255))
-    with one_thread():
-        return load_recognition().embed(pixels, torch.from_numpy(five_points(landmarks68_px))[None])[0].numpy()
+    return load_recognition().describe(picture, landmarks68_px)
 
 
 def groups(people: Sequence[dict[str, str]], tones: np.ndarray) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from ..geometry.camera import PerspectiveCamera
 from ..notices import Notice
 from ..observe.correspondence.types import Correspondences
 from ..observe.types import Observation
+from ..robust import geman_mcclure
 from .points import LandmarkPoints
 from .prepared import PreparedModel
 from .types import HeadFit
@@ -47,7 +48,7 @@ class CorrespondenceTerm:
         apart = np.linalg.norm(camera.project(posed) - self.points_px, axis=1) / self.px_per_mm / self.sigma_mm
         if not np.median(apart) < _LOST:
             return np.zeros(len(apart))
-        return self.strength / self.sigma_mm**2 / (1 + (apart / _FAR) ** 2) ** 2
+        return self.strength / self.sigma_mm**2 * geman_mcclure(apart / _FAR)
 
 
 def correspondence_term(

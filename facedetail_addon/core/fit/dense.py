@@ -144,13 +144,23 @@ def _priors(
             terms.append(PriorTerm(measurement_equations(calibration, face), view))
         equations = expression_equations(prepared.model.expression_names, identities, settings, reading)
         terms.append(PriorTerm(equations, view))
-    terms.append(PriorTerm(identity_equations(identities, settings.identity_weight)))
+    terms.append(
+        PriorTerm(identity_equations(identities, settings.identity_weight, _usual_alpha(prepared, observations)))
+    )
     terms.append(PriorTerm(size_equations(prepared.size_rate, size)))
     if contacts is not None:
         terms.append(PriorTerm(lips_at_rest(contacts)))
         seen = [view for view, landmarks_tell in enumerate(told) if landmarks_tell]
         terms += [PriorTerm(lips_seen(contacts, faces[view], calibration), view) for view in seen]
     return terms
+
+
+def _usual_alpha(prepared: PreparedModel, observations: Sequence[Observation]) -> np.ndarray | None:
+    """(K,) mean of α's prior by all photos that tell it; they tell it of the built-in head."""
+    if prepared.canonical is None:
+        return None
+    told = [observation.alpha_prior for observation in observations if observation.alpha_prior is not None]
+    return np.mean(told, axis=0) if told else None
 
 
 def _seen(

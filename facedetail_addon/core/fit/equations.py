@@ -9,6 +9,7 @@ from ..face_model.calibration import LandmarkCalibration, pose_terms
 from ..face_model.normalise import NormalisedLandmarks
 from ..geometry.camera import PerspectiveCamera
 from ..observe.expression.types import ExpressionPrior
+from ..robust import geman_mcclure
 from .perspective import point_jacobian
 from .points import LandmarkPoints
 
@@ -97,13 +98,18 @@ def _robust_coordinates(calibration: LandmarkCalibration, view: NormalisedLandma
         weighted = directions * np.repeat(trusted, 3)[:, None]
         coordinates = np.linalg.solve(directions.T @ weighted + np.diag(prior), weighted.T @ offset)
         surprise = np.linalg.norm((offset - directions @ coordinates).reshape(-1, 3), axis=1)
-        trusted = view.weights / (1 + (surprise / _SURPRISE_MM) ** 2) ** 2
+        trusted = view.weights * geman_mcclure(surprise / _SURPRISE_MM)
     return coordinates
 
 
-def identity_equations(identities: int, weight: float) -> NormalEquations:
-    """Ridge of α alone, in σ units; a weight of 1 is the model's own statistics."""
-    return NormalEquations(np.diag(np.full(identities, weight)), np.zeros(identities))
+def identity_equations(identities: int, weight: float, mean: np.ndarray | None = None) -> NormalEquations:
+    """Ridge of α alone, in σ units; a weight of 1 is the model's own statistics.
+
+    Args:
+        mean: (K,) that α is drawn to; None: the mean head.
+    """
+    towards = np.zeros(identities) if mean is None else mean.astype(np.float64)
+    return NormalEquations(np.diag(np.full(identities, weight)), weight * towards)
 
 
 def expression_equations(

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from ..face_model.model import FaceModel
 from ..geometry.camera import PerspectiveCamera
 from ..observe.masks.types import MASK_SIDE, PhotoMasks
+from ..robust import geman_mcclure
 from .points import LandmarkPoints
 
 _STRIDE = 2
@@ -84,7 +85,7 @@ class OutlineTerm:
         )
         outwards /= np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-9)
         distance_mm = np.abs(step) * self.masks.region.side / MASK_SIDE / self.px_per_mm
-        weights = 1 / _SIGMA_MM**2 / (1 + (distance_mm / _FAR_MM) ** 2) ** 2
+        weights = geman_mcclure(distance_mm / _FAR_MM) / _SIGMA_MM**2
         return Pulls(rows, target, outwards, weights)
 
 

@@ -43,6 +43,8 @@ class Observation:
         expression_prior: read from the whole face; None where nobody has looked, or in results of format 5.
         masks: where the photo shows the person, hair and skin; None where nobody has looked, or in older results.
         correspondences: points of the whole head; None where nobody has looked, or in older results.
+        alpha_prior: (K,) float32 mean of α among people who look like this, of the built-in head; None with imported
+            models, where nobody has looked, or in older results.
         photo_name: file name of the photo.
         pixels: (H, W, 3) uint8 sRGB, upright; None where only the record was read.
         notices: what an artist should know of the photo and its face.
@@ -54,6 +56,7 @@ class Observation:
     expression_prior: ExpressionPrior | None = None
     masks: PhotoMasks | None = None
     correspondences: Correspondences | None = None
+    alpha_prior: np.ndarray | None = None
     photo_name: str = ""
     pixels: np.ndarray | None = None
     notices: tuple[Notice, ...] = ()

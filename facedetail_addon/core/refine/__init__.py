@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Comparing a head's picture with the photo, so that the head can be made more like the person."""
+"""Mid-scale form of a fitted head, from its photo's light and shade."""

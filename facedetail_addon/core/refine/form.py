@@ -22,6 +22,7 @@ from ..lighting.types import LightEstimate
 from ..observe.masks.types import PhotoMasks
 from ..rendering.normals import vertex_normals
 from ..rendering.types import Transfer
+from ..robust import geman_mcclure
 from ..skin.types import AlbedoBasis
 from ..uv.types import Atlas, UnwrappedPhoto
 from .prior import FormPrior, matern_precision
@@ -144,7 +145,7 @@ class _Problem:
         residual, diffuse, total, albedo = self._model(vertices, pigment)
         gradients = [part[self.rows][:, self.rows] for part in surface_gradient(vertices, self.triangles)]
         luminance = residual @ LUMINANCE
-        weight = self.weight / (1 + (luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER))) ** 2) ** 2 / 3
+        weight = self.weight / 3 * geman_mcclure(luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER)))
         normal = bmat([[self.height_precision, None], [None, self.pigment_precision]], format="csc")
         right = -(normal @ np.append(height, pigment))
         for channel in range(3):

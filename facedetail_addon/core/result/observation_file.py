@@ -23,7 +23,7 @@ _MOST = float(np.finfo(np.float32).max)
 
 
 def write_observation(path: Path, observation: Observation) -> None:
-    """Write landmarks, camera and expression prior, masks and correspondences; photo and emotion have their own files.
+    """Write landmarks, priors, masks and correspondences; photo and emotion have their own files.
 
     Raises:
         OSError: it cannot be written.
@@ -41,6 +41,7 @@ def write_observation(path: Path, observation: Observation) -> None:
         "image_size": np.array(camera.image_size, np.int64),
         "center_px": camera.center_px,
         "focal_px": None if camera.focal_px is None else np.float64(camera.focal_px),
+        "alpha_prior": observation.alpha_prior,
     }
     if prior is not None:
         arrays |= {f"prior.{name}": getattr(prior, name) for name in ("beta_prior", "precision", "distance")}
@@ -53,8 +54,7 @@ def write_observation(path: Path, observation: Observation) -> None:
 
 
 def read_observation(path: Path, expressions: int) -> dict[str, object]:
-    """Fields of an :class:`~..observe.types.Observation`: landmarks, camera prior, expression prior, masks,
-    correspondences.
+    """Fields of an :class:`~..observe.types.Observation`: landmarks, priors, masks, correspondences.
 
     Args:
         expressions: E, how many weights the prior must have.
@@ -75,6 +75,8 @@ def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object
         "image_size": (2,), "center_px": (2,),
     }  # fmt: skip
     optional = {"sparse_scores": (_SPARSE,), "focal_px": (), "seen": ()}  # files without "seen" are of seen faces
+    if "alpha_prior" in arrays:  # of the built-in head, whatever the result's
+        optional["alpha_prior"] = (arrays["alpha_prior"].size,)
     has_prior = any(name.startswith("prior.") for name in arrays)
     if has_prior:  # whole or not at all
         shapes |= {
@@ -115,6 +117,7 @@ def _decode(arrays: dict[str, np.ndarray], expressions: int) -> dict[str, object
         "camera_prior": CameraPrior(size, arrays["center_px"].astype(np.float64), focal_px),
         "expression_prior": prior,
         "masks": _decode_masks(arrays, size) if "masks.values" in arrays else None,
+        "alpha_prior": arrays.get("alpha_prior"),
         "correspondences": _decode_correspondences(arrays) if f"{_POINTS_OF_HEAD}points_px" in arrays else None,
     }
 

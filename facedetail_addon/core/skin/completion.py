@@ -13,9 +13,10 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
-from ..face_model.model import FaceModel
-from ..geometry.mesh_fields import FAR_MM, smooth_field
+from ..face_model.model import FACE_REGIONS, FaceModel
+from ..geometry.mesh_fields import smooth_field
 from ..image import smoothstep
+from ..robust import geman_mcclure
 from ..uv.types import Atlas
 from .hair import find_hair
 
@@ -31,7 +32,8 @@ _BORDER_MM = (4.0, 16.0)  # inside the border of the statistical albedo it begin
 _SIDE_MM = 50.0  # so far from the middle skin takes its colour from its own side alone
 _FLESH = np.float32([0.26, 0.06, 0.05])  # inside of the mouth relative to the skin, linear
 _CHROMA = (0.04, 0.35)  # of the skin, at which the flesh's hue begins to count, and counts fully
-_DEEP_MM = (7.0, 18.0)  # so far inside the flesh's colour begins and is full; lips and lids reach in until there
+_DEEP_MM = (3.0, 14.0)  # so far inside the flesh's colour begins and is full
+_RIM_REACH_MM = 2.0  # how far colours of the rim reach inside
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def complete(
     model: FaceModel,
     atlas: Atlas,
     dazzled: np.ndarray | None = None,
+    hair: np.ndarray | None = None,
 ) -> Completion:
     """Solve for what joins seen and unseen skin.
 
@@ -66,6 +69,7 @@ def complete(
         albedo: (V_skin, 3) float32 linear, seen. confidence: (V_skin,) in [0, 1]; 1 = the photo alone counts.
         statistical: (V_skin, 3) of the albedo basis. known: (V_skin,) where it is skin.
         dazzled: (V_skin,) in [0, 1], how much of the confidence highlights have taken; none where None.
+        hair: (V_skin,) probability of hair in the photo, NaN where nobody has looked; by colour alone where None.
     """
     mirrored, mirrored_confidence = atlas.mirror.points(albedo), atlas.mirror.points(confidence[:, None])[:, 0]
     both = np.minimum(confidence, mirrored_confidence)
@@ -82,12 +86,32 @@ def complete(
     ratio = _log_ratio(mixed, statistical)
     tone = _weighted_median(ratio, share * known, np.zeros(3))
     # Where a brow is higher than most, or hair lies over the skin, the difference says nothing of the skin beside it.
-    weight = share * known / (1 + ((ratio - tone) @ LUMINANCE / _OUTLIER) ** 2) ** 2
+    weight = share * known * geman_mcclure((ratio - tone) @ LUMINANCE / _OUTLIER)
     offset = smooth_field(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
     offset = offset.clip(tone - _MAX_OFFSET, tone + _MAX_OFFSET).astype(np.float32)
-    prior, reach, hair = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas)
-    colour = smooth_field(atlas.laplacian, atlas.areas, mixed, share, _COLOUR_MM, prior, reach)
-    return Completion(gain, offset, colour.clip(_FLOOR, 1), hair)
+    prior, reach, hairy = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas, hair)
+    # Beards, hair and shade are no colour for the skin beside them.
+    skin = ~model.in_region("scalp", "socket")
+    off = np.where(skin, _log_ratio(mixed, prior) @ LUMINANCE, 0)
+    weight = share * geman_mcclure(off / _OUTLIER)
+    colour = smooth_field(atlas.laplacian, atlas.areas, mixed, weight, _COLOUR_MM, prior, reach)
+    return Completion(gain, offset, colour.clip(_FLOOR, 1), hairy)
+
+
+def persons_colour(
+    albedo: np.ndarray, confidence: np.ndarray, statistical: np.ndarray, known: np.ndarray, model: FaceModel
+) -> np.ndarray:
+    """(V_skin, 3) float32 linear: statistical albedo in this person's tone, and that tone where there is none.
+
+    Args:
+        albedo, confidence, statistical, known: as of :func:`complete`.
+    """
+    face = model.in_region(*FACE_REGIONS)
+    tone = _weighted_median(_log_ratio(albedo, statistical), confidence * known, np.zeros(3))
+    plain = (
+        np.median(statistical[face & (known > 0.5)], axis=0) if (face & (known > 0.5)).any() else statistical.mean(0)
+    )
+    return ((plain + known[:, None] * (statistical - plain)) * np.exp(tone)).astype(np.float32)
 
 
 def share_of_mirrored(mirrored: np.ndarray, skin: np.ndarray, dazzled: np.ndarray) -> np.ndarray:
@@ -115,18 +139,27 @@ def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
     # Nostrils and the lips' inner sides are not known either: the border is that of the largest area.
     _, labels = connected_components(atlas.laplacian[unknown][:, unknown])
     rest = model.skin.of(model.mean)
-    outside = rest[unknown[labels == np.bincount(labels).argmax()]]
+    outside = model.in_region("neck", "ears", "scalp")
+    outside[unknown[labels == np.bincount(labels).argmax()]] = True
+    outside = rest[outside]
     return known * smoothstep(cKDTree(outside).query(rest)[0], *_BORDER_MM).astype(np.float32)
 
 
 def _colour_prior(
-    model: FaceModel, colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, known: np.ndarray, atlas: Atlas
+    model: FaceModel,
+    colours: np.ndarray,
+    weights: np.ndarray,
+    skin: np.ndarray,
+    known: np.ndarray,
+    atlas: Atlas,
+    seen_hair: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What unseen places probably look like: skin, hair colour on the scalp, flesh inside mouth and eye sockets.
 
     Args:
         colours: (V, 3) seen ones. weights: (V,) their confidence.
         skin: (V, 3) statistical albedo in this person's tone. known: (V,) where that is skin.
+        seen_hair: (V,) probability of hair, or None.
 
     Returns:
         (V, 3) float32 colours; (V,) float32 mm how far other colours reach against them; (V,) float32 share of hair.
@@ -141,7 +174,7 @@ def _colour_prior(
     sides = [_weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
     prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
     reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
-    hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas)
+    hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas, seen_hair)
     if hair is not None:
         prior += hair.share[:, None] * (hair.colour - prior)
         reach[inside["scalp"]] = _REACH_MM["hair"]
@@ -150,10 +183,14 @@ def _colour_prior(
     if socket.any() and not socket.all():
         chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), *_CHROMA))
         flesh = _FLESH * chroma + (_FLESH @ LUMINANCE) * (1 - chroma)
-        distance, _ = cKDTree(rest[~socket]).query(rest[socket])
-        prior[socket] = tone * flesh
-        deep = smoothstep(distance, *_DEEP_MM)
-        reach[socket] = deep + (1 - deep) * FAR_MM
+        distance, nearest = cKDTree(rest[~socket]).query(rest[socket])
+        mouth = model.in_region("mouth")
+        lips = _weighted_median(colours[mouth], (weights * known)[mouth], tone * flesh**0.3)
+        rim = np.where(mouth[~socket][nearest, None], lips, tone)
+        prior[mouth & (known < 0.5)] = lips
+        deep = smoothstep(distance, *_DEEP_MM)[:, None]
+        prior[socket] = (1 - deep) * rim + deep * tone * flesh
+        reach[socket] = _RIM_REACH_MM
     return prior.astype(np.float32), reach, share
 
 

@@ -17,12 +17,14 @@ from ..image import smoothstep
 from ..uv.types import Atlas
 
 _DARKER, _TINTED = (0.25, 0.6), (0.15, 0.35)  # log differences from the skin: no hair yet, certainly hair
+_TOLD = (0.3, 0.7)  # probability of hair: none, certainly
 _HAIRLINE_MM = (1.0, 12.0)  # so far inside the scalp its hair begins and is full
 _SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, certainly hair
 _CERTAIN = 0.8  # hairy enough for its colour to be taken
-_DIFFUSE_QUANTILES = (0.2, 0.5)  # of that by luminance: without the darkest and what shines
+_DIFFUSE_QUANTILES = (0.2, 0.6)  # of that by luminance: without the darkest and what shines
 _DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it counts
 _DOTS, _DOT_TEXELS, _CONTRAST = 1024, 0.6, 0.22  # of short hair: texture's side, size, standard deviation
+_DYED = (1.5, 2.5)  # blue over the less of red and green: perhaps the sky's, certainly not
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
@@ -39,13 +41,21 @@ class Hair:
 
 
 def find_hair(
-    colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, rest: np.ndarray, scalp: np.ndarray, atlas: Atlas
+    colours: np.ndarray,
+    weights: np.ndarray,
+    skin: np.ndarray,
+    rest: np.ndarray,
+    scalp: np.ndarray,
+    atlas: Atlas,
+    told: np.ndarray | None = None,
 ) -> Hair | None:
     """Hair on the scalp; None where none is seen.
 
     Args:
         colours: (V_skin, 3) linear albedo seen. weights: (V_skin,) confidence. skin: (V_skin, 3) skin's colour there.
         rest: (V_skin, 3) mm, the mean head. scalp: (V_skin,) bool. atlas: of the face model.
+        told: (V_skin,) probability of hair in the photo, NaN where nobody has looked: there, and where None, hair is
+            what is darker or of another tint than skin.
     """
     if not scalp.any() or scalp.all():
         return None
@@ -55,6 +65,9 @@ def find_hair(
     light = off @ LUMINANCE
     tinted = np.abs(off - light[:, None]).max(axis=1)
     hairy = np.maximum(smoothstep(-light, *_DARKER), smoothstep(tinted, *_TINTED)).astype(np.float32)
+    if told is not None:  # grey hair is lighter than dark skin, and a network may take a shaved head for hair
+        other = np.maximum(hairy, smoothstep(light, *_DARKER)) * smoothstep(np.nan_to_num(told), *_TOLD)
+        hairy = np.where(np.isnan(told), hairy, other)
     seen = weights * atlas.areas * scalp * hairy
     certain = seen * (hairy > _CERTAIN)
     amount = float(smoothstep(seen.sum(), *_SEEN_MM2))
@@ -63,7 +76,7 @@ def find_hair(
     share = smooth_field(
         atlas.laplacian, atlas.areas, hairy[:, None], weights, _DETAIL_MM, amount * inside[:, None], _REACH_MM
     )[:, 0]
-    return Hair((share * scalp).clip(0, 1), _diffuse_colour(colours, certain))
+    return Hair((share * scalp).clip(0, 1), diffuse_colour(colours, certain))
 
 
 def short_hair(side: int) -> np.ndarray:
@@ -79,11 +92,21 @@ def short_hair(side: int) -> np.ndarray:
     return cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
-def _diffuse_colour(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(3,) float32: of hair that does not shine just there."""
+def diffuse_colour(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(3,) float32: of hair that does not shine just there; black where there is none.
+
+    Args:
+        colours: (N, 3) linear. weights: (N,) how much of each is seen hair.
+    """
+    if not weights.any():
+        return np.zeros(3, np.float32)
     light = colours @ LUMINANCE
     order = np.argsort(light)
     total = np.cumsum(weights[order])
     low, high = np.searchsorted(total, total[-1] * np.array(_DIFFUSE_QUANTILES))
     some = order[low : high + 1]
-    return np.average(colours[some], axis=0, weights=weights[some] + 1e-9).astype(np.float32)
+    colour = np.average(colours[some], axis=0, weights=weights[some] + 1e-9)
+    # No hair is a little blue; what is, lies in the sky's light. What is very blue is dyed.
+    blue = colour[2] / max(float(colour[:2].min()), _FLOOR)
+    neutral = np.minimum(colour, colour[0])
+    return (neutral + smoothstep(blue, *_DYED) * (colour - neutral)).astype(np.float32)

@@ -14,9 +14,11 @@ from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
-from .completion import Completion, complete, share_of_mirrored, well_known
-from .hair import short_hair
-from .highlights import SIDE, find_highlights
+from .completion import Completion, complete, persons_colour, share_of_mirrored, well_known
+from .doubt import collars, correction, not_bluer, shown, steady
+from .grain import skin_grain
+from .hair import diffuse_colour, short_hair
+from .highlights import SIDE, Highlights, find_highlights, without_highlights
 from .types import AlbedoBasis, SkinMaps
 
 _CONFIDENT = (0.0, 0.15)  # confidence at which the photo begins to count, and counts alone
@@ -26,18 +28,20 @@ _CAVITY = (0.45, 0.8)  # and relative to its surroundings: beside the nose a shi
 _CAVITY_MM = 12.0  # radius of these surroundings
 _CLIPPED = (248, 254)  # 8-bit values between which a texel's colour stops counting
 _ALBEDO_RANGE = (0.004, 0.95)  # linear
-_GLARE = (0.3, 0.6)  # share of highlight in the seen albedo, beyond which the skin under it is not seen
 _GROOVE_TINT = np.float32([0.8, 1.05, 1.1])  # exponents of red, green and blue, chosen on portraits
-_HUED = (0.03, 0.2)  # share of highlight from which on the skin's hue is taken from beside
-_LEFT_UNDER_HIGHLIGHT = 0.3  # of a colour, whatever highlight was found
+_UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
+_HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
+_BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
+_BROW_TEXELS = 13  # of SIDE, across a brow, 10 mm
+_INSIDE = (0.7, 1.0)  # what the basis knows on nose and mouth: nothing inside nostrils and lips, and nor do photos
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
-_GLOSS_SIGMA_TEXELS = 3.0  # of SIDE, about 4 mm: reflection changes slowly over the skin
-# Columns of what is interpolated per texel: shading, gloss and confidence of the place, and of the mirrored one; then
-# the completion's fields.
-_OWN, _MIRRORED, _GAIN, _OFFSET, _COLOUR, _KNOWN, _HAIR = (
-    slice(0, 7), slice(7, 14), slice(14, 17), slice(17, 20), slice(20, 23), slice(23, 24), slice(24, 25),
+_GLOSS_SIGMA_TEXELS = 6.0  # of SIDE, about 4 mm: reflection changes slowly over the skin
+# Columns of what is interpolated per texel: shading, gloss, confidence and correction of the place, and of the mirrored
+# one; then the completion's fields, and where skin has grain.
+_OWN, _MIRRORED, _GAIN, _OFFSET, _COLOUR, _KNOWN, _HAIR, _GRAINY = (
+    slice(0, 10), slice(10, 20), slice(20, 23), slice(23, 26), slice(26, 29), slice(29, 30), slice(30, 31), 31,
 )  # fmt: skip
 
 
@@ -49,6 +53,7 @@ def make_skin_maps(
     model: FaceModel,
     atlas: Atlas,
     relief_shading: np.ndarray | None = None,
+    masks: np.ndarray | None = None,
 ) -> SkinMaps:
     """Albedo, roughness and specular level, complete.
 
@@ -58,91 +63,185 @@ def make_skin_maps(
     Args:
         unwrapped: what the photo shows. light: on the head. basis, gloss, atlas: of the face model ``model``.
         relief_shading: (R, R) float32 factor by which relief changes that light, so that lines are not paint as well.
+        masks: (V_skin, 3) float32 probabilities of person, hair and skin in the photo, NaN where nobody has looked.
     """
     if relief_shading is None:
         relief_shading = np.ones((atlas.resolution,) * 2, np.float32)
+    if masks is None:
+        masks = np.full((model.skin.stop, 3), np.nan, np.float32)
     statistical, statistical_map = _statistical(basis, light)
-    shading_confidence = _shading_confidence(light.shading, atlas)
-    own = np.column_stack([light.shading, light.gloss, shading_confidence]).astype(np.float32)
-    at_skin = np.column_stack([own, basis.known])
-    highlights = _highlights(unwrapped, at_skin, relief_shading, statistical_map, light.monochrome, atlas)
+    confidence = _shading_confidence(light.shading, atlas) * shown(masks, model)
+    confidence *= np.where(model.in_region("nose", "mouth"), smoothstep(basis.known, *_INSIDE), 1)
+    lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
+    at_skin = np.column_stack([lit, _bare(masks, basis, model)])
+    seen = _seen(unwrapped, at_skin, relief_shading, light.monochrome, atlas)
+    highlights = _highlights(seen, statistical_map, light.monochrome, model)
     known = well_known(basis.known, model, atlas)
-    fields = _completion(unwrapped, own, at_vertices(highlights, model), statistical, known, model, atlas)
+    trusted, fields = _completion(unwrapped, lit, highlights, statistical, known, masks, model, atlas)
+    own = np.column_stack([lit[:, :6], trusted])
+    grainy = (1 - fields.hair) * ~model.in_region("socket")
     values = np.column_stack(  # columns: _OWN, _MIRRORED and so on
-        [own, atlas.mirror.points(own), fields.gain, fields.offset, fields.colour, known, fields.hair]
+        [own, atlas.mirror.points(own), fields.gain, fields.offset, fields.colour, known, fields.hair, grainy]
     ).astype(np.float32)
 
     side = atlas.resolution
     albedo = np.zeros((side, side, 3), np.uint8)
-    maps = (
+    maps = _Maps(
         cv2.resize(statistical_map, (side, side), interpolation=cv2.INTER_CUBIC).clip(*_ALBEDO_RANGE),
-        cv2.resize(highlights, (side, side), interpolation=cv2.INTER_LINEAR),
+        highlights,
+        highlights.mirrored(),
         short_hair(side),
+        skin_grain(seen.albedo @ LUMINANCE, seen.confidence),
         relief_shading,
     )
     covered = atlas.covered
     for rows in atlas.bands():
         here = covered[rows]
         albedo[rows][here] = to_srgb8(
-            _compose(atlas.texels(values, rows), unwrapped, rows, here, maps, light.monochrome)
+            _compose(atlas.texels(values, rows), unwrapped, seen, rows, here, maps, light.monochrome)
         )
     pad_islands(albedo, covered)
-    roughness, specular = _reflection(highlights, gloss, atlas)
+    roughness, specular = _reflection(highlights.white, gloss, atlas)
     return SkinMaps(albedo, roughness, specular, unwrapped.confidence)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the photo shows of the skin, without light and expected gloss.
+
+    Attributes:
+        albedo: (R, R, 3) float32 linear, 0 outside the island. confidence: (R, R) float32, where it is bare skin.
+        gloss: (R, R) float32 luminance of what the surface was expected to reflect.
+    """
+
+    albedo: np.ndarray
+    confidence: np.ndarray
+    gloss: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """What texels are painted with, (R, R[, 3]); highlights, and those of the other side, have their own size."""
+
+    statistical: np.ndarray
+    highlights: Highlights
+    mirrored_highlights: Highlights
+    hair: np.ndarray
+    grain: np.ndarray
+    relief: np.ndarray
+
+
+def _bare(masks: np.ndarray, basis: AlbedoBasis, model: FaceModel) -> np.ndarray:
+    """(V,) float32: where shine is skin's, and not hair's or teeth's."""
+    hair = masks[:, 1]
+    bare = np.where(np.isnan(hair), basis.known, 1 - smoothstep(np.nan_to_num(hair), *_HAIRY))
+    return bare * ~model.in_region("socket")
+
+
+def _seen(unwrapped: UnwrappedPhoto, values: np.ndarray, relief: np.ndarray, monochrome: bool, atlas: Atlas) -> _Seen:
+    """The photo in UV freed of light; ``values``: (V, 8) shading, gloss, confidence, and where skin is bare."""
+    side = atlas.resolution
+    bare = np.zeros((side, side, 3), np.float32)
+    confidence, gloss = (np.zeros((side, side), np.float32) for _ in range(2))
+    for rows in atlas.bands():
+        here = atlas.covered[rows]
+        light = atlas.texels(values, rows)
+        factor = _relief_factor(relief[rows][here], monochrome)
+        colour = to_linear(unwrapped.color[rows][here])
+        bare[rows][here] = _delighted(colour, light[:, :3] * factor, light[:, 3:6])
+        confidence[rows][here] = smoothstep(unwrapped.confidence[rows][here], *_CONFIDENT) * light[:, 6] * light[:, 7]
+        gloss[rows][here] = light[:, 3:6] @ LUMINANCE
+    return _Seen(bare, confidence, gloss)
+
+
+def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool, model: FaceModel) -> Highlights:
+    size = (SIDE, SIDE)
+    weight = cv2.resize(seen.confidence, size, interpolation=cv2.INTER_AREA)
+    colour = cv2.resize(seen.albedo * seen.confidence[..., None], size, interpolation=cv2.INTER_AREA)
+    colour /= np.maximum(weight, 1e-3)[..., None]
+    skin = cv2.resize(statistical, size, interpolation=cv2.INTER_LINEAR)
+    gloss = cv2.resize(seen.gloss, size, interpolation=cv2.INTER_AREA)
+    return find_highlights(colour, weight, skin, monochrome, _brows(model), gloss)
+
+
+def _brows(model: FaceModel) -> np.ndarray:
+    """(SIDE, SIDE) float32: where brows grow."""
+    uv = model.landmarks68.points(model.skin.vertex_uv())
+    out = np.zeros((SIDE, SIDE), np.float32)
+    for brow in _BROW_LANDMARKS:
+        at = np.column_stack([uv[brow, 0], 1 - uv[brow, 1]]) * SIDE * 16
+        cv2.polylines(out, [np.round(at).astype(np.int32)], False, 1.0, _BROW_TEXELS, cv2.LINE_8, 4)
+    return cv2.GaussianBlur(out, (0, 0), _BROW_TEXELS / 6)
 
 
 def _completion(
     unwrapped: UnwrappedPhoto,
     light: np.ndarray,
-    highlight: np.ndarray,
+    highlights: Highlights,
     statistical: np.ndarray,
     known: np.ndarray,
+    masks: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
-) -> Completion:
-    """What joins seen and unseen skin, from the vertices: (V, 7) shading, gloss and confidence, (V,) highlights."""
+) -> tuple[np.ndarray, Completion]:
+    """From the vertices, (V, 4) confidence and correction of seen colours, and what joins seen and unseen skin.
+
+    Args:
+        light: (V, 7) shading, gloss and confidence.
+    """
     albedo = _delighted(unwrapped.vertex_color, light[:, :3], light[:, 3:6])
-    glare = smoothstep(highlight / np.maximum(albedo @ LUMINANCE, 1e-3), *_GLARE)
-    confidence = smoothstep(unwrapped.vertex_confidence, *_CONFIDENT) * light[:, 6]
-    in_view = confidence
-    confidence = confidence * (1 - unwrapped.vertex_clipped) * (1 - glare)
-    bare = _without_highlight(albedo, highlight, statistical)
-    return complete(bare, confidence, statistical, known, model, atlas, dazzled=in_view - confidence)
+    share, beside = at_vertices(highlights.share, model), at_vertices(highlights.beside, model)
+    albedo += share[:, None] * (beside - albedo)
+    in_view = smoothstep(unwrapped.vertex_confidence, *_CONFIDENT) * light[:, 6]
+    counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
+    usual = persons_colour(albedo, counts, statistical, known, model)
+    skin = 1 - collars(albedo, usual, masks[:, 2], model)
+    skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
+    hairy = model.in_region("scalp") * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
+    hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
+    usual += hairy[:, None] * (hair - usual)
+    shading = light[:, :3] @ LUMINANCE
+    correcting = correction(albedo, usual, counts * skin, unwrapped.vertex_confidence, shading, model, atlas)
+    albedo = (albedo * np.exp(correcting)).clip(*_ALBEDO_RANGE)
+    dazzled = in_view * unwrapped.vertex_clipped * (1 - share)
+    completed = complete(albedo, counts * skin, statistical, known, model, atlas, dazzled=dazzled, hair=masks[:, 1])
+    return np.column_stack([light[:, 6] * skin, correcting]), completed
 
 
 def _compose(
     values: np.ndarray,
     unwrapped: UnwrappedPhoto,
+    seen: _Seen,
     rows: slice,
     here: np.ndarray,
-    maps: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    maps: _Maps,
     monochrome: bool,
 ) -> np.ndarray:
     """(N, 3) linear albedo of the covered texels of some rows.
 
     Args:
-        values: (N, 25) interpolated from the vertices. here: (rows, R) bool covered.
-        maps: (R, R, 3) statistical albedo, (R, R) highlights, (R, R) short hair, (R, R) the relief's shading.
+        values: (N, 32) interpolated from the vertices. here: (rows, R) bool covered.
     """
-    statistical, highlights, hair_factors, relief = maps
-    colour = values[:, _COLOUR] * np.exp(values[:, _HAIR] * hair_factors[rows][here][:, None])
-    skin = colour + values[:, _KNOWN] * (statistical[rows][here] * np.exp(values[:, _OFFSET]) - colour)
+    colour = values[:, _COLOUR] * np.exp(values[:, _HAIR] * maps.hair[rows][here][:, None])
+    skin = colour + values[:, _KNOWN] * (maps.statistical[rows][here] * np.exp(values[:, _OFFSET]) - colour)
+    grain = values[:, _GRAINY] * maps.grain[rows][here]
+    own_light, other_light = values[:, _OWN], values[:, _MIRRORED]
     own = _side(
+        seen.albedo[rows][here],
         unwrapped.color[rows][here],
         unwrapped.confidence[rows][here],
-        _on_relief(values[:, _OWN], relief[rows][here], monochrome),
-        highlights[rows][here],
+        own_light,
+        maps.highlights.enlarged(rows, here),
+        grain,
         skin,
     )
-    mirrored_highlights, mirrored_relief = highlights[:, ::-1], relief[:, ::-1]  # the canonical UV is symmetric
-    other = _side(
-        unwrapped.mirrored_color[rows][here],
-        unwrapped.mirrored_confidence[rows][here],
-        _on_relief(values[:, _MIRRORED], mirrored_relief[rows][here], monochrome),
-        mirrored_highlights[rows][here],
-        skin,
-    )
-    out = skin.copy()
+    factor = _relief_factor(maps.relief[:, ::-1][rows][here], monochrome)  # the canonical UV is symmetric
+    texel, confidence = unwrapped.mirrored_color[rows][here], unwrapped.mirrored_confidence[rows][here]
+    bare = np.zeros_like(skin)
+    some = confidence > 0
+    bare[some] = _delighted(to_linear(texel[some]), (other_light[:, :3] * factor)[some], other_light[some, 3:6])
+    other = _side(bare, texel, confidence, other_light, maps.mirrored_highlights.enlarged(rows, here), grain, skin)
+    out = skin * np.exp(grain)[:, None]
     matched = other.colour * np.exp(values[:, _GAIN])[other.seen]
     share = other.share * share_of_mirrored(matched, skin[other.seen], own.dazzled[other.seen])
     out[other.seen] += share[:, None] * (matched - out[other.seen])
@@ -150,12 +249,13 @@ def _compose(
     return out.clip(*_ALBEDO_RANGE)
 
 
-def _on_relief(light: np.ndarray, factor: np.ndarray, monochrome: bool) -> np.ndarray:
-    """(N, 7) light whose shading is changed by (N,) factors; what is dark is red, too, for light there is skin's."""
-    change = factor[:, None]
-    if not monochrome:
-        change = np.where(change < 1, change**_GROOVE_TINT, change)
-    return np.column_stack([light[:, :3] * change, light[:, 3:]])
+def _relief_factor(relief: np.ndarray, monochrome: bool) -> np.ndarray:
+    """(N, 3) by what (N,) relief changes shading; what is dark is red, too, for light there is skin's."""
+    factor = np.repeat(relief[:, None], 3, axis=1)
+    dark = np.flatnonzero(relief < 1)
+    if not monochrome and len(dark):
+        factor[dark] = factor[dark] ** _GROOVE_TINT
+    return factor
 
 
 @dataclass(frozen=True)
@@ -164,7 +264,7 @@ class _Side:
 
     Attributes:
         seen: (M,) which of them it shows. colour: (M, 3) linear, without light and highlights. share: (M,) of it.
-        dazzled: (N,) float32 in [0, 1], how much of what would be seen is lost to highlights.
+        dazzled: (N,) float32 in [0, 1], how much of what would be seen is lost to light that was too bright.
     """
 
     seen: np.ndarray
@@ -174,29 +274,23 @@ class _Side:
 
 
 def _side(
-    texel: np.ndarray, confidence: np.ndarray, light: np.ndarray, highlight: np.ndarray, skin: np.ndarray
+    bare: np.ndarray,
+    texel: np.ndarray,
+    confidence: np.ndarray,
+    light: np.ndarray,
+    highlights: np.ndarray,
+    grain: np.ndarray,
+    skin: np.ndarray,
 ) -> _Side:
-    """Of (N, 3) uint8 texels with (N,) confidence, (N, 7) light, (N,) highlights and (N, 3) skin beside them."""
+    """Of (N, 3) albedo and uint8 texels with (N,) confidence, (N, 10) light, (N, 6) highlights, (N,) grain, and
+    (N, 3) this person's skin there."""
     in_view = smoothstep(confidence, *_CONFIDENT) * light[:, 6]
-    weight = in_view * (1 - smoothstep(texel.max(axis=1), *_CLIPPED))
+    clipped = smoothstep(texel.max(axis=1), *_CLIPPED)
+    weight = in_view * (1 - clipped * (1 - highlights[:, 0]))
     seen = np.flatnonzero(weight > 0)
-    bare = _delighted(to_linear(texel[seen]), light[seen, :3], light[seen, 3:6])
-    share = weight[seen] * (1 - smoothstep(highlight[seen] / np.maximum(bare @ LUMINANCE, 1e-3), *_GLARE))
-    dazzled = in_view.copy()
-    dazzled[seen] -= share
-    return _Side(seen, _without_highlight(bare, highlight[seen], skin[seen]), share, dazzled)
-
-
-def _without_highlight(colour: np.ndarray, highlight: np.ndarray, beside: np.ndarray) -> np.ndarray:
-    """(N, 3) colours less the highlight (N,) over them; what is left takes its hue from the skin beside.
-
-    A highlight's own hue is seldom quite the light's that was divided out, and what is left over is small.
-    """
-    left = np.maximum(colour - highlight[:, None], _LEFT_UNDER_HIGHLIGHT * colour)
-    luminance = left @ LUMINANCE
-    hued = beside * (luminance / np.maximum(beside @ LUMINANCE, 1e-3))[:, None]
-    share = smoothstep(highlight / np.maximum(colour @ LUMINANCE, 1e-3), *_HUED)
-    return left + share[:, None] * (hued - left)
+    colour = without_highlights(bare[seen], highlights[seen]) * np.exp(light[seen, 7:10])
+    colour *= np.exp(grain[seen] * clipped[seen] * highlights[seen, 0])[:, None]
+    return _Side(seen, not_bluer(colour, skin[seen]), weight[seen], in_view - weight)
 
 
 def _delighted(colour: np.ndarray, shading: np.ndarray, gloss: np.ndarray) -> np.ndarray:
@@ -212,52 +306,30 @@ def _statistical(basis: AlbedoBasis, light: LightEstimate) -> tuple[np.ndarray, 
 
 
 def _shading_confidence(shading: np.ndarray, atlas: Atlas) -> np.ndarray:
-    """(V,) float32: 0 in shadows so deep, or so narrow, that dividing by them would only show noise."""
+    """(V,) float32: 0 in shadows so deep, or so narrow, that dividing by them would only show noise.
+
+    In coloured light that is so where one of the colours has none.
+    """
     light = np.maximum(shading @ LUMINANCE, 1e-6)
     logarithm = np.log(light)[:, None]
     around = smooth_field(atlas.laplacian, atlas.areas, logarithm, np.ones(len(light)), _CAVITY_MM)
     cavity = smoothstep(np.exp(logarithm - around)[:, 0], *_CAVITY)
-    return smoothstep(light / float(np.median(light)), *_SHADOW) * cavity
+    darkest = (shading / np.median(shading, axis=0)).min(axis=1)
+    return smoothstep(darkest, *_SHADOW) * cavity
 
 
-def _highlights(
-    unwrapped: UnwrappedPhoto,
-    values: np.ndarray,
-    relief: np.ndarray,
-    statistical: np.ndarray,
-    monochrome: bool,
-    atlas: Atlas,
-) -> np.ndarray:
-    """(SIDE, SIDE) float32 highlights in the seen albedo; ``values``: (V, 8) as ``_completion``'s, and known skin."""
-    side = atlas.resolution
-    bare, confidence = np.zeros((side, side, 3), np.float32), np.zeros((side, side), np.float32)
-    for rows in atlas.bands():
-        here = atlas.covered[rows]
-        light = _on_relief(atlas.texels(values, rows), relief[rows][here], monochrome)
-        bare[rows][here] = _delighted(to_linear(unwrapped.color[rows][here]), light[:, :3], light[:, 3:6])
-        confidence[rows][here] = smoothstep(unwrapped.confidence[rows][here], *_CONFIDENT) * light[:, 6] * light[:, 7]
-    size = (SIDE, SIDE)
-    weight = cv2.resize(confidence, size, interpolation=cv2.INTER_AREA)
-    colour = cv2.resize(bare * confidence[..., None], size, interpolation=cv2.INTER_AREA)
-    colour /= np.maximum(weight, 1e-3)[..., None]
-    skin = cv2.resize(statistical, size, interpolation=cv2.INTER_LINEAR)
-    return find_highlights(colour, weight, skin, monochrome)
-
-
-def _reflection(highlights: np.ndarray, gloss: SkinGloss, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
+def _reflection(white: np.ndarray, gloss: SkinGloss, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
     """(R, R) uint8 roughness and specular level: the prior's, glossier where the photo shows highlights."""
     side = atlas.resolution
-    excess = cv2.GaussianBlur((highlights / _HIGHLIGHT).clip(0, 1), (0, 0), _GLOSS_SIGMA_TEXELS)
+    excess = cv2.GaussianBlur((white / _HIGHLIGHT).clip(0, 1), (0, 0), _GLOSS_SIGMA_TEXELS)
     excess = cv2.resize(excess, (side, side), interpolation=cv2.INTER_LINEAR)
-    out = [np.zeros((side, side, 3), np.uint8) for _ in range(2)]
+    out = np.zeros((side, side, 3), np.uint8)
     prior = np.column_stack([gloss.roughness, gloss.specular]).astype(np.float32)
     for rows in atlas.bands():
         here = atlas.covered[rows]
         at = atlas.texels(prior, rows)
         roughness = (at[:, 0] - _ROUGHNESS_FALL * excess[rows][here]).clip(*_ROUGHNESS_RANGE)
         level = (at[:, 1] + _LEVEL_RISE * excess[rows][here]).clip(*_LEVEL_RANGE)
-        for image, value in zip(out, (roughness, level), strict=True):
-            image[rows][here] = np.round(value * 255).astype(np.uint8)[:, None]
-    for image in out:
-        pad_islands(image, atlas.covered)
-    return np.ascontiguousarray(out[0][..., 0]), np.ascontiguousarray(out[1][..., 0])
+        out[rows][here, :2] = np.round(np.column_stack([roughness, level]) * 255).astype(np.uint8)
+    pad_islands(out, atlas.covered)
+    return np.ascontiguousarray(out[..., 0]), np.ascontiguousarray(out[..., 1])

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How well light and skin are told apart: on painted heads in known light, on a white ball, and on photos re-rendered.
+And what the albedo of portraits is like where what is seen ends, and under highlights.
 
-    FACEDETAIL_DATA=… python -m scripts.benchmark.appearance [--quick] [--jobs 2] [--parts heads photos ball]
+    FACEDETAIL_DATA=… python -m scripts.benchmark.appearance [--quick] [--jobs 2] [--parts heads photos ball borders]
         [--cache DIR] [--pictures DIR]
 
 Needs Blender's Python module. Prints Markdown tables and, as the last line, one JSON object.
@@ -15,20 +16,20 @@ from functools import partial
 from pathlib import Path
 
 from scripts.benchmark.appearance.lights import known_lights
-from scripts.benchmark.appearance.report import report_balls, report_heads, report_photos
-from scripts.benchmark.appearance.settings import PHOTOS, list_photos, load_models
-from scripts.benchmark.appearance.tasks import measure_ball, measure_head, measure_photo
+from scripts.benchmark.appearance.report import report_balls, report_borders, report_heads, report_photos
+from scripts.benchmark.appearance.settings import PHOTOS, list_photos, list_portraits, load_models
+from scripts.benchmark.appearance.tasks import measure_ball, measure_border, measure_head, measure_photo
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes
 
 HEADS, LONDON_STEP, WILD = 16, 14, 4
 QUICK_HEADS, QUICK_PHOTOS, QUICK_LIGHTS = (6,), slice(0, 1), 2  # a head whose skin renders fast
 ESTIMATED_LIGHTS = 6
-PARTS = ("heads", "photos", "ball")
+PARTS = ("heads", "photos", "ball", "borders")
 
 
 def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     """What was asked for; lines and figures."""
-    data = data_folder("london/, photos/ and wild/")
+    data = data_folder("london/, photos/, wild/, official_portraits/ and synthetic_portraits/")
     load_models()  # here, so that a missing file is told at once
     for folder in filter(None, (options.cache, options.pictures)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,6 +57,10 @@ def _measure(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list
             found = measured(pool, partial(measure_photo, threads=share(photos), keep=options.pictures), photos)
             figures["photos"] = report_photos(found, len(photos), lines)
             lights |= {f"estimated, photo {one.name}": one.radiance for one in found}
+        if "borders" in options.parts:
+            portraits = list_portraits(data)[:: len(list_portraits(data)) - 1 if options.quick else 1]
+            found = measured(pool, measure_border, portraits)
+            figures["borders"] = report_borders(found, len(portraits), lines)
         if "ball" in options.parts:
             names = list(lights)[:: max(1, len(lights) // ESTIMATED_LIGHTS)]
             shown = known_lights() | {name: lights[name] for name in names}

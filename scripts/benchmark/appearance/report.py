@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from scripts.benchmark.appearance.borders import DARK, BorderErrors
 from scripts.benchmark.appearance.measure import PhotoErrors, PortraitErrors
 from scripts.benchmark.errors import rounded
 from scripts.harness import table
@@ -67,6 +68,27 @@ def report_photos(found: list[PhotoErrors], asked: int, lines: list[str]) -> dic
         lines += ["", "Worst: " + ", ".join(f"{name} {value} dB" for name, value in figures["worst"].items()) + "."]
         by_region = ", ".join(f"{name} {value}" for name, value in figures["regions_db"].items())
         lines += [f"By region, median dB: {by_region}."]
+    return figures
+
+
+def report_borders(found: list[BorderErrors], asked: int, lines: list[str]) -> dict[str, object]:
+    """Table of medians, by the skin's tone."""
+    figures: dict[str, object] = {"missed": asked - len(found)}
+    rows: list[tuple] = []
+    for kind, own in (
+        (f"dark (luminance below {DARK})", [one for one in found if one.tone < DARK]),
+        ("others", [one for one in found if one.tone >= DARK]),
+    ):
+        figures[kind] = {"count": len(own)}
+        for what in ("rims", "filled", "shine"):
+            for name in dict.fromkeys(name for one in own for name in getattr(one, what)):
+                values = [getattr(one, what)[name] for one in own if name in getattr(one, what)]
+                figures[kind][f"{what}, {name}"] = _median(values)
+                rows.append((kind, what, name, len(values), _median(values), _high(values)))
+    title = f"**Albedo of {len(found)} portraits: rims along lines (log luminance per mm beyond statistical skin's), "
+    title += "CIEDE2000 of filled-in skin to the cheeks, and skin under highlights over skin beside**"
+    lines += ["", title, ""]
+    lines += table(("skin", "what", "where", "count", "median", "90 %"), rows)
     return figures
 
 

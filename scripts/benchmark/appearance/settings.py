@@ -8,6 +8,11 @@ from facedetail_addon.core.models import Models
 from facedetail_addon.settings import Settings
 
 SETTINGS = Settings(resolution=1024)
+_REAL = ("01", "02", "08", "14", "17", "18", "22", "31", "33", "36", "44", "49", "53")
+_DARK = (
+    "female-13", "female-24", "female-34", "female-44", "female-57", "female-61", "female-83", "male-35", "male-49",
+    "male-53", "male-61", "male-67", "male-92",
+)  # fmt: skip
 LONDON, PHOTOS, WILD = "london", "photos", "wild"
 
 
@@ -25,3 +30,9 @@ def list_photos(data: Path, london_step: int, wild: int) -> list[tuple[str, Path
     outside = outside[:: max(1, len(outside) // max(1, wild))][:wild]
     groups = ((LONDON, chosen), (PHOTOS, sorted((data / "photos").glob("*.png"))), (WILD, outside))
     return [(group, path) for group, paths in groups for path in paths]
+
+
+def list_portraits(data: Path) -> list[Path]:
+    """Portraits for the albedo's borders: of real people, then dark and shiny ones of people who do not exist."""
+    real = [data / "official_portraits" / f"{name}.jpg" for name in _REAL]
+    return real + [data / "synthetic_portraits" / f"{name}.jpg" for name in _DARK]

@@ -20,6 +20,13 @@ def measure_photo(photo: tuple[str, Path], threads: int, keep: Path | None) -> o
     return photos.measure_photo(photo, threads, keep)
 
 
+def measure_border(photo: Path) -> object:
+    """See :func:`borders.measure_borders`."""
+    from scripts.benchmark.appearance.borders import measure_borders
+
+    return measure_borders(photo)
+
+
 def measure_ball(radiance: np.ndarray, threads: int) -> tuple[float, float]:
     """See :func:`ball.ball_errors`."""
     from scripts.benchmark.appearance.ball import ball_errors

@@ -30,9 +30,10 @@ from scripts.training.landmark_calibration.embedding import visible_skin
 
 SKINS = CACHE / "correspondence" / "skins"
 YAWS, QUICK_YAWS = (0, 25, 45, 60, 75, 90), (0, 60)
+WITHOUT_PRIOR = f"{OUR_FIT}, without the prior of people who look alike"
 WITHOUT_SHADE = f"{OUR_FIT}, without light and shade"
 WITHOUT_POINTS, WITHOUT_MASKS = f"{WITHOUT_SHADE} and points of the head", f"{WITHOUT_SHADE}, masks and points"
-ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_SHADE, WITHOUT_POINTS, WITHOUT_MASKS)
+ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_PRIOR, WITHOUT_SHADE, WITHOUT_POINTS, WITHOUT_MASKS)
 SIZE = 640
 SETTINGS = Settings(resolution=512, detail=NO_DETAIL)
 _DRESSED = 1  # part of the seed
@@ -149,6 +150,10 @@ def measure_dressed(
             OUR_FIT: refine((observation,), by_points, models, SETTINGS).vertices_neutral,
             WITHOUT_SHADE: by_points.vertices_neutral,
         }
+        stranger = replace(observation, alpha_prior=None)
+        fitted[WITHOUT_PRIOR] = refine(
+            (stranger,), fit((stranger,), models, SETTINGS), models, SETTINGS
+        ).vertices_neutral
         for name, less in ((WITHOUT_POINTS, {}), (WITHOUT_MASKS, {"masks": None})):
             bare = replace(observation, correspondences=None, **less)
             fitted[name] = fit((bare,), models, SETTINGS).vertices_neutral

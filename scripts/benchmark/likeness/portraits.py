@@ -20,10 +20,11 @@ from facedetail_addon.core.pipeline import fit, observe, refine
 from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.benchmark.likeness.outline import Gaps, outline_gaps
 
-OUR_FIT, WITHOUT_SHADE = "our fit", "without light and shade"
+OUR_FIT, WITHOUT_PRIOR = "our fit", "without the prior of people who look alike"
+WITHOUT_SHADE = "without light and shade"
 WITHOUT_POINTS = "without light and shade and points of the head"
 WITHOUT_MASKS, MEAN_HEAD = "without light and shade, masks and points", "mean head"
-ROWS = (OUR_FIT, WITHOUT_SHADE, WITHOUT_POINTS, WITHOUT_MASKS, MEAN_HEAD)
+ROWS = (OUR_FIT, WITHOUT_PRIOR, WITHOUT_SHADE, WITHOUT_POINTS, WITHOUT_MASKS, MEAN_HEAD)
 SETTINGS = Settings(resolution=512, detail=NO_DETAIL)
 _NO_IDENTITY = FitSettings(identity_weight=1e9, outline_weight=0.0)
 
@@ -83,7 +84,8 @@ def measured_head(model: FaceModel, head: HeadFit, observation: Observation, sec
 
 
 def _fit(row: str, observation: Observation, models: Models) -> HeadFit:
-    if row == OUR_FIT:
+    if row in (OUR_FIT, WITHOUT_PRIOR):
+        observation = observation if row == OUR_FIT else replace(observation, alpha_prior=None)
         return refine((observation,), fit((observation,), models, SETTINGS), models, SETTINGS)
     if row == WITHOUT_SHADE:
         return fit((observation,), models, SETTINGS)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
-from facedetail_addon.core.refine.recognition import RECOGNITION_WEIGHTS
+from facedetail_addon.core.observe.identity.recognition import RECOGNITION_WEIGHTS
 from scripts.harness import data_folder, description, errors_told
 from scripts.training.recognition.conversion import convert
 from scripts.training.weights import save_network

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from facedetail_addon.core.errors import AssetError
-from facedetail_addon.core.refine.recognition_net import RecognitionNet
+from facedetail_addon.core.observe.identity.recognition_net import RecognitionNet
 
 
 def convert(path: Path) -> RecognitionNet:

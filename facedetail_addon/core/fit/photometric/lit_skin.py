@@ -7,6 +7,7 @@ import numpy as np
 
 from ...colour import LUMINANCE
 from ...rendering.shade import reflected
+from ...robust import geman_mcclure
 from ..equations import NormalEquations
 
 _FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
@@ -121,7 +122,7 @@ class LitSkin:
         total = reflected(albedo, shading, gloss) + _FLOOR
         residual = np.log(self.floored(colour)) - np.log(total)
         luminance = residual @ LUMINANCE
-        robust = 1 / (1 + (luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER))) ** 2) ** 2
+        robust = geman_mcclure(luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER)))
         share = albedo * shading / total
         by_light = (lit * albedo * self.transmission / total)[..., None] * self.diffuse[:, None]
         by_light += (shiny / total)[..., None] * self.gloss[:, None]

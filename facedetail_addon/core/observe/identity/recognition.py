@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..assets.shipped import WEIGHTS_DIR, find_weights
-from ..io.networks import load_network
+from ...assets.shipped import WEIGHTS_DIR, find_weights
+from ...io.networks import load_network, one_thread
 from .recognition_net import CHIP_PX, RecognitionNet
 
 RECOGNITION_WEIGHTS = "face_recognition.safetensors"
@@ -55,6 +55,12 @@ class Recognition:
             (B, 128), with gradients if the pictures or points have them.
         """
         return self.network(face_chips(pictures, points_px))
+
+    def describe(self, pixels: np.ndarray, landmarks68_px: np.ndarray) -> np.ndarray:
+        """(128,) float32 descriptor of a face of a (H, W, 3) uint8 sRGB picture, by (68, 2) iBUG landmarks in px."""
+        picture = torch.from_numpy(pixels.transpose(2, 0, 1)[None] / np.float32(255))
+        with one_thread():
+            return self.embed(picture, torch.from_numpy(five_points(landmarks68_px))[None])[0].numpy()
 
     def content(self, pictures: torch.Tensor, points_px: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What the middle of the network sees, for the content loss of GANFIT (Gecer et al. 2019, section 3.3).

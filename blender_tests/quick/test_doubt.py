@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lies over skin, and colours that are not the skin's, on heads whose colours are known."""
+
+import numpy as np
+import pytest
+
+from facedetail_addon.core.face_model.model import FACE_REGIONS
+from facedetail_addon.core.skin.doubt import collars, correction, not_bluer, shown, steady
+from facedetail_addon.core.skin.grain import skin_grain
+
+SKIN = np.float32([0.12, 0.06, 0.04])
+PERSON, HAIR, MASKED_SKIN = range(3)
+
+
+@pytest.fixture(scope="module")
+def rest(model):
+    return model.skin.of(model.mean)
+
+
+@pytest.fixture(scope="module")
+def usual(rest):
+    return np.tile(SKIN, (len(rest), 1))
+
+
+@pytest.fixture
+def masks(rest):
+    """A person of whom all is bare skin."""
+    return np.tile(np.float32([1, 0, 1]), (len(rest), 1))
+
+
+def test_bare_skin_is_shown_and_so_is_what_nobody_has_looked_at(model, rest, masks):
+    assert shown(masks, model).min() == 1
+    assert shown(np.full_like(masks, np.nan), model).min() == 1
+
+
+def test_a_fringe_hides_the_forehead_and_a_beard_does_not_hide_the_chin(model, masks):
+    masks[:, HAIR], masks[:, MASKED_SKIN] = 1, 0
+    seen = shown(masks, model)
+    assert seen[model.in_region("forehead")].max() == 0
+    assert seen[model.in_region("chin")].min() == 1
+    assert seen[model.in_region("scalp")].min() == 1, "hair on the scalp is the head's own"
+
+
+def test_hats_backgrounds_and_jewellery_are_not_shown(model, masks):
+    masks[:, MASKED_SKIN] = 0
+    seen = shown(masks, model)
+    assert seen[model.in_region("scalp", "ears", "neck")].max() == 0
+    assert seen[model.in_region("nose")].min() == 1, "paint on the face is the person's"
+    masks[:, PERSON] = 0
+    assert shown(masks, model)[model.in_region(*FACE_REGIONS)].max() == 0
+
+
+def test_collars_have_a_hue_and_beards_do_not(model, usual):
+    neck = model.in_region("neck")
+    no_skin = np.zeros(len(usual), np.float32)
+    red, grey = (np.tile(np.float32(colour), (len(usual), 1)) for colour in ((0.3, 0.02, 0.02), (0.1, 0.1, 0.1)))
+    assert collars(red, usual, no_skin, model)[neck].min() > 0.95
+    assert collars(red, usual, no_skin, model)[model.in_region("nose", "eyes", "forehead")].max() == 0
+    assert collars(grey, usual, no_skin, model).max() < 0.05
+    assert collars(red, usual, no_skin + 1, model).max() == 0, "where the mask sees skin it is blushed"
+
+
+def test_scraps_of_neck_do_not_count_and_a_neck_does(model, atlas, rest):
+    neck, sure = model.in_region("neck"), np.ones(len(rest), np.float32)
+    assert np.median(steady(sure, sure, model, atlas)[neck]) > 0.95
+    scrap = np.zeros(len(rest), np.float32)
+    middle = np.flatnonzero(neck)[np.argmax(rest[neck, 2])]
+    scrap[np.linalg.norm(rest - rest[middle], axis=1) < 6] = 1
+    assert steady(scrap, sure, model, atlas)[neck].max() < 0.1
+    assert steady(scrap, sure, model, atlas)[model.in_region(*FACE_REGIONS)].min() == 1, "the face is as it was"
+
+
+def test_purple_shade_takes_the_persons_hue_and_keeps_what_is_fine(model, atlas, rest, usual):
+    side = rest[:, 0] > 20
+    purple = np.where(side[:, None], np.float32([0.06, 0.035, 0.09]), SKIN)
+    fine = np.exp(0.1 * np.random.default_rng(0).standard_normal((len(rest), 1))).astype(np.float32)
+    shading = np.where(side, 0.15, 1.0).astype(np.float32)
+    ones = np.ones(len(rest), np.float32)
+    factors = np.exp(correction(purple * fine, usual, ones, ones, shading, model, atlas))
+    inside = (rest[:, 0] > 40) & model.in_region("cheeks")
+    assert inside.sum() > 100
+    after = (purple * fine * factors)[inside]
+    hue = np.median(after, axis=0)
+    assert hue[2] / hue[0] == pytest.approx(SKIN[2] / SKIN[0], rel=0.35), "0.33 and not 1.5"
+    assert np.log(after[:, 0]).std() > 0.09
+    lit = correction(purple, usual, ones, ones, ones, model, atlas)
+    assert np.abs(lit[model.in_region(*FACE_REGIONS)]).max() < 0.01, "in good light purple is paint"
+
+
+def test_blue_in_shade_goes_and_blue_paint_stays():
+    skin = np.tile(SKIN, (3, 1))
+    shade, paint, light = np.float32([0.05, 0.03, 0.03]), np.float32([0.03, 0.05, 0.3]), np.float32([0.3, 0.2, 0.2])
+    out = not_bluer(np.stack([shade, paint, light]), skin)
+    assert out[0, 2] < 0.75 * shade[2]
+    np.testing.assert_allclose(out[1:], np.stack([paint, light]), rtol=1e-5)
+    grey = np.full((3, 3), 0.05, np.float32)
+    np.testing.assert_array_equal(not_bluer(grey, np.full((3, 3), 0.2, np.float32)), grey)
+
+
+def test_grain_is_as_strong_as_what_is_seen_and_always_the_same():
+    side = 1024
+    noise = np.random.default_rng(0).standard_normal((side, side)).astype(np.float32)
+    luminance = 0.2 * np.exp(0.04 * noise)
+    seen = np.zeros((side, side), np.float32)
+    seen[200:600, 200:600] = 1
+    grain = skin_grain(luminance, seen)
+    assert grain.shape == (side, side) and grain.std() == pytest.approx(0.04, rel=0.2)
+    assert abs(grain.mean()) < 1e-3
+    np.testing.assert_array_equal(grain, skin_grain(luminance, seen))
+    rough = skin_grain(0.2 * np.exp(0.5 * noise), seen)
+    assert rough.std() < 0.1, "a beard is no skin"
+    assert not skin_grain(luminance, np.zeros_like(seen)).any()

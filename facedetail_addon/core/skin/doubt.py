@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where what the photo shows is no skin, and where its colour is not the skin's.
+
+Hair, hats, collars and jewellery lie over skin; the photo's masks tell them. In deep shade and on skin that is nearly
+turned away colours are those of the sky and of what is beside, multiplied by a shading that is little known: what is
+fine there is the skin's, the smooth part of its colour is drawn to the person's.
+"""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..colour import LUMINANCE
+from ..face_model.model import FACE_REGIONS, FaceModel
+from ..geometry.mesh_fields import smooth_field
+from ..image import smoothstep
+from ..uv.types import Atlas
+
+_SURE = (0.35, 0.75)  # probabilities of hair, person and skin between which a place begins to count as such, and does
+_LIKELY = (0.08, 0.4)  # of skin on the face, where shade makes it doubtful
+_RIM_MM = (8.0, 20.0)  # from scalp and ears: so near hats, scarves and hair reach in, and no further
+_BEARD_MM = (0.0, 12.0)  # below the nose's base hair is a beard, and stays
+_NOSE_BASE = 33  # of iBUG's landmarks
+_SMOOTH_MM, _REACH_MM = 6.0, 30.0  # of colours that are corrected, and how far beyond what is seen
+_CERTAIN = {"face": (0.0, 0.3), "beside": (0.3, 1.0)}  # confidence at which a smooth colour begins to count, and does
+_LIT = (0.25, 0.75)  # the same of shading, relative to its median
+_LEFT_LIGHT = 0.4  # of what is not certain
+_LEFT_HUE_SLANT, _LEFT_HUE_SHADE = 0.55, 0.1  # the same of hue, where skin is nearly turned away, and in shade
+_COLLAR_MM = (10.0, 28.0)  # from the neck: so near things of another hue are no skin
+_COLLAR_HUE = (0.25, 0.6)  # logarithm by which their hue differs at least, and does
+_STEADY = (0.45, 0.9)  # share of the surroundings on neck, ears and scalp that is seen, for a place to count
+_STEADY_STEPS = 12  # over the mesh, 1 to 2 cm
+_STRAIGHT = (0.05, 0.4)  # confidence that neck, ears and scalp need
+_DARKER = (0.0, 0.4)  # log of the skin's brightness over a shaded place's
+_BLUER, _BLUE_LEFT = (0.8, 1.4), 0.2  # log of blue over the skin's, from which on it is paint; what is left of less
+_MAX_LOG = 1.2  # what differs more tells nothing
+_FLOOR = 0.004  # linear, so that logarithms stay finite
+
+
+def shown(masks: np.ndarray, model: FaceModel) -> np.ndarray:
+    """How much of each place is this head's own surface in the photo, and not what lies over it.
+
+    On the face hair, hats and background hide skin; beards, paint and make-up do not. On scalp hair may be seen.
+    Elsewhere only skin counts.
+
+    Args:
+        masks: (V_skin, 3) float32 person, hair and skin at the skin's vertices; NaN where nobody has looked.
+
+    Returns:
+        (V_skin,) float32 in [0, 1], 1 where nobody has looked.
+    """
+    unknown = np.isnan(masks).any(axis=1)
+    person, hair, skin = np.nan_to_num(masks, nan=1.0).T
+    rest = model.skin.of(model.mean)
+    face, scalp = model.in_region(*FACE_REGIONS), model.in_region("scalp")
+    base = float(model.landmarks68.points(model.mean)[_NOSE_BASE, 1])
+    beard = smoothstep(base - rest[:, 1], *_BEARD_MM)
+    on_face = smoothstep(person, *_SURE) * (1 - smoothstep(hair, *_SURE) * (1 - beard))
+    edge = model.in_region("scalp", "ears")
+    if edge.any() and not edge.all():
+        rim = 1 - smoothstep(cKDTree(rest[edge]).query(rest)[0], *_RIM_MM)
+        on_face *= 1 - rim * (1 - np.maximum(smoothstep(skin, *_LIKELY), beard * smoothstep(hair, *_SURE)))
+    out = np.where(face, on_face, smoothstep(np.where(scalp, np.maximum(hair, skin), skin), *_SURE))
+    return np.where(unknown | model.in_region("socket"), 1, out).astype(np.float32)
+
+
+def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: on the neck and beside it, what has a hue of its own: collars and scarves.
+
+    What is only greyer than skin is a beard, or shade.
+
+    Args:
+        albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. skin: (V,) the mask of it, may be NaN.
+    """
+    neck = model.in_region("neck")
+    if not neck.any():
+        return np.zeros(len(albedo), np.float32)
+    apart = _hue(_log_apart(albedo, usual))
+    grey = -_hue(np.log(usual + _FLOOR))
+    grey /= np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), 1e-6)
+    greyer = np.maximum((apart * grey).sum(axis=1, keepdims=True), 0)
+    rest = model.skin.of(model.mean)
+    near = 1 - smoothstep(cKDTree(rest[neck]).query(rest)[0], *_COLLAR_MM)
+    other = smoothstep(np.linalg.norm(apart - greyer * grey, axis=1), *_COLLAR_HUE)
+    return near * other * (1 - smoothstep(np.nan_to_num(skin), *_SURE))
+
+
+def steady(weight: np.ndarray, certain: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: on neck, ears and scalp, where enough around is seen; scraps would be stains.
+
+    Args:
+        weight: (V,) in [0, 1] of seen colours. certain: (V,) in [0, 1], 1 where skin is seen straight on.
+    """
+    edges = -atlas.laplacian.tocsr()
+    edges.setdiag(0)
+    total = np.asarray(edges.sum(axis=1)).ravel() + 1e-9
+    around = weight = weight * smoothstep(certain, *_STRAIGHT)
+    for _ in range(_STEADY_STEPS):
+        around = edges @ around / total
+    out = smoothstep(around, *_STEADY) * smoothstep(certain, *_STRAIGHT)
+    return np.where(model.in_region("neck", "ears", "scalp"), out, 1).astype(np.float32)
+
+
+def not_bluer(colour: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """(N, 3) linear albedo whose darker places are hardly bluer than (N, 3) skin: they lie in the sky's light.
+
+    What is very blue is paint, and stays.
+    """
+    light, usual = colour @ LUMINANCE + _FLOOR, skin @ LUMINANCE + _FLOOR
+    bluer = np.log((colour[:, 2] + _FLOOR) * usual / ((skin[:, 2] + _FLOOR) * light))
+    some = np.flatnonzero((bluer > 0) & (light < usual))
+    bluer = bluer[some]
+    amount = smoothstep(np.log(usual[some] / light[some]), *_DARKER) * (1 - smoothstep(bluer, *_BLUER))
+    out = colour.copy()
+    out[some, 2] *= np.exp(-(1 - _BLUE_LEFT) * amount * bluer)
+    return out
+
+
+def correction(
+    albedo: np.ndarray,
+    usual: np.ndarray,
+    confidence: np.ndarray,
+    certain: np.ndarray,
+    shading: np.ndarray,
+    model: FaceModel,
+    atlas: Atlas,
+) -> np.ndarray:
+    """Log factors on seen albedo that draw its smooth part to the person's where the photo tells little of it.
+
+    Args:
+        albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. confidence: (V,) in [0, 1] of the albedo.
+        certain: (V,) in [0, 1], 1 where skin is seen straight on. shading: (V,) luminance of the light.
+
+    Returns:
+        (V, 3) float32; 0 where skin is well lit and seen straight on.
+    """
+    apart = _log_apart(albedo, usual)
+    smooth = smooth_field(atlas.laplacian, atlas.areas, apart, confidence, _SMOOTH_MM, 0.0, _REACH_MM)
+    hue = _hue(smooth)
+    face = model.in_region(*FACE_REGIONS)
+    trust = np.where(face, *(smoothstep(certain, *_CERTAIN[name]) for name in ("face", "beside")))[:, None]
+    lit = smoothstep(shading / float(np.median(shading)), *_LIT)[:, None]
+    of_light = (1 - trust) * (1 - _LEFT_LIGHT) * (smooth - hue)
+    of_hue = (1 - lit * (_LEFT_HUE_SLANT + (1 - _LEFT_HUE_SLANT) * trust)) * (1 - _LEFT_HUE_SHADE) * hue
+    return -(of_light + of_hue).astype(np.float32)
+
+
+def _log_apart(albedo: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    return (np.log(albedo + _FLOOR) - np.log(usual + _FLOOR)).clip(-_MAX_LOG, _MAX_LOG)
+
+
+def _hue(logarithms: np.ndarray) -> np.ndarray:
+    """(V, 3) logarithms of colours without that of their luminance."""
+    return logarithms - (logarithms @ LUMINANCE)[:, None]
