@@ -18,9 +18,12 @@ from facedetail_addon.core.observe.identity.prior import (
     load_identity_regression,
     save_identity_regression,
 )
+from facedetail_addon.core.rendering.normals import vertex_normals
+from scripts.benchmark.likeness.measure import compare
+from scripts.benchmark.likeness.portraits import face_vertices
 from scripts.harness import CACHE, data_folder, description, errors_told, whole_file
 from scripts.training.identity_prior.learning import explained, fitted, learn
-from scripts.training.identity_prior.portraits import HELD_OUT, LEARNED, load_portraits, look_at, models
+from scripts.training.identity_prior.portraits import HELD_OUT, LEARNED, Portrait, load_portraits, look_at, models
 
 STAGES = ("look", "learn", "test")
 
@@ -47,6 +50,22 @@ def main() -> None:
             f"without it, {explained(under, said):.3f} of α fitted under it; RMS of α {_rms(free):.2f} without, "
             f"{_rms(under):.2f} under it, {_rms(said):.2f} of the prior's mean."
         )
+        for name, alpha in (("without it", free), ("under it", under)):
+            print(f"Two photos of a person, {name}: {_likeness(portraits, alpha)}.")
+
+
+def _likeness(portraits: list[Portrait], alpha: np.ndarray) -> str:
+    """Of the heads of (N, K) α, by both photos of each person."""
+    model, kinds = models().model, [str(Path(pattern).parent) for pattern in HELD_OUT]
+    by_name = {portrait.name: model.vertices(one) for portrait, one in zip(portraits, alpha, strict=True)}
+    people = {Path(name).name for name in by_name}
+    pairs = [[f"{kind}/{person}" for kind in kinds] for person in sorted(people)]
+    pairs = [pair for pair in pairs if all(name in by_name for name in pair)]
+    face, mean = face_vertices(model), model.skin.of(model.mean)
+    normals = vertex_normals(mean, model.skin.triangles())[face]
+    found = compare(*(np.array([by_name[pair[kind]][face] for pair in pairs]) for kind in (0, 1)), mean[face], normals)
+    ratio = found.within_mm / found.between_mm
+    return f"within {found.within_mm:.3f}, between {found.between_mm:.3f} mm, {ratio:.3f}, rank-1 {found.rank1:.1%}"
 
 
 def _rms(alpha: np.ndarray) -> float:
