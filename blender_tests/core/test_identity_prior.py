@@ -22,10 +22,9 @@ from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.types import Observation
 from facedetail_addon.core.pipeline import fit, observe
 from facedetail_addon.settings import DRAFT, NO_DETAIL, Settings
-from scripts.training.identity_prior.learning import explained
 
 SETTINGS = Settings(resolution=512, detail=NO_DETAIL, quality=DRAFT)
-PEOPLE = slice(None, None, 14)
+PEOPLE = slice(None, None, 7)
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +93,17 @@ def test_both_photos_of_a_person_say_the_same_and_people_differ(people):
     assert np.median(np.diag(apart)) < 0.6 * np.median(others)
 
 
+def agreement(one: np.ndarray, other: np.ndarray) -> float:
+    """Correlation of two (N, K), each about its mean."""
+    return float(np.corrcoef((one - one.mean(0)).ravel(), (other - other.mean(0)).ravel())[0, 1])
+
+
 def test_it_knows_something_of_people_it_has_not_seen(people, models):
-    """Of what is fitted to them without it; 0 where it knew nothing."""
-    both = [observation for pair in people for observation in pair]
-    said = np.array([observation.alpha_prior for observation in both])
-    alpha = np.array([fit((replace(one, alpha_prior=None),), models, SETTINGS).alpha for one in both])
-    assert explained(alpha, said) > 0.03 > explained(alpha, np.roll(said, 2, axis=0))
+    """Of what is fitted to them without it, and not to others."""
+    neutral = [pair[0] for pair in people]
+    said = np.array([observation.alpha_prior for observation in neutral])
+    alpha = np.array([fit((replace(one, alpha_prior=None),), models, SETTINGS).alpha for one in neutral])
+    assert agreement(said, alpha) > 0.25 > agreement(np.roll(said, 1, axis=0), alpha)
 
 
 def test_the_fit_goes_towards_it_where_the_photo_says_little(people, models):

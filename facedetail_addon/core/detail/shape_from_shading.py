@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from ..image import smoothstep
+from ..robust import geman_mcclure
 from .line_view import LEAST_MASK, STEP_MM, LineView, light_fields, shrunk
 from .lines import mean_nearby
 from .relief_shading import OCCLUSION, OCCLUSION_MM, ReliefLight
@@ -108,8 +109,7 @@ class _Problem:
             dark = (rise > 0) * np.float32(OCCLUSION)
             residual += dark * rise
             rows = rows - diags(dark) @ rises
-        # Geman and McClure's weight.
-        weight = self.mask / np.float32(_NOISE**2) / (1 + (residual / _OUTLIER) ** 2) ** 2
+        weight = self.mask / np.float32(_NOISE**2) * geman_mcclure(residual / np.float32(_OUTLIER))
         normal = (rows.T @ (diags(weight) @ rows) + self.prior).tocsr()
         return _conjugate_gradients(normal, rows.T @ (weight * residual) - self.prior @ height)
 
