@@ -58,7 +58,8 @@ def _measure(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list
             figures["photos"] = report_photos(found, len(photos), lines)
             lights |= {f"estimated, photo {one.name}": one.radiance for one in found}
         if "borders" in options.parts:
-            portraits = list_portraits(data)[:: len(list_portraits(data)) - 1 if options.quick else 1]
+            portraits = list_portraits(data)
+            portraits = portraits[:: len(portraits) - 1 if options.quick else 1]
             found = measured(pool, measure_border, portraits)
             figures["borders"] = report_borders(found, len(portraits), lines)
         if "ball" in options.parts:

@@ -14,7 +14,8 @@ from facedetail_addon.core.assets.shipped import find_weights
 from facedetail_addon.core.observe.correspondence.network import INPUT, CorrespondenceNet, Found
 from facedetail_addon.core.observe.correspondence.types import POINTS
 from facedetail_addon.core.observe.landmarks.landmarker import MESH_WEIGHTS
-from scripts.harness import progress, whole_file
+from scripts.harness import progress
+from scripts.training.checkpoints import keep, resume
 from scripts.training.correspondence.dataset import load_chunk
 
 SEED = 5
@@ -127,12 +128,8 @@ def train(folder: Path, cache: Path, network: CorrespondenceNet, steps: int) -> 
     averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY)
     average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
-    checkpoint, first = cache / f"correspondence_{steps}.pt", 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        first = saved["step"]
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
+    checkpoint = cache / f"correspondence_{steps}.pt"
+    first = resume(checkpoint, parts)
     losses, began = [], time.perf_counter()
     for step in range(first, steps):
         if step % SAVE_EVERY == 0 or step == first:
@@ -153,9 +150,7 @@ def train(folder: Path, cache: Path, network: CorrespondenceNet, steps: int) -> 
         average.update_parameters(network)
         losses.append(float(loss.detach()))
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            states = {name: part.state_dict() for name, part in parts.items()}
-            with whole_file(checkpoint) as unfinished:
-                torch.save({**states, "step": step + 1}, unfinished)
+            keep(checkpoint, parts, step + 1)
             seconds = (time.perf_counter() - began) / len(losses)
             mean = np.mean(losses[-SAVE_EVERY:])
             progress(f"step {step + 1}/{steps}: loss {mean:.3f}, {count} samples, {seconds:.2f} s a step")

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional
 
 from facedetail_addon.core.detail.line_net import CHANNELS, LineNet
-from scripts.harness import progress, whole_file
+from scripts.harness import progress
+from scripts.training.checkpoints import keep, resume
 from scripts.training.line_net.samples import DRAWN, OLD, YOUTH, sample_shape
 
 SEED = 7453
@@ -83,12 +84,8 @@ def train(folder: Path, cache: Path, steps: int, sources: tuple[str, ...], begin
     averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY)
     average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
-    checkpoint, first = cache / f"run_{'_'.join(sources)}_{steps}{'_on' if begin else ''}.pt", 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        first = saved["step"]
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
+    checkpoint = cache / f"run_{'_'.join(sources)}_{steps}{'_on' if begin else ''}.pt"
+    first = resume(checkpoint, parts)
     losses, began = [], time.perf_counter()
     for step in range(first, steps):
         batch = pool.batch(np.random.default_rng((SEED, step)))
@@ -104,9 +101,7 @@ def train(folder: Path, cache: Path, steps: int, sources: tuple[str, ...], begin
         average.update_parameters(network)
         losses.append(float(loss.detach()))
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
-            states = {name: part.state_dict() for name, part in parts.items()}
-            with whole_file(checkpoint) as unfinished:
-                torch.save({**states, "step": step + 1}, unfinished)
+            keep(checkpoint, parts, step + 1)
             seconds = (time.perf_counter() - began) / len(losses)
             progress(f"step {step + 1}/{steps}: loss {np.mean(losses[-SAVE_EVERY:]):.4f}, {seconds:.2f} s a step")
     return average.module
