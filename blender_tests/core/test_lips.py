@@ -109,7 +109,7 @@ def test_open_mouths_stay_as_open_and_close_at_rest(name, model, calibration, ob
     before, after = (opening(model, fit.pose.vertices) for fit in (without, head))
     face = normalise_landmarks(photo.landmarks.mesh_px, calibration.mean, calibration.mean_sigma)
     # Wider than before only where the landmarks say so.
-    assert 0.85 * before < after < max(1.15 * before, lip_distances(face, calibration, np.array([0.5]))[0])
+    assert 0.7 * before < after < max(1.15 * before, lip_distances(face, calibration, np.array([0.5]))[0])
 
 
 def nothing(count: int) -> NormalEquations:

@@ -159,7 +159,7 @@ def test_two_photos_tell_more_than_each_alone_and_than_both_averaged(model, peop
         both.append(face_distance(model, head.vertices_neutral, person.neutral))
         each += [face_distance(model, shape, person.neutral) for shape in shapes]
         averaged.append(face_distance(model, np.mean(shapes, axis=0), person.neutral))
-    assert np.mean(both) < 0.92 * np.mean(each)
+    assert np.mean(both) < 0.95 * np.mean(each)
     assert np.mean(both) < 0.98 * np.mean(averaged)
 
 
@@ -246,7 +246,7 @@ def test_two_photos_begin_with_the_fit_of_the_first(model, fits, drawn, alone, h
         assert np.array_equal(begun.poses[0].beta[~gaze], first.pose.beta[~gaze])
         assert np.array_equal(begun.poses[1].beta[~gaze], unbegun.poses[1].beta[~gaze])
         ended = fits["dense"](person.photos, start=first)
-        assert face_distance(model, first.vertices_neutral, head.vertices_neutral) > 0.3
+        assert face_distance(model, first.vertices_neutral, head.vertices_neutral) > 0.15
         assert face_distance(model, ended.vertices_neutral, head.vertices_neutral) < 0.15
         assert len(ended.poses) == 2 and ended.poses[1].perspective.focal_px == person.cameras[1].focal_px
 

@@ -36,7 +36,7 @@ def test_strengths_camera_and_light_are_adjusted_without_computing(blender, regi
 
     blender.ops.ed.undo_push(message="before")
     result = blender.ops.facedetail.reconstruct(
-        "EXEC_DEFAULT", True, filepath=astronaut, output=str(tmp_path), resolution="512"
+        "EXEC_DEFAULT", True, filepath=astronaut, output=str(tmp_path), resolution="512", quality="draft"
     )
     assert result == {"FINISHED"}
     count, record = census(blender), tmp_path / "astronaut" / RECORD_FILE

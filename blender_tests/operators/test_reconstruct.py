@@ -95,7 +95,7 @@ def test_choices_are_kept(blender, registered, astronaut, tmp_path):
     world, transform = scene.world, scene.view_settings.view_transform
     blender.ops.facedetail.reconstruct(
         filepath=astronaut, output=str(tmp_path), resolution="1024", face=1, use_camera=False, use_light=False,
-        expression="landmarks",
+        expression="landmarks", quality="draft",
     )  # fmt: skip
     assert_expression_is_of("landmarks", tmp_path / "astronaut", blender.context)
     assert (scene.render.resolution_x, scene.render.resolution_y) == size

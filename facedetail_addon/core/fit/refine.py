@@ -13,7 +13,7 @@ from .photometric.term import PhotometricTerm, Photometry, photometric_terms
 from .prepared import PreparedModel
 from .types import HeadFit, PoseFit
 
-STRENGTH = 0.5
+STRENGTH = 1.5
 """Of the photo beside landmarks and priors."""
 _LEAST_GAIN = 0.02  # of the misfit that was not looked at; noise gives half a percent either way
 
