@@ -14,6 +14,7 @@ import numpy as np
 
 from ..settings import DRAFT, Settings
 from .detail.expression_shares import expression_shares, share_maps
+from .detail.frames import frames_on_skin
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
@@ -51,6 +52,7 @@ from .observe.landmarks.landmarker import notices as landmark_notices
 from .observe.landmarks.mesh_points import EYES
 from .observe.landmarks.types import FaceLandmarks
 from .observe.masks.find import find_masks
+from .observe.masks.glasses import find_glasses
 from .observe.masks.types import MASKS
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
@@ -193,6 +195,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         emotion, prior = models.expression_reader.read(photo.pixels, landmarks)
     with stage("masks", "Finding hair and skin", 0.33):
         masks = find_masks(photo.pixels, landmarks, models.mask_networks)
+        glasses = find_glasses(photo.pixels, landmarks, models.mask_networks.glasses)
     with stage("correspondence", "Finding points of the head", 0.34):
         correspondences = models.finder.find(photo.pixels, landmarks)
     with stage("identity", "Looking for people like this", 0.345):
@@ -204,6 +207,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         emotion=emotion,
         expression_prior=prior,
         masks=masks,
+        glasses=glasses,
         correspondences=correspondences,
         alpha_prior=alpha_prior,
         photo_name=photo.path.name,
@@ -330,7 +334,16 @@ def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illuminatio
     vertices = pose.vertices[:skin]
     hair = np.nan_to_num(_masks_on_skin(observation, pose, models)[:, MASKS.index("hair")])
     found = light.unwrapped, light.estimate, light.transfer
-    return detail_inputs(*found, vertices, size, hair, models.detail_space, atlas)
+    frames = _frames(observation, pose, models)
+    return detail_inputs(*found, vertices, size, hair, models.detail_space, atlas, frames)
+
+
+def _frames(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray | None:
+    """Glasses over the part of the texture that can have relief; None where nobody has looked."""
+    if observation.glasses is None:
+        return None
+    points = pose.perspective.project(models.model.skin.of(pose.vertices))
+    return frames_on_skin(observation.glasses, points, models.atlas)
 
 
 def _masks_on_skin(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray:

@@ -75,6 +75,7 @@ def detail_inputs(
     hair: np.ndarray,
     space: DetailSpace,
     atlas: Atlas,
+    frames: np.ndarray | None = None,
 ) -> DetailInputs:
     """Gather the networks' inputs from what earlier stages found.
 
@@ -83,6 +84,7 @@ def detail_inputs(
         vertices: (V_skin, 3) mm, posed. resolvable_mm: (V_skin,) of :func:`.resolvable_size.resolvable_size`.
         hair: (V_skin,) probability that the photo shows hair there.
         space, atlas: of the model.
+        frames: of :func:`.frames.frames_on_skin`; None where no glasses are worn.
     """
     gradients = [gradient * TEXEL_MM for gradient in texel_gradients(vertices, space)]
     fields = {
@@ -102,6 +104,8 @@ def detail_inputs(
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
     in_view = at["hairless"] * smoothstep(confidence, *_CONFIDENT)
     mask = at["allowed"] * in_view * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
+    if frames is not None:
+        mask = mask * (1 - frames)
     value, chroma = _photo_channels(colour, confidence > 0.02, texel_mm)
     found = DetailInputs(
         value=value,
