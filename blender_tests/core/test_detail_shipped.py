@@ -4,6 +4,8 @@
 Bounds are far from what the weights reach (model card): they fail for wrong weights, not for slightly other ones.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -11,40 +13,47 @@ import pytest
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.space import BOX, SIDE
-from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
+from facedetail_addon.core.detail.synthesis import DetailNet, make_detail
 from facedetail_addon.core.detail.types import DetailMaps
 from facedetail_addon.core.fit.types import PoseFit
 from facedetail_addon.core.observe.photo import Photo
+from facedetail_addon.core.rendering.types import Transfer
+from facedetail_addon.settings import DRAFT
 from scripts.benchmark.detail.heads import (
     EVERYWHERE,
     NOTHING,
     OURS,
     FalseRelief,
     SkinErrors,
+    load_net,
+    load_studio,
     measure_head,
 )
 from scripts.training.heads.samples import HeadSample, sample_head
 from scripts.training.studio.camera import see_head
 from scripts.training.studio.photos import POSE, Found, Shot, look, take_photo, true_relief
-from scripts.training.studio.studio import Studio, open_studio
+from scripts.training.studio.studio import SETTINGS as STUDIO_SETTINGS
+from scripts.training.studio.studio import Studio
 
 HEAD, HEADS, SKINS = 5, 8, 2
 """Of the benchmark: sharp photos, without glasses."""
+SETTINGS = replace(STUDIO_SETTINGS, quality=DRAFT)
+"""Nothing here is about the head's refinement."""
 
 
 @pytest.fixture(scope="module")
 def measured() -> tuple[list[SkinErrors], list[FalseRelief]]:
-    return measure_head(HEAD, HEADS, SKINS, WEIGHTS_DIR)
+    return measure_head(HEAD, HEADS, SKINS, WEIGHTS_DIR, settings=SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    return open_studio()
+    return load_studio()
 
 
 @pytest.fixture(scope="module")
 def net() -> DetailNet:
-    return load_detail_net()
+    return load_net(WEIGHTS_DIR)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +79,16 @@ def photo(studio, sample, vertices, bumps) -> np.ndarray:
     return take_photo(studio, shot, bumps, np.random.default_rng(4))
 
 
-def detail_of(photo: np.ndarray, studio: Studio, net: DetailNet) -> tuple[DetailMaps, Found]:
-    found = look(studio, Photo.of(photo))
+@pytest.fixture(scope="module")
+def found(studio, photo) -> Found:
+    out = look(studio, Photo.of(photo), settings=SETTINGS)
+    assert out is not None
+    return out
+
+
+def detail_of(photo: np.ndarray, studio: Studio, net: DetailNet, transfer: Transfer) -> tuple[DetailMaps, Found]:
+    """``transfer``: of the same head, found on a good photo."""
+    found = look(studio, Photo.of(photo), transfer, SETTINGS)
     assert found is not None
     return make_detail(found.inputs, net, found.head.vertices_neutral, studio.model, studio.models.atlas), found
 
@@ -102,7 +119,7 @@ def test_pigment_makes_no_relief(measured):
 
 
 @pytest.mark.parametrize("harm", ["blurred", "coded", "half hidden", "tiny"])
-def test_bad_photos_give_bounded_relief(studio, net, photo, harm):
+def test_bad_photos_give_bounded_relief(studio, net, photo, found, harm):
     if harm == "blurred":
         harmed = cv2.GaussianBlur(photo, (0, 0), 4)
     elif harm == "coded":
@@ -112,13 +129,13 @@ def test_bad_photos_give_bounded_relief(studio, net, photo, harm):
         harmed[:, int(0.55 * photo.shape[1]) :] //= 8
     else:
         harmed = cv2.resize(cv2.resize(photo, (100, 100), interpolation=cv2.INTER_AREA), photo.shape[1::-1])
-    maps, found = detail_of(harmed, studio, net)
+    maps, seen = detail_of(harmed, studio, net, found.light.transfer)
     for part in (maps.medium, maps.fine):
         assert np.isfinite(part).all() and np.abs(part).max() <= 1.5
         assert np.abs(np.diff(part, axis=0)).max() < 0.25 and np.abs(np.diff(part, axis=1)).max() < 0.25, "cliffs"
     if harm in ("blurred", "tiny"):
         assert not maps.fine.any()
-        assert np.median(found.inputs.resolvable_mm[found.inputs.mask > 0.5]) > 1
+        assert np.median(seen.inputs.resolvable_mm[seen.inputs.mask > 0.5]) > 1
 
 
 def test_truth_lies_where_the_fit_sees_it(studio, sample, vertices, bumps):
@@ -140,9 +157,8 @@ def test_truth_lies_where_the_fit_sees_it(studio, sample, vertices, bumps):
     assert np.corrcoef(shifted[sure], bumps[sure])[0, 1] < 0.5
 
 
-def test_bumps_are_brighter_towards_the_light_that_the_pipeline_finds(photo, studio, sample, vertices, bumps):
+def test_bumps_are_brighter_towards_the_light_that_the_pipeline_finds(found, studio, sample, vertices, bumps):
     """Photo, fit, unwrap and light channels agree on which side of a bump is lit: signs of all of them at once."""
-    found = look(studio, Photo.of(photo))
     inputs: DetailInputs = found.inputs
     (medium, fine), valid = true_relief(studio, found.head.pose, bumps, see_head(studio, vertices, sample.camera))
     down, right = np.gradient(medium + fine)

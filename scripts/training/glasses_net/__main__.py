@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Teach the network that finds glasses, say how it does on people it has not seen, and ship it. One thread.
 
-    FACEDETAIL_DATA=… python -m scripts.training.glasses_net [--steps 2400]
+    FACEDETAIL_DATA=… python -m scripts.training.glasses_net [--steps 1400]
     FACEDETAIL_DATA=… python -m scripts.training.glasses_net --only test      the shipped weights
 """
 
@@ -32,7 +32,7 @@ _EVERY = 200
 @errors_told()
 def main() -> None:
     parser = description(__doc__)
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--only", choices=("test",), help="one stage alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
