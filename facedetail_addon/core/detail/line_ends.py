@@ -30,8 +30,6 @@ def tapered(likelihood: np.ndarray, lines: LineField) -> np.ndarray:
         total = np.zeros_like(likelihood)
         for step in range(1, _STEPS + 1):
             away = np.float32(sign * step * _TAPER_MM / _STEPS / STEP_MM)
-            total += np.minimum(
-                cv2.remap(near, x + away * along[0], y + away * along[1], cv2.INTER_LINEAR) * unit, 1
-            )
+            total += np.minimum(cv2.remap(near, x + away * along[0], y + away * along[1], cv2.INTER_LINEAR) * unit, 1)
         least = np.minimum(least, total / _STEPS)
     return blurred(smoothstep(least, 0, _WHOLE), 0.5 / STEP_MM)

@@ -29,7 +29,10 @@ _RESPONSE_UNIT = 0.03  # of the ridge filter's response
 _LEAST_MM, _MOST_MM = 0.4, 10.0  # resolvable sizes between which they are told apart
 _SEEN_RESPONSE = (0.001, 0.006)  # of the ridge filter: from where on a line may be, and is what the network says
 _RIDGE = 0.5  # likelihood of the ridge filter's, from which on a ridge tells whether the face is lined
-_USUAL_FORM, _USUAL_SHARE = 0.48, 0.01  # form of ridges of a face without any, and the share of skin that weighs as much
+_USUAL_FORM, _USUAL_SHARE = (
+    0.48,
+    0.01,
+)  # form of ridges of a face without any, and the share of skin that weighs as much
 _SMOOTH_FACE, _LINED_FACE = 0.4, 0.58  # mean form of a face's ridges
 _TIMID, _BOLD = 1.5, 0.5  # powers of the likelihood on these
 

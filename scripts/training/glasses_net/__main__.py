@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Teach the network that finds glasses, say how it does on people it has not seen, and ship it. One thread.
 
-    FACEDETAIL_DATA=… python -m scripts.training.glasses_net [--steps 1400]
-    FACEDETAIL_DATA=… python -m scripts.training.glasses_net --only test      the shipped weights
+FACEDETAIL_DATA=… python -m scripts.training.glasses_net [--steps 1400]
+FACEDETAIL_DATA=… python -m scripts.training.glasses_net --only test      the shipped weights
 """
 
 import argparse

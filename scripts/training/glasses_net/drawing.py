@@ -97,7 +97,9 @@ def _frame(rims: list[np.ndarray], thick: float, unit: float, rng: np.random.Gen
     inner = [rims[0][np.argmax(rims[0][:, 0])], rims[1][np.argmin(rims[1][:, 0])]]
     outer = [rims[0][np.argmin(rims[0][:, 0])], rims[1][np.argmax(rims[1][:, 0])]]
     up = rng.uniform(0, 9) * unit
-    bridge = np.array([inner[0] - [0, up * 0.6], (inner[0] + inner[1]) / 2 - [0, up + 2 * unit], inner[1] - [0, up * 0.6]])
+    bridge = np.array(
+        [inner[0] - [0, up * 0.6], (inner[0] + inner[1]) / 2 - [0, up + 2 * unit], inner[1] - [0, up * 0.6]]
+    )
     _stroke(canvas, _smooth(bridge), max(thick * rng.uniform(0.6, 1.2), 0.7 * unit))
     if rng.random() < 0.2:
         _stroke(canvas, bridge - [0, 6 * unit], 0.8 * unit)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
-from facedetail_addon.core.observe.masks.glasses import eye_band, eye_region
+from facedetail_addon.core.observe.masks.glasses import eye_region
 from facedetail_addon.core.observe.masks.glasses_net import GLASSES_HIGH, GLASSES_WIDE
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.region import Region
@@ -66,9 +66,7 @@ def middle(band: Band) -> np.ndarray:
     return band.pixels[row : row + GLASSES_HIGH, column : column + GLASSES_WIDE]
 
 
-def draw_sample(
-    bare: list[Band], worn: list[Band], rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, float]:
+def draw_sample(bare: list[Band], worn: list[Band], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
     """One picture, (GLASSES_HIGH, GLASSES_WIDE, 3) uint8; what of it is covered, (GLASSES_HIGH, GLASSES_WIDE) float32
     of 0, 1 and UNKNOWN; and 1 where glasses are worn."""
     kind = rng.random()
