@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
-from facedetail_addon.core.detail.frames import frames_on_skin
 from facedetail_addon.core.detail.inputs import DetailInputs
 from facedetail_addon.core.detail.space import BOX, SIDE
 from facedetail_addon.core.detail.synthesis import DetailNet, make_detail
@@ -22,6 +21,7 @@ from facedetail_addon.core.observe.masks.glasses_net import GLASSES_HIGH, GLASSE
 from facedetail_addon.core.observe.masks.types import GlassesMask
 from facedetail_addon.core.observe.photo import Photo
 from facedetail_addon.core.rendering.types import Transfer
+from facedetail_addon.core.uv.frames import frames_on_skin
 from facedetail_addon.settings import DRAFT
 from scripts.benchmark.detail.heads import (
     NOISE,
@@ -189,7 +189,7 @@ def test_rims_of_glasses_are_no_grooves(studio, net, photo, found):
     worn = (photo + cv2.remap(change, at, None, cv2.INTER_LINEAR)).clip(0, 255).astype(np.uint8)
     maps, seen = detail_of(worn, studio, net, found.light.transfer)
     points = seen.head.pose.perspective.project(studio.model.skin.of(seen.head.pose.vertices))
-    rims = frames_on_skin(GlassesMask(region, 1.0, cover), points, studio.models.atlas) > 0.9
+    rims = on_box(frames_on_skin(GlassesMask(region, 1.0, cover), points, studio.models.atlas)) > 0.9
     rims &= found.inputs.mask > 0.9
     assert rims.mean() > 0.003
     height = on_box(maps.medium) + on_box(maps.fine)

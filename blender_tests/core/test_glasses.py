@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from facedetail_addon.core.detail.frames import frames_on_skin
-from facedetail_addon.core.detail.space import box_at
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
 from facedetail_addon.core.observe.masks.glasses import eye_region, find_glasses
 from facedetail_addon.core.observe.masks.glasses_net import GLASSES_HIGH, GLASSES_WIDE
@@ -17,6 +15,7 @@ from facedetail_addon.core.observe.masks.networks import MaskNetworks
 from facedetail_addon.core.observe.masks.types import GlassesMask
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.region import Region
+from facedetail_addon.core.uv.frames import frames_on_skin
 from scripts.training.glasses_net.drawing import draw_glasses
 
 EYES = slice(36, 42), slice(42, 48)
@@ -93,10 +92,8 @@ def test_frames_lie_on_the_texels_that_the_photo_shows_behind_them(model, atlas)
     frames[60:64] = 1
     mask = GlassesMask(Region(np.array([100.0, 100.0]), 200.0), 1.0, frames)
     found = frames_on_skin(mask, points, atlas)
-    rows, columns = box_at(atlas.resolution)
-    height = np.zeros(atlas.covered.shape, np.float32)
-    height[atlas.covered] = atlas.texels(points[:, 1:].astype(np.float32))[:, 0]
-    height, covered = height[rows, columns], atlas.covered[rows, columns]
+    covered, height = atlas.covered, np.zeros(atlas.covered.shape, np.float32)
+    height[covered] = atlas.texels(points[:, 1:].astype(np.float32))[:, 0]
     middle = 100 + (62 - 64) * 200 / GLASSES_WIDE
     assert (found[covered & (np.abs(height - middle) < 1)] > 0.9).all()
     assert not found[covered & (np.abs(height - middle) > 7)].any()

@@ -11,12 +11,17 @@ from facedetail_addon.core.detail.inputs import CHROMA_UNIT, DetailInputs
 from facedetail_addon.core.detail.line_net import CHANNELS, LineNet, form_likelihood, load_line_net, net_channels
 from facedetail_addon.core.detail.line_view import STEP, look_for_lines, relief_light
 from facedetail_addon.core.detail.relief_shading import log_occlusion, slopes
+from facedetail_addon.core.detail.shape_from_shading import carve_lines
 from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT
+from facedetail_addon.core.image import smoothstep
+from facedetail_addon.settings import DRAFT
 from scripts.training.skin.space import landmark_texels
 from scripts.training.studio.photos import look_at_known, pose_head, take_photo
+from scripts.training.studio.studio import SETTINGS as STUDIO_SETTINGS
 from scripts.training.studio.studio import open_studio
 
 _PER_MM = 1 / TEXEL_MM
+SETTINGS = replace(STUDIO_SETTINGS, quality=DRAFT)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def flat() -> tuple[DetailInputs, np.ndarray]:
     rng = np.random.default_rng(21)
     shot = pose_head(studio, rng, 900)
     nothing = np.zeros(studio.covered.shape, np.float32)
-    found = look_at_known(studio, take_photo(studio, shot, nothing, rng), nothing, shot)
+    found = look_at_known(studio, take_photo(studio, shot, nothing, rng), nothing, shot, settings=SETTINGS)
     assert found is not None
     return found.found.inputs, landmark_texels(studio.model)
 
@@ -123,3 +128,50 @@ def test_maps_of_any_size_are_judged(flat, net):
     view = look_for_lines(DetailInputs(**cut))
     found = form_likelihood(view, net, False)
     assert found.shape == view.mask.shape and np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1
+
+
+def bags(marks: np.ndarray) -> list[np.ndarray]:
+    """Lines under both eyes, and beside them."""
+    turn = np.linspace(0.15, np.pi - 0.15, 40)
+    out = []
+    for sign, eye in ((-1, range(36, 42)), (1, range(42, 48))):
+        middle = marks[list(eye)].mean(axis=0)
+        for wide, high in ((17, 11), (19, 15), (21, 19)):
+            out.append(middle + np.column_stack([np.cos(turn) * wide, np.sin(turn) * high]) * _PER_MM)
+        for up in (-8, -3, 2, 7):
+            start = middle + np.array([sign * 24, up]) * _PER_MM
+            out.append(start + np.linspace(0, 1, 20)[:, None] * np.array([sign * 14, up * 0.5]) * _PER_MM)
+    return out
+
+
+def as_form(inputs: DetailInputs, strokes: np.ndarray, depth_mm: float = 1.0) -> DetailInputs:
+    height = -depth_mm * strokes
+    light = relief_light(inputs).log_shading(*slopes(height, TEXEL_MM))[0] + log_occlusion(height, TEXEL_MM)
+    return darker(inputs, light, -0.15 * light)
+
+
+def test_the_same_wrinkle_is_likelier_on_a_lined_face(flat, net):
+    inputs, marks = flat
+    shape = inputs.mask.shape
+    forehead = stroke(shape, wrinkles(marks), 0.6)
+    alone = judged(as_form(inputs, forehead), forehead, net)[1]
+    among = judged(as_form(inputs, np.maximum(forehead, stroke(shape, bags(marks), 0.6))), forehead, net)[1]
+    assert among > 1.1 * alone
+
+
+def test_edges_of_shine_are_hardly_carved(flat, net):
+    """Blotches of damp skin, up to twice as bright, whiter than it, with borders of half a millimetre."""
+    inputs, marks = flat
+    rng, shape = np.random.default_rng(8), inputs.mask.shape
+    noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), 2.5 * _PER_MM)
+    patchy = smoothstep(noise / noise.std(), 0.4, 0.9)
+    where = stroke(shape, [marks[[19, 24]] - [0, 22 * _PER_MM], marks[[41, 48]], marks[[46, 54]]], 14.0)
+    shine = np.log1p(patchy * where)
+    shiny = darker(inputs, shine, -0.1 * shine)
+    view = look_for_lines(shiny)
+    relief, filtered = (
+        carve_lines(view, likely).height_mm for likely in (form_likelihood(view, net, False), view.lines.likelihood)
+    )
+    sure = inputs.mask > 0.7
+    assert relief[sure].std() < 0.04
+    assert relief[sure].std() < 0.4 * filtered[sure].std()

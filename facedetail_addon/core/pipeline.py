@@ -14,7 +14,6 @@ import numpy as np
 
 from ..settings import DRAFT, Settings
 from .detail.expression_shares import expression_shares, share_maps
-from .detail.frames import frames_on_skin
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
@@ -65,6 +64,7 @@ from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.cover import notices as cover_notices
 from .skin.texture import make_skin_maps
 from .skin.types import SkinMaps
+from .uv.frames import frames_on_skin, without_frames
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
@@ -319,8 +319,11 @@ def paint(
     shading = relief.maps.shading if relief else None
     known = models.basis, models.gloss, models.model, models.atlas
     with stage("albedo", "Painting the skin", 0.82):
-        masks = _masks_on_skin(observation, pose, models)
-        skin = make_skin_maps(light.unwrapped, light.estimate, *known, relief_shading=shading, masks=masks)
+        masks, frames = _masks_on_skin(observation, pose, models), _frames(observation, pose, models)
+        free = light.unwrapped
+        if frames is not None:
+            free = without_frames(free, frames, models.model.skin.vertex_uv())
+        skin = make_skin_maps(free, light.estimate, *known, relief_shading=shading, masks=masks)
     with stage("eyes", "Finding the eyes' colours", 0.95):
         samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
         eyes = estimate_eyes(samples, light.estimate.monochrome)
@@ -339,11 +342,12 @@ def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illuminatio
 
 
 def _frames(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray | None:
-    """Glasses over the part of the texture that can have relief; None where nobody has looked."""
-    if observation.glasses is None:
+    """(R, R) how far glasses hide each texel; None where there are none, or nobody has looked."""
+    glasses = observation.glasses
+    if glasses is None or not glasses.frames.any():
         return None
     points = pose.perspective.project(models.model.skin.of(pose.vertices))
-    return frames_on_skin(observation.glasses, points, models.atlas)
+    return frames_on_skin(glasses, points, models.atlas)
 
 
 def _masks_on_skin(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray:

@@ -85,7 +85,7 @@ def detail_inputs(
         vertices: (V_skin, 3) mm, posed. resolvable_mm: (V_skin,) of :func:`.resolvable_size.resolvable_size`.
         hair: (V_skin,) probability that the photo shows hair there.
         space, atlas: of the model.
-        frames: of :func:`.frames.frames_on_skin`; None where no glasses are worn.
+        frames: (R, R) float32 in [0, 1], how far glasses hide the skin; None where there are none.
     """
     gradients = [gradient * TEXEL_MM for gradient in texel_gradients(vertices, space)]
     fields = {
@@ -108,7 +108,7 @@ def detail_inputs(
     glare = smoothstep(blurred(clipped, _GLARE_MM / texel_mm), *_GLARE)
     mask = at["allowed"] * in_view * (1 - np.maximum(clipped, glare))
     if frames is not None:
-        mask = mask * (1 - frames)
+        mask = mask * (1 - frames[rows, columns])
     value, chroma = _photo_channels(colour, confidence > 0.02, texel_mm)
     found = DetailInputs(
         value=value,
