@@ -33,7 +33,8 @@ _USUAL_FORM, _USUAL_SHARE = (
     0.48,
     0.01,
 )  # form of ridges of a face without any, and the share of skin that weighs as much
-_SMOOTH_FACE, _LINED_FACE = 0.4, 0.58  # mean form of a face's ridges
+_RIDGED = 0.6  # of the share of skin that ridges cover, added to their mean form
+_SMOOTH_FACE, _LINED_FACE = 0.605, 0.7  # that sum
 _TIMID, _BOLD = 1.5, 0.5  # powers of the likelihood on these
 
 
@@ -100,9 +101,10 @@ def _power(form: np.ndarray, view: LineView) -> float:
     One crop of skin does not tell which of both it is from; all ridges of a face together do.
     """
     ridges = (view.lines.likelihood > _RIDGE) & (view.mask > _RIDGE)
-    usual = _USUAL_SHARE * float((view.mask > _RIDGE).sum()) + 1
-    mean = (float(form[ridges].sum()) + _USUAL_FORM * usual) / (float(ridges.sum()) + usual)
-    return float(_TIMID + (_BOLD - _TIMID) * smoothstep(mean, _SMOOTH_FACE, _LINED_FACE))
+    skin, count = float((view.mask > _RIDGE).sum()) + 1, float(ridges.sum())
+    mean = (float(form[ridges].sum()) + _USUAL_FORM * _USUAL_SHARE * skin) / (count + _USUAL_SHARE * skin)
+    lined = smoothstep(mean + _RIDGED * count / skin, _SMOOTH_FACE, _LINED_FACE)
+    return float(_TIMID + (_BOLD - _TIMID) * lined)
 
 
 def net_channels(view: LineView) -> np.ndarray:
