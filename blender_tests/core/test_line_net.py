@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from facedetail_addon.core.detail.inputs import CHROMA_UNIT, DetailInputs
-from facedetail_addon.core.detail.line_net import CHANNELS, LineNet, form_likelihood, load_line_net, net_channels
+from facedetail_addon.core.detail.line_net import (
+    CHANNELS,
+    LineNet,
+    boldness,
+    form_likelihood,
+    load_line_net,
+    net_channels,
+)
 from facedetail_addon.core.detail.line_view import STEP, look_for_lines, relief_light
 from facedetail_addon.core.detail.relief_shading import log_occlusion, slopes
 from facedetail_addon.core.detail.shape_from_shading import carve_lines
@@ -130,33 +137,15 @@ def test_maps_of_any_size_are_judged(flat, net):
     assert found.shape == view.mask.shape and np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1
 
 
-def bags(marks: np.ndarray) -> list[np.ndarray]:
-    """Lines under both eyes, and beside them."""
-    turn = np.linspace(0.15, np.pi - 0.15, 40)
-    out = []
-    for sign, eye in ((-1, range(36, 42)), (1, range(42, 48))):
-        middle = marks[list(eye)].mean(axis=0)
-        for wide, high in ((17, 11), (19, 15), (21, 19)):
-            out.append(middle + np.column_stack([np.cos(turn) * wide, np.sin(turn) * high]) * _PER_MM)
-        for up in (-8, -3, 2, 7):
-            start = middle + np.array([sign * 24, up]) * _PER_MM
-            out.append(start + np.linspace(0, 1, 20)[:, None] * np.array([sign * 14, up * 0.5]) * _PER_MM)
-    return out
-
-
-def as_form(inputs: DetailInputs, strokes: np.ndarray, depth_mm: float = 1.0) -> DetailInputs:
-    height = -depth_mm * strokes
-    light = relief_light(inputs).log_shading(*slopes(height, TEXEL_MM))[0] + log_occlusion(height, TEXEL_MM)
-    return darker(inputs, light, -0.15 * light)
-
-
-def test_the_same_wrinkle_is_likelier_on_a_lined_face(flat, net):
+def test_the_more_of_a_faces_ridges_are_form_the_bolder(flat):
+    """What the network says of all ridges together decides; of a face without any nothing is known."""
     inputs, marks = flat
-    shape = inputs.mask.shape
-    forehead = stroke(shape, wrinkles(marks), 0.6)
-    alone = judged(as_form(inputs, forehead), forehead, net)[1]
-    among = judged(as_form(inputs, np.maximum(forehead, stroke(shape, bags(marks), 0.6))), forehead, net)[1]
-    assert among > 1.1 * alone
+    lined = look_for_lines(darker(inputs, -0.5 * stroke(inputs.mask.shape, wrinkles(marks), 0.6)))
+    powers = [boldness(np.full_like(lined.mask, form), lined) for form in (0.2, 0.5, 0.6, 0.9)]
+    assert powers == sorted(powers, reverse=True)
+    assert powers[0] > 1.2 and powers[-1] < 0.55
+    nothing = look_for_lines(replace(inputs, value=np.zeros_like(inputs.value), shading=np.zeros_like(inputs.value)))
+    assert boldness(np.full_like(nothing.mask, 0.9), nothing) > 1
 
 
 def test_edges_of_shine_are_hardly_carved(flat, net):

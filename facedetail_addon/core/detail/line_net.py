@@ -35,7 +35,7 @@ _USUAL_FORM, _USUAL_SHARE = (
 )  # form of ridges of a face without any, and the share of skin that weighs as much
 _RIDGED = 0.6  # of the share of skin that ridges cover, added to their mean form
 _SMOOTH_FACE, _LINED_FACE = 0.605, 0.7  # that sum
-_TIMID, _BOLD = 1.5, 0.5  # powers of the likelihood on these
+_TIMID, _BOLD = 1.25, 0.5  # powers of the likelihood on these
 
 
 class LineNet(nn.Module):
@@ -92,11 +92,11 @@ def form_likelihood(view: LineView, net: LineNet, half: bool) -> np.ndarray:
         batch = torch.from_numpy(np.pad(channels, [(0, 0), *beyond]))[None]
         logits = net(batch.contiguous(memory_format=torch.channels_last)).float()
         form = torch.sigmoid(logits)[0, 0, :high, :wide].numpy()
-    return form ** _power(form, view) * smoothstep(view.lines.response, *_SEEN_RESPONSE)
+    return form ** boldness(form, view) * smoothstep(view.lines.response, *_SEEN_RESPONSE)
 
 
-def _power(form: np.ndarray, view: LineView) -> float:
-    """Of the (h, w) likelihood: below 1 on lined faces, above on smooth ones, whose shine has edges too.
+def boldness(form: np.ndarray, view: LineView) -> float:
+    """The power of the (h, w) likelihood: below 1 on lined faces, above on smooth ones, whose shine has edges too.
 
     One crop of skin does not tell which of both it is from; all ridges of a face together do.
     """
