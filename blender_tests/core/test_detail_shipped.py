@@ -189,7 +189,7 @@ def test_rims_of_glasses_are_no_grooves(studio, net, photo, found):
     worn = (photo + cv2.remap(change, at, None, cv2.INTER_LINEAR)).clip(0, 255).astype(np.uint8)
     maps, seen = detail_of(worn, studio, net, found.light.transfer)
     points = seen.head.pose.perspective.project(studio.model.skin.of(seen.head.pose.vertices))
-    rims = on_box(frames_on_skin(GlassesMask(region, 1.0, cover), points, studio.models.atlas)) > 0.9
+    rims = on_box(frames_on_skin(cover, GlassesMask(region, 1.0, cover).on_photo(points), studio.models.atlas)) > 0.9
     rims &= found.inputs.mask > 0.9
     assert rims.mean() > 0.003
     height = on_box(maps.medium) + on_box(maps.fine)

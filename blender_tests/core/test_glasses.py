@@ -91,10 +91,10 @@ def test_frames_lie_on_the_texels_that_the_photo_shows_behind_them(model, atlas)
     frames = np.zeros((GLASSES_HIGH, GLASSES_WIDE), np.float32)
     frames[60:64] = 1
     mask = GlassesMask(Region(np.array([100.0, 100.0]), 200.0), 1.0, frames)
-    found = frames_on_skin(mask, points, atlas)
+    found = frames_on_skin(frames, mask.on_photo(points), atlas)
     covered, height = atlas.covered, np.zeros(atlas.covered.shape, np.float32)
     height[covered] = atlas.texels(points[:, 1:].astype(np.float32))[:, 0]
     middle = 100 + (62 - 64) * 200 / GLASSES_WIDE
     assert (found[covered & (np.abs(height - middle) < 1)] > 0.9).all()
     assert not found[covered & (np.abs(height - middle) > 7)].any()
-    assert not frames_on_skin(GlassesMask(mask.region, 0.0, frames * 0), points, atlas).any()
+    assert not frames_on_skin(0 * frames, mask.on_photo(points), atlas).any()

@@ -347,7 +347,7 @@ def _frames(observation: Observation, pose: PoseFit, models: Models) -> np.ndarr
     if glasses is None or not glasses.frames.any():
         return None
     points = pose.perspective.project(models.model.skin.of(pose.vertices))
-    return frames_on_skin(glasses, points, models.atlas)
+    return frames_on_skin(glasses.frames, glasses.on_photo(points), models.atlas)
 
 
 def _masks_on_skin(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray:

@@ -7,31 +7,30 @@ import cv2
 import numpy as np
 
 from ..image import sample, smoothstep
-from ..observe.masks.types import GlassesMask
 from .types import Atlas, UnwrappedPhoto
 
 _FRAME = (0.2, 0.5)  # of the photo's mask: no frame, certainly one
 _BESIDE = 1.4 / 410  # sides of the texture, 1.4 mm: what lies so near to a frame is its edge or its shadow
 
 
-def frames_on_skin(glasses: GlassesMask, points_px: np.ndarray, atlas: Atlas) -> np.ndarray:
+def frames_on_skin(frames: np.ndarray, places: np.ndarray, atlas: Atlas) -> np.ndarray:
     """How far each texel lies behind a frame or a dark lens.
 
     Args:
-        glasses: of the photo. points_px: (V_skin, 2) where it shows the skin's vertices. atlas: of the head.
+        frames: (h, w) float32 in [0, 1], how likely the photo shows one. places: (V_skin, 2) px of it, the first one's
+            centre at (0, 0), where the skin's vertices lie. atlas: of the head.
 
     Returns:
         (R, R) float32 in [0, 1].
     """
     side = atlas.resolution
     out = np.zeros((side, side), np.float32)
-    if not (glasses.frames > _FRAME[0]).any():
+    if not (frames > _FRAME[0]).any():
         return out
-    at = glasses.on_photo(points_px)
     for band in atlas.bands():
-        places = np.full((band.stop - band.start, side, 2), -2, np.float32)
-        places[atlas.covered[band]] = atlas.texels(at, band)
-        seen = cv2.remap(glasses.frames, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        at = np.full((band.stop - band.start, side, 2), -2, np.float32)
+        at[atlas.covered[band]] = atlas.texels(places.astype(np.float32), band)
+        seen = cv2.remap(frames, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         out[band] = smoothstep(seen, *_FRAME)
     reach = 2 * round(_BESIDE * side) + 1
     return cv2.dilate(out, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
