@@ -404,3 +404,13 @@ def test_weights_of_another_version(tmp_path, weights_copy, change, message):
     with pytest.raises(AssetError, match=message) as caught:
         load_detail_net(tmp_path)
     assert caught.value.remedy
+
+
+def test_overexposed_skin_is_told():
+    inputs = inputs_of(skin(slice(100, 700), slice(400, 1100)))
+    level = np.full_like(inputs.mask, 0.6)
+    lit = replace(inputs, level=level, lined=np.ones_like(level), unseen=np.zeros_like(level))
+    assert notices(lit) == ()
+    level[: len(level) // 4] = 1
+    (notice,) = notices(lit)
+    assert notice.code == "overexposed_skin" and "25%" in notice.message

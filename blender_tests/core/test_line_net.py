@@ -8,15 +8,27 @@ import numpy as np
 import pytest
 
 from facedetail_addon.core.detail.inputs import CHROMA_UNIT, DetailInputs
-from facedetail_addon.core.detail.line_net import CHANNELS, LineNet, form_likelihood, load_line_net, net_channels
+from facedetail_addon.core.detail.line_net import (
+    CHANNELS,
+    LineNet,
+    boldness,
+    form_likelihood,
+    load_line_net,
+    net_channels,
+)
 from facedetail_addon.core.detail.line_view import STEP, look_for_lines, relief_light
 from facedetail_addon.core.detail.relief_shading import log_occlusion, slopes
+from facedetail_addon.core.detail.shape_from_shading import carve_lines
 from facedetail_addon.core.detail.space import TEXEL_MM, VALUE_UNIT
+from facedetail_addon.core.image import smoothstep
+from facedetail_addon.settings import DRAFT
 from scripts.training.skin.space import landmark_texels
 from scripts.training.studio.photos import look_at_known, pose_head, take_photo
+from scripts.training.studio.studio import SETTINGS as STUDIO_SETTINGS
 from scripts.training.studio.studio import open_studio
 
 _PER_MM = 1 / TEXEL_MM
+SETTINGS = replace(STUDIO_SETTINGS, quality=DRAFT)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +43,7 @@ def flat() -> tuple[DetailInputs, np.ndarray]:
     rng = np.random.default_rng(21)
     shot = pose_head(studio, rng, 900)
     nothing = np.zeros(studio.covered.shape, np.float32)
-    found = look_at_known(studio, take_photo(studio, shot, nothing, rng), nothing, shot)
+    found = look_at_known(studio, take_photo(studio, shot, nothing, rng), nothing, shot, settings=SETTINGS)
     assert found is not None
     return found.found.inputs, landmark_texels(studio.model)
 
@@ -123,3 +135,32 @@ def test_maps_of_any_size_are_judged(flat, net):
     view = look_for_lines(DetailInputs(**cut))
     found = form_likelihood(view, net, False)
     assert found.shape == view.mask.shape and np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1
+
+
+def test_the_more_of_a_faces_ridges_are_form_the_bolder(flat):
+    """What the network says of all ridges together decides; of a face without any nothing is known."""
+    inputs, marks = flat
+    lined = look_for_lines(darker(inputs, -0.5 * stroke(inputs.mask.shape, wrinkles(marks), 0.6)))
+    powers = [boldness(np.full_like(lined.mask, form), lined) for form in (0.2, 0.5, 0.6, 0.9)]
+    assert powers == sorted(powers, reverse=True)
+    assert powers[0] > 1.2 and powers[-1] < 0.55
+    nothing = look_for_lines(replace(inputs, value=np.zeros_like(inputs.value), shading=np.zeros_like(inputs.value)))
+    assert boldness(np.full_like(nothing.mask, 0.9), nothing) > 1
+
+
+def test_edges_of_shine_are_hardly_carved(flat, net):
+    """Blotches of damp skin, up to twice as bright, whiter than it, with borders of half a millimetre."""
+    inputs, marks = flat
+    rng, shape = np.random.default_rng(8), inputs.mask.shape
+    noise = cv2.GaussianBlur(rng.normal(size=shape).astype(np.float32), (0, 0), 2.5 * _PER_MM)
+    patchy = smoothstep(noise / noise.std(), 0.4, 0.9)
+    where = stroke(shape, [marks[[19, 24]] - [0, 22 * _PER_MM], marks[[41, 48]], marks[[46, 54]]], 14.0)
+    shine = np.log1p(patchy * where)
+    shiny = darker(inputs, shine, -0.1 * shine)
+    view = look_for_lines(shiny)
+    relief, filtered = (
+        carve_lines(view, likely).height_mm for likely in (form_likelihood(view, net, False), view.lines.likelihood)
+    )
+    sure = inputs.mask > 0.7
+    assert relief[sure].std() < 0.04
+    assert relief[sure].std() < 0.4 * filtered[sure].std()

@@ -51,6 +51,7 @@ from .observe.landmarks.landmarker import notices as landmark_notices
 from .observe.landmarks.mesh_points import EYES
 from .observe.landmarks.types import FaceLandmarks
 from .observe.masks.find import find_masks
+from .observe.masks.glasses import find_glasses
 from .observe.masks.types import MASKS
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
@@ -63,6 +64,7 @@ from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.cover import notices as cover_notices
 from .skin.texture import make_skin_maps
 from .skin.types import SkinMaps
+from .uv.frames import frames_on_skin, without_frames
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
@@ -193,6 +195,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         emotion, prior = models.expression_reader.read(photo.pixels, landmarks)
     with stage("masks", "Finding hair and skin", 0.33):
         masks = find_masks(photo.pixels, landmarks, models.mask_networks)
+        glasses = find_glasses(photo.pixels, landmarks, models.mask_networks.glasses)
     with stage("correspondence", "Finding points of the head", 0.34):
         correspondences = models.finder.find(photo.pixels, landmarks)
     with stage("identity", "Looking for people like this", 0.345):
@@ -204,6 +207,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         emotion=emotion,
         expression_prior=prior,
         masks=masks,
+        glasses=glasses,
         correspondences=correspondences,
         alpha_prior=alpha_prior,
         photo_name=photo.path.name,
@@ -315,8 +319,11 @@ def paint(
     shading = relief.maps.shading if relief else None
     known = models.basis, models.gloss, models.model, models.atlas
     with stage("albedo", "Painting the skin", 0.82):
-        masks = _masks_on_skin(observation, pose, models)
-        skin = make_skin_maps(light.unwrapped, light.estimate, *known, relief_shading=shading, masks=masks)
+        masks, frames = _masks_on_skin(observation, pose, models), _frames(observation, pose, models)
+        free = light.unwrapped
+        if frames is not None:
+            free = without_frames(free, frames, models.model.skin.vertex_uv())
+        skin = make_skin_maps(free, light.estimate, *known, relief_shading=shading, masks=masks)
     with stage("eyes", "Finding the eyes' colours", 0.95):
         samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
         eyes = estimate_eyes(samples, light.estimate.monochrome)
@@ -330,7 +337,17 @@ def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illuminatio
     vertices = pose.vertices[:skin]
     hair = np.nan_to_num(_masks_on_skin(observation, pose, models)[:, MASKS.index("hair")])
     found = light.unwrapped, light.estimate, light.transfer
-    return detail_inputs(*found, vertices, size, hair, models.detail_space, atlas)
+    frames = _frames(observation, pose, models)
+    return detail_inputs(*found, vertices, size, hair, models.detail_space, atlas, frames)
+
+
+def _frames(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray | None:
+    """(R, R) how far glasses hide each texel; None where there are none, or nobody has looked."""
+    glasses = observation.glasses
+    if glasses is None or not glasses.frames.any():
+        return None
+    points = pose.perspective.project(models.model.skin.of(pose.vertices))
+    return frames_on_skin(glasses.frames, glasses.on_photo(points), models.atlas)
 
 
 def _masks_on_skin(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray:

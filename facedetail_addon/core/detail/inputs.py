@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..colour import LUMINANCE, to_linear
-from ..image import smoothstep
+from ..image import blurred, smoothstep
 from ..lighting.types import LightEstimate
 from ..rendering.types import Transfer
 from ..uv.types import Atlas, UnwrappedPhoto
@@ -21,6 +21,7 @@ _FLOOR = 0.01  # linear, so that noise in the dark stays small
 _CONFIDENT = (0.15, 0.6)  # confidence at which the photo begins to count, and counts alone
 _STEEPEST = 3.0  # of the light's channels
 _CLIPPED = (248, 254)  # 8-bit values between which a texel stops counting
+_GLARE_MM, _GLARE = 4.0, (0.05, 0.25)  # around a texel; share that is clipped, from which on it lies at glare's border
 _DARK = (0.7, 1.1)  # logarithms darker than the skin at which hair begins, and is certain
 _BLACK, _BESIDE_FRAME_MM = (1.4, 1.8), 6.0  # the same of glasses, however narrow; what is beside them is shadow
 _DARK_MM = 7.0  # narrower dark places may be furrows
@@ -75,6 +76,7 @@ def detail_inputs(
     hair: np.ndarray,
     space: DetailSpace,
     atlas: Atlas,
+    frames: np.ndarray | None = None,
 ) -> DetailInputs:
     """Gather the networks' inputs from what earlier stages found.
 
@@ -83,6 +85,7 @@ def detail_inputs(
         vertices: (V_skin, 3) mm, posed. resolvable_mm: (V_skin,) of :func:`.resolvable_size.resolvable_size`.
         hair: (V_skin,) probability that the photo shows hair there.
         space, atlas: of the model.
+        frames: (R, R) float32 in [0, 1], how far glasses hide the skin; None where there are none.
     """
     gradients = [gradient * TEXEL_MM for gradient in texel_gradients(vertices, space)]
     fields = {
@@ -101,7 +104,11 @@ def detail_inputs(
     texel_mm = TEXEL_MM * SIDE / atlas.resolution
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
     in_view = at["hairless"] * smoothstep(confidence, *_CONFIDENT)
-    mask = at["allowed"] * in_view * (1 - smoothstep(colour.max(axis=2), *_CLIPPED))
+    clipped = smoothstep(colour.max(axis=2), *_CLIPPED)
+    glare = smoothstep(blurred(clipped, _GLARE_MM / texel_mm), *_GLARE)
+    mask = at["allowed"] * in_view * (1 - np.maximum(clipped, glare))
+    if frames is not None:
+        mask = mask * (1 - frames[rows, columns])
     value, chroma = _photo_channels(colour, confidence > 0.02, texel_mm)
     found = DetailInputs(
         value=value,

@@ -28,7 +28,14 @@ _LOG_UNIT, _SHADING_UNIT, _MOST = 0.1, 0.2, 4.0  # of logarithms, and beyond how
 _RESPONSE_UNIT = 0.03  # of the ridge filter's response
 _LEAST_MM, _MOST_MM = 0.4, 10.0  # resolvable sizes between which they are told apart
 _SEEN_RESPONSE = (0.001, 0.006)  # of the ridge filter: from where on a line may be, and is what the network says
-_BOLD = 0.8  # power of its likelihood: with 1 less of dark lined skin is carved, with 0.6 more of young skin
+_RIDGE = 0.5  # likelihood of the ridge filter's, from which on a ridge tells whether the face is lined
+_USUAL_FORM, _USUAL_SHARE = (
+    0.48,
+    0.01,
+)  # form of ridges of a face without any, and the share of skin that weighs as much
+_RIDGED = 0.6  # of the share of skin that ridges cover, added to their mean form
+_SMOOTH_FACE, _LINED_FACE = 0.605, 0.7  # that sum
+_TIMID, _BOLD = 1.25, 0.5  # powers of the likelihood on these
 
 
 class LineNet(nn.Module):
@@ -85,7 +92,19 @@ def form_likelihood(view: LineView, net: LineNet, half: bool) -> np.ndarray:
         batch = torch.from_numpy(np.pad(channels, [(0, 0), *beyond]))[None]
         logits = net(batch.contiguous(memory_format=torch.channels_last)).float()
         form = torch.sigmoid(logits)[0, 0, :high, :wide].numpy()
-    return form**_BOLD * smoothstep(view.lines.response, *_SEEN_RESPONSE)
+    return form ** boldness(form, view) * smoothstep(view.lines.response, *_SEEN_RESPONSE)
+
+
+def boldness(form: np.ndarray, view: LineView) -> float:
+    """The power of the (h, w) likelihood: below 1 on lined faces, above on smooth ones, whose shine has edges too.
+
+    One crop of skin does not tell which of both it is from; all ridges of a face together do.
+    """
+    ridges = (view.lines.likelihood > _RIDGE) & (view.mask > _RIDGE)
+    skin, count = float((view.mask > _RIDGE).sum()) + 1, float(ridges.sum())
+    mean = (float(form[ridges].sum()) + _USUAL_FORM * _USUAL_SHARE * skin) / (count + _USUAL_SHARE * skin)
+    lined = smoothstep(mean + _RIDGED * count / skin, _SMOOTH_FACE, _LINED_FACE)
+    return float(_TIMID + (_BOLD - _TIMID) * lined)
 
 
 def net_channels(view: LineView) -> np.ndarray:

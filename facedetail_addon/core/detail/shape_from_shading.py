@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix, diags
 
 from ..image import smoothstep
 from ..robust import geman_mcclure
+from .line_ends import tapered
 from .line_view import LEAST_MASK, STEP_MM, LineView, light_fields, shrunk
 from .lines import mean_nearby
 from .relief_shading import OCCLUSION, OCCLUSION_MM, ReliefLight
@@ -21,10 +22,12 @@ from .relief_shading import OCCLUSION, OCCLUSION_MM, ReliefLight
 _LEVELS = {4: 4, 2: 4, 1: 2}  # rounds of Gauss–Newton by how much coarser a level is than the finest
 _ITERATIONS = 40  # of conjugate gradients in each round
 _CONVERGED = 1e-4  # of the residual's energy
-_NOISE, _OUTLIER = 0.06, 1.0  # of log luminance, and the residual at which a texel counts a quarter
-_SLOPE_SIGMA = (0.03, 0.8)  # across lines that are not there, and that are certain
+_RIDGE, _LINED = 0.5, (0.4, 0.75)  # of the ridge filter's likelihood; mean likelihood there of smooth and lined faces
+_NOISE, _OUTLIER = (0.06, 0.04), 1.0  # of log luminance, on these; the residual at which a texel counts a quarter
+_FLAT_SIGMA, _SLOPE_SIGMA = 0.03, (0.8, 1.2)  # across lines that are not there, and that are certain, on these
 _STRAIGHT = 100.0  # how much more a slope costs along a coherent line
 _HEIGHT_SIGMA_MM, _BEND_SIGMA = 0.5, 0.7  # mm; slope per mm at certain lines
+_RAISED_SIGMA_MM = 0.2  # the first, of skin above its surroundings: folds are steps, which must not become ropes
 _FIRST_MM = 1.0  # depth of the groove to begin with, per unit of log luminance
 _GROOVE_SIGMAS_MM = (0.15, 1.15)  # of the difference of Gaussians that it has
 _LEAST_LIKELIHOOD = 0.02  # of texels that have an unknown
@@ -55,17 +58,27 @@ def carve_lines(view: LineView, likelihood: np.ndarray) -> LineRelief:
     lines = [view.lines.across_cos, view.lines.across_sin, view.lines.coherence, likelihood]
     fields = [view.luminance, view.mask, *light_fields(view.light), *lines]
     height = _groove(view.luminance, view.mask, STEP_MM) * likelihood
+    noise, steepest = _trust(view, likelihood)
     for level, rounds in _LEVELS.items():
-        problem = _problem(shrunk(fields, level), STEP_MM * level)
+        problem = _problem(shrunk(fields, level), STEP_MM * level, noise, steepest)
         way = cv2.INTER_AREA if problem.shape < height.shape else cv2.INTER_LINEAR
         height = problem.solve(cv2.resize(height, problem.shape[::-1], interpolation=way), rounds)
-    height *= smoothstep(view.mask, 0, 0.5)
+    height *= smoothstep(view.mask, 0, 0.5) * tapered(likelihood, view.lines)
     size = view.shape[::-1]
     return LineRelief(
         cv2.resize(height, size, interpolation=cv2.INTER_CUBIC),
         cv2.resize(likelihood, size, interpolation=cv2.INTER_LINEAR),
         cv2.resize(view.hairy, size, interpolation=cv2.INTER_LINEAR),
     )
+
+
+def _trust(view: LineView, likelihood: np.ndarray) -> tuple[float, float]:
+    """Noise of log luminance, and how steep certain lines are: where most ridges of a face are lines, faint ones are
+    told from skin without any, and its contrast is form."""
+    ridges = (view.lines.likelihood > _RIDGE) & (view.mask > _RIDGE)
+    lined = float(smoothstep(likelihood[ridges].mean(), *_LINED)) if ridges.any() else 0.0
+    noise, steepest = (smooth + (much - smooth) * lined for smooth, much in (_NOISE, _SLOPE_SIGMA))
+    return noise, steepest
 
 
 _VALUE, _MASK, _LIGHT, _COS, _SIN, _COHERENCE, _LIKELIHOOD = 0, 1, slice(2, 8), *range(8, 12)
@@ -78,6 +91,7 @@ class _Problem:
     Attributes:
         shape: of the map. active: (h, w) bool. light: of these texels. luminance, mask: (N,).
         right, down: (N, N) differences. around: (N, N) each, slope by which the surroundings rise. prior: (N, N).
+        noise: of the luminance.
     """
 
     shape: tuple[int, int]
@@ -89,6 +103,7 @@ class _Problem:
     down: csr_matrix
     around: tuple[csr_matrix, ...]
     prior: csr_matrix
+    noise: float
 
     def solve(self, start: np.ndarray, rounds: int) -> np.ndarray:
         """(h, w) mm from (h, w) mm."""
@@ -109,13 +124,14 @@ class _Problem:
             dark = (rise > 0) * np.float32(OCCLUSION)
             residual += dark * rise
             rows = rows - diags(dark) @ rises
-        weight = self.mask / np.float32(_NOISE**2) * geman_mcclure(residual / np.float32(_OUTLIER))
-        normal = (rows.T @ (diags(weight) @ rows) + self.prior).tocsr()
-        return _conjugate_gradients(normal, rows.T @ (weight * residual) - self.prior @ height)
+        weight = self.mask / np.float32(self.noise**2) * geman_mcclure(residual / np.float32(_OUTLIER))
+        raised = (height > 0) * np.float32(_RAISED_SIGMA_MM**-2 - _HEIGHT_SIGMA_MM**-2)
+        normal = (rows.T @ (diags(weight) @ rows) + self.prior + diags(raised)).tocsr()
+        return _conjugate_gradients(normal, rows.T @ (weight * residual) - self.prior @ height - raised * height)
 
 
-def _problem(fields: np.ndarray, texel_mm: float) -> _Problem:
-    """Of (h, w, 12) fields."""
+def _problem(fields: np.ndarray, texel_mm: float, noise: float, steepest: float) -> _Problem:
+    """Of (h, w, 12) fields; ``noise``: of log luminance, ``steepest``: usual slope across lines that are certain."""
     mask, likelihood = fields[..., _MASK], fields[..., _LIKELIHOOD]
     near = cv2.dilate((likelihood > _LEAST_LIKELIHOOD).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     active = near & (mask > LEAST_MASK)
@@ -131,14 +147,14 @@ def _problem(fields: np.ndarray, texel_mm: float) -> _Problem:
         share = 1 / (away * texel_mm)
         around.append(stencils.matrix([*((y * away, x * away, share / 4) for y, x in cross), (0, 0, -share)]))
     at = fields[active]
-    across = np.float32(1) / (_SLOPE_SIGMA[0] + (_SLOPE_SIGMA[1] - _SLOPE_SIGMA[0]) * at[:, _LIKELIHOOD]) ** 2
+    across = np.float32(1) / np.float32(_FLAT_SIGMA + (steepest - _FLAT_SIGMA) * at[:, _LIKELIHOOD]) ** 2
     along = across * (1 + _STRAIGHT * at[:, _COHERENCE] ** 2)
     length = np.maximum(np.hypot(at[:, _COS], at[:, _SIN]), 1e-6)
     mean, half = (across + along) / 2, (across - along) / 2
     turn = half * at[:, _SIN] / length
     twisted = right.T @ diags(turn) @ down
     held = _HEIGHT_SIGMA_MM**-2 + _HELD * (1 - smoothstep(at[:, _MASK], *_FADE))
-    bend = across * np.float32((_SLOPE_SIGMA[1] / _BEND_SIGMA) ** 2)
+    bend = across * np.float32((steepest / _BEND_SIGMA) ** 2)
     prior = (
         right.T @ diags(mean + half * at[:, _COS] / length) @ right
         + down.T @ diags(mean - half * at[:, _COS] / length) @ down
@@ -146,7 +162,7 @@ def _problem(fields: np.ndarray, texel_mm: float) -> _Problem:
     )  # fmt: skip
     light = ReliefLight(*np.moveaxis(at[:, _LIGHT], -1, 0))
     found = active, light, at[:, _VALUE], at[:, _MASK]
-    return _Problem(mask.shape, *found, right, down, tuple(around), prior.tocsr())
+    return _Problem(mask.shape, *found, right, down, tuple(around), prior.tocsr(), noise)
 
 
 class _Stencils:

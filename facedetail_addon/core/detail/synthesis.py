@@ -41,6 +41,7 @@ _SOFT_MM = 0.6  # the mask's borders are softened so much
 _FINE_RESOLVABLE_MM = (0.45, 1.0)  # resolvable size at which fine relief begins to fade, and is gone
 _MEDIUM_RESOLVABLE_MM = (2.5, 6.0)  # the same of medium relief
 _WHOLE = 0.95  # share of the fine relief that is not worth a word
+_CLIPPED, _GLARING = 0.97, 0.1  # of the photo's value; share of skin that may have lines, from which on it is told
 _LEAST_SKIN = 0.01  # share of BOX, 8 cm²; below this there was nothing to look at
 
 
@@ -148,6 +149,19 @@ def notices(inputs: DetailInputs) -> tuple[Notice, ...]:
     """What an artist should know about the relief."""
     if not _shows_skin(inputs):
         return (Notice("no_detail", "Too little skin is seen for wrinkles and pores; the head stays smooth."),)
+    return _glare_notices(inputs) + _size_notices(inputs)
+
+
+def _glare_notices(inputs: DetailInputs) -> tuple[Notice, ...]:
+    bare = (inputs.lined > 0.5) & (inputs.unseen < 0.5)
+    share = float((inputs.level[bare] > _CLIPPED).mean()) if bare.any() else 0.0
+    if share < _GLARING:
+        return ()
+    text = f"{share:.0%} of the skin is overexposed, by a flash or the sun: it stays smooth there and beside it."
+    return (Notice("overexposed_skin", text),)
+
+
+def _size_notices(inputs: DetailInputs) -> tuple[Notice, ...]:
     resolvable = inputs.resolvable_mm[inputs.mask > 0.5]
     share = float(1 - smoothstep(resolvable, *_FINE_RESOLVABLE_MM).mean())
     if share >= _WHOLE:

@@ -9,7 +9,7 @@ from ..notices import Notice
 from .correspondence.types import Correspondences
 from .expression.types import Emotion, ExpressionPrior
 from .landmarks.types import FaceLandmarks
-from .masks.types import PhotoMasks
+from .masks.types import GlassesMask, PhotoMasks
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Observation:
         emotion: of the face; None where nobody has looked.
         expression_prior: read from the whole face; None where nobody has looked, or in results of format 5.
         masks: where the photo shows the person, hair and skin; None where nobody has looked, or in older results.
+        glasses: before the face; None where nobody has looked, or where only the record was read.
         correspondences: points of the whole head; None where nobody has looked, or in older results.
         alpha_prior: (K,) float32 mean of α among people who look like this, of the built-in head; None with imported
             models, where nobody has looked, or in older results.
@@ -55,6 +56,7 @@ class Observation:
     emotion: Emotion | None = None
     expression_prior: ExpressionPrior | None = None
     masks: PhotoMasks | None = None
+    glasses: GlassesMask | None = None
     correspondences: Correspondences | None = None
     alpha_prior: np.ndarray | None = None
     photo_name: str = ""

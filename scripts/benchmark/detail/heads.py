@@ -14,6 +14,7 @@ from facedetail_addon.core.detail.normal_map import normal_map, texel_size_mm
 from facedetail_addon.core.detail.space import BOX, TEXEL_MM
 from facedetail_addon.core.detail.synthesis import DetailNet, load_detail_net, make_detail
 from facedetail_addon.core.detail.types import DetailMaps
+from facedetail_addon.settings import Settings
 from scripts.benchmark.appearance.measure import brightest
 from scripts.benchmark.detail.baselines import dark_is_deep, in_hindsight, linear_shapes
 from scripts.benchmark.detail.measure import Amplitude, ReliefErrors, amplitude, band_pass, decoded, relief_errors
@@ -22,7 +23,7 @@ from scripts.benchmark.errors import rms
 from scripts.training.skin.folds import random_person
 from scripts.training.skin.relief import make_relief
 from scripts.training.studio.photos import SIZES, Example, Found, look_at_known, pose_head, take_photo
-from scripts.training.studio.studio import Studio, open_studio
+from scripts.training.studio.studio import SETTINGS, Studio, open_studio
 
 SEED = 5077  # not that of the training set
 OURS, DARK, LINEAR, NOTHING = "ours", "dark is deep, best factor", "linear shape from shading, best", "no relief"
@@ -72,13 +73,13 @@ def load_net(weights: Path) -> DetailNet:
 
 
 def measure_head(
-    number: int, heads: int, photos: int, weights: Path, keep: Path | None = None
+    number: int, heads: int, photos: int, weights: Path, keep: Path | None = None, settings: Settings = SETTINGS
 ) -> tuple[list[SkinErrors], list[FalseRelief]]:
     """Photograph one head with several skins in several lights, and each of these again without any relief.
 
     Args:
         number: of the head, of ``heads`` in all; the smallest photos first. photos: how many skins.
-        weights: folder of the networks' weights. keep: a folder for pictures.
+        weights: folder of the networks' weights. keep: a folder for pictures. settings: of the product.
     """
     studio, net = load_studio(), load_net(weights)
     rng = np.random.default_rng((SEED, number))
@@ -90,7 +91,7 @@ def measure_head(
         relief = make_relief(studio.skin, person, skin)
         for height in (relief, np.zeros_like(relief)):
             photo = take_photo(studio, shot, height, np.random.default_rng((int(seed), 1)))
-            example = look_at_known(studio, photo, height, shot, transfer)
+            example = look_at_known(studio, photo, height, shot, transfer, settings)
             if example is None:
                 continue
             transfer = example.found.light.transfer

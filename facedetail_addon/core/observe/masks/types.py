@@ -51,3 +51,24 @@ class PhotoMasks:
         at = (places[known] * MASK_SIDE - 0.5).astype(np.float32)
         out[known] = sample(masks, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
         return out
+
+
+@dataclass(frozen=True)
+class GlassesMask:
+    """Glasses before one face.
+
+    Attributes:
+        region: the square of the photo whose middle rows ``frames`` covers.
+        probability: in 0..1, that there are any.
+        frames: (128, 256) float32 in 0..1, frames and dark lenses; 0 where there are no glasses.
+    """
+
+    region: Region
+    probability: float
+    frames: np.ndarray
+
+    def on_photo(self, points_px: np.ndarray) -> np.ndarray:
+        """(..., 2) float32 pixels of ``frames`` that (..., 2) photo px lie at, the first one's centre at (0, 0)."""
+        high, wide = self.frames.shape
+        places = self.region.from_photo(np.asarray(points_px, np.float64)) * wide
+        return (places - [0.5, 0.5 + (wide - high) / 2]).astype(np.float32)
