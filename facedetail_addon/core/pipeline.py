@@ -7,12 +7,12 @@ Every stage can be called alone, from the middle, or again with an earlier resul
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..settings import DRAFT, Settings
+from ..settings import DRAFT, FINE, Settings
 from .detail.expression_shares import expression_shares, share_maps
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
@@ -55,14 +55,18 @@ from .observe.masks.types import MASKS
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .refine.form import find_form, with_form
+from .refine.form import notices as form_notices
+from .refine.reflectance import SIDE as REFLECTANCE_SIDE
+from .refine.reflectance import find_reflectance, with_reflectance
 from .rendering.normals import vertex_normals
 from .rendering.stage import LightStage
 from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.cover import notices as cover_notices
-from .skin.texture import make_skin_maps
+from .skin.texture import bare_skin, make_skin_maps
 from .skin.types import SkinMaps
+from .uv.atlas import coarser
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
@@ -151,7 +155,8 @@ def reconstruct(
     head = refine((observation,), fitted, models, settings, stage)
     light = illuminate(observation, head.pose, models, settings, stage)
     relief = detail(observation, head, light, models, stage)
-    appearance = paint(observation, head.pose, light, models, stage, relief)
+    painted = paint(observation, head.pose, light, models, stage, relief)
+    appearance = reflect(observation, head.pose, light, relief, painted, models, settings, stage)
     record = HeadRecord(
         face_model=settings.face_model,
         landmarker=settings.landmarker,
@@ -167,6 +172,7 @@ def reconstruct(
             *fit_notices(head.pose, observation.landmarks, _rough_fit(models, observation), picture.focal_px),
             *(_point_notices(head, observation, models.prepared) if models.prepared else ()),
             *(refine_notices(fitted, head) if _refines(models, settings) else ()),
+            *(form_notices(head, models.model) if _refines(models, settings) else ()),
             *light_notices(light.estimate, light.unwrapped),
             *cover_notices(light.estimate, light.unwrapped, models.basis, models.model),
             *eye_notices(appearance.eyes, models.model, light.estimate.monochrome),
@@ -321,6 +327,39 @@ def paint(
         samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
         eyes = estimate_eyes(samples, light.estimate.monochrome)
     return Appearance(skin, eyes)
+
+
+def reflect(
+    observation: Observation,
+    pose: PoseFit,
+    light: Illumination,
+    relief: Relief,
+    appearance: Appearance,
+    models: Models,
+    settings: Settings,
+    stage: Stages | None = None,
+) -> Appearance:
+    """What was painted with pigment, specular level and roughness that explain the photo, texel by texel.
+
+    ``appearance`` itself where the settings do not ask for it. Progress is told every few hundredths of a second.
+    """
+    if settings.quality != FINE:
+        return appearance
+    stage, start, text = stage or Stages(), 0.96, "Finding where skin shines"
+
+    def going_on(done: float) -> None:
+        stage.progress(text, start + (1 - start) * done)
+
+    with stage("reflectance", text, start):
+        atlas = coarser(models.atlas, models.model, REFLECTANCE_SIDE)
+        bare = bare_skin(_masks_on_skin(observation, pose, models), models.basis, models.model)
+        seen = light.unwrapped, light.transfer, light.estimate, light.stage
+        found = find_reflectance(
+            pose, *seen, appearance.skin, models.gloss, bare, models.model, atlas, relief.maps.shading,
+            going_on=lambda done: going_on(0.7 * done),
+        )  # fmt: skip
+        skin = with_reflectance(appearance.skin, found, models.atlas, lambda done: going_on(0.7 + 0.3 * done))
+    return replace(appearance, skin=skin)
 
 
 def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illumination, models: Models) -> DetailInputs:
