@@ -26,7 +26,7 @@ from ..rendering.types import Transfer
 from ..robust import geman_mcclure
 from ..skin.types import AlbedoBasis
 from ..uv.types import Atlas, UnwrappedPhoto
-from .prior import FormPrior, matern_precision
+from .prior import HEIGHT_SIGMA_MM, FormPrior, matern_precision
 from .visible import clear_skin
 
 _FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
@@ -40,8 +40,9 @@ _LEAST_AGREEMENT, _EVEN = 0.3, 1e-3  # of photo and model, below which no face i
 _GLOSS_NOISE = 0.8  # of the share of a colour that is taken for the surface's own reflection
 _FADE_MM, _LEAST_FADE = 5.0, 0.1  # towards what is not seen
 _OUTLIER_SIGMA = 0.12  # of log luminance, besides the noise
-_HELD_SHARE, _HELD_MM = 0.15, 5.0  # of the skin that decides whether there is form, in squares of this side
-_LEAST_GAIN = 0.03  # of the misfit there
+_HELD_SHARE, _HELD_MM = 0.15, 3.0  # of the skin that decides whether there is form, in squares of this side
+_LEAST_GAIN = 0.02  # of the misfit there; portraits have 3 to 14 %, hands, clipped skin and two lights less than 2
+_MOST_RMS = 2.0  # of heights in units of their prior's σ; two coloured lights ask for four
 _PIGMENT = np.array([0.55, 1.0, 1.25])  # how much melanin and blood change the logarithms of red, green and blue
 
 
@@ -86,7 +87,7 @@ def find_form(
         return Form(out, 0.0)
     problem = _problem(pose, unwrapped, transfer, light, basis, confidence, model, atlas, prior)
     height, pigment, gain = _first_round(problem, held_back(problem.vertices[problem.rows], pose))
-    if gain < _LEAST_GAIN:
+    if gain < _LEAST_GAIN or problem.incredible(height):
         return Form(out, 0.0)
     height, pigment = problem.step(height, pigment)
     explained = problem.explained(height, pigment)
@@ -121,7 +122,7 @@ def _first_round(problem: "_Problem", held: np.ndarray) -> tuple[np.ndarray, np.
     flat = shown.painted()
     judge = replace(problem, weight=problem.weight * held)
     before = judge.misfit(nothing, flat)
-    return height, pigment, 1 - judge.misfit(height, pigment) / before if before > _EVEN else 0.0
+    return height, pigment, 1 - judge.misfit(height, pigment) / before if before > 0 else 0.0
 
 
 def _agreement(unwrapped: UnwrappedPhoto, light: LightEstimate, basis: AlbedoBasis, confidence: np.ndarray) -> float:
@@ -210,6 +211,10 @@ class _Problem:
         luminance = self._model(self._raised(height), pigment)[0] @ LUMINANCE
         robust = geman_mcclure(luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER)))
         return float(np.average(1 - np.sqrt(robust), weights=self.weight)) if self.weight.any() else 0.0
+
+    def incredible(self, height: np.ndarray) -> bool:
+        """Whether heights are far beyond what faces have."""
+        return float(np.average(height**2, weights=self.weight)) > (_MOST_RMS * HEIGHT_SIGMA_MM) ** 2
 
     def _robust(self, residual: np.ndarray) -> np.ndarray:
         """(N,) weights of a channel."""

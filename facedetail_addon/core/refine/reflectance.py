@@ -26,22 +26,23 @@ from ..uv.types import Atlas, UnwrappedPhoto
 from .texels import LEVEL, PIGMENT, ROUGHNESS, TexelProblem
 from .types import ALL_TERMS, Reflectance, ReflectanceTerms
 
-SIDE = 512
+SIDE = 256
 """Texels per side of what is solved for."""
 _LAMPS = 0.5  # what the stage's lamps count beside the harmonics, which know no narrow highlight
 _NODES = np.linspace(0.25, 0.70, 6)  # roughnesses that are tried; also the range
 _LEVELS = (0.2, 1.0)  # range of the specular level
-_SIGMA = (0.05, 0.5, 0.08)  # of pigment and level (logarithms) and of roughness about what is expected
-_RANGE_MM = (8.0, 8.0, 20.0)  # over which they are alike
+_SIGMA = (0.06, 0.3, 0.05)  # of pigment and level (logarithms) and of roughness about what is expected
+_RANGE_MM = (8.0, 20.0, 30.0)  # over which they are alike
 _MIRRORED = 0.5  # how much a side counts for the other, beside what it is expected to be
 _NOISE = 0.08  # of the colour's logarithm, besides shape and light that are off
-_PATCH_MM2 = 6.0  # of skin that says as much as one independent measurement
-_FACE_MM2 = 0.64  # of a texel of SIDE, about
+_PATCH_MM2 = 200.0  # of skin that says as much as one independent measurement
+_FACE_MM2 = 2.56  # of a texel of SIDE, about
 _CONFIDENT = (0.05, 0.4)  # confidence at which the photo begins to count, and counts fully
 _DARK = (0.1, 0.35)  # shading relative to its median, below which nothing shines
 _CLIPPED = 250  # 8-bit value
 _LEAST_REFLECTION = 1e-5
 _PIGMENT = np.array([0.55, 1.0, 1.25])  # how much melanin and blood change the logarithms of red, green and blue
+_PIGMENTS = (-0.15, 0.03)  # range of its logarithm: what is much brighter than painted is a highlight
 _RANGE = (0.004, 0.95)  # of albedo, linear
 
 
@@ -96,10 +97,13 @@ def find_reflectance(
         reflection=np.log(np.maximum(reflected * (2 * level)[:, None], _LEAST_REFLECTION)),
         share=shares * (2 * level),
         roughness=roughness,
-        lowest=np.column_stack([np.full(len(places), -1.0), np.log(_LEVELS[0] / level), _NODES[0] - roughness]),
-        highest=np.column_stack([np.full(len(places), 1.0), np.log(_LEVELS[1] / level), _NODES[-1] - roughness]),
+        lowest=np.column_stack([np.full(len(places), _PIGMENTS[0]), np.log(_LEVELS[0] / level), _NODES[0] - roughness]),
+        highest=np.column_stack(
+            [np.full(len(places), _PIGMENTS[1]), np.log(_LEVELS[1] / level), _NODES[-1] - roughness]
+        ),
         precision=_priors(atlas.covered, weight > 0, terms),
     )
+    problem = problem.brighter().doubted()
     values = problem.solve(lambda done: going_on(0.15 + 0.85 * done))
     by_level = problem.linearised(values)[1][:, :, LEVEL]
     return Reflectance(

@@ -6,7 +6,7 @@ At every texel: photo = albedo · e^pigment · light · transmission + e^level �
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import block_diag, csr_matrix
@@ -16,6 +16,8 @@ from ..robust import geman_mcclure
 ROUNDS, _ITERATIONS = 5, 40
 _TICK = 8  # iterations between two looks at whether to go on
 _CONVERGED = 1e-4  # of the right-hand side's norm
+_GAIN_ROUNDS, _GAIN_SIGMA, _MOST_GAIN = 6, 0.5, 1.4  # of the logarithm of lamps' brightness
+_NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 _FLOOR = 0.01  # linear; differences below this share of display white do not count as relative ones
 _OUTLIER = 3.0  # σ at which a texel counts a quarter
 _MOST_ALBEDO = 0.95  # of the surface; something is always left for the skin below
@@ -61,6 +63,33 @@ class TexelProblem:
     lowest: np.ndarray
     highest: np.ndarray
     precision: tuple[csr_matrix, csr_matrix, csr_matrix]
+
+    def brighter(self) -> "TexelProblem":
+        """The same with lamps as much brighter as all texels together want them, never darker.
+
+        What is estimated from diffuse light makes lamps too wide: how strong their images are is told by those images
+        alone, and by how much skin usually reflects.
+        """
+        problem, gain = self, 0.0
+        for _ in range(_GAIN_ROUNDS):
+            residual, jacobian = problem.linearised(np.zeros((len(self.colour), 3)))
+            weight = problem._robust(residual)
+            slope = jacobian[:, :, LEVEL]
+            right = np.einsum("nc,nc,n->", slope, residual, weight) - gain / _GAIN_SIGMA**2
+            gain += right / (np.einsum("nc,nc,n->", slope, slope, weight) + 1 / _GAIN_SIGMA**2)
+            gain = float(np.clip(gain, 0, _MOST_GAIN))
+            problem = replace(self, reflection=self.reflection + gain)
+        return problem
+
+    def doubted(self) -> "TexelProblem":
+        """The same with the noise that is measured: where light and paint explain a photo badly, it says less."""
+        residual, _ = self.linearised(np.zeros((len(self.colour), 3)))
+        seen = self.weight > 0
+        if not seen.any():
+            return self
+        misfit = float(np.median(np.abs(residual.mean(axis=1)[seen]) / self.sigma[seen])) / _NORMAL_MEDIAN
+        spread = max(1.0, misfit)
+        return replace(self, sigma=self.sigma * spread, weight=self.weight / spread**2)
 
     def solve(self, going_on: Callable[[float], None] = lambda done: None) -> np.ndarray:
         """(N, 3) unknowns: pigment, logarithm of the level over the expected, roughness beyond the expected.
