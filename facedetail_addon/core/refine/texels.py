@@ -16,10 +16,11 @@ from ..robust import geman_mcclure
 ROUNDS, _ITERATIONS = 5, 40
 _TICK = 8  # iterations between two looks at whether to go on
 _CONVERGED = 1e-4  # of the right-hand side's norm
-_GAIN_ROUNDS, _GAIN_SIGMA, _MOST_GAIN = 6, 0.5, 1.4  # of the logarithm of lamps' brightness
+_GAIN_ROUNDS, _GAIN_SIGMA, _MOST_GAIN = 6, 0.5, 0.7  # of the logarithm of lamps' brightness
 _NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
+_MOST_DOUBT = 3.0  # times the noise
 _FLOOR = 0.01  # linear; differences below this share of display white do not count as relative ones
-_OUTLIER = 3.0  # σ at which a texel counts a quarter
+_OUTLIER = (8.0, 3.0)  # σ at which a texel counts a quarter: brighter than the model, as highlights are, darker
 _MOST_ALBEDO = 0.95  # of the surface; something is always left for the skin below
 PIGMENT, LEVEL, ROUGHNESS = range(3)
 """Columns of the unknowns."""
@@ -88,7 +89,7 @@ class TexelProblem:
         if not seen.any():
             return self
         misfit = float(np.median(np.abs(residual.mean(axis=1)[seen]) / self.sigma[seen])) / _NORMAL_MEDIAN
-        spread = max(1.0, misfit)
+        spread = min(max(1.0, misfit), _MOST_DOUBT)
         return replace(self, sigma=self.sigma * spread, weight=self.weight / spread**2)
 
     def solve(self, going_on: Callable[[float], None] = lambda done: None) -> np.ndarray:
@@ -160,7 +161,7 @@ class TexelProblem:
     def _robust(self, residual: np.ndarray) -> np.ndarray:
         """(N,) weights of a channel; a clipped texel counts only while the model is darker."""
         luminance = residual.mean(axis=1)
-        weight = self.weight / 3 * geman_mcclure(luminance / (_OUTLIER * self.sigma))
+        weight = self.weight / 3 * geman_mcclure(luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER)))
         return np.where(self.clipped & (luminance < 0), 0, weight)
 
 
