@@ -58,6 +58,7 @@ from .refine.form import find_form, with_form
 from .refine.form import notices as form_notices
 from .refine.reflectance import SIDE as REFLECTANCE_SIDE
 from .refine.reflectance import find_reflectance, with_reflectance
+from .refine.types import ALL_TERMS, ReflectanceTerms
 from .rendering.normals import vertex_normals
 from .rendering.stage import LightStage
 from .rendering.transfer import diffuse_light, light_transfer, with_normals
@@ -263,7 +264,7 @@ def refine(
     stage = stage or Stages()
     with stage("refine", "Matching light and shade", 0.4):
         looks = [
-            None if observation.pixels is None else _first_look(observation, pose, models)
+            None if observation.pixels is None else first_look(observation, pose, models)
             for observation, pose in zip(observations, head.poses, strict=True)
         ]
         refined = refine_dense(observations, looks, head, models.prepared, settings.expression)
@@ -338,6 +339,7 @@ def reflect(
     models: Models,
     settings: Settings,
     stage: Stages | None = None,
+    terms: ReflectanceTerms = ALL_TERMS,
 ) -> Appearance:
     """What was painted with pigment, specular level and roughness that explain the photo, texel by texel.
 
@@ -356,7 +358,7 @@ def reflect(
         seen = light.unwrapped, light.transfer, light.estimate, light.stage
         found = find_reflectance(
             pose, *seen, appearance.skin, models.gloss, bare, models.model, atlas, relief.maps.shading,
-            going_on=lambda done: going_on(0.7 * done),
+            terms, lambda done: going_on(0.7 * done),
         )  # fmt: skip
         skin = with_reflectance(appearance.skin, found, models.atlas, lambda done: going_on(0.7 + 0.3 * done))
     return replace(appearance, skin=skin)
@@ -429,7 +431,7 @@ def _formed(
     return head
 
 
-def _first_look(observation: Observation, pose: PoseFit, models: Models) -> Photometry:
+def first_look(observation: Observation, pose: PoseFit, models: Models) -> Photometry:
     """A photo's light and skin, coarse, for the vertices alone."""
     unwrapped = unwrap(observation.pixels, pose, models.model, models.coarse_atlas)
     transfer = transfer_of(pose, models, _FIRST_BANDS, directions=_FIRST_DIRECTIONS)

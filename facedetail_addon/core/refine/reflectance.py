@@ -101,9 +101,12 @@ def find_reflectance(
         highest=np.column_stack(
             [np.full(len(places), _PIGMENTS[1]), np.log(_LEVELS[1] / level), _NODES[-1] - roughness]
         ),
-        precision=_priors(atlas.covered, weight > 0, terms),
+        precision=_priors(atlas.covered, weight > 0, terms, going_on),
     )
-    problem = problem.brighter().doubted()
+    going_on(0.15)
+    problem = problem.brighter()
+    going_on(0.15)
+    problem = problem.doubted()
     values = problem.solve(lambda done: going_on(0.15 + 0.85 * done))
     by_level = problem.linearised(values)[1][:, :, LEVEL]
     return Reflectance(
@@ -172,7 +175,9 @@ def _small(
     return seen, relief, albedo
 
 
-def _priors(covered: np.ndarray, seen: np.ndarray, terms: ReflectanceTerms) -> tuple[csr_matrix, ...]:
+def _priors(
+    covered: np.ndarray, seen: np.ndarray, terms: ReflectanceTerms, going_on: Callable[[float], None]
+) -> tuple[csr_matrix, ...]:
     """Three (N, N) precisions: fields that are near to nothing and smooth; level and roughness also symmetric."""
     count = int(covered.sum())
     number = np.full(covered.shape, -1)
@@ -180,6 +185,7 @@ def _priors(covered: np.ndarray, seen: np.ndarray, terms: ReflectanceTerms) -> t
     edges = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
     pairs = np.concatenate([np.column_stack([one.ravel(), other.ravel()]) for one, other in edges])
     beside = _differences(pairs[(pairs >= 0).all(axis=1)], count)
+    going_on(0.15)
     mirror = np.column_stack([number.ravel(), number[:, ::-1].ravel()])
     mirror = mirror[(mirror >= 0).all(axis=1) & (mirror[:, 0] < mirror[:, 1])]
     across = _differences(mirror[seen[mirror].all(axis=1)], count)
@@ -187,6 +193,7 @@ def _priors(covered: np.ndarray, seen: np.ndarray, terms: ReflectanceTerms) -> t
     for column, (sigma, reach) in enumerate(zip(_SIGMA, _RANGE_MM, strict=True)):
         stiff = 1 / (2 * np.pi * sigma**2)
         own = stiff * _FACE_MM2 / reach**2
+        going_on(0.15)
         alike = terms.symmetry * _MIRRORED * own if column != PIGMENT else 0.0
         out.append(
             (

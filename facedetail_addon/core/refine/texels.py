@@ -74,10 +74,10 @@ class TexelProblem:
         problem, gain = self, 0.0
         for _ in range(_GAIN_ROUNDS):
             residual, jacobian = problem.linearised(np.zeros((len(self.colour), 3)))
-            weight = problem._robust(residual)
             slope = jacobian[:, :, LEVEL]
-            right = np.einsum("nc,nc,n->", slope, residual, weight) - gain / _GAIN_SIGMA**2
-            gain += right / (np.einsum("nc,nc,n->", slope, slope, weight) + 1 / _GAIN_SIGMA**2)
+            weighted = slope * problem._robust(residual)[:, None]
+            right = float((weighted * residual).sum()) - gain / _GAIN_SIGMA**2
+            gain += right / (float((weighted * slope).sum()) + 1 / _GAIN_SIGMA**2)
             gain = float(np.clip(gain, 0, _MOST_GAIN))
             problem = replace(self, reflection=self.reflection + gain)
         return problem
@@ -102,14 +102,17 @@ class TexelProblem:
         priors = block_diag(self.precision, format="csr")
         own = priors.diagonal().reshape(3, -1).T
         for number in range(ROUNDS):
+            going_on(number / ROUNDS)
             residual, jacobian = self.linearised(values)
             weight = self._robust(residual)
-            curvature = np.einsum("ncj,nck,n->njk", jacobian, jacobian, weight)
-            right = np.einsum("ncj,nc,n->nj", jacobian, residual, weight) - (priors @ values.T.ravel()).reshape(3, -1).T
-            inverse = np.linalg.inv(curvature + own[:, :, None] * np.eye(3))
+            weighted = jacobian * weight[:, None, None]
+            curvature = np.stack([(weighted * jacobian[:, :, k, None]).sum(axis=1) for k in range(3)], axis=2)
+            going_on(number / ROUNDS)
+            right = (weighted * residual[..., None]).sum(axis=1) - (priors @ values.T.ravel()).reshape(3, -1).T
+            inverse = _inverse(curvature + own[:, :, None] * np.eye(3))
 
             def times(x: np.ndarray, curvature: np.ndarray = curvature) -> np.ndarray:
-                return (priors @ x.T.ravel()).reshape(3, -1).T + np.einsum("njk,nk->nj", curvature, x)
+                return (priors @ x.T.ravel()).reshape(3, -1).T + _product(curvature, x)
 
             def tick(iteration: int, number: int = number) -> None:
                 going_on((number + iteration / _ITERATIONS) / ROUNDS)
@@ -165,6 +168,18 @@ class TexelProblem:
         return np.where(self.clipped & (luminance < 0), 0, weight)
 
 
+def _product(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """(N, 3, 3) times (N, 3). Written out, as the inverse is: libraries' loops depend on where arrays lie in memory."""
+    return matrices[:, :, 0] * vectors[:, :1] + matrices[:, :, 1] * vectors[:, 1:2] + matrices[:, :, 2] * vectors[:, 2:]
+
+
+def _inverse(matrices: np.ndarray) -> np.ndarray:
+    """Of (N, 3, 3) symmetric positive matrices."""
+    first, second, third = (matrices[:, row] for row in range(3))
+    rows = [np.cross(second, third), np.cross(third, first), np.cross(first, second)]
+    return np.stack(rows, axis=2) / (first * rows[0]).sum(axis=1)[:, None, None]
+
+
 def _conjugate_gradients(
     times: Callable[[np.ndarray], np.ndarray],
     right: np.ndarray,
@@ -173,7 +188,7 @@ def _conjugate_gradients(
 ) -> np.ndarray:
     """(N, 3) solution of times(x) = right, with (N, 3, 3) blocks as preconditioner."""
     x, residual = np.zeros_like(right), right.copy()
-    towards = np.einsum("njk,nk->nj", inverse, residual)
+    towards = _product(inverse, residual)
     direction, product = towards.copy(), float((residual * towards).sum())
     enough = _CONVERGED**2 * product
     for iteration in range(_ITERATIONS):
@@ -185,7 +200,7 @@ def _conjugate_gradients(
         length = product / float((direction * moved).sum())
         x += length * direction
         residual -= length * moved
-        towards = np.einsum("njk,nk->nj", inverse, residual)
+        towards = _product(inverse, residual)
         product, before = float((residual * towards).sum()), product
         direction = towards + product / before * direction
     return x
