@@ -243,7 +243,7 @@ class Settings:
         choices=(
             Choice(DRAFT, "Draft", "Landmarks and outline alone: three seconds less"),
             Choice(STANDARD, "Standard", "Landmarks and outline, then the photo's light and shade"),
-            Choice(FINE, "Fine", "Standard, then where the skin shines and how much: FINE_SECONDS seconds more"),
+            Choice(FINE, "Fine", "Standard, then where the skin shines, and how much: three seconds more"),
         ),
     )
 

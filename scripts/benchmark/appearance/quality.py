@@ -55,7 +55,7 @@ class QualityErrors:
     """One photo at one quality.
 
     Attributes:
-        group, name: of the photo. quality: of the settings. tone_deg: typology angle of the albedo in Standard.
+        group, name: of the photo. quality: of the settings. tone_deg: typology angle of the albedo at the last quality.
         seen_db: PSNR of the re-render where skin was painted from the photo. held_db: the same of hidden squares.
         stage_s: of what the quality adds to the one before. whole_s: of all stages, without relief.
     """
@@ -87,7 +87,7 @@ def measure_quality(photo: tuple[str, Path], qualities: tuple[str, ...]) -> list
             looks[drafted] = look_at(observation, models, settings, Stages())
         errors = _errors(observation, looks[drafted], models, settings, sum(before.seconds.values()))
         found.append(QualityErrors(group, f"{path.parent.name}/{path.stem}", quality, *errors))
-    return found
+    return [replace(one, tone_deg=found[-1].tone_deg) for one in found]  # a photo stays in one group
 
 
 @dataclass(frozen=True)
