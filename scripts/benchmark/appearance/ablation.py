@@ -90,20 +90,14 @@ def _errors(
     settings: Settings, terms: object,
 ) -> AblationErrors:  # fmt: skip
     model, camera, pose = models.model, portrait.head.sample.camera, look.head.pose
-    skins = look.skin.skin, look.held.skin
+    skin = look.held.skin
     if terms is not None:
-        both = ((look.light, look.skin), (look.hidden, look.held))
-        skins = [
-            reflect(observation, pose, light, look.relief, painted, models, settings, terms=terms).skin
-            for light, painted in both
-        ]
+        skin = reflect(observation, pose, look.hidden, look.relief, look.held, models, settings, terms=terms).skin
     rows = seen_vertices(model, portrait.head.vertices, camera)
-    albedo = to_linear(at_vertices(skins[0].albedo.astype(np.float32) / 255, model))[rows]
+    albedo = to_linear(at_vertices(skin.albedo.astype(np.float32) / 255, model))[rows]
     shading = at_pixels(portrait.shading, camera.project(portrait.head.vertices[rows]))
     errors = albedo_errors(albedo, portrait.head.albedo[rows], shading)
-    level, rough = (
-        at_vertices(one.astype(np.float32) / 255, model)[rows] for one in (skins[0].specular, skins[0].roughness)
-    )
+    level, rough = (at_vertices(one.astype(np.float32) / 255, model)[rows] for one in (skin.specular, skin.roughness))
     return AblationErrors(
         number=number,
         variant=variant,
@@ -113,7 +107,7 @@ def _errors(
         mm=_distance_mm(pose.vertices[rows], portrait.head.vertices[rows]),
         level=float(np.sqrt(np.mean(np.log(np.maximum(level, 0.01) / 0.5) ** 2))),
         roughness=float(np.sqrt(np.mean((rough - portrait.head.roughness) ** 2))),
-        held_db=rerender_db(pose, look.light, skins[1], squares(models.atlas.resolution), models),
+        held_db=rerender_db(pose, look.light, skin, squares(models.atlas.resolution), models),
     )
 
 
