@@ -20,7 +20,6 @@ from .detail.resolvable_size import resolvable_size
 from .detail.synthesis import make_detail
 from .detail.synthesis import notices as detail_notices
 from .detail.types import EXPRESSION_GROUPS, DetailMaps
-from .errors import NoFaceError
 from .eyes.estimate import estimate_eyes
 from .eyes.estimate import notices as eye_notices
 from .eyes.sampling import EyeSample, sample_eye
@@ -45,6 +44,7 @@ from .lighting.stage import estimate_stage
 from .lighting.types import LightEstimate
 from .models import Models
 from .notices import Notice
+from .observe.choice import choose_face, several_faces
 from .observe.correspondence.profile import find_faces
 from .observe.expression.reader import notices as expression_notices
 from .observe.landmarks.landmarker import notices as landmark_notices
@@ -194,7 +194,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
     height, width = photo.pixels.shape[:2]
     with stage("landmarks", "Finding the face", 0.15):
         faces = find_faces(photo.pixels, models.landmarker, models.finder)
-        landmarks = _choose_face(faces, photo, settings.face)
+        landmarks = choose_face(faces, photo, settings.face)
         landmarks = models.fan.refine(photo.pixels, landmarks) if models.fan else landmarks
     with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is
         emotion, prior = models.expression_reader.read(photo.pixels, landmarks)
@@ -217,7 +217,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         pixels=photo.pixels,
         notices=(
             *photo.notices,
-            *_several_faces(faces, settings.face),
+            *several_faces(faces, settings.face),
             *landmark_notices(landmarks, (width, height)),
             *expression_notices(prior, settings.expression),
         ),
@@ -477,24 +477,3 @@ def _maps(photo: Photo, skin: SkinMaps, relief: Relief) -> dict[str, np.ndarray]
             for index, name in enumerate(EXPRESSION_GROUPS)
         },
     }
-
-
-def _choose_face(faces: tuple[FaceLandmarks, ...], photo: Photo, wanted: int | None) -> FaceLandmarks:
-    if not faces:
-        raise NoFaceError(
-            f"No face was found in {photo.path}.",
-            "Use a photo where one face is sharp, well lit, seen from front or side and at least 60 pixels wide.",
-        )
-    index = wanted or 0
-    if index >= len(faces):
-        raise NoFaceError(
-            f"Face {index + 1} was asked for, but {photo.path} shows {len(faces)}.",
-            f"Choose a face from 1 (the largest) to {len(faces)}.",
-        )
-    return faces[index]
-
-
-def _several_faces(faces: tuple[FaceLandmarks, ...], wanted: int | None) -> tuple[Notice, ...]:
-    if wanted is not None or len(faces) == 1:
-        return ()
-    return (Notice("several_faces", f"The photo shows {len(faces)} faces; the largest was taken."),)
