@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FACE_REGIONS
 from facedetail_addon.core.skin.doubt import collars, correction, not_bluer, shown, steady
@@ -28,26 +29,41 @@ def masks(rest):
     return np.tile(np.float32([1, 0, 1]), (len(rest), 1))
 
 
-def test_bare_skin_is_shown_and_so_is_what_nobody_has_looked_at(model, rest, masks):
-    assert shown(masks, model).min() == 1
-    assert shown(np.full_like(masks, np.nan), model).min() == 1
+def test_bare_skin_is_shown_and_so_is_what_nobody_has_looked_at(model, rest, atlas, masks):
+    assert shown(masks, model, atlas).min() == 1
+    assert shown(np.full_like(masks, np.nan), model, atlas).min() == 1
 
 
-def test_a_fringe_hides_the_forehead_and_a_beard_does_not_hide_the_chin(model, masks):
+def test_a_fringe_hides_the_forehead_and_a_beard_does_not_hide_the_chin(model, atlas, masks):
     masks[:, HAIR], masks[:, MASKED_SKIN] = 1, 0
-    seen = shown(masks, model)
+    seen = shown(masks, model, atlas)
     assert seen[model.in_region("forehead")].max() == 0
     assert seen[model.in_region("chin")].min() == 1
     assert seen[model.in_region("scalp")].min() == 1, "hair on the scalp is the head's own"
 
 
-def test_hats_backgrounds_and_jewellery_are_not_shown(model, masks):
+def test_the_skin_just_below_a_fringe_is_not_shown_and_brows_are(model, atlas, rest, masks):
+    left, right = (model.landmarks68.points(rest)[brow] for brow in (slice(17, 22), slice(22, 27)))
+    lower_edge = float(left[:, 1].max()) + 15
+    fringe = (model.in_region("forehead") | model.in_region("scalp")) & (rest[:, 1] > lower_edge)
+    masks[fringe, HAIR], masks[fringe, MASKED_SKIN] = 1, 0
+    brows = cKDTree(np.vstack([left, right])).query(rest)[0] < 4
+    masks[brows, HAIR] = 0.6
+    seen = shown(masks, model, atlas)
+    forehead = model.in_region("forehead") & ~brows
+    below = cKDTree(rest[fringe & model.in_region("forehead")]).query(rest)[0]
+    assert seen[forehead & (below < 3)].max() < 0.01, "thin ends of hair and their shadow"
+    assert seen[forehead & (below > 7)].min() == 1
+    assert seen[brows & (below > 7)].min() > 0.2, "hair that hangs from nowhere hides only itself"
+
+
+def test_hats_backgrounds_and_jewellery_are_not_shown(model, atlas, masks):
     masks[:, MASKED_SKIN] = 0
-    seen = shown(masks, model)
+    seen = shown(masks, model, atlas)
     assert seen[model.in_region("scalp", "ears", "neck")].max() == 0
     assert seen[model.in_region("nose")].min() == 1, "paint on the face is the person's"
     masks[:, PERSON] = 0
-    assert shown(masks, model)[model.in_region(*FACE_REGIONS)].max() == 0
+    assert shown(masks, model, atlas)[model.in_region(*FACE_REGIONS)].max() == 0
 
 
 def test_collars_have_a_hue_and_beards_do_not(model, usual):

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.skin.completion import complete, well_known
@@ -127,3 +128,23 @@ def test_the_statistical_albedos_border_counts_less_than_its_inside(model, atlas
         assert certain.sum() > 100 and np.median(trusted[certain]) == 1
     border = (known > 0.5) & (np.abs(rest[:, 0]) > 60) & (rest[:, 1] > 0)
     assert border.sum() > 20 and trusted[border].mean() < 0.5 * known[border].mean()
+
+
+def test_teeth_beside_the_lips_colour_neither_their_line_nor_their_inner_side(model, atlas, rest, seen):
+    from facedetail_addon.core.skin.basis import load_basis
+
+    known = load_basis(model).known
+    inner = model.in_region("mouth") & (known == 0)
+    known = well_known(known, model, atlas)
+    beside = cKDTree(rest[inner]).query(rest)[0]
+    mouth = model.in_region("mouth") & ~inner
+    assert known[mouth & (beside < 1)].max() == 0 and np.median(known[mouth & (beside > 4)]) == 1
+    skin = np.tile(SKIN, (len(rest), 1))
+    lips = SKIN * np.float32([0.9, 0.6, 0.7])
+    skin[mouth & (beside < 6)] = lips
+    teeth = skin.copy()
+    teeth[mouth & (beside < 2)] = 0.8
+    completed = complete(teeth, seen * ~inner, skin, known, model, atlas)
+    deep = inner & (cKDTree(rest[mouth]).query(rest)[0] > 4)
+    assert deep.sum() > 20
+    np.testing.assert_allclose(np.median(completed.colour[deep], axis=0), lips, rtol=0.1)

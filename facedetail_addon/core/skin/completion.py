@@ -29,10 +29,13 @@ _AS_BRIGHT = (-0.4, -0.15)  # log luminance from the skin, at which another plac
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 _LEAST_WEIGHT = 1e-3  # in all, below which a median says nothing
 _BORDER_MM = (4.0, 16.0)  # inside the border of the statistical albedo it begins to count, and counts fully
+_INSIDE = (0.7, 1.0)  # what the basis knows on nose and mouth: nothing inside nostrils and lips
 _SIDE_MM = 50.0  # so far from the middle skin takes its colour from its own side alone
 _FLESH = np.float32([0.26, 0.06, 0.05])  # inside of the mouth relative to the skin, linear
 _CHROMA = (0.04, 0.35)  # of the skin, at which the flesh's hue begins to count, and counts fully
 _DEEP_MM = (3.0, 14.0)  # so far inside the flesh's colour begins and is full
+_LIP_LINE_MM = (1.0, 2.5)  # from the lips' inner sides
+_LIPS_MM = 4.0  # beside these they are red
 _RIM_REACH_MM = 2.0  # how far colours of the rim reach inside
 
 
@@ -142,6 +145,10 @@ def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
     outside = model.in_region("neck", "ears", "scalp")
     outside[unknown[labels == np.bincount(labels).argmax()]] = True
     outside = rest[outside]
+    known = known * np.where(model.in_region("nose", "mouth"), smoothstep(known, *_INSIDE), 1)
+    inner = model.in_region("mouth") & (known == 0)
+    if inner.any():  # beside them it is learned from teeth
+        known = known * smoothstep(cKDTree(rest[inner]).query(rest)[0], *_LIP_LINE_MM)
     return known * smoothstep(cKDTree(outside).query(rest)[0], *_BORDER_MM).astype(np.float32)
 
 
@@ -185,9 +192,13 @@ def _colour_prior(
         flesh = _FLESH * chroma + (_FLESH @ LUMINANCE) * (1 - chroma)
         distance, nearest = cKDTree(rest[~socket]).query(rest[socket])
         mouth = model.in_region("mouth")
-        lips = _weighted_median(colours[mouth], (weights * known)[mouth], tone * flesh**0.3)
+        inner = mouth & (known < 0.5)
+        red = mouth & ~inner
+        if inner.any():
+            red[red] = cKDTree(rest[inner]).query(rest[red])[0] < _LIPS_MM
+        lips = _weighted_median(skin[red], known[red], tone * flesh**0.3)  # seen ones shine, or are teeth
         rim = np.where(mouth[~socket][nearest, None], lips, tone)
-        prior[mouth & (known < 0.5)] = lips
+        prior[inner], reach[inner] = lips, _RIM_REACH_MM
         deep = smoothstep(distance, *_DEEP_MM)[:, None]
         prior[socket] = (1 - deep) * rim + deep * tone * flesh
         reach[socket] = _RIM_REACH_MM

@@ -7,6 +7,7 @@ fine there is the skin's, the smooth part of its colour is drawn to the person's
 """
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
@@ -18,6 +19,7 @@ from ..uv.types import Atlas
 _SURE = (0.35, 0.75)  # probabilities of hair, person and skin between which a place begins to count as such, and does
 _LIKELY = (0.08, 0.4)  # of skin on the face, where shade makes it doubtful
 _RIM_MM = (8.0, 20.0)  # from scalp and ears: so near hats, scarves and hair reach in, and no further
+_FRINGE_MM = (3.0, 7.0)  # beside hair that hangs into the face: its thin ends and its shadow
 _BEARD_MM = (0.0, 12.0)  # below the nose's base hair is a beard, and stays
 _NOSE_BASE = 33  # of iBUG's landmarks
 _SMOOTH_MM, _REACH_MM = 6.0, 30.0  # of colours that are corrected, and how far beyond what is seen
@@ -36,7 +38,7 @@ _MAX_LOG = 1.2  # what differs more tells nothing
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
-def shown(masks: np.ndarray, model: FaceModel) -> np.ndarray:
+def shown(masks: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
     """How much of each place is this head's own surface in the photo, and not what lies over it.
 
     On the face hair, hats and background hide skin; beards, paint and make-up do not. On scalp hair may be seen.
@@ -44,6 +46,7 @@ def shown(masks: np.ndarray, model: FaceModel) -> np.ndarray:
 
     Args:
         masks: (V_skin, 3) float32 person, hair and skin at the skin's vertices; NaN where nobody has looked.
+        atlas: of the model.
 
     Returns:
         (V_skin,) float32 in [0, 1], 1 where nobody has looked.
@@ -54,13 +57,26 @@ def shown(masks: np.ndarray, model: FaceModel) -> np.ndarray:
     face, scalp = model.in_region(*FACE_REGIONS), model.in_region("scalp")
     base = float(model.landmarks68.points(model.mean)[_NOSE_BASE, 1])
     beard = smoothstep(base - rest[:, 1], *_BEARD_MM)
-    on_face = smoothstep(person, *_SURE) * (1 - smoothstep(hair, *_SURE) * (1 - beard))
     edge = model.in_region("scalp", "ears")
+    on_face = smoothstep(person, *_SURE) * (1 - smoothstep(hair, *_SURE) * (1 - beard))
+    on_face *= 1 - _fringe((hair > np.mean(_SURE)) & (beard < 0.5), edge, rest, atlas)
     if edge.any() and not edge.all():
         rim = 1 - smoothstep(cKDTree(rest[edge]).query(rest)[0], *_RIM_MM)
         on_face *= 1 - rim * (1 - np.maximum(smoothstep(skin, *_LIKELY), beard * smoothstep(hair, *_SURE)))
     out = np.where(face, on_face, smoothstep(np.where(scalp, np.maximum(hair, skin), skin), *_SURE))
     return np.where(unknown | model.in_region("socket"), 1, out).astype(np.float32)
+
+
+def _fringe(hairy: np.ndarray, scalp: np.ndarray, rest: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(V,) in [0, 1]: beside (V,) bool hair that comes from the (V,) bool scalp; brows do not."""
+    places = np.flatnonzero(hairy)
+    if len(places) == 0:
+        return np.zeros(len(rest))
+    _, labels = connected_components(atlas.laplacian[places][:, places])
+    fringe = places[np.isin(labels, labels[scalp[places]]) & ~scalp[places]]
+    if len(fringe) == 0:
+        return np.zeros(len(rest))
+    return 1 - smoothstep(cKDTree(rest[fringe]).query(rest)[0], *_FRINGE_MM)
 
 
 def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: FaceModel) -> np.ndarray:

@@ -70,7 +70,7 @@ def make_skin_maps(
     if masks is None:
         masks = np.full((model.skin.stop, 3), np.nan, np.float32)
     statistical, statistical_map = _statistical(basis, light)
-    confidence = _shading_confidence(light.shading, atlas) * shown(masks, model)
+    confidence = _shading_confidence(light.shading, atlas) * shown(masks, model, atlas)
     confidence *= np.where(model.in_region("nose", "mouth"), smoothstep(basis.known, *_INSIDE), 1)
     lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
     at_skin = np.column_stack([lit, bare_skin(masks, basis, model)])
