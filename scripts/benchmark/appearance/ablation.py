@@ -2,7 +2,7 @@
 """What each term of the refinement is worth: painted heads in known light, made anew with one of them left out."""
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ from facedetail_addon.core.refine.types import ALL_TERMS
 from facedetail_addon.core.skin.basis import at_vertices
 from facedetail_addon.settings import DRAFT, FINE, Settings
 from scripts.benchmark.appearance.heads import seen_vertices
-from scripts.benchmark.appearance.measure import albedo_errors, light_errors
+from scripts.benchmark.appearance.measure import AblationErrors, albedo_errors, light_errors
 from scripts.benchmark.appearance.portraits import Portrait, at_pixels, photograph
 from scripts.benchmark.appearance.quality import Look, look_at, rerender_db, squares
 from scripts.benchmark.appearance.settings import SETTINGS, load_models
@@ -30,29 +30,6 @@ _LEFT_OUT = {"no reflectance": None} | {
     f"{term} left out of reflectance": replace(ALL_TERMS, **{term: 0.0})
     for term in ("consistency", "smoothness", "symmetry")
 }
-
-
-@dataclass(frozen=True)
-class AblationErrors:
-    """One head without one term.
-
-    Attributes:
-        number: of the head. variant: what is left out. direction_deg: of the light. leak: shading left in the
-            albedo, unsigned. delta_e: CIEDE2000 of the albedo after the best factors. mm: median distance of seen
-            vertices after a rigid motion. level, roughness: root mean square error of log level and of roughness, which
-            the heads have
-            as expected. held_db: PSNR of the photo's hidden squares.
-    """
-
-    number: int
-    variant: str
-    direction_deg: float
-    leak: float
-    delta_e: float
-    mm: float
-    level: float
-    roughness: float
-    held_db: float
 
 
 def measure_ablation(number: int, folder: Path, threads: int) -> list[AblationErrors] | None:

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from scripts.benchmark.appearance.ablation import AblationErrors
+from scripts.benchmark.appearance.measure import AblationErrors
 from scripts.benchmark.appearance.quality import QualityErrors
 from scripts.benchmark.errors import TONES, rounded
 from scripts.harness import table
