@@ -109,7 +109,7 @@ MESH_LANDMARKER, FAN_LANDMARKER = "mesh", "fan"
 AUTO_FIT, DENSE_FIT, SPARSE_FIT = "auto", "dense", "sparse"
 PRIOR_AND_LANDMARKS, PRIOR, LANDMARKS = EXPRESSION_SOURCES = ("prior+landmarks", "prior", "landmarks")
 COMPACT, NO_DETAIL = "compact", "none"
-DRAFT, STANDARD = "draft", "standard"
+DRAFT, STANDARD, FINE = "draft", "standard", "fine"
 MAX_RELIEF_STRENGTH = 2.0
 
 
@@ -128,7 +128,8 @@ class Settings:
         face: which face, counted from 0 by size; None: the largest.
         light_bands: bands of spherical harmonics of the light, 3 as in the paper.
         detail: what makes the relief of the skin.
-        quality: ``STANDARD`` refines the head by what the photo's light and shade say; a ``DRAFT`` stays as fitted.
+        quality: ``STANDARD`` refines the head by what the photo's light and shade say; a ``DRAFT`` stays as fitted;
+            ``FINE`` also solves for how the skin reflects, texel by texel.
 
     Raises:
         ValueError: a value is not allowed.
@@ -236,12 +237,13 @@ class Settings:
 
     quality: str = option(
         STANDARD,
-        label="Shape",
-        help="How closely the head's shape follows the photo",
-        flag_help="how closely the head's shape follows the photo (default %(default)s)",
+        label="Refinement",
+        help="How closely the head and its skin follow the photo",
+        flag_help="how closely the head and its skin follow the photo (default %(default)s)",
         choices=(
             Choice(DRAFT, "Draft", "Landmarks and outline alone: three seconds less"),
             Choice(STANDARD, "Standard", "Landmarks and outline, then the photo's light and shade"),
+            Choice(FINE, "Fine", "Standard, then where the skin shines, and how much: three seconds more"),
         ),
     )
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from blender_tests.core.test_estimate_light import Studio, lamp
+from blender_tests.made_up import assert_same
 from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.geometry.mesh_fields import mesh_laplacian, vertex_areas
 from facedetail_addon.core.observe.masks.types import MASK_SIDE, PhotoMasks
 from facedetail_addon.core.observe.region import Region
-from facedetail_addon.core.refine.form import Form, find_form, with_form
+from facedetail_addon.core.refine.form import Form, find_form, held_back, notices, with_form
 from facedetail_addon.core.refine.prior import form_prior, matern_precision
 from facedetail_addon.core.rendering.normals import vertex_normals
 
@@ -106,6 +107,25 @@ def test_eyes_lips_and_what_is_hidden_keep_their_shape(studio, lit):
     assert np.isfinite(form.height_mm).all()
     assert np.abs(form.height_mm).max() < 4
     assert not form.height_mm[studio.model.in_region("socket", "scalp", "ears", "neck")].any()
+
+
+def test_noise_keeps_the_unrefined_form(studio, lit, model):
+    """Vertices that were held back tell; so the head stays smooth, and a notice says why."""
+    _, _, light = lit
+    noise = np.exp(0.3 * np.random.default_rng(2).normal(size=(studio.model.skin.stop, 1)))
+    flat = np.zeros(studio.model.skin.stop)
+    head = HeadFit(np.zeros(len(model.identity_basis), np.float32), model.vertices(), (studio.fit,))
+    kept = with_form(head, found(studio, light, (colours(studio, light, flat) * noise).clip(0, 1)), model)
+    assert kept is head
+    assert [notice.code for notice in notices(kept, model)] == ["no_form"]
+    assert notices(with_form(head, Form(bump(studio).astype(np.float32), 0.5), model), model) == ()
+
+
+def test_some_skin_is_held_back_in_squares(studio):
+    points = studio.model.skin.of(studio.fit.vertices)
+    held = held_back(points, studio.fit)
+    assert_same(held, held_back(points, studio.fit))
+    assert 0.05 < held.mean() < 0.25
 
 
 def test_the_head_is_raised_along_its_normals_in_every_pose(studio, model):

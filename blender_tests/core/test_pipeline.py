@@ -11,17 +11,30 @@ from PIL import Image
 from skimage import data
 
 from blender_tests.made_up import assert_same, values_of
-from facedetail_addon.core.detail.types import EXPRESSION_GROUPS
+from facedetail_addon.core.detail.types import EXPRESSION_GROUPS, DetailMaps
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
 from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.types import Observation
-from facedetail_addon.core.pipeline import detail, fit, illuminate, observe, paint, reconstruct, refine
+from facedetail_addon.core.pipeline import (
+    Appearance,
+    Relief,
+    Stages,
+    detail,
+    fit,
+    illuminate,
+    observe,
+    paint,
+    reconstruct,
+    refine,
+    reflect,
+)
 from facedetail_addon.core.result.files import read_result, write_result
 from facedetail_addon.core.result.maps import MAPS
 from facedetail_addon.core.result.record import Reconstruction
-from facedetail_addon.settings import DRAFT, EXPRESSION_SOURCES, PRIOR, Settings
+from facedetail_addon.core.skin.types import SkinMaps
+from facedetail_addon.settings import DRAFT, EXPRESSION_SOURCES, FINE, PRIOR, Settings
 
 SMALL = Settings(resolution=512)
 
@@ -155,6 +168,26 @@ def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut
         assert_same(getattr(relief, name), result.maps[name], name)
     for index, name in enumerate(EXPRESSION_GROUPS):
         assert_same(found.shares[..., index], result.maps[f"expression_{name}"], name)
+
+
+def test_fine_changes_how_skin_reflects(result, models):
+    """Told every tenth of a second, so that it can be cancelled; and nothing where it was not asked for."""
+    observation, pose, told = result.record.observation, result.record.pose, []
+    light = illuminate(observation, pose, models, SMALL)
+    maps = DetailMaps(**{one.name: result.maps["albedo"] for one in dataclasses.fields(DetailMaps)})
+    relief = Relief(dataclasses.replace(maps, shading=np.ones((512, 512), np.float32)), np.zeros((1, 1, 1)), ())
+    skin = SkinMaps(*(result.maps[name] for name in ("albedo", "roughness", "specular", "confidence")))
+    painted = Appearance(skin, result.record.eyes)
+    known = observation, pose, light, relief, painted, models
+    assert reflect(*known, SMALL) is painted
+    stage = Stages(lambda text, done: told.append((text, done)))
+    fine = reflect(*known, dataclasses.replace(SMALL, quality=FINE), stage).skin
+    assert set(stage.seconds) == {"reflectance"} and len(told) > 20
+    assert [done for _, done in told] == sorted(done for _, done in told) and told[-1][1] <= 1
+    assert_same(fine.confidence, skin.confidence)
+    assert (fine.specular != skin.specular).any() and (fine.roughness != skin.roughness).any()
+    change = np.abs(fine.albedo.astype(int) - skin.albedo)
+    assert 0 < change.max() < 40 and change.mean() < 4
 
 
 def test_a_draft_is_the_fit_alone(result, smooth, astronaut_file):

@@ -7,12 +7,12 @@ Every stage can be called alone, from the middle, or again with an earlier resul
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..settings import DRAFT, Settings
+from ..settings import DRAFT, FINE, Settings
 from .detail.expression_shares import expression_shares, share_maps
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
@@ -20,7 +20,6 @@ from .detail.resolvable_size import resolvable_size
 from .detail.synthesis import make_detail
 from .detail.synthesis import notices as detail_notices
 from .detail.types import EXPRESSION_GROUPS, DetailMaps
-from .errors import NoFaceError
 from .eyes.estimate import estimate_eyes
 from .eyes.estimate import notices as eye_notices
 from .eyes.sampling import EyeSample, sample_eye
@@ -45,6 +44,7 @@ from .lighting.stage import estimate_stage
 from .lighting.types import LightEstimate
 from .models import Models
 from .notices import Notice
+from .observe.choice import choose_face, several_faces
 from .observe.correspondence.profile import find_faces
 from .observe.expression.reader import notices as expression_notices
 from .observe.landmarks.landmarker import notices as landmark_notices
@@ -56,14 +56,19 @@ from .observe.masks.types import MASKS
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
 from .refine.form import find_form, with_form
+from .refine.form import notices as form_notices
+from .refine.reflectance import SIDE as REFLECTANCE_SIDE
+from .refine.reflectance import find_reflectance, with_reflectance
+from .refine.types import ALL_TERMS, ReflectanceTerms
 from .rendering.normals import vertex_normals
 from .rendering.stage import LightStage
 from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, PhotoLight, Reconstruction
 from .skin.cover import notices as cover_notices
-from .skin.texture import make_skin_maps
+from .skin.texture import bare_skin, make_skin_maps
 from .skin.types import SkinMaps
+from .uv.atlas import coarser
 from .uv.frames import frames_on_skin, without_frames
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
@@ -153,7 +158,8 @@ def reconstruct(
     head = refine((observation,), fitted, models, settings, stage)
     light = illuminate(observation, head.pose, models, settings, stage)
     relief = detail(observation, head, light, models, stage)
-    appearance = paint(observation, head.pose, light, models, stage, relief)
+    painted = paint(observation, head.pose, light, models, stage, relief)
+    appearance = reflect(observation, head.pose, light, relief, painted, models, settings, stage)
     record = HeadRecord(
         face_model=settings.face_model,
         landmarker=settings.landmarker,
@@ -169,6 +175,7 @@ def reconstruct(
             *fit_notices(head.pose, observation.landmarks, _rough_fit(models, observation), picture.focal_px),
             *(_point_notices(head, observation, models.prepared) if models.prepared else ()),
             *(refine_notices(fitted, head) if _refines(models, settings) else ()),
+            *(form_notices(head, models.model) if _refines(models, settings) else ()),
             *light_notices(light.estimate, light.unwrapped),
             *cover_notices(light.estimate, light.unwrapped, models.basis, models.model),
             *eye_notices(appearance.eyes, models.model, light.estimate.monochrome),
@@ -189,7 +196,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
     height, width = photo.pixels.shape[:2]
     with stage("landmarks", "Finding the face", 0.15):
         faces = find_faces(photo.pixels, models.landmarker, models.finder)
-        landmarks = _choose_face(faces, photo, settings.face)
+        landmarks = choose_face(faces, photo, settings.face)
         landmarks = models.fan.refine(photo.pixels, landmarks) if models.fan else landmarks
     with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is
         emotion, prior = models.expression_reader.read(photo.pixels, landmarks)
@@ -214,7 +221,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
         pixels=photo.pixels,
         notices=(
             *photo.notices,
-            *_several_faces(faces, settings.face),
+            *several_faces(faces, settings.face),
             *landmark_notices(landmarks, (width, height)),
             *expression_notices(prior, settings.expression),
         ),
@@ -261,7 +268,7 @@ def refine(
     stage = stage or Stages()
     with stage("refine", "Matching light and shade", 0.4):
         looks = [
-            None if observation.pixels is None else _first_look(observation, pose, models)
+            None if observation.pixels is None else first_look(observation, pose, models)
             for observation, pose in zip(observations, head.poses, strict=True)
         ]
         refined = refine_dense(observations, looks, head, models.prepared, settings.expression)
@@ -328,6 +335,40 @@ def paint(
         samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
         eyes = estimate_eyes(samples, light.estimate.monochrome)
     return Appearance(skin, eyes)
+
+
+def reflect(
+    observation: Observation,
+    pose: PoseFit,
+    light: Illumination,
+    relief: Relief,
+    appearance: Appearance,
+    models: Models,
+    settings: Settings,
+    stage: Stages | None = None,
+    terms: ReflectanceTerms = ALL_TERMS,
+) -> Appearance:
+    """What was painted with pigment, specular level and roughness that explain the photo, texel by texel.
+
+    ``appearance`` itself where the settings do not ask for it. Progress is told every few hundredths of a second.
+    """
+    if settings.quality != FINE:
+        return appearance
+    stage, start, text = stage or Stages(), 0.96, "Finding where skin shines"
+
+    def going_on(done: float) -> None:
+        stage.progress(text, start + (1 - start) * done)
+
+    with stage("reflectance", text, start):
+        atlas = coarser(models.atlas, models.model, REFLECTANCE_SIDE)
+        bare = bare_skin(_masks_on_skin(observation, pose, models), models.basis, models.model)
+        seen = light.unwrapped, light.transfer, light.estimate, light.stage
+        found = find_reflectance(
+            pose, *seen, appearance.skin, models.gloss, bare, models.model, atlas, relief.maps.shading,
+            terms, lambda done: going_on(0.7 * done),
+        )  # fmt: skip
+        skin = with_reflectance(appearance.skin, found, models.atlas, lambda done: going_on(0.7 + 0.3 * done))
+    return replace(appearance, skin=skin)
 
 
 def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illumination, models: Models) -> DetailInputs:
@@ -407,7 +448,7 @@ def _formed(
     return head
 
 
-def _first_look(observation: Observation, pose: PoseFit, models: Models) -> Photometry:
+def first_look(observation: Observation, pose: PoseFit, models: Models) -> Photometry:
     """A photo's light and skin, coarse, for the vertices alone."""
     unwrapped = unwrap(observation.pixels, pose, models.model, models.coarse_atlas)
     transfer = transfer_of(pose, models, _FIRST_BANDS, directions=_FIRST_DIRECTIONS)
@@ -453,24 +494,3 @@ def _maps(photo: Photo, skin: SkinMaps, relief: Relief) -> dict[str, np.ndarray]
             for index, name in enumerate(EXPRESSION_GROUPS)
         },
     }
-
-
-def _choose_face(faces: tuple[FaceLandmarks, ...], photo: Photo, wanted: int | None) -> FaceLandmarks:
-    if not faces:
-        raise NoFaceError(
-            f"No face was found in {photo.path}.",
-            "Use a photo where one face is sharp, well lit, seen from front or side and at least 60 pixels wide.",
-        )
-    index = wanted or 0
-    if index >= len(faces):
-        raise NoFaceError(
-            f"Face {index + 1} was asked for, but {photo.path} shows {len(faces)}.",
-            f"Choose a face from 1 (the largest) to {len(faces)}.",
-        )
-    return faces[index]
-
-
-def _several_faces(faces: tuple[FaceLandmarks, ...], wanted: int | None) -> tuple[Notice, ...]:
-    if wanted is not None or len(faces) == 1:
-        return ()
-    return (Notice("several_faces", f"The photo shows {len(faces)} faces; the largest was taken."),)

@@ -19,16 +19,16 @@ from ..fit.types import HeadFit, PoseFit
 from ..geometry.gradients import surface_gradient
 from ..geometry.mesh_fields import smooth_field
 from ..lighting.types import LightEstimate
+from ..notices import Notice
 from ..observe.masks.types import PhotoMasks
 from ..rendering.normals import vertex_normals
 from ..rendering.types import Transfer
 from ..robust import geman_mcclure
 from ..skin.types import AlbedoBasis
 from ..uv.types import Atlas, UnwrappedPhoto
-from .prior import FormPrior, matern_precision
+from .prior import HEIGHT_SIGMA_MM, FormPrior, matern_precision
 from .visible import clear_skin
 
-_ROUNDS = 2
 _FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
 _LEAST_SHADING = 0.02  # of the median
 _NOISE = 0.06  # of the colour's logarithm
@@ -40,6 +40,9 @@ _LEAST_AGREEMENT, _EVEN = 0.3, 1e-3  # of photo and model, below which no face i
 _GLOSS_NOISE = 0.8  # of the share of a colour that is taken for the surface's own reflection
 _FADE_MM, _LEAST_FADE = 5.0, 0.1  # towards what is not seen
 _OUTLIER_SIGMA = 0.12  # of log luminance, besides the noise
+_HELD_SHARE, _HELD_MM = 0.15, 3.0  # of the skin that decides whether there is form, in squares of this side
+_LEAST_GAIN = 0.02  # of the misfit there; portraits have 3 to 14 %, hands, clipped skin and two lights less than 2
+_MOST_RMS = 2.0  # of heights in units of their prior's σ; two coloured lights ask for four
 _PIGMENT = np.array([0.55, 1.0, 1.25])  # how much melanin and blood change the logarithms of red, green and blue
 
 
@@ -69,6 +72,9 @@ def find_form(
 ) -> Form:
     """The heights that explain a photo's shading; none where too little skin is seen, or light explains it badly.
 
+    Squares of the skin that the first round does not look at decide, too: where heights explain them no better than
+    pigment alone, there are none.
+
     Args:
         pose: of the head in the photo. unwrapped, transfer, light: of that pose. basis: that ``light.gamma`` is of.
         masks: of the photo; hair is left alone. atlas, prior: of the model.
@@ -80,13 +86,43 @@ def find_form(
     if too_little or _agreement(unwrapped, light, basis, confidence) < _LEAST_AGREEMENT:
         return Form(out, 0.0)
     problem = _problem(pose, unwrapped, transfer, light, basis, confidence, model, atlas, prior)
-    height, pigment = np.zeros(len(problem.rows)), np.zeros(len(problem.rows))
-    for _ in range(_ROUNDS):
-        height, pigment = problem.step(height, pigment)
+    height, pigment, gain = _first_round(problem, held_back(problem.vertices[problem.rows], pose))
+    if gain < _LEAST_GAIN or problem.incredible(height):
+        return Form(out, 0.0)
+    height, pigment = problem.step(height, pigment)
     explained = problem.explained(height, pigment)
     if explained > 0:
         out[problem.rows] = height
     return Form(out, explained)
+
+
+def notices(head: HeadFit, model: FaceModel) -> tuple[Notice, ...]:
+    """A notice with code ``no_form`` where a refined head has no mid-scale form."""
+    if not np.array_equal(head.vertices_neutral, model.vertices(head.alpha)):
+        return ()
+    text = "The photo's shading tells nothing of folds, bags and cheeks, which stay smooth."
+    return (Notice("no_form", f"{text} Softer light, a larger face or less in front of it would help."),)
+
+
+def held_back(points: np.ndarray, pose: PoseFit) -> np.ndarray:
+    """(N,) bool of (N, 3) posed points: those in squares of the picture, drawn at random but always the same."""
+    camera = pose.perspective
+    plane = points @ camera.rotation[:2].T
+    cell = np.floor((plane - plane.min(axis=0)) / _HELD_MM).astype(int)
+    drawn = np.random.default_rng(0).random(cell.max(axis=0) + 1) < _HELD_SHARE
+    return drawn[cell[:, 0], cell[:, 1]]
+
+
+def _first_round(problem: "_Problem", held: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """(N,) heights and pigment of a step that does not look at the held-back vertices, and by what share heights
+    explain these better than pigment alone does."""
+    nothing = np.zeros(len(problem.rows))
+    shown = replace(problem, weight=problem.weight * ~held)
+    height, pigment = shown.step(nothing, nothing)
+    flat = shown.painted()
+    judge = replace(problem, weight=problem.weight * held)
+    before = judge.misfit(nothing, flat)
+    return height, pigment, 1 - judge.misfit(height, pigment) / before if before > 0 else 0.0
 
 
 def _agreement(unwrapped: UnwrappedPhoto, light: LightEstimate, basis: AlbedoBasis, confidence: np.ndarray) -> float:
@@ -144,8 +180,7 @@ class _Problem:
         vertices = self._raised(height)
         residual, diffuse, total, albedo = self._model(vertices, pigment)
         gradients = [part[self.rows][:, self.rows] for part in surface_gradient(vertices, self.triangles)]
-        luminance = residual @ LUMINANCE
-        weight = self.weight / 3 * geman_mcclure(luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER)))
+        weight = self._robust(residual)
         normal = bmat([[self.height_precision, None], [None, self.pigment_precision]], format="csc")
         right = -(normal @ np.append(height, pigment))
         for channel in range(3):
@@ -159,12 +194,32 @@ class _Problem:
             weighted = rows.T @ diags(weight)
             normal = normal + weighted @ rows
             right = right + weighted @ residual[:, channel]
-        # In natural order of a symmetric matrix; much faster than with pivots.
-        factor = splu(
-            normal.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-        )
-        change_height, change_pigment = np.split(factor.solve(right), 2)
+        change_height, change_pigment = np.split(_solved(normal, right), 2)
         return height + change_height, pigment + change_pigment
+
+    def painted(self) -> np.ndarray:
+        """(N,) pigment where there are no heights: the same step without them."""
+        nothing = np.zeros(len(self.rows))
+        residual, diffuse, total, _ = self._model(self.vertices, nothing)
+        weight = self._robust(residual)
+        slopes = self.by_pigment * diffuse / total
+        normal = self.pigment_precision + diags(weight * (slopes**2).sum(axis=1))
+        return _solved(normal, weight * (slopes * residual).sum(axis=1))
+
+    def misfit(self, height: np.ndarray, pigment: np.ndarray) -> float:
+        """How badly luminance is explained, 0 to 1: what share of the vertices are outliers, more or less."""
+        luminance = self._model(self._raised(height), pigment)[0] @ LUMINANCE
+        robust = geman_mcclure(luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER)))
+        return float(np.average(1 - np.sqrt(robust), weights=self.weight)) if self.weight.any() else 0.0
+
+    def incredible(self, height: np.ndarray) -> bool:
+        """Whether heights are far beyond what faces have."""
+        return float(np.average(height**2, weights=self.weight)) > (_MOST_RMS * HEIGHT_SIGMA_MM) ** 2
+
+    def _robust(self, residual: np.ndarray) -> np.ndarray:
+        """(N,) weights of a channel."""
+        luminance = residual @ LUMINANCE
+        return self.weight / 3 * geman_mcclure(luminance / (self.sigma * np.where(luminance > 0, *_OUTLIER)))
 
     def explained(self, height: np.ndarray, pigment: np.ndarray) -> float:
         """Share of the variance of the luminance residual that the heights take away, pigment left as it is."""
@@ -188,6 +243,12 @@ class _Problem:
         diffuse = albedo * shading
         total = diffuse + self.gloss + _FLOOR
         return np.log(self.colour.clip(0) + _FLOOR) - np.log(total), diffuse, total, albedo
+
+
+def _solved(normal: csr_matrix, right: np.ndarray) -> np.ndarray:
+    """Of a symmetric positive matrix, in an order that keeps it so: much faster than with pivots."""
+    factor = splu(normal.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    return factor.solve(right)
 
 
 def _problem(

@@ -11,7 +11,7 @@ from ..geometry.mesh_fields import smooth_field
 from ..skin.types import AlbedoBasis
 from ..uv.types import Atlas
 
-_HEIGHT_SIGMA_MM, _HEIGHT_RANGE_MM = 0.6, 12.0
+HEIGHT_SIGMA_MM, _HEIGHT_RANGE_MM = 0.6, 12.0
 _PIGMENT_SIGMA, _PIGMENT_RANGE_MM = 0.15, 40.0
 _PAINTED_SIGMA = 0.4  # of brows, lids and lips, at least
 _LIPS, _LIPS_SHARE = ("mouth",), 0.5  # of the height: they are paint as much as form
@@ -43,7 +43,7 @@ def form_prior(model: FaceModel, atlas: Atlas) -> FormPrior:
     socket = model.in_region("socket").astype(np.float64)
     near = smooth_field(atlas.laplacian, atlas.areas, socket[:, None], np.ones(len(socket)), _RIM_MM)[:, 0]
     share = (1 - near / 0.5).clip(_RIM_SHARE, 1) * np.where(model.in_region(*_LIPS), _LIPS_SHARE, 1)
-    return FormPrior(np.where(model.in_region(*FACE_REGIONS), _HEIGHT_SIGMA_MM * share, 0))
+    return FormPrior(np.where(model.in_region(*FACE_REGIONS), HEIGHT_SIGMA_MM * share, 0))
 
 
 def matern_precision(laplacian: csr_matrix, areas: np.ndarray, range_mm: float, sigma: np.ndarray) -> csr_matrix:

@@ -73,7 +73,7 @@ def make_skin_maps(
     confidence = _shading_confidence(light.shading, atlas) * shown(masks, model, atlas)
     confidence *= np.where(model.in_region("nose", "mouth"), smoothstep(basis.known, *_INSIDE), 1)
     lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
-    at_skin = np.column_stack([lit, _bare(masks, basis, model)])
+    at_skin = np.column_stack([lit, bare_skin(masks, basis, model)])
     seen = _seen(unwrapped, at_skin, relief_shading, light.monochrome, atlas)
     highlights = _highlights(seen, statistical_map, light.monochrome, model)
     known = well_known(basis.known, model, atlas)
@@ -131,8 +131,12 @@ class _Maps:
     relief: np.ndarray
 
 
-def _bare(masks: np.ndarray, basis: AlbedoBasis, model: FaceModel) -> np.ndarray:
-    """(V,) float32: where shine is skin's, and not hair's or teeth's."""
+def bare_skin(masks: np.ndarray, basis: AlbedoBasis, model: FaceModel) -> np.ndarray:
+    """(V,) float32: where shine is skin's, and not hair's or teeth's.
+
+    Args:
+        masks: (V_skin, 3) float32 probabilities of person, hair and skin in the photo, NaN where nobody has looked.
+    """
     hair = masks[:, 1]
     bare = np.where(np.isnan(hair), basis.known, 1 - smoothstep(np.nan_to_num(hair), *_HAIRY))
     return bare * ~model.in_region("socket")

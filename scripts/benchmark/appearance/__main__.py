@@ -3,7 +3,7 @@
 And what the albedo of portraits is like where what is seen ends, and under highlights.
 
     FACEDETAIL_DATA=… python -m scripts.benchmark.appearance [--quick] [--jobs 2] [--parts heads photos ball borders]
-        [--cache DIR] [--pictures DIR]
+        [--quality draft standard fine] [--cache DIR] [--pictures DIR]
 
 Needs Blender's Python module. Prints Markdown tables and, as the last line, one JSON object.
 """
@@ -15,16 +15,28 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from facedetail_addon.settings import Settings, option_of
 from scripts.benchmark.appearance.lights import known_lights
+from scripts.benchmark.appearance.quality_report import report_ablation, report_qualities
 from scripts.benchmark.appearance.report import report_balls, report_borders, report_heads, report_photos
-from scripts.benchmark.appearance.settings import PHOTOS, list_photos, list_portraits, load_models
-from scripts.benchmark.appearance.tasks import measure_ball, measure_border, measure_head, measure_photo
+from scripts.benchmark.appearance.settings import PHOTOS, list_by_tone, list_photos, list_portraits, load_models
+from scripts.benchmark.appearance.tasks import (
+    measure_ablation,
+    measure_ball,
+    measure_border,
+    measure_head,
+    measure_photo,
+    measure_quality,
+)
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes
 
 HEADS, LONDON_STEP, WILD = 16, 14, 4
 QUICK_HEADS, QUICK_PHOTOS, QUICK_LIGHTS = (6,), slice(0, 1), 2  # a head whose skin renders fast
 ESTIMATED_LIGHTS = 6
+QUALITIES = option_of(Settings, "quality").values
 PARTS = ("heads", "photos", "ball", "borders")
+MORE_PARTS = ("quality", "ablation")
+ABLATED = 6  # heads
 
 
 def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
@@ -57,6 +69,14 @@ def _measure(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list
             found = measured(pool, partial(measure_photo, threads=share(photos), keep=options.pictures), photos)
             figures["photos"] = report_photos(found, len(photos), lines)
             lights |= {f"estimated, photo {one.name}": one.radiance for one in found}
+        if "quality" in options.parts:
+            photos = list_by_tone(data)[:: 6 if options.quick else 1]
+            found = measured(pool, partial(measure_quality, qualities=tuple(options.quality)), photos)
+            figures["quality"] = report_qualities(found, len(photos), lines)
+        if "ablation" in options.parts:
+            numbers = range(1 if options.quick else ABLATED)
+            found = measured(pool, partial(measure_ablation, folder=cache, threads=share(numbers)), numbers)
+            figures["ablation"] = report_ablation(found, lines)
         if "borders" in options.parts:
             portraits = list_portraits(data)
             portraits = portraits[:: len(portraits) - 1 if options.quick else 1]
@@ -77,7 +97,10 @@ if __name__ == "__main__":
     parser.add_argument("--heads", type=int, default=HEADS, help="painted heads")
     parser.add_argument("--london-step", type=int, default=LONDON_STEP, help="every so many of the London portraits")
     parser.add_argument("--wild", type=int, default=WILD, help="photos in the wild")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=PARTS + MORE_PARTS, default=list(PARTS))
+    parser.add_argument(
+        "--quality", nargs="+", choices=QUALITIES, default=list(QUALITIES), help="of the part of that name"
+    )
     parser.add_argument("--cache", type=Path, help="keep the painted heads' photos here for the next run")
     parser.add_argument("--pictures", type=Path, help="write photo, re-render and baselines of each photo here")
     benchmark(run, parser)

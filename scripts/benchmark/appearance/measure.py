@@ -56,6 +56,29 @@ class AlbedoErrors:
 
 
 @dataclass(frozen=True)
+class AblationErrors:
+    """One head without one term.
+
+    Attributes:
+        number: of the head. variant: what is left out. direction_deg: of the light. leak: shading left in the
+            albedo, unsigned. delta_e: CIEDE2000 of the albedo after the best factors. mm: median distance of seen
+            vertices after a rigid motion. level, roughness: root mean square error of log level and of roughness, which
+            the heads have
+            as expected. held_db: PSNR of the photo's hidden squares.
+    """
+
+    number: int
+    variant: str
+    direction_deg: float
+    leak: float
+    delta_e: float
+    mm: float
+    level: float
+    roughness: float
+    held_db: float
+
+
+@dataclass(frozen=True)
 class PortraitErrors:
     """What came back of one head.
 

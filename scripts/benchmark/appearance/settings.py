@@ -13,6 +13,11 @@ _DARK = (
     "female-13", "female-24", "female-34", "female-44", "female-57", "female-61", "female-83", "male-35", "male-49",
     "male-53", "male-61", "male-67", "male-92",
 )  # fmt: skip
+_BY_TONE = {
+    "london": ("london/neutral", ("001", "007", "029", "064", "101", "125")),
+    "official": ("official_portraits", ("02", "08", "17", "22", "36", "44")),
+    "synthetic": ("synthetic_portraits", ("female-13", "female-34", "male-12", "male-61", "male-92", "female-96")),
+}
 LONDON, PHOTOS, WILD = "london", "photos", "wild"
 
 
@@ -36,3 +41,8 @@ def list_portraits(data: Path) -> list[Path]:
     """Portraits for the albedo's borders: of real people, then dark and shiny ones of people who do not exist."""
     real = [data / "official_portraits" / f"{name}.jpg" for name in _REAL]
     return real + [data / "synthetic_portraits" / f"{name}.jpg" for name in _DARK]
+
+
+def list_by_tone(data: Path) -> list[tuple[str, Path]]:
+    """(group, file): six of each set, dark, medium and light skin by the typology angle among those that have it."""
+    return [(group, data / folder / f"{name}.jpg") for group, (folder, names) in _BY_TONE.items() for name in names]

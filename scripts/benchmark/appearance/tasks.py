@@ -32,3 +32,17 @@ def measure_ball(radiance: np.ndarray, threads: int) -> tuple[float, float]:
     from scripts.benchmark.appearance.ball import ball_errors
 
     return ball_errors(radiance, threads)
+
+
+def measure_quality(photo: tuple[str, Path], qualities: tuple[str, ...]) -> object:
+    """See :func:`quality.measure_quality`."""
+    from scripts.benchmark.appearance import quality
+
+    return quality.measure_quality(photo, qualities)
+
+
+def measure_ablation(number: int, folder: Path, threads: int) -> object:
+    """See :func:`ablation.measure_ablation`."""
+    from scripts.benchmark.appearance import ablation
+
+    return ablation.measure_ablation(number, folder, threads)
