@@ -128,6 +128,6 @@ def test_a_fit_finds_who_it_is(transferred, adapted):
         fit = fit_one(seen(transferred, alpha, beta), (512, 512), adapted.model, transferred)
         skin = adapted.model.skin.stop
         true = adapted.model.vertices(alpha)[:skin]
-        assert apart_mm(fit.vertices_neutral[:skin], true) < 0.75 * apart_mm(adapted.model.mean[:skin], true)
+        assert apart_mm(fit.vertices_neutral[:skin], true) < 0.88 * apart_mm(adapted.model.mean[:skin], true)
         assert fit.beta[adapted.model.expression_names.index("jawOpen")] > 0.3
         assert fit.residual_px < 8

@@ -46,7 +46,7 @@ def main() -> None:
 def train(bands: list[Band], options: argparse.Namespace) -> GlassesNet:
     """The running average of a network's weights."""
     torch.manual_seed(SEED)
-    bare, worn = ([band for band in bands if band.worn == any] for any in (False, True))
+    bare, worn = ([band for band in bands if band.worn == wears] for wears in (False, True))
     print(f"{len(bare)} people without glasses, {len(worn)} with", flush=True)
     network, average = GlassesNet(), GlassesNet()
     average.load_state_dict(network.state_dict())

@@ -10,12 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from facedetail_addon.core.fit.dense import DEFAULT_SETTINGS, fit_dense
+from facedetail_addon.core.fit.equations import FitSettings
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.identity.prior import IdentityRegression
-from facedetail_addon.core.pipeline import fit
 from scripts.harness import progress
 from scripts.training.identity_prior.portraits import SETTINGS, Portrait
 
+LOOSE = FitSettings(identity_weight=1.0, outline_weight=0.1, correspondence_weight=0.01)
+"""Fits that follow single photos farther than the product's: what they have in common is not shrunk beforehand."""
 COMPONENTS = 24
 RIDGE = 20.0  # people; coordinates of fewer say little
 ROUNDS = 3  # more find more, and more of what errs alike in all photos of a kind
@@ -33,21 +36,25 @@ def learn(portraits: Sequence[Portrait], models: Models) -> tuple[IdentityRegres
     """The regression, and (N, K) α of the last fits."""
     descriptors = np.array([portrait.descriptor for portrait in portraits], np.float64)
     mean, axes = principal_axes(descriptors)
-    alpha = fitted(portraits, models, None)
+    alpha = fitted(portraits, models, None, LOOSE)
     for number in range(ROUNDS):
         regression = regress(descriptors, alpha, mean, axes, models)
         said = cross_validated(descriptors, alpha, mean, axes, models)
         progress(f"round {number + 1}/{ROUNDS}: explains {explained(alpha, said):.3f} of α of people left out")
-        alpha = fitted(portraits, models, regression.alpha(descriptors))
+        alpha = fitted(portraits, models, regression.alpha(descriptors), LOOSE)
     return regress(descriptors, alpha, mean, axes, models), alpha
 
 
-def fitted(portraits: Sequence[Portrait], models: Models, prior: np.ndarray | None) -> np.ndarray:
+def fitted(
+    portraits: Sequence[Portrait], models: Models, prior: np.ndarray | None, settings: FitSettings = DEFAULT_SETTINGS
+) -> np.ndarray:
     """(N, K) α of the fits to the landmarks, under (N, K) means of the prior."""
+    how = {"expression": SETTINGS.expression, "prepared": models.prepared, "settings": settings}
     out = []
     for number, portrait in enumerate(portraits):
         mean = None if prior is None else prior[number].astype(np.float32)
-        out.append(fit((replace(portrait.observation, alpha_prior=mean),), models, SETTINGS).alpha)
+        observation = replace(portrait.observation, alpha_prior=mean)
+        out.append(fit_dense((observation,), models.model, models.calibration, **how).alpha)
     return np.array(out, np.float64)
 
 
