@@ -29,10 +29,7 @@ _RESPONSE_UNIT = 0.03  # of the ridge filter's response
 _LEAST_MM, _MOST_MM = 0.4, 10.0  # resolvable sizes between which they are told apart
 _SEEN_RESPONSE = (0.001, 0.006)  # of the ridge filter: from where on a line may be, and is what the network says
 _RIDGE = 0.5  # likelihood of the ridge filter's, from which on a ridge tells whether the face is lined
-_USUAL_FORM, _USUAL_SHARE = (
-    0.48,
-    0.01,
-)  # form of ridges of a face without any, and the share of skin that weighs as much
+_USUAL_FORM, _USUAL_SHARE = 0.48, 0.01  # form of ridges where there are none, and the share of skin it weighs as
 _RIDGED = 0.6  # of the share of skin that ridges cover, added to their mean form
 _SMOOTH_FACE, _LINED_FACE = 0.605, 0.7  # that sum
 _TIMID, _BOLD = 1.25, 0.5  # powers of the likelihood on these
