@@ -112,7 +112,7 @@ COLUMNS = (0, 3, 20, 55, 80)
 def test_turning_normals_change_the_model_as_derived(term, people, values, nuisances, column):
     camera, flat = people[0].head.pose.perspective, of_one_colour(term)
     rows = flat.compared(values, camera, nuisances)[1][..., column]
-    assert alike(rows, by_differences(flat, camera, values, nuisances, column, 0.02), 0.97)
+    assert alike(rows, by_differences(flat, camera, values, nuisances, column, 0.02), 0.96)
 
 
 @pytest.mark.parametrize("column", COLUMNS)

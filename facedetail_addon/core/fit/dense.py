@@ -6,6 +6,7 @@ their full covariance), and the plain distance in the picture, so that the posed
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -76,6 +77,7 @@ def fit_dense(
     names, unknowns = model.expression_names, unknowns_of(model, observations, len(model.expression_names))
     mesh_px = [usable_px(observation.landmarks.mesh_px, _POINTS) for observation in observations]
     faces = [normalise_landmarks(points, calibration.mean, calibration.mean_sigma) for points in mesh_px]
+    settings = turned_settings(settings, observations, prepared)
 
     size = estimate_size(model, observations)
     priors = _priors(prepared, observations, faces, size, expression, settings)
@@ -97,6 +99,28 @@ def fit_dense(
     solved = solve([*priors, *seen, *extra], unknowns, bounds, begin, cameras, settings.rounds - 1)
     aim = [betas is None and not in_profile(observation, prepared) for observation in observations]
     return _head(solved, unknowns, model, mesh_px, size, aim)
+
+
+def turned_settings(settings: FitSettings, observations: Sequence[Observation], prepared: PreparedModel) -> FitSettings:
+    """The settings for photos that are turned as these are.
+
+    What landmarks are trusted too much from the front is part of their variance at other yaws, and points of profiles
+    have no such errors: there the prior of α counts once, and outline and points beside it as much less.
+    """
+    calibration, least = prepared.calibration, min(settings.identity_weight, 1.0)
+    weights = []
+    for observation in observations:
+        face = normalise_landmarks(observation.landmarks.mesh_px, calibration.mean, calibration.mean_sigma)
+        variance = np.inf if in_profile(observation, prepared) else max(1.0, calibration.noise_at(face.yaw)[0])
+        weights.append(max(least, settings.identity_weight / variance))
+    weight = float(np.mean(weights))
+    share = weight / settings.identity_weight if settings.identity_weight else 1.0
+    return replace(
+        settings,
+        identity_weight=weight,
+        outline_weight=settings.outline_weight * share,
+        correspondence_weight=settings.correspondence_weight * share,
+    )
 
 
 def notices(

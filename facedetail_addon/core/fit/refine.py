@@ -8,13 +8,14 @@ import numpy as np
 from ...settings import LANDMARKS
 from ..notices import Notice
 from ..observe.types import Observation
-from .dense import fit_dense
+from .dense import DEFAULT_SETTINGS, fit_dense, turned_settings
 from .photometric.term import PhotometricTerm, Photometry, photometric_terms
 from .prepared import PreparedModel
 from .types import HeadFit, PoseFit
 
-STRENGTH = 1.5
-"""Of the photo beside landmarks and priors."""
+STRENGTH = 0.25
+"""Of the photo beside the prior of α."""
+_LEAST_STRENGTH = 0.5
 _LEAST_GAIN = 0.02  # of the misfit that was not looked at; noise gives half a percent either way
 
 
@@ -39,9 +40,12 @@ def refine_dense(
     """
     if prepared.photometric is None:
         return head
+    strength = max(
+        _LEAST_STRENGTH, STRENGTH * turned_settings(DEFAULT_SETTINGS, observations, prepared).identity_weight
+    )
     terms, held_back = [], []
     for view, (look, pose) in enumerate(zip(looks, head.poses, strict=True)):
-        both = look and photometric_terms(view, prepared.photometric, look, pose, STRENGTH)
+        both = look and photometric_terms(view, prepared.photometric, look, pose, strength)
         if both:
             terms.append(both[0])
             held_back.append(both[1])
