@@ -28,7 +28,6 @@ _LOG_UNIT, _SHADING_UNIT, _MOST = 0.1, 0.2, 4.0  # of logarithms, and beyond how
 _RESPONSE_UNIT = 0.03  # of the ridge filter's response
 _LEAST_MM, _MOST_MM = 0.4, 10.0  # resolvable sizes between which they are told apart
 _SEEN_RESPONSE = (0.001, 0.006)  # of the ridge filter: from where on a line may be, and is what the network says
-_RIDGE = 0.5  # likelihood of the ridge filter's, from which on a ridge tells whether the face is lined
 _USUAL_FORM, _USUAL_SHARE = 0.48, 0.01  # form of ridges where there are none, and the share of skin it weighs as
 _RIDGED = 0.6  # of the share of skin that ridges cover, added to their mean form
 _SMOOTH_FACE, _LINED_FACE = 0.605, 0.7  # that sum
@@ -97,8 +96,8 @@ def boldness(form: np.ndarray, view: LineView) -> float:
 
     One crop of skin does not tell which of both it is from; all ridges of a face together do.
     """
-    ridges = (view.lines.likelihood > _RIDGE) & (view.mask > _RIDGE)
-    skin, count = float((view.mask > _RIDGE).sum()) + 1, float(ridges.sum())
+    ridges = view.ridges()
+    skin, count = float(view.bare().sum()) + 1, float(ridges.sum())
     mean = (float(form[ridges].sum()) + _USUAL_FORM * _USUAL_SHARE * skin) / (count + _USUAL_SHARE * skin)
     lined = smoothstep(mean + _RIDGED * count / skin, _SMOOTH_FACE, _LINED_FACE)
     return float(_TIMID + (_BOLD - _TIMID) * lined)

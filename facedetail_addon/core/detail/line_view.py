@@ -17,6 +17,7 @@ STEP_MM = TEXEL_MM * STEP
 LEAST_MASK = 0.05
 """Of skin, with less of which a texel shows nothing."""
 _MEAN_MM = 4.0  # waves beyond about 20 mm are the proxy's
+_RIDGE = 0.5  # of the ridge filter's likelihood and of the mask, from which on a ridge tells of the face
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,14 @@ class LineView:
     resolvable_mm: np.ndarray
     light: ReliefLight
     lines: LineField
+
+    def ridges(self) -> np.ndarray:
+        """(h, w) bool: ridges of bare skin, which together tell whether the face is lined."""
+        return (self.lines.likelihood > _RIDGE) & self.bare()
+
+    def bare(self) -> np.ndarray:
+        """(h, w) bool: skin on which such ridges count."""
+        return self.mask > _RIDGE
 
 
 def look_for_lines(inputs: DetailInputs) -> LineView:

@@ -22,7 +22,7 @@ from .relief_shading import OCCLUSION, OCCLUSION_MM, ReliefLight
 _LEVELS = {4: 4, 2: 4, 1: 2}  # rounds of Gauss–Newton by how much coarser a level is than the finest
 _ITERATIONS = 40  # of conjugate gradients in each round
 _CONVERGED = 1e-4  # of the residual's energy
-_RIDGE, _LINED = 0.5, (0.4, 0.75)  # of the ridge filter's likelihood; mean likelihood there of smooth and lined faces
+_LINED = (0.4, 0.75)  # mean likelihood of a face's ridges: smooth and lined faces
 _NOISE, _OUTLIER = (0.06, 0.04), 1.0  # of log luminance, on these; the residual at which a texel counts a quarter
 _FLAT_SIGMA, _SLOPE_SIGMA = 0.03, (0.8, 1.2)  # across lines that are not there, and that are certain, on these
 _STRAIGHT = 100.0  # how much more a slope costs along a coherent line
@@ -75,7 +75,7 @@ def carve_lines(view: LineView, likelihood: np.ndarray) -> LineRelief:
 def _trust(view: LineView, likelihood: np.ndarray) -> tuple[float, float]:
     """Noise of log luminance, and how steep certain lines are: where most ridges of a face are lines, faint ones are
     told from skin without any, and its contrast is form."""
-    ridges = (view.lines.likelihood > _RIDGE) & (view.mask > _RIDGE)
+    ridges = view.ridges()
     lined = float(smoothstep(likelihood[ridges].mean(), *_LINED)) if ridges.any() else 0.0
     noise, steepest = (smooth + (much - smooth) * lined for smooth, much in (_NOISE, _SLOPE_SIGMA))
     return noise, steepest

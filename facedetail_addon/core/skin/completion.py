@@ -145,11 +145,16 @@ def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
     outside = model.in_region("neck", "ears", "scalp")
     outside[unknown[labels == np.bincount(labels).argmax()]] = True
     outside = rest[outside]
-    known = known * np.where(model.in_region("nose", "mouth"), smoothstep(known, *_INSIDE), 1)
+    known = known * outside_openings(known, model)
     inner = model.in_region("mouth") & (known == 0)
     if inner.any():  # beside them it is learned from teeth
         known = known * smoothstep(cKDTree(rest[inner]).query(rest)[0], *_LIP_LINE_MM)
     return known * smoothstep(cKDTree(outside).query(rest)[0], *_BORDER_MM).astype(np.float32)
+
+
+def outside_openings(known: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(V_skin,) in [0, 1]: 0 inside nostrils and lips, where neither the (V_skin,) basis nor photos know the skin."""
+    return np.where(model.in_region("nose", "mouth"), smoothstep(known, *_INSIDE), 1)
 
 
 def _colour_prior(

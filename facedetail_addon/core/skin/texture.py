@@ -14,7 +14,7 @@ from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
-from .completion import Completion, complete, persons_colour, share_of_mirrored, well_known
+from .completion import Completion, complete, outside_openings, persons_colour, share_of_mirrored, well_known
 from .doubt import collars, correction, not_bluer, shown, steady
 from .grain import skin_grain
 from .hair import diffuse_colour, short_hair
@@ -33,7 +33,6 @@ _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
 _BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
 _BROW_TEXELS = 13  # of SIDE, across a brow, 10 mm
-_INSIDE = (0.7, 1.0)  # what the basis knows on nose and mouth: nothing inside nostrils and lips, and nor do photos
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
@@ -71,7 +70,7 @@ def make_skin_maps(
         masks = np.full((model.skin.stop, 3), np.nan, np.float32)
     statistical, statistical_map = _statistical(basis, light)
     confidence = _shading_confidence(light.shading, atlas) * shown(masks, model, atlas)
-    confidence *= np.where(model.in_region("nose", "mouth"), smoothstep(basis.known, *_INSIDE), 1)
+    confidence *= outside_openings(basis.known, model)
     lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
     at_skin = np.column_stack([lit, bare_skin(masks, basis, model)])
     seen = _seen(unwrapped, at_skin, relief_shading, light.monochrome, atlas)
