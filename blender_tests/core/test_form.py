@@ -10,11 +10,15 @@ from blender_tests.core.test_estimate_light import Studio, lamp
 from blender_tests.made_up import assert_same
 from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.geometry.mesh_fields import mesh_laplacian, vertex_areas
+from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.masks.types import MASK_SIDE, PhotoMasks
+from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.region import Region
+from facedetail_addon.core.pipeline import fit, observe, refine
 from facedetail_addon.core.refine.form import Form, find_form, held_back, notices, with_form
 from facedetail_addon.core.refine.prior import form_prior, matern_precision
 from facedetail_addon.core.rendering.normals import vertex_normals
+from facedetail_addon.settings import Settings
 
 BUMP_MM, BUMP_WIDTH_MM = 1.0, 6.0
 FOREHEAD = np.array([0.0, 55.0])
@@ -158,3 +162,12 @@ def test_precision_has_the_promised_deviation_and_range():
     away = middle + round(reach / step)
     correlation = covariance[middle, away] / np.sqrt(covariance[middle, middle] * covariance[away, away])
     assert 0.05 < correlation < 0.2
+
+
+def test_a_face_that_light_explains_badly_has_folds(data_dir):
+    """Glasses, a smile, brown skin that shines: most of it is an outlier beside the usual noise."""
+    models = Models.load(Settings(resolution=512))
+    observation = observe(read_photo(data_dir / "official_portraits" / "17.jpg"), models, Settings())
+    fitted = fit((observation,), models, Settings())
+    head = refine((observation,), fitted, models, Settings())
+    assert notices(head, models.model) == ()

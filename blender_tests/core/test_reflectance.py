@@ -192,3 +192,16 @@ def test_the_same_again_and_it_stops_at_once(studio, known):
     assert_same(again, found)
     with_reflectance(studio.painted(), again, studio.fine, lambda done: looked.append((time.process_time(), done)))
     assert np.diff([at for at, _ in looked]).max() < 0.5
+
+
+def test_skin_that_shines_all_over_shines_where_nobody_looked(studio):
+    """Beyond what lamps that are too wide ask for."""
+    usual = studio.gloss.specular
+    found = studio.found((1.9 * usual).clip(0, 1), studio.gloss.roughness)
+    place = studio.atlas.covered
+    behind = studio.on_texels((studio.seen == 0) & (studio.model.skin.of(studio.model.mean)[:, 2] < -40)) > 0.99
+    face = studio.on_texels(studio.seen > 0.9) > 0.99
+    usual = studio.on_texels(usual)
+    assert 1.2 < np.median(found.specular[place][behind] / usual[behind]) < 1.9
+    off = np.log(found.specular[place][face] / (1.9 * usual[face]).clip(0, 1))
+    assert np.median(np.abs(off)) < 0.5 * np.log(1.9)

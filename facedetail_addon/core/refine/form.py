@@ -41,8 +41,9 @@ _GLOSS_NOISE = 0.8  # of the share of a colour that is taken for the surface's o
 _FADE_MM, _LEAST_FADE = 5.0, 0.1  # towards what is not seen
 _OUTLIER_SIGMA = 0.12  # of log luminance, besides the noise
 _HELD_SHARE, _HELD_MM = 0.15, 3.0  # of the skin that decides whether there is form, in squares of this side
-_LEAST_GAIN = 0.02  # of the misfit there; portraits have 3 to 14 %, hands, clipped skin and two lights less than 2
+_LEAST_GAIN = 0.015  # of the misfit there; portraits have 2 to 22 %, clipped skin and two lights less
 _MOST_RMS = 2.0  # of heights in units of their prior's σ; two coloured lights ask for four
+_NORMAL_MEDIAN, _MOST_DOUBT = 0.6745, 3.0  # of the absolute value of a normal variable; times the noise
 _PIGMENT = np.array([0.55, 1.0, 1.25])  # how much melanin and blood change the logarithms of red, green and blue
 
 
@@ -85,7 +86,7 @@ def find_form(
     too_little = np.count_nonzero(confidence) < _LEAST_VERTICES or light.residual > _MOST_RESIDUAL
     if too_little or _agreement(unwrapped, light, basis, confidence) < _LEAST_AGREEMENT:
         return Form(out, 0.0)
-    problem = _problem(pose, unwrapped, transfer, light, basis, confidence, model, atlas, prior)
+    problem = _problem(pose, unwrapped, transfer, light, basis, confidence, model, atlas, prior).doubted()
     height, pigment, gain = _first_round(problem, held_back(problem.vertices[problem.rows], pose))
     if gain < _LEAST_GAIN or problem.incredible(height):
         return Form(out, 0.0)
@@ -196,6 +197,16 @@ class _Problem:
             right = right + weighted @ residual[:, channel]
         change_height, change_pigment = np.split(_solved(normal, right), 2)
         return height + change_height, pigment + change_pigment
+
+    def doubted(self) -> "_Problem":
+        """The same with the noise that is measured: where light explains a photo badly, as dark skin that shines, it
+        says less, and less of it is an outlier. Errors go together, so that it says less by the noise, not its square.
+        """
+        seen = self.weight > 0
+        luminance = self._model(self.vertices, np.zeros(len(self.rows)))[0][seen] @ LUMINANCE
+        spread = float(np.median(np.abs(luminance) / self.sigma[seen])) / _NORMAL_MEDIAN
+        spread = min(max(1.0, spread), _MOST_DOUBT)
+        return replace(self, sigma=self.sigma * spread, weight=self.weight / spread)
 
     def painted(self) -> np.ndarray:
         """(N,) pigment where there are no heights: the same step without them."""

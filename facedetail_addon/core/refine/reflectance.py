@@ -35,7 +35,7 @@ _SIGMA = (0.06, 0.3, 0.05)  # of pigment and level (logarithms) and of roughness
 _RANGE_MM = (8.0, 20.0, 30.0)  # over which they are alike
 _MIRRORED = 0.5  # how much a side counts for the other, beside what it is expected to be
 _NOISE = 0.08  # of the colour's logarithm, besides shape and light that are off
-_PATCH_MM2 = 250.0  # of skin that says as much as one independent measurement
+_PATCH_MM2 = 200.0  # of skin that says as much as one independent measurement
 _FACE_MM2 = 2.56  # of a texel of SIDE, about
 _CONFIDENT = (0.05, 0.4)  # confidence at which the photo begins to count, and counts fully
 _DARK = (0.1, 0.35)  # shading relative to its median, below which nothing shines
@@ -111,7 +111,7 @@ def find_reflectance(
     by_level = problem.linearised(values)[1][:, :, LEVEL]
     return Reflectance(
         pigment=_map(values[:, PIGMENT, None] * tint, places),
-        specular=_map(level * np.exp(values[:, LEVEL]), places),
+        specular=_map((level * np.exp(values[:, LEVEL] + problem.common * bare_texel)).clip(*_LEVELS), places),
         roughness=_map(roughness + values[:, ROUGHNESS], places),
         told=_map(_told((by_level**2).mean(axis=1) * problem.weight), places),
     )

@@ -16,9 +16,10 @@ from ..robust import geman_mcclure
 ROUNDS, _ITERATIONS = 5, 40
 _TICK = 8  # iterations between two looks at whether to go on
 _CONVERGED = 1e-4  # of the right-hand side's norm
-_GAIN_ROUNDS, _GAIN_SIGMA, _MOST_GAIN = 6, 0.5, 0.7  # of the logarithm of lamps' brightness
+_GAIN_ROUNDS, _GAIN_SIGMA, _MOST_GAIN = 6, 0.5, 0.95  # of the logarithm of all reflection
+_USUAL_GAIN = 0.26  # the same of painted heads whose skin reflects as expected: estimated lamps are too wide
 _NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
-_MOST_DOUBT = 3.0  # times the noise
+_MOST_DOUBT = 2.0  # times the noise
 _FLOOR = 0.01  # linear; differences below this share of display white do not count as relative ones
 _OUTLIER = (8.0, 3.0)  # σ at which a texel counts a quarter: brighter than the model, as highlights are, darker
 _MOST_ALBEDO = 0.95  # of the surface; something is always left for the skin below
@@ -49,6 +50,7 @@ class TexelProblem:
             level. share: (K, N) of all light that is.
         roughness: (N,) that is expected. lowest, highest: (N, 3) of the unknowns.
         precision: three (N, N) sparse, of the unknowns' priors.
+        common: logarithm of the level over the expected that all texels have in common; ``reflection`` has it already.
     """
 
     colour: np.ndarray
@@ -64,12 +66,13 @@ class TexelProblem:
     lowest: np.ndarray
     highest: np.ndarray
     precision: tuple[csr_matrix, csr_matrix, csr_matrix]
+    common: float = 0.0
 
     def brighter(self) -> "TexelProblem":
-        """The same with lamps as much brighter as all texels together want them, never darker.
+        """The same with reflection as much stronger as all texels together want it, never weaker.
 
-        What is estimated from diffuse light makes lamps too wide: how strong their images are is told by those images
-        alone, and by how much skin usually reflects.
+        What is estimated from diffuse light makes lamps too wide and their images too weak. What goes beyond that is
+        the skin's: unknowns count from there.
         """
         problem, gain = self, 0.0
         for _ in range(_GAIN_ROUNDS):
@@ -80,7 +83,11 @@ class TexelProblem:
             gain += right / (float((weighted * slope).sum()) + 1 / _GAIN_SIGMA**2)
             gain = float(np.clip(gain, 0, _MOST_GAIN))
             problem = replace(self, reflection=self.reflection + gain)
-        return problem
+        common = max(gain - _USUAL_GAIN, 0.0)
+        shift = np.zeros(3)
+        shift[LEVEL] = common
+        lowest, highest = np.minimum(self.lowest - shift, 0), np.maximum(self.highest - shift, 0)
+        return replace(problem, lowest=lowest, highest=highest, common=common)
 
     def doubted(self) -> "TexelProblem":
         """The same with the noise that is measured: where light and paint explain a photo badly, it says less."""
@@ -93,7 +100,8 @@ class TexelProblem:
         return replace(self, sigma=self.sigma * spread, weight=self.weight / spread**2)
 
     def solve(self, going_on: Callable[[float], None] = lambda done: None) -> np.ndarray:
-        """(N, 3) unknowns: pigment, logarithm of the level over the expected, roughness beyond the expected.
+        """(N, 3) unknowns: pigment, logarithm of the level over the expected and ``common``, roughness beyond the
+        expected.
 
         Args:
             going_on: called every few hundredths of a second with the fraction done; what it raises stops the work.
