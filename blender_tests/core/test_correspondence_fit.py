@@ -56,7 +56,7 @@ def test_points_change_the_head_but_not_its_size(photo, prepared, without):
     assert np.isfinite(head.pose.vertices).all()
     change = np.linalg.norm(head.vertices_neutral - without.vertices_neutral, axis=1).mean()
     assert 0.05 < change < 3
-    sizes = [prepared.size_rate @ fit.alpha for fit in (head, without)]
+    sizes = [prepared.size_rate @ fit.identity for fit in (head, without)]
     assert sizes[0] == pytest.approx(sizes[1], abs=1e-3)
     assert head.size == without.size
     assert not notices(head, photo, prepared)
@@ -101,7 +101,7 @@ def test_true_points_bring_the_head_nearer_to_the_truth(model, prepared):
         posed = model.vertices(sample.alpha, sample.beta)
         picture, _ = render_head(painter, posed, sample.camera, rng)
         (face, *_) = landmarker.find(picture)
-        points = sample.camera.project(canonical.posed(sample.alpha, sample.beta)).astype(np.float32)
+        points = sample.camera.project(canonical.posed(np.append(sample.alpha, 0), sample.beta)).astype(np.float32)
         seen = CorrespondenceFinder.load().find(picture, face)
         seen = replace(seen, points_px=points, sigma_px=np.full(len(points), 0.1, np.float32))
         bare = observed(face, (SIZE, SIZE))

@@ -53,7 +53,11 @@ def test_the_file_comes_back_and_damage_is_told(regression, tmp_path):
     register_weights(path)
     assert_same(load_identity_regression(tmp_path), regression)
     assert path.read_bytes() == find_weights(FILE_NAME).read_bytes()
-    bad = {"slopes": regression.slopes[1:], "mean": np.full_like(regression.mean, np.inf)}
+    bad = {
+        "slopes": regression.slopes[1:],
+        "smile": regression.smile[1:],
+        "mean": np.full_like(regression.mean, np.inf),
+    }
     for name, values in bad.items():
         save_identity_regression(path, replace(regression, **{name: values}))
         register_weights(path)
@@ -104,6 +108,23 @@ def test_it_knows_something_of_people_it_has_not_seen(people, models):
     said = np.array([observation.alpha_prior for observation in neutral])
     alpha = np.array([fit((replace(one, alpha_prior=None),), models, SETTINGS).alpha for one in neutral])
     assert agreement(said, alpha) > 0.25 > agreement(np.roll(said, 1, axis=0), alpha)
+
+
+def test_smiles_do_not_change_the_head_at_rest(people, models):
+    """In the mean over people; both heads as their photos show them differ by more."""
+    heads = [[fit((one,), models, SETTINGS) for one in pair] for pair in people]
+    rest, shown = (
+        np.linalg.norm(np.mean([getattr(one, name) - getattr(other, name) for other, one in heads], axis=0))
+        for name in ("alpha", "alpha_shown")
+    )
+    assert rest < 0.95 * shown
+
+
+def test_the_head_as_in_the_photo_smiles_more_than_the_models_smile(people, models):
+    neutral, smiling = (fit((one,), models, SETTINGS) for one in people[0])
+    for head, least, most in ((neutral, 0.0, 0.3), (smiling, 0.1, 3.0)):
+        made = models.model.vertices(head.alpha, head.pose.beta, head.scale)
+        assert least <= np.linalg.norm(head.pose.vertices - made, axis=1).max() < most
 
 
 def test_the_fit_goes_towards_it_where_the_photo_says_little(people, models):

@@ -101,7 +101,7 @@ def test_open_mouths_stay_as_open_and_close_at_rest(name, model, calibration, ob
     photo = observed(name)
     head = fit_dense([photo], model, calibration)
     assert teeth_mm2(model, head.vertices_neutral) < TEETH_MM2
-    identities, expressions = len(model.identity_basis), len(model.expression_basis)
+    identities, expressions = len(head.identity), len(model.expression_basis)
     monkeypatch.setattr(dense, "lips_at_rest", lambda *_: nothing(identities))
     monkeypatch.setattr(dense, "lips_seen", lambda *_: nothing(identities + expressions))
     without = fit_dense([photo], model, calibration)

@@ -75,7 +75,7 @@ def term(look, people, models) -> PhotometricTerm:
 @pytest.fixture(scope="module")
 def values(people) -> np.ndarray:
     """(α, β) of the fit, away from the bounds of nothing in particular."""
-    return np.append(people[0].head.alpha, people[0].head.pose.beta).astype(np.float64)
+    return np.append(people[0].head.identity, people[0].head.pose.beta).astype(np.float64)
 
 
 @pytest.fixture(scope="module")

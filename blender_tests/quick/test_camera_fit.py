@@ -112,7 +112,7 @@ def test_point_jacobian_is_the_difference_quotient(points):
 
 def test_usual_focal_length_keeps_portraits_at_a_usual_distance():
     lens = 512 / np.tan(np.radians(25))
-    assert default_focal_px((1024, 800), lens / 1000) == pytest.approx(lens)
+    assert default_focal_px((1024, 800), lens / 2000) == pytest.approx(lens)
     assert default_focal_px((1024, 800), lens / 200) == pytest.approx(NEAREST_MM * lens / 200)
     assert default_focal_px((1024, 800), lens / 9000) == pytest.approx(lens), "a small face is far away"
 

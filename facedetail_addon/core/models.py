@@ -77,7 +77,9 @@ class Models:
         calibration = load_named_calibration(settings.face_model, assets)
         dictionary = named_dictionary(settings.face_model, assets)
         atlas = make_atlas(model, settings.resolution)
-        prepared = None if _is_sparse(settings) else prepare(model, calibration)
+        identity = None if _is_sparse(settings) else IdentityReader.load(model)
+        smile = identity.regression.smile if identity else None
+        prepared = None if _is_sparse(settings) else prepare(model, calibration, smile)
         return cls(
             landmarker=landmarker,
             fan=fan,
@@ -89,7 +91,7 @@ class Models:
             expression_reader=ExpressionReader.load(model, calibration, dictionary),
             mask_networks=MaskNetworks.load(),
             finder=CorrespondenceFinder.load(),
-            identity_reader=IdentityReader.load(model) if prepared else None,
+            identity_reader=identity,
             atlas=atlas,
             coarse_atlas=coarser(atlas, model, COARSE_TEXELS),
             basis=albedo_basis(model, atlas),

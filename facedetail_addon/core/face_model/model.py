@@ -206,9 +206,15 @@ class FaceModel:
         """The fingerprint of the head whose UV, regions and expression names it has: what is learned there fits it."""
         return self.origin.canonical if self.origin else self.fingerprint()
 
-    def vertices(self, alpha: np.ndarray | None = None, beta: np.ndarray | None = None) -> np.ndarray:
-        """(V, 3) float32 mm; ``alpha`` may be shorter than K, ``beta`` must have E entries."""
-        out = self.mean.copy()
+    def vertices(
+        self, alpha: np.ndarray | None = None, beta: np.ndarray | None = None, scale: float = 1.0
+    ) -> np.ndarray:
+        """(V, 3) float32 mm; ``alpha`` may be shorter than K, ``beta`` must have E entries.
+
+        Args:
+            scale: of the mean head, to which the modes are added.
+        """
+        out = self.mean * np.float32(scale)
         if alpha is not None:
             out += np.tensordot(np.asarray(alpha, np.float32), self.identity_basis[: len(alpha)], axes=1)
         if beta is not None:

@@ -81,7 +81,7 @@ def notices(head: HeadFit, observation: Observation, prepared: PreparedModel) ->
     calibration = prepared.calibration
     face = normalise_landmarks(observation.landmarks.mesh_px, calibration.mean, calibration.mean_sigma)
     term = correspondence_term(0, prepared.canonical, observation.correspondences, face, weight=1.0)
-    if term is None or term.weights(term.points.posed(head.alpha, head.pose.beta), head.pose.perspective).any():
+    if term is None or term.weights(term.points.posed(head.identity, head.pose.beta), head.pose.perspective).any():
         return ()
     text = "The landmarks of this face and the points of the whole head do not agree, and the landmarks were followed."
     return (Notice("points_disagree", f"{text} Look at the preview: something may cover the face or head."),)

@@ -21,7 +21,8 @@ from .bounded import minimise_in_box
 from .correspondence import correspondence_term
 from .equations import FitSettings, expression_equations, identity_equations, measurement_equations
 from .eyes import aim_eyes
-from .heads import pose_of, require_landmarks, require_priors, started, started_cameras, unknowns_of
+from .fitted_model import smile_of
+from .heads import pose_of, require_landmarks, require_priors, started, started_cameras
 from .limits import expression_limits, one_way_gaze
 from .lips import lips_at_rest, lips_seen
 from .outline import OutlineTerm
@@ -32,7 +33,7 @@ from .profile import in_profile, profile_term
 from .size import HeadSize, estimate_size, size_equations
 from .solve import Solution, Start, Term, Unknowns, solve, total
 from .terms import Contour, LandmarkTerm, PriorTerm
-from .types import HeadFit, PoseFit
+from .types import SCALE_SIGMA, HeadFit, PoseFit
 
 DEFAULT_SETTINGS = FitSettings()
 # Median landmark distance over face height, well above what clear photos give.
@@ -74,7 +75,8 @@ def fit_dense(
     require_priors(observations, expression)
     prepared = prepared or prepare(model, calibration)
     prepared.require(model, calibration)
-    names, unknowns = model.expression_names, unknowns_of(model, observations, len(model.expression_names))
+    names = model.expression_names
+    unknowns = Unknowns(len(prepared.scaled.identity_basis), len(names), len(observations))
     mesh_px = [usable_px(observation.landmarks.mesh_px, _POINTS) for observation in observations]
     faces = [normalise_landmarks(points, calibration.mean, calibration.mean_sigma) for points in mesh_px]
     settings = turned_settings(settings, observations, prepared)
@@ -93,12 +95,12 @@ def fit_dense(
     bounds = _bounds(unknowns, reach, limits)
 
     seen = _seen(prepared, observations, faces, mesh_px, settings)
-    values = started(start, unknowns, guess, native=False)
+    values = started(start, unknowns, guess, native=False, scaled=True)
     begin = Start(np.clip(values, *bounds), started_cameras(start, unknowns.views))
     cameras = [observation.camera_prior for observation in observations]
     solved = solve([*priors, *seen, *extra], unknowns, bounds, begin, cameras, settings.rounds - 1)
     aim = [betas is None and not in_profile(observation, prepared) for observation in observations]
-    return _head(solved, unknowns, model, mesh_px, size, aim)
+    return _head(solved, unknowns, prepared, mesh_px, size, aim)
 
 
 def turned_settings(settings: FitSettings, observations: Sequence[Observation], prepared: PreparedModel) -> FitSettings:
@@ -159,17 +161,20 @@ def _priors(
     settings: FitSettings,
 ) -> list[PriorTerm]:
     """What does not change with the cameras."""
-    calibration, contacts, identities = prepared.calibration, prepared.contacts, len(prepared.model.identity_basis)
+    calibration, contacts = prepared.calibration, prepared.contacts
+    identities, modes = len(prepared.scaled.identity_basis), len(prepared.model.identity_basis)
     terms = []
     told = [not in_profile(observation, prepared) for observation in observations]  # by landmarks
     for view, (observation, face) in enumerate(zip(observations, faces, strict=True)):
         reading = observation.expression_prior if expression == PRIOR_AND_LANDMARKS and told[view] else None
         if told[view]:
-            terms.append(PriorTerm(measurement_equations(calibration, face), view))
+            terms.append(PriorTerm(measurement_equations(calibration, prepared.response, face), view))
         equations = expression_equations(prepared.model.expression_names, identities, settings, reading)
         terms.append(PriorTerm(equations, view))
     terms.append(
-        PriorTerm(identity_equations(identities, settings.identity_weight, _usual_alpha(prepared, observations)))
+        PriorTerm(
+            identity_equations(modes, settings.identity_weight, _usual_alpha(prepared, observations), scaled=True)
+        )
     )
     terms.append(PriorTerm(size_equations(prepared.size_rate, size)))
     if contacts is not None:
@@ -251,16 +256,18 @@ def _landmark_term(
 def _head(
     solved: Solution,
     unknowns: Unknowns,
-    model: FaceModel,
+    prepared: PreparedModel,
     mesh_px: Sequence[np.ndarray],
     size: HeadSize | None,
     aim: Sequence[bool],
 ) -> HeadFit:
     """The head of a solution with named expressions; in photos to be aimed at the gaze follows the irises."""
-    alpha = solved.values[: unknowns.identities].astype(np.float32)
+    identity, scaled = solved.values[: unknowns.identities].astype(np.float32), prepared.scaled
     poses = []
     for view, points in enumerate(mesh_px):
         beta = unknowns.beta(solved.values, view).astype(np.float32)
-        beta = aim_eyes(model, alpha, beta, solved.cameras[view], points) if aim[view] else beta
-        poses.append(pose_of(solved, view, model, beta, model.vertices(alpha, beta)))
-    return HeadFit(alpha, model.vertices(alpha), tuple(poses), size)
+        beta = aim_eyes(scaled, identity, beta, solved.cameras[view], points) if aim[view] else beta
+        poses.append(pose_of(solved, view, scaled, beta, scaled.vertices(identity, beta)))
+    shown, scale = identity[:-1], 1 + SCALE_SIGMA * float(identity[-1])
+    alpha = shown - np.float32(smile_of(scaled.expression_names, [pose.beta for pose in poses])) * prepared.smile
+    return HeadFit(alpha, prepared.model.vertices(alpha, scale=scale), tuple(poses), size, scale, shown)

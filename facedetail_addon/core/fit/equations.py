@@ -16,6 +16,7 @@ from .points import LandmarkPoints
 # Where landmarks are out of place: what the others leave unexplained, and the distance from their consensus that
 # halves a landmark's say twice.
 _NOISE_MM, _SURPRISE_MM = 0.3, 3.0
+_SCALE_WEIGHT = 0.02  # of the scale's ridge: what is known of the size makes the scale, not α
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class FitSettings:
         reading_sparsity: what takes the place of the sparsity's price where there is a reading; the ridge is none then.
         picture_weight: of the distances in the picture, each in units of its landmark's spread. Errors of neighbouring
             landmarks go together, so 478 of them count as far fewer.
-        outline_weight: of the distances across the outline; its points err together, too. Between what photos of the
-            same people want (1.5) and heads in drawn hair, on which the masks are less sure (0.1).
+        outline_weight: of the distances across the outline; its points err together, too. Chosen on photos of the
+            same people; on heads in drawn hair, on which the masks are less sure, less (0.5) would be as good.
         correspondence_weight: of the correspondence network's points in the picture, each in units of its own σ. Errors
             of neighbouring points go together, so 368 of them count as far fewer.
         profile_weight, profile_outline_weight: of points and outline for heads in profile, which nothing else tells of.
@@ -56,7 +57,7 @@ class FitSettings:
     reading_weight: float = 2.5
     reading_sparsity: float = 1.0
     picture_weight: float = 0.03
-    outline_weight: float = 0.5
+    outline_weight: float = 1.0
     correspondence_weight: float = 0.03
     profile_weight: float = 0.3
     profile_outline_weight: float = 0.03
@@ -78,13 +79,19 @@ class NormalEquations:
         return NormalEquations(weight * self.quadratic, weight * self.linear)
 
 
-def measurement_equations(calibration: LandmarkCalibration, view: NormalisedLandmarks) -> NormalEquations:
-    """What the calibration says of α and β, the less the farther the head is turned."""
+def measurement_equations(
+    calibration: LandmarkCalibration, response: np.ndarray, view: NormalisedLandmarks
+) -> NormalEquations:
+    """What the calibration says of identity and β, the less the farther the head is turned.
+
+    Args:
+        response: (Q, K + 1 + E) of the landmarks' coordinates.
+    """
     coordinates = _robust_coordinates(calibration, view)
     variance, shift = calibration.noise_at(view.yaw)
     whitener = calibration.whitener.astype(np.float64) / np.sqrt(variance)
     target = whitener @ (coordinates - calibration.pose_response @ pose_terms(view.yaw, view.pitch) - shift)
-    responses = whitener @ np.concatenate([calibration.alpha_response, calibration.beta_response], axis=1)
+    responses = whitener @ response
     return NormalEquations(responses.T @ responses, responses.T @ target)
 
 
@@ -104,14 +111,18 @@ def _robust_coordinates(calibration: LandmarkCalibration, view: NormalisedLandma
     return coordinates
 
 
-def identity_equations(identities: int, weight: float, mean: np.ndarray | None = None) -> NormalEquations:
+def identity_equations(
+    modes: int, weight: float, mean: np.ndarray | None = None, scaled: bool = False
+) -> NormalEquations:
     """Ridge of α alone, in σ units; a weight of 1 is the model's own statistics.
 
     Args:
-        mean: (K,) that α is drawn to; None: the mean head.
+        modes: K. mean: (K,) that α is drawn to; None: the mean head. scaled: there is a scale beside them, K + 1.
     """
-    towards = np.zeros(identities) if mean is None else mean.astype(np.float64)
-    return NormalEquations(np.diag(np.full(identities, weight)), weight * towards)
+    towards = np.zeros(modes + scaled)
+    towards[:modes] = 0 if mean is None else mean
+    weights = np.append(np.full(modes, weight), [_SCALE_WEIGHT] * scaled)
+    return NormalEquations(np.diag(weights), weights * towards)
 
 
 def expression_equations(

@@ -38,19 +38,21 @@ def unknowns_of(model: FaceModel, observations: Sequence[Observation], expressio
     return Unknowns(len(model.identity_basis), expressions, len(observations))
 
 
-def started(start: HeadFit | None, unknowns: Unknowns, guess: np.ndarray, native: bool) -> np.ndarray:
+def started(
+    start: HeadFit | None, unknowns: Unknowns, guess: np.ndarray, native: bool, scaled: bool = False
+) -> np.ndarray:
     """An earlier fit as unknowns; the guess where there is none of this model, and for photos that it did not have.
 
     Args:
-        guess: all unknowns. native: the unknown expressions are the model's native ones.
+        guess: all unknowns. native: the unknown expressions are the model's native ones. scaled: the scale is one.
     """
-    if start is None or len(start.alpha) != unknowns.identities:
+    if start is None or len(start.alpha) + scaled != unknowns.identities:
         return guess
     betas = [pose.native_beta if native else pose.beta for pose in start.poses[: unknowns.views]]
     if any(len(beta) != unknowns.expressions for beta in betas):
         return guess
     others = [unknowns.beta(guess, view) for view in range(len(betas), unknowns.views)]
-    return unknowns.join(start.alpha, [*betas, *others])
+    return unknowns.join(start.identity if scaled else start.alpha, [*betas, *others])
 
 
 def started_cameras(start: HeadFit | None, views: int) -> tuple[PerspectiveCamera | None, ...]:

@@ -71,4 +71,4 @@ def _misfit(terms: Sequence[PhotometricTerm], head: HeadFit) -> float:
 
 
 def _values(head: HeadFit, pose: PoseFit) -> np.ndarray:
-    return np.append(head.alpha, pose.beta).astype(np.float64)
+    return np.append(head.identity, pose.beta).astype(np.float64)

@@ -30,7 +30,7 @@ class Unknowns:
     """Where α and the photos' β stand among all unknowns: x = (α, β of the first photo, β of the second, …).
 
     Attributes:
-        identities: K. expressions: E. views: number of photos.
+        identities: K, or K + 1 with the head's scale. expressions: E. views: number of photos.
     """
 
     identities: int

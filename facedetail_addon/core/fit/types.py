@@ -47,22 +47,38 @@ class HeadSize:
     irises: int
 
 
+SCALE_SIGMA = 0.045
+"""What one unit of the fit's unknown scale is: how much sizes of heads differ, a share."""
+
+
 @dataclass(frozen=True)
 class HeadFit:
     """A face model fitted to photos of one person.
 
     Attributes:
         alpha: (K,) float32, identity in σ units.
-        vertices_neutral: (V, 3) float32 mm, the head at rest, head frame, all parts of the model.
+        vertices_neutral: (V, 3) float32 mm, the head at rest, head frame, all parts of the model: ``scale`` times the
+            mean head, the modes of α, and what refinement adds.
         poses: one for each observation, in their order.
         size: how large the head was taken for, and how sure that is; None where the model is not of a
             person's size, and in results from before it was estimated.
+        scale: of the mean head, apart from α; 1 where the size lies in α alone.
+        alpha_shown: (K,) float32, α of which ``poses`` are made: with what smiles look like; ``alpha`` where None.
     """
 
     alpha: np.ndarray
     vertices_neutral: np.ndarray
     poses: tuple[PoseFit, ...]
     size: HeadSize | None = None
+    scale: float = 1.0
+    alpha_shown: np.ndarray | None = None
+
+    @property
+    def identity(self) -> np.ndarray:
+        """(K + 1,) float64, the dense fit's unknowns of which poses are made: α, and the scale in units of
+        :data:`SCALE_SIGMA`."""
+        shown = self.alpha if self.alpha_shown is None else self.alpha_shown
+        return np.append(shown.astype(np.float64), (self.scale - 1) / SCALE_SIGMA)
 
     @property
     def pose(self) -> PoseFit:

@@ -99,7 +99,7 @@ def find_form(
 
 def notices(head: HeadFit, model: FaceModel) -> tuple[Notice, ...]:
     """A notice with code ``no_form`` where a refined head has no mid-scale form."""
-    if not np.array_equal(head.vertices_neutral, model.vertices(head.alpha)):
+    if not np.array_equal(head.vertices_neutral, model.vertices(head.alpha, scale=head.scale)):
         return ()
     text = "The photo's shading tells nothing of folds, bags and cheeks, which stay smooth."
     return (Notice("no_form", f"{text} Softer light, a larger face or less in front of it would help."),)

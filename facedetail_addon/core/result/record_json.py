@@ -72,6 +72,8 @@ def record_text(record: HeadRecord) -> str:
         "landmarks68_mm": pose.landmarks68_mm.tolist(),
         "residual_px": pose.residual_px if np.isfinite(pose.residual_px) else None,
         "size": _size_values(record.fit.size),
+        "scale": record.fit.scale,
+        "alpha_shown": None if record.fit.alpha_shown is None else record.fit.alpha_shown.tolist(),
         "stage_seconds": record.stage_seconds,
         "warnings": [{"code": notice.code, "message": notice.message} for notice in record.notices],
     }
@@ -108,6 +110,14 @@ def _size(values: object) -> HeadSize | None:
     if not isinstance(irises, int) or irises < 0:
         raise ValueError("size has no number of irises")
     return HeadSize(_number(values["factor"]), _number(values["sigma"]), irises)
+
+
+def _scale(values: dict) -> float:
+    """1 in results from before the size was apart from α."""
+    scale = _number(values.get("scale", 1.0))
+    if scale <= 0:
+        raise ValueError("scale is not above 0")
+    return scale
 
 
 def read_json(path: Path) -> dict:
@@ -151,6 +161,7 @@ def parse_record(values: dict, vertices: np.ndarray, vertices_neutral: np.ndarra
         landmarks68_mm=_array(values, "landmarks68_mm", (68, 3)),
         residual_px=_residual(None if old else values["residual_px"]),
     )
+    alpha = _array(values, "alpha", (None,))
     light = PhotoLight(_array(values, "gamma", (None,)), _light(values), _stage(values.get("light_stage")))
     return HeadRecord(
         face_model=_text(values["face_model"]),
@@ -158,7 +169,14 @@ def parse_record(values: dict, vertices: np.ndarray, vertices_neutral: np.ndarra
         expression_source=_source(values["expression"]),
         expression_names=names,
         observations=(_observation(values, pose.perspective, seen),),
-        fit=HeadFit(_array(values, "alpha", (None,)), vertices_neutral, (pose,), _size(values.get("size"))),
+        fit=HeadFit(
+            alpha=alpha,
+            vertices_neutral=vertices_neutral,
+            poses=(pose,),
+            size=_size(values.get("size")),
+            scale=_scale(values),
+            alpha_shown=None if values.get("alpha_shown") is None else _array(values, "alpha_shown", alpha.shape),
+        ),
         lights=(light,),
         eyes=_eyes(values),
         stage_seconds={_text(key): _number(value) for key, value in seconds.items()},

@@ -118,7 +118,7 @@ def _errors(tools: Tools, models: Models, head: DressedHead) -> np.ndarray:
 
 def _head_errors(tools: Tools, head: DressedHead, fitted: HeadFit, observation: Observation) -> tuple[float, ...]:
     pose, masks = fitted.pose, observation.masks
-    gaps = np.abs(outline_gaps(tools.builtin.model, fitted.alpha, pose.beta, pose.perspective, masks).mm)
+    gaps = np.abs(outline_gaps(tools.builtin.model, pose.vertices, pose.perspective, masks).mm)
     return *_shape_errors(tools, head, fitted.vertices_neutral), float(gaps.mean()) if len(gaps) else np.nan
 
 

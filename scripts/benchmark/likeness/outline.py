@@ -25,17 +25,15 @@ class Gaps:
     region: np.ndarray
 
 
-def outline_gaps(
-    model: FaceModel, alpha: np.ndarray, beta: np.ndarray, camera: PerspectiveCamera, masks: PhotoMasks
-) -> Gaps:
-    """Of a head with (K,) identity and (E,) expression as a camera sees it.
+def outline_gaps(model: FaceModel, vertices: np.ndarray, camera: PerspectiveCamera, masks: PhotoMasks) -> Gaps:
+    """Of a posed head, (V, 3) mm, as a camera sees it.
 
     The same places as the fit's own term looks at: no neck, no hair, and at most 14 px of the mask away.
     """
     place = model.landmarks68.points(model.mean).mean(0).astype(np.float64)
     px_per_mm = camera.focal_px / float((camera.rotation @ place + camera.translation)[2])
     term = OutlineTerm(0, outline_skin(model), masks, px_per_mm, 1.0)
-    posed = term.skin.points.posed(alpha, beta).astype(np.float64)
+    posed = vertices[term.skin.rows].astype(np.float64)
     pulls = term.pulls(posed, camera)
     steps = pulls.target_px - camera.project(posed[pulls.rows])
     _, vertices = cKDTree(model.skin.of(model.mean)).query(term.skin.points.base[pulls.rows])

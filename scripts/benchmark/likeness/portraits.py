@@ -79,7 +79,7 @@ def mean_head(observation: Observation, models: Models) -> HeadFit:
 
 def measured_head(model: FaceModel, head: HeadFit, observation: Observation, seconds: float) -> Head:
     """What is compared of a head; the observation's masks tell the outline."""
-    gaps = outline_gaps(model, head.alpha, head.pose.beta, head.pose.perspective, observation.masks)
+    gaps = outline_gaps(model, head.pose.vertices, head.pose.perspective, observation.masks)
     return Head(head.vertices_neutral[face_vertices(model)], gaps, seconds)
 
 

@@ -22,7 +22,7 @@ from facedetail_addon.core.rendering.normals import vertex_normals
 from scripts.benchmark.likeness.measure import compare
 from scripts.benchmark.likeness.portraits import face_vertices
 from scripts.harness import CACHE, data_folder, description, errors_told, whole_file
-from scripts.training.identity_prior.learning import explained, fitted, learn
+from scripts.training.identity_prior.learning import at_rest, explained, learn
 from scripts.training.identity_prior.portraits import HELD_OUT, LEARNED, Portrait, load_portraits, look_at, models
 
 STAGES = ("look", "learn", "test")
@@ -44,7 +44,7 @@ def main() -> None:
     if "test" in stages:
         portraits = load_portraits(data, folder, HELD_OUT)
         said = load_identity_regression(options.output).alpha(np.array([one.descriptor for one in portraits]))
-        free, under = fitted(portraits, models(), None), fitted(portraits, models(), said)
+        free, under = (at_rest(portraits, models(), prior) for prior in (None, said))
         print(
             f"{len(portraits)} photos of people held out: the prior explains {explained(free, said):.3f} of α fitted "
             f"without it, {explained(under, said):.3f} of α fitted under it; RMS of α {_rms(free):.2f} without, "

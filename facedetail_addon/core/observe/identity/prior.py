@@ -21,8 +21,9 @@ from .recognition import Recognition
 from .recognition_net import DESCRIPTOR
 
 FILE_NAME = "identity_prior.npz"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _REMEDY = "Install the FaceDetail extension again; its zip carries this file."
+_ARRAYS = ("mean", "axes", "slopes", "smile")
 _TURNED_DEG = (30.0, 60.0)  # of yaw, from which on a descriptor says less, and nothing
 _MOST_SIGMA = 2.5  # of each coordinate of descriptors; beyond, nobody was learned from
 
@@ -35,12 +36,14 @@ class IdentityRegression:
         model_fingerprint: of that head.
         mean: (128,) float32 descriptor. axes: (P, 128) float32, their principal components over σ of the people.
         slopes: (P, K) float32, of α in σ units; people like the mean descriptor have the mean head.
+        smile: (K,) float32 σ that fits to people who smile in full take for their α: what the drawn smiles lack.
     """
 
     model_fingerprint: str
     mean: np.ndarray
     axes: np.ndarray
     slopes: np.ndarray
+    smile: np.ndarray
 
     def coordinates(self, descriptors: np.ndarray) -> np.ndarray:
         """(..., P) in σ of (..., 128) descriptors, limited to what was learned from."""
@@ -53,7 +56,7 @@ class IdentityRegression:
 
 def save_identity_regression(path: Path, regression: IdentityRegression) -> None:
     """Write an npz file; the same numbers give the same bytes."""
-    arrays = {name: getattr(regression, name).astype(np.float32) for name in ("mean", "axes", "slopes")}
+    arrays = {name: getattr(regression, name).astype(np.float32) for name in _ARRAYS}
     with open(path, "wb") as stream:
         np.savez(
             stream,
@@ -73,14 +76,13 @@ def load_identity_regression(directory: Path = WEIGHTS_DIR) -> IdentityRegressio
     try:
         arrays = read_arrays(path)
         require_format(arrays, FORMAT_VERSION)
-        found = IdentityRegression(
-            str(arrays["model_fingerprint"]), *(arrays[name] for name in ("mean", "axes", "slopes"))
-        )
+        found = IdentityRegression(str(arrays["model_fingerprint"]), *(arrays[name] for name in _ARRAYS))
     except (ValueError, KeyError) as error:
         raise AssetError(f"The identity prior {path} cannot be read: {error}.", _REMEDY) from error
     whole = found.mean.shape == (DESCRIPTOR,) and found.axes.ndim == 2 and found.axes.shape[1] == DESCRIPTOR
     whole = whole and found.slopes.ndim == 2 and len(found.slopes) == len(found.axes)
-    if not whole or not all(np.isfinite(array).all() for array in (found.mean, found.axes, found.slopes)):
+    whole = whole and found.smile.shape == found.slopes.shape[1:]
+    if not whole or not all(np.isfinite(getattr(found, name)).all() for name in _ARRAYS):
         raise AssetError(f"The identity prior {path} holds wrong shapes or values.", _REMEDY)
     return found
 
