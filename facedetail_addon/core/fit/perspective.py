@@ -11,8 +11,8 @@ from .affine import closest_scaled_orthography
 # A lens of this field of view over the longer side, unless the face were then nearer than in portraits: that is rather
 # a longer lens, or a part of a picture. A small face is far away: nearer, it would ask for a field that no lens has, in
 # which a face beside the centre is stretched to a cone. Landmarks show little of that stretch, even where it is there:
-# so a face is not taken to lie further beside the lens's axis than this. Nearest distance: in studio portraits landmarks
-# are explained best at 1 m and outlines at 1.3 m and beyond; at 0.7 m heads are 1 mm too narrow.
+# so a face is not taken to lie further beside the lens's axis than this. The nearest distance: in studio portraits the
+# landmarks are explained best at 1 m, outlines at 1.3 m and beyond; at 0.7 m heads are 1 mm too narrow.
 DEFAULT_FIELD_DEG = 50.0
 NEAREST_MM = 1100.0
 BESIDE_DEG = 15.0
