@@ -47,7 +47,7 @@ class FitSettings:
         alpha_limit: bound of |α|.
     """
 
-    rounds: int = 4
+    rounds: int = 6
     identity_weight: float = 6.0
     expression_ridge: float = 3.0
     expression_sparsity: float = 7.0
