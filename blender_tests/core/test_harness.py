@@ -3,10 +3,12 @@
 
 import json
 import os
+import subprocess
 import sys
 
 import pytest
 
+from blender_tests.processes import is_alive, wait_until
 from facedetail_addon.core.errors import AssetError
 from scripts.harness import (
     DATA,
@@ -38,6 +40,17 @@ def test_processes_have_one_thread_and_keep_the_order(monkeypatch, capfd):
     assert os.environ["OMP_NUM_THREADS"] == "7" and "OPENBLAS_NUM_THREADS" not in os.environ
     out, err = capfd.readouterr()
     assert out == "" and len(err.splitlines()) == 5 and "threads_of: 5 of 5" in err
+
+
+def test_workers_end_with_what_started_them():
+    """However it ends."""
+    code = "import os, time; from scripts.harness import processes\n"
+    code += "with processes(1) as pool: print(pool.submit(os.getpid).result(), flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        assert is_alive(worker)
+        parent.kill()
+    wait_until(lambda: not is_alive(worker), 60)
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path):
