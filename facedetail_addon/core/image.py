@@ -29,6 +29,15 @@ def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(values, (0, 0), sigma)
 
 
+def enlarged_rows(values: np.ndarray, rows: slice, side: int) -> np.ndarray:
+    """(rows, R[, C]) of some rows of a square map, (S, S[, C]) float32, enlarged to R = ``side`` texels."""
+    scale = len(values) / side
+    matrix = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale * (rows.start + 0.5) - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = side, rows.stop - rows.start
+    return cv2.warpAffine(values, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
 def pad_islands(colour: np.ndarray, covered: np.ndarray) -> None:
     """Fill the texels outside the islands in place: copies of the nearest border texel, softened further out.
 

@@ -7,6 +7,7 @@ or unseen, level and roughness stay as expected.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from ..colour import LUMINANCE, to_linear, to_srgb8
 from ..face_model.model import FaceModel
 from ..fit.types import PoseFit
-from ..image import pad_islands, smoothstep
+from ..image import enlarged_rows, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
 from ..rendering.lobes import lamp_reflection, sky_reflection, sky_visibility
 from ..rendering.normals import vertex_normals
@@ -82,6 +83,9 @@ def find_reflectance(
     seen, relief, albedo = _small(unwrapped, relief_shading, skin, going_on)
     colour, confidence, clipped = seen[..., :3], seen[..., 3], seen[..., 4]
     shading = per_texel[:, 3:]
+    if skin.creases is not None:
+        creases = cv2.resize(skin.creases, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        shading = shading * np.exp(creases.reshape(-1, 3)[places])
     lit = shading @ LUMINANCE
     lit = smoothstep(lit / np.median(lit[confidence.ravel()[places] > 0.1]), *_DARK) if confidence.any() else 0 * lit
     weight = smoothstep(confidence.ravel()[places], *_CONFIDENT) * bare_texel * lit * _FACE_MM2 / _PATCH_MM2
@@ -127,7 +131,7 @@ def with_reflectance(
     for rows in atlas.bands():
         going_on(rows.start / side)
         here = covered[rows]
-        change, both = (_enlarged(one, rows, side)[here] for one in filled)
+        change, both = (enlarged_rows(one, rows, side)[here] for one in filled)
         some = np.abs(change).max(axis=1) > 1e-3
         at = np.flatnonzero(here.ravel())[some]
         flat = albedo[rows].reshape(-1, 3)
@@ -136,7 +140,7 @@ def with_reflectance(
     pad_islands(albedo, covered)
     pad_islands(gloss, covered)
     roughness, specular = (np.ascontiguousarray(gloss[..., number]) for number in range(2))
-    return SkinMaps(albedo, roughness, specular, skin.confidence)
+    return replace(skin, albedo=albedo, roughness=roughness, specular=specular)
 
 
 def _reflection(
@@ -237,12 +241,3 @@ def _filled(found: Reflectance) -> tuple[np.ndarray, np.ndarray]:
     at = nearest[labels]
     both = np.dstack([found.roughness, found.specular])
     return tuple(one.reshape(SIDE * SIDE, -1)[at] for one in (found.pigment, both))
-
-
-def _enlarged(small: np.ndarray, rows: slice, side: int) -> np.ndarray:
-    """(rows, R, C) of some rows of a map of R texels per side."""
-    scale = SIDE / side
-    matrix = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale * (rows.start + 0.5) - 0.5]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = (side, rows.stop - rows.start)
-    return cv2.warpAffine(small, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ..colour import LUMINANCE
-from ..image import smoothstep
+from ..image import enlarged_rows, smoothstep
 
 SIDE = 512
 """Texels per side of the maps in which highlights are looked for."""
@@ -74,14 +74,8 @@ class Highlights:
         Args:
             here: (rows, R) bool, which of them.
         """
-        scale = self.share.shape[0] / here.shape[1]
-        matrix = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale * (rows.start + 0.5) - 0.5]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         parts = np.dstack([self.share, self.low, self.contrast]), self.beside
-        size = here.shape[::-1]
-        return np.column_stack(
-            [cv2.warpAffine(one, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)[here] for one in parts]
-        )
+        return np.column_stack([enlarged_rows(one, rows, here.shape[1])[here] for one in parts])
 
 
 def find_highlights(

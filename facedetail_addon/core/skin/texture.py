@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Maps of one person's skin: the photo without its light, completed, and how the skin reflects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -9,12 +9,13 @@ import numpy as np
 from ..colour import LUMINANCE, to_linear, to_srgb8
 from ..face_model.model import FaceModel
 from ..geometry.mesh_fields import smooth_field
-from ..image import pad_islands, smoothstep
+from ..image import enlarged_rows, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .completion import Completion, complete, outside_openings, persons_colour, share_of_mirrored, well_known
+from .creases import FineLight, lighter_creases, plain_creases
 from .doubt import collars, correction, not_bluer, shown, steady
 from .grain import skin_grain
 from .hair import diffuse_colour, short_hair
@@ -28,7 +29,6 @@ _CAVITY = (0.45, 0.8)  # and relative to its surroundings: beside the nose a shi
 _CAVITY_MM = 12.0  # radius of these surroundings
 _CLIPPED = (248, 254)  # 8-bit values between which a texel's colour stops counting
 _ALBEDO_RANGE = (0.004, 0.95)  # linear
-_GROOVE_TINT = np.float32([0.8, 1.05, 1.1])  # exponents of red, green and blue, chosen on portraits
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
 _BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
@@ -73,8 +73,12 @@ def make_skin_maps(
     confidence *= outside_openings(basis.known, model)
     lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
     at_skin = np.column_stack([lit, bare_skin(masks, basis, model)])
-    seen = _seen(unwrapped, at_skin, relief_shading, light.monochrome, atlas)
+    fine = FineLight(relief_shading, plain_creases(), light.monochrome)
+    seen = _seen(unwrapped, at_skin, fine, atlas)
     highlights = _highlights(seen, statistical_map, light.monochrome, model)
+    grain = skin_grain(seen.albedo @ LUMINANCE, seen.confidence)
+    fine = replace(fine, creases=_creases(seen, statistical_map, relief_shading, highlights))
+    _in_lighter_creases(seen.albedo, fine.creases, atlas)
     known = well_known(basis.known, model, atlas)
     trusted, fields = _completion(unwrapped, lit, highlights, statistical, known, masks, model, atlas)
     own = np.column_stack([lit[:, :6], trusted])
@@ -90,18 +94,17 @@ def make_skin_maps(
         highlights,
         highlights.mirrored(),
         short_hair(side),
-        skin_grain(seen.albedo @ LUMINANCE, seen.confidence),
-        relief_shading,
+        grain,
+        fine,
+        fine.mirrored(),
     )
     covered = atlas.covered
     for rows in atlas.bands():
         here = covered[rows]
-        albedo[rows][here] = to_srgb8(
-            _compose(atlas.texels(values, rows), unwrapped, seen, rows, here, maps, light.monochrome)
-        )
+        albedo[rows][here] = to_srgb8(_compose(atlas.texels(values, rows), unwrapped, seen, rows, here, maps))
     pad_islands(albedo, covered)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
-    return SkinMaps(albedo, roughness, specular, unwrapped.confidence)
+    return SkinMaps(albedo, roughness, specular, unwrapped.confidence, fine.creases)
 
 
 @dataclass(frozen=True)
@@ -110,24 +113,29 @@ class _Seen:
 
     Attributes:
         albedo: (R, R, 3) float32 linear, 0 outside the island. confidence: (R, R) float32, where it is bare skin.
+        bare: (R, R) float32, the same however little its light is known.
+        light: (R, R, 3) float32, what it was freed of.
         gloss: (R, R) float32 luminance of what the surface was expected to reflect.
     """
 
     albedo: np.ndarray
     confidence: np.ndarray
+    bare: np.ndarray
+    light: np.ndarray
     gloss: np.ndarray
 
 
 @dataclass(frozen=True)
 class _Maps:
-    """What texels are painted with, (R, R[, 3]); highlights, and those of the other side, have their own size."""
+    """What texels are painted with, (R, R[, 3]); highlights and fine light have their own size."""
 
     statistical: np.ndarray
     highlights: Highlights
     mirrored_highlights: Highlights
     hair: np.ndarray
     grain: np.ndarray
-    relief: np.ndarray
+    fine: FineLight
+    mirrored_fine: FineLight
 
 
 def bare_skin(masks: np.ndarray, basis: AlbedoBasis, model: FaceModel) -> np.ndarray:
@@ -141,20 +149,39 @@ def bare_skin(masks: np.ndarray, basis: AlbedoBasis, model: FaceModel) -> np.nda
     return bare * ~model.in_region("socket")
 
 
-def _seen(unwrapped: UnwrappedPhoto, values: np.ndarray, relief: np.ndarray, monochrome: bool, atlas: Atlas) -> _Seen:
+def _seen(unwrapped: UnwrappedPhoto, values: np.ndarray, fine: FineLight, atlas: Atlas) -> _Seen:
     """The photo in UV freed of light; ``values``: (V, 8) shading, gloss, confidence, and where skin is bare."""
     side = atlas.resolution
-    bare = np.zeros((side, side, 3), np.float32)
-    confidence, gloss = (np.zeros((side, side), np.float32) for _ in range(2))
+    albedo, shading = np.zeros((side, side, 3), np.float32), np.ones((side, side, 3), np.float32)
+    confidence, bare, gloss = (np.zeros((side, side), np.float32) for _ in range(3))
     for rows in atlas.bands():
         here = atlas.covered[rows]
         light = atlas.texels(values, rows)
-        factor = _relief_factor(relief[rows][here], monochrome)
         colour = to_linear(unwrapped.color[rows][here])
-        bare[rows][here] = _delighted(colour, light[:, :3] * factor, light[:, 3:6])
-        confidence[rows][here] = smoothstep(unwrapped.confidence[rows][here], *_CONFIDENT) * light[:, 6] * light[:, 7]
+        shading[rows][here] = light[:, :3] * fine.factor(rows, here)
+        albedo[rows][here] = _delighted(colour, shading[rows][here], light[:, 3:6])
+        bare[rows][here] = smoothstep(unwrapped.confidence[rows][here], *_CONFIDENT) * light[:, 7]
+        confidence[rows][here] = bare[rows][here] * light[:, 6]
         gloss[rows][here] = light[:, 3:6] @ LUMINANCE
-    return _Seen(bare, confidence, gloss)
+    return _Seen(albedo, confidence, bare, shading, gloss)
+
+
+def _creases(seen: _Seen, skin: np.ndarray, relief: np.ndarray, highlights: Highlights) -> np.ndarray:
+    """Of :class:`.creases.FineLight`; none under highlights, whose colour comes from beside.
+
+    Args:
+        skin: (S, S, 3) the statistical albedo. relief: (R, R) factor on the light.
+    """
+    found = lighter_creases(seen.albedo, seen.light, skin, seen.bare, seen.confidence, relief)
+    shine = cv2.resize(highlights.share, found.shape[:2], interpolation=cv2.INTER_LINEAR)
+    return found * (1 - shine)[..., None]
+
+
+def _in_lighter_creases(albedo: np.ndarray, creases: np.ndarray, atlas: Atlas) -> None:
+    """Change (R, R, 3) albedo in place."""
+    for rows in atlas.bands():
+        albedo[rows] *= np.exp(-enlarged_rows(creases, rows, atlas.resolution))
+    albedo[atlas.covered] = albedo[atlas.covered].clip(*_ALBEDO_RANGE)
 
 
 def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool, model: FaceModel) -> Highlights:
@@ -218,7 +245,6 @@ def _compose(
     rows: slice,
     here: np.ndarray,
     maps: _Maps,
-    monochrome: bool,
 ) -> np.ndarray:
     """(N, 3) linear albedo of the covered texels of some rows.
 
@@ -238,7 +264,7 @@ def _compose(
         grain,
         skin,
     )
-    factor = _relief_factor(maps.relief[:, ::-1][rows][here], monochrome)  # the canonical UV is symmetric
+    factor = maps.mirrored_fine.factor(rows, here)
     texel, confidence = unwrapped.mirrored_color[rows][here], unwrapped.mirrored_confidence[rows][here]
     bare = np.zeros_like(skin)
     some = confidence > 0
@@ -250,15 +276,6 @@ def _compose(
     out[other.seen] += share[:, None] * (matched - out[other.seen])
     out[own.seen] += own.share[:, None] * (own.colour - out[own.seen])
     return out.clip(*_ALBEDO_RANGE)
-
-
-def _relief_factor(relief: np.ndarray, monochrome: bool) -> np.ndarray:
-    """(N, 3) by what (N,) relief changes shading; what is dark is red, too, for light there is skin's."""
-    factor = np.repeat(relief[:, None], 3, axis=1)
-    dark = np.flatnonzero(relief < 1)
-    if not monochrome and len(dark):
-        factor[dark] = factor[dark] ** _GROOVE_TINT
-    return factor
 
 
 @dataclass(frozen=True)
