@@ -2,6 +2,7 @@
 """Fit a head again with what its photos' colours say, beginning from the fit to the landmarks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from .types import HeadFit, PoseFit
 STRENGTH = 0.25
 """Of the photo beside the prior of α."""
 _LEAST_STRENGTH = 0.5
+_ROUNDS = 4  # from a head that landmarks have settled
 _LEAST_GAIN = 0.02  # of the misfit that was not looked at; noise gives half a percent either way
 
 
@@ -54,6 +56,7 @@ def refine_dense(
     refined = fit_dense(
         observations, prepared.model, prepared.calibration,
         expression=expression, start=head, prepared=prepared, extra=terms,
+        settings=replace(DEFAULT_SETTINGS, rounds=_ROUNDS),
     )  # fmt: skip
     return refined if _misfit(held_back, refined) < (1 - _LEAST_GAIN) * _misfit(held_back, head) else head
 
