@@ -4,7 +4,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.fit.outline import OutlineTerm, outline_skin
@@ -36,5 +35,5 @@ def outline_gaps(model: FaceModel, vertices: np.ndarray, camera: PerspectiveCame
     posed = vertices[term.skin.rows].astype(np.float64)
     pulls = term.pulls(posed, camera)
     steps = pulls.target_px - camera.project(posed[pulls.rows])
-    _, vertices = cKDTree(model.skin.of(model.mean)).query(term.skin.points.base[pulls.rows])
-    return Gaps(((steps * pulls.normals).sum(1) / px_per_mm).astype(np.float32), model.region[vertices])
+    region = model.region[term.skin.rows[pulls.rows]]
+    return Gaps(((steps * pulls.normals).sum(1) / px_per_mm).astype(np.float32), region)
