@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How well light and skin are told apart: on painted heads in known light, on a white ball, and on photos re-rendered.
-And what the albedo of portraits is like where what is seen ends, and under highlights.
+And what the albedo of portraits is like where what is seen ends, under highlights, and (``half``) where it was hidden.
 
     FACEDETAIL_DATA=… python -m scripts.benchmark.appearance [--quick] [--jobs 2] [--parts heads photos ball borders]
         [--quality draft standard fine] [--cache DIR] [--pictures DIR]
@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from facedetail_addon.settings import Settings, option_of
+from scripts.benchmark.appearance.half_face import list_faces, report_half_face
 from scripts.benchmark.appearance.lights import known_lights
 from scripts.benchmark.appearance.quality_report import report_ablation, report_qualities
 from scripts.benchmark.appearance.report import report_balls, report_borders, report_heads, report_photos
@@ -24,6 +25,7 @@ from scripts.benchmark.appearance.tasks import (
     measure_ablation,
     measure_ball,
     measure_border,
+    measure_half_face,
     measure_head,
     measure_photo,
     measure_quality,
@@ -35,7 +37,7 @@ QUICK_HEADS, QUICK_PHOTOS, QUICK_LIGHTS = (6,), slice(0, 1), 2  # a head whose s
 ESTIMATED_LIGHTS = 6
 QUALITIES = option_of(Settings, "quality").values
 PARTS = ("heads", "photos", "ball", "borders")
-MORE_PARTS = ("quality", "ablation")
+MORE_PARTS = ("quality", "ablation", "half")
 ABLATED = 6  # heads
 
 
@@ -77,6 +79,9 @@ def _measure(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list
             numbers = range(1 if options.quick else ABLATED)
             found = measured(pool, partial(measure_ablation, folder=cache, threads=share(numbers)), numbers)
             figures["ablation"] = report_ablation(found, lines)
+        if "half" in options.parts:
+            photos = list_faces(data)[:: 15 if options.quick else 1]
+            figures["half"] = report_half_face(measured(pool, measure_half_face, photos), len(photos), lines)
         if "borders" in options.parts:
             portraits = list_portraits(data)
             portraits = portraits[:: len(portraits) - 1 if options.quick else 1]

@@ -46,3 +46,10 @@ def measure_ablation(number: int, folder: Path, threads: int) -> object:
     from scripts.benchmark.appearance import ablation
 
     return ablation.measure_ablation(number, folder, threads)
+
+
+def measure_half_face(photo: Path) -> object:
+    """See :func:`half_face.measure_half_face`."""
+    from scripts.benchmark.appearance import half_face
+
+    return half_face.measure_half_face(photo)

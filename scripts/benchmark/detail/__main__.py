@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How much of wrinkles and pores is found: on photos of known skin, on skin that has none, and on photos of people,
-the lined regions of lined faces apart.
+the lined regions of lined faces apart; and what becomes of relief when photos are made worse.
 
-    FACEDETAIL_DATA=… python -m scripts.benchmark.detail [--quick] [--jobs 2] [--parts skin photos lined]
+    FACEDETAIL_DATA=… python -m scripts.benchmark.detail [--quick] [--jobs 2] [--parts skin photos lined worse]
         [--people NAME …] [--pictures DIR]
 
 Prints Markdown tables and, as the last line, one JSON object. Only the photos of people need FACEDETAIL_DATA.
@@ -19,11 +19,12 @@ from scripts.benchmark.detail.lined import list_lined, measure_lined, quick
 from scripts.benchmark.detail.lined_report import report_lined
 from scripts.benchmark.detail.portraits import list_portraits, measure_portrait
 from scripts.benchmark.detail.report import report_false, report_portraits, report_skin
+from scripts.benchmark.detail.worse import list_faces, measure_worse, report_worse
 from scripts.harness import benchmark, benchmark_arguments, data_folder, measured, processes
 
 HEADS, SKINS = 8, 3
 QUICK_HEADS, QUICK_SKINS, QUICK_PHOTOS = 1, 1, 1
-PARTS = SKIN, PHOTOS, LINED = ("skin", "photos", "lined")
+PARTS = SKIN, PHOTOS, LINED, WORSE = ("skin", "photos", "lined", "worse")
 
 
 def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
         if LINED in options.parts
         else []
     )
+    worse = list_faces(data_folder("synthetic_portraits/ and official_portraits/")) if WORSE in options.parts else []
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)
     heads, skins = (QUICK_HEADS, QUICK_SKINS) if options.quick else (options.heads, options.skins)
@@ -52,6 +54,10 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
         if LINED in options.parts:
             faces = quick(faces) if options.quick else faces
             figures["lined"] = report_lined(measured(pool, partial(measure_lined, **given), faces), len(faces), lines)
+        if WORSE in options.parts:
+            worse = worse[:1] + worse[-1:] if options.quick else worse
+            found = measured(pool, partial(measure_worse, weights=options.weights), worse)
+            figures["worse"] = report_worse(found, len(worse), lines)
     return lines, figures
 
 
