@@ -22,8 +22,8 @@ from scripts.harness import data_folder, description, errors_told, table
 from scripts.training.albedo_basis.evaluation import evaluate_on, left_over, reach, write_pictures
 from scripts.training.albedo_basis.file import save_basis
 from scripts.training.albedo_basis.learning import as_map, learn, shading_patterns, without_shading
-from scripts.training.albedo_basis.portraits import load_models, read_portraits, studio_light
-from scripts.training.albedo_basis.skins import known_share, people_apart, people_of
+from scripts.training.delit_skins.studio_portraits import load_models, read_portraits, studio_light
+from scripts.training.delit_skins.studio_skins import known_share, people_apart, people_of
 
 SIDE = 256
 MODES = 60

@@ -9,7 +9,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from facedetail_addon.core.colour import LUMINANCE, to_srgb, to_srgb8
 from scripts.training.albedo_basis.learning import CONFIDENT, Learned, as_map, precision_of, rows_of, tint
-from scripts.training.albedo_basis.skins import PortraitSkin
+from scripts.training.delit_skins.studio_skins import PortraitSkin
 
 
 def evaluate_on(skins: list[PortraitSkin], learned: Learned, stored: np.ndarray) -> dict[str, float]:

@@ -10,8 +10,8 @@ from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.rendering.harmonics import evaluate
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.uv.types import Atlas
-from scripts.training.albedo_basis.portraits import BANDS, PLAIN
-from scripts.training.albedo_basis.skins import PortraitSkin
+from scripts.training.delit_skins.studio_portraits import BANDS, PLAIN
+from scripts.training.delit_skins.studio_skins import PortraitSkin
 
 ROUNDS = 8
 NOISE = 0.06  # standard deviation of a texel's logarithm of a portrait around the model, while it is being learned
