@@ -15,8 +15,9 @@ from scripts.harness import data_folder, description, errors_told
 from scripts.training.delit_skins.portraits import make_portraits
 from scripts.training.delit_skins.store import FOLDER, README
 from scripts.training.delit_skins.studio_skins import make_studio_skins
+from scripts.training.delit_skins.textures import make_textures
 
-STAGES = ("london", "portraits")
+STAGES = ("textures", "london", "portraits")
 
 
 @errors_told()
@@ -28,6 +29,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "README.txt").write_text(README, encoding="utf-8")
+    if "textures" in stages:
+        make_textures(data, FOLDER)
     if "london" in stages:
         make_studio_skins(data / "london", FOLDER)
     if "portraits" in stages:
