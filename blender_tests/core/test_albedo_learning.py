@@ -31,7 +31,15 @@ def person(rng: np.random.Generator, number: int, source: str, tone: np.ndarray,
     image = tone + spot * 0.4 * (tone @ LUMINANCE + 2) + rng.normal() * pattern
     weight = np.ones((SIDE, SIDE), np.float32)
     weight[: 1 + number % 5] = 0
-    return Person(f"{source}_{number:03d}", source, image.astype(np.float32), weight, tone, tone_class(tone))
+    return Person(
+        f"{source}_{number:03d}",
+        source,
+        image.astype(np.float32),
+        weight,
+        tone,
+        tone_class(tone),
+        tone_class(tone) == "light",
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A linear model of log albedo: tone, what the pattern makes of it, and patterns by probabilistic PCA with missing values.
+"""A linear model of log albedo: tone, what tone makes of the pattern, and patterns by probabilistic PCA with gaps.
 
 log albedo of person i at texel n = m(n) + (I + R(n)) (tᵢ − t̄) + Σ γₖ eₖ(n). R, how the pattern goes with tone, and the
-patterns e come from all people, relative to their own tone tᵢ; mean and spread of t only from those whose tone is known.
+patterns e come from all people, relative to their own tone tᵢ; mean and spread of t from those whose tone is known.
 """
 
 from dataclasses import dataclass
@@ -139,6 +139,12 @@ def shading_patterns(model: FaceModel, atlas: Atlas, stored: np.ndarray) -> tupl
 def precision_of(weight: np.ndarray) -> np.ndarray:
     """(3N,) of squared differences of one person's texels, from how well they are known."""
     return weight / NOISE**2 / _oversampling(weight[None])
+
+
+def at_texels(learned: Learned, stored: np.ndarray, some: np.ndarray) -> Learned:
+    """The model of fewer texels; ``stored``: (S, S) bool, those it has. ``some``: (S, S) bool, of these."""
+    chosen = np.repeat(some[stored], 3)
+    return Learned(learned.mean[chosen], np.ascontiguousarray(learned.modes[:, chosen]))
 
 
 def as_map(row: np.ndarray, stored: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedetail_addon.core.colour import LUMINANCE, to_srgb
+from facedetail_addon.core.colour import to_srgb
 from scripts.benchmark.errors import TONES, typology_angle
 from scripts.training.delit_skins.store import load_skin, stored_names
 
@@ -18,6 +18,8 @@ TONE_IS_KNOWN = ("london", "canada", "valid", "makehuman")
 """Data sets in even light. What others say of brightness and hue is what a statistical prior made of their photos."""
 CLASSES = ("dark", "medium", "light")
 """Short names of :data:`TONES`."""
+_KNOWN_LIGHT, _SCALED = "london", ("canada", "valid", "makehuman")
+_WHITE = ("white", "lightskinned", "canada")  # in names, and what people said of themselves
 HELD_OUT, SEED = 10, 5
 """People of each tone class that are kept apart, none of whom an earlier basis has seen."""
 _TESTABLE = ("canada", "official", "synthetic")
@@ -34,6 +36,7 @@ class Person:
     Attributes:
         name, source: of the skin. log_albedo: (S, S, 3) float32. weight: (S, S) float32 in [0, 1].
         tone: (3,) logarithm of the plain skin's colour. tone_class: of :data:`CLASSES`.
+        white: whether the data set says so, of its textures or people.
         trust, tone_trust: how much this person's pattern and tone count, tone class and data set taken together.
     """
 
@@ -43,6 +46,7 @@ class Person:
     weight: np.ndarray
     tone: np.ndarray
     tone_class: str
+    white: bool = False
     trust: float = 1.0
     tone_trust: float = 1.0
 
@@ -56,7 +60,9 @@ def load_people(folder: Path) -> list[Person]:
             continue
         skin = load_skin(folder, name)
         tone = skin.figures["tone"]
-        out.append(Person(name, skin.source, skin.log_albedo, skin.weight, tone, tone_class(tone)))
+        said = f"{name} {skin.figures.get('group', '')}".lower()
+        white = any(word in said for word in _WHITE)
+        out.append(Person(name, skin.source, skin.log_albedo, skin.weight, tone, tone_class(tone), white))
     return out
 
 
@@ -72,16 +78,26 @@ def tone_class(tone: np.ndarray) -> str:
     return next(name for name, (_, low, high) in zip(CLASSES, TONES, strict=True) if low <= angle < high)
 
 
+def one_scale(people: list[Person]) -> list[Person]:
+    """Textures, and portraits of another studio, on the scale of the studio whose light is known."""
+    for source in _SCALED:
+        people = same_scale(people, source, _KNOWN_LIGHT)
+    return people
+
+
 def same_scale(people: list[Person], source: str, like: str) -> list[Person]:
-    """One factor for all textures of a data set, that makes its light skin as bright as another's.
+    """One factor in each colour for all skins of a data set, which makes its white people as another's.
 
-    How bright a texture is altogether was decided by whoever made it; how much darker one is than another is kept.
+    How bright and how warm a set is altogether was decided by whoever made it; how one skin of it differs from another
+    is kept.
     """
+    if not any(person.source == source for person in people):
+        return people
 
-    def brightness(of: str) -> float:
-        return float(np.median([p.tone @ LUMINANCE for p in people if p.source == of and p.tone_class == "light"]))
+    def white(of: str) -> np.ndarray:
+        return np.median([p.tone for p in people if p.source == of and p.white], axis=0)
 
-    factor = np.float32(brightness(like) - brightness(source))
+    factor = (white(like) - white(source)).astype(np.float32)
     return [
         replace(p, log_albedo=p.log_albedo + factor, tone=p.tone + factor, tone_class=tone_class(p.tone + factor))
         if p.source == source

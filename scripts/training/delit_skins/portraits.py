@@ -44,7 +44,7 @@ _CLIPPED = (246, 254)  # 8-bit values
 def make_portraits(data: Path, folder: Path) -> None:
     """Free what is missing of its light, some seven seconds each; what shows no face is told and left out."""
     models = None
-    for photo in [path for pattern in PATTERNS for path in sorted(data.glob(pattern))]:
+    for photo in _spread(data):
         name = name_of(photo)
         if is_stored(folder, name):
             continue
@@ -53,6 +53,14 @@ def make_portraits(data: Path, folder: Path) -> None:
             _make(photo, folder, name, models)
         except FaceDetailError as error:
             progress(f"{name}: {error.message}")
+
+
+def _spread(data: Path) -> list[Path]:
+    """All portraits, every data set spread over the whole, so that a run that is stopped has some of each."""
+    sets = [sorted(data.glob(pattern)) for pattern in PATTERNS]
+    return [
+        path for _, path in sorted((place / len(paths), path) for paths in sets for place, path in enumerate(paths))
+    ]
 
 
 def _models() -> Models:

@@ -16,14 +16,21 @@ LEAST = 0.004  # albedo; logarithms stay finite
 README = f"""Skins of people without their photos' light, in the canonical UV of the built-in head, row 0 at the top.
 Written by python -m scripts.training.delit_skins; NAME is the data set and the file, such as canada_001f.
 
-NAME.npz            log_albedo ({SIDE}, {SIDE}, 3) float16, logarithm of linear Rec. 709; weight ({SIDE}, {SIDE}) uint8, 255 = seen
-                    well, 0 = not seen, or no skin (hair, hats, frames, highlights, deep shade); tone (3,) logarithm of
-                    the plain skin's median; further figures of the photo, each under its name.
-                    Beyond the weight the colours are completed by the pipeline (other side, statistics).
-NAME_{LARGE}.png        sRGB albedo ({LARGE}, {LARGE}), 8 bits. NAME_{LARGE}_weight.png: its weight, 8 bits.
+NAME.npz            log_albedo ({SIDE}, {SIDE}, 3) float16, logarithm of linear Rec. 709
+                    weight ({SIDE}, {SIDE}) uint8, 255 = seen well, 0 = not seen, no skin (hair, hats, frames), clipped
+                    or in deep shade; a quarter under highlights, whose colour comes from beside
+                    tone (3,) logarithm of the plain skin's median
+                    of photos: radiance (9, 3) and gamma of the light's estimate, residual, yaw in degrees, and medians
+                    of linear colours: all_pixels, behind (the person), on_skin; of london: group, light
+NAME_{LARGE}.png        sRGB albedo ({LARGE}, {LARGE}, 3), 8 bits
+NAME_{LARGE}_weight.png its weight ({LARGE}, {LARGE}), 8 bits
+
+Beyond the weight: of photos what the pipeline completed, of london nothing, of textures (valid, makehuman) their hair,
+clothes and neighbourhood. Hair is painted on the scalp of textures.
 
 Skins to leave out, and why: scripts/training/delit_skins/excluded.csv in the repository.
-Only of the studio's portraits (london) and of the textures (valid, makehuman) is the brightness known; that of the others
+Only of london is the brightness known; of canada, valid and makehuman that of one person beside the other (one factor
+in each colour puts a set on london's scale: one_scale in scripts/training/albedo_basis/people.py); that of the others
 is what a statistical prior made of their photos.
 """
 

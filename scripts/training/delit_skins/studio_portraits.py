@@ -66,8 +66,9 @@ def load_models(model: FaceModel, atlas: Atlas) -> Models:
         landmarker=MeshLandmarker.load(), fan=None, model=model, calibration=calibration,
         prepared=prepare(model, calibration), outline=None, offset=None,
         expression_reader=ExpressionReader.load(model, calibration), mask_networks=MaskNetworks.load(),
-        finder=CorrespondenceFinder.load(), identity_reader=None, atlas=atlas, coarse_atlas=coarser(atlas, model, COARSE_TEXELS), basis=None,
-        gloss=skin_gloss(model), form_prior=None, detail_space=make_detail_space(model), detail_net=None,
+        finder=CorrespondenceFinder.load(), identity_reader=None, atlas=atlas,
+        coarse_atlas=coarser(atlas, model, COARSE_TEXELS), basis=None, gloss=skin_gloss(model), form_prior=None,
+        detail_space=make_detail_space(model), detail_net=None,
     )  # fmt: skip
 
 
