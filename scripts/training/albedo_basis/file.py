@@ -42,3 +42,10 @@ def save_basis(
         residual_sigma=np.round(residual_sigma[stored].clip(0, 1) * 255).astype(np.uint8),
         reach=reach.astype(np.float32),
     )
+
+
+def read_learned(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(S, S) bool which texels a file holds, (3N,) float32 their mean, (G, 3N) float32 its modes."""
+    with np.load(path) as stored:
+        modes = stored["modes"].astype(np.float32) * stored["steps"][:, None, None]
+        return stored["known"] > 0, stored["mean"].astype(np.float32).ravel(), modes.reshape(len(modes), -1)

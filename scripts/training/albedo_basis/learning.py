@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A linear model of log albedo: probabilistic PCA with missing values, and what of it could be light."""
+"""A linear model of log albedo: tone, what tone makes of the pattern, and patterns by probabilistic PCA with gaps.
+
+log albedo of person i at texel n = m(n) + (I + R(n)) (tᵢ − t̄) + Σ γₖ eₖ(n). R, how the pattern goes with tone, and the
+patterns e come from all people, relative to their own tone tᵢ; mean and spread of t from those whose tone is known.
+"""
 
 from dataclasses import dataclass
 
@@ -10,15 +14,18 @@ from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.rendering.harmonics import evaluate
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.uv.types import Atlas
-from scripts.training.albedo_basis.portraits import BANDS, PLAIN
-from scripts.training.albedo_basis.skins import PortraitSkin
+from scripts.training.albedo_basis.people import Person
+from scripts.training.delit_skins.store import LEAST
+from scripts.training.delit_skins.studio_portraits import BANDS, PLAIN
 
-ROUNDS = 8
+ROUNDS = 6
 NOISE = 0.06  # standard deviation of a texel's logarithm of a portrait around the model, while it is being learned
 CONFIDENT = 0.5
 STUBBLE = 0.15  # log luminance by which skin may leave the pattern before it counts less
 SHADING_RANGE = (-0.6, 0.4)  # log luminance, at most taken off the mean
-LEAST = 0.004  # albedo; unseen texels hold nothing
+TONES = 3  # modes of tone, the first of the basis
+_TONE_NOISE = 0.15  # of a tone as a pattern's cause: light and highlights are in it
+_INDEPENDENT = 1500  # texels; neighbours tell nearly the same
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class Learned:
     """A linear model of the logarithms of N texels.
 
     Attributes:
-        mean: (3N,). modes: (G, 3N) per σ.
+        mean: (3N,). modes: (G, 3N) per σ, those of tone first.
     """
 
     mean: np.ndarray
@@ -41,37 +48,67 @@ class Learned:
         return self.mean + gamma @ self.modes
 
 
-def learn(skins: list[PortraitSkin], stored: np.ndarray, modes: int) -> Learned:
-    """Probabilistic PCA with missing values over people and their mirror images.
+@dataclass(frozen=True)
+class Rows:
+    """P people and their mirror images (the canonical UV is symmetric) at N texels.
 
-    Groups count by the square root of their size, so that the largest does not decide alone what skin looks like.
+    Attributes:
+        values: (2P, 3N) float32 log albedo. weights: (2P, 3N) float32 in [0, 1]. tones: (2P, 3) as seen.
+        trust, tone_trust: (2P,), mean 1; the latter 0 of those whose tone is not known.
     """
-    values, weights = rows_of(skins, stored)
-    sizes = {group: sum(skin.group == group for skin in skins) for group in {skin.group for skin in skins}}
-    person = np.array([1 / np.sqrt(sizes[skin.group]) for skin in skins] * 2)
-    person /= person.mean()
-    filled = _first_guess(values, weights)
+
+    values: np.ndarray
+    weights: np.ndarray
+    tones: np.ndarray
+    trust: np.ndarray
+    tone_trust: np.ndarray
+
+
+def rows_of(people: list[Person], stored: np.ndarray) -> Rows:
+    """People as rows.
+
+    Args:
+        stored: (S, S) bool, the N texels.
+    """
+    maps = [person.log_albedo for person in people] + [person.log_albedo[:, ::-1] for person in people]
+    weights = [person.weight for person in people] + [person.weight[:, ::-1] for person in people]
+    return Rows(
+        np.maximum(np.array([image[stored].ravel() for image in maps], np.float32), np.log(LEAST)),
+        np.repeat(np.array([image[stored] for image in weights], np.float32), 3, axis=1),
+        np.array([person.tone for person in people] * 2, np.float64),
+        np.array([person.trust for person in people] * 2),
+        np.array([person.tone_trust for person in people] * 2),
+    )
+
+
+def learn(rows: Rows, modes: int) -> Learned:
+    """Tone, its pattern, and patterns, by expectation maximisation."""
+    relative = rows.values - np.tile(rows.tones, rows.values.shape[1] // 3).astype(np.float32)
+    centre = np.average(rows.tones, axis=0, weights=rows.tone_trust)
+    spread = np.cov(rows.tones.T, aweights=rows.tone_trust)
+    power, axes = np.linalg.eigh(spread)
+    steps = (axes * np.sqrt(power))[:, ::-1].T  # (3, 3), a tone's standard deviations
+    steps *= np.where(steps @ LUMINANCE < 0, -1, 1)[:, None]  # upwards is lighter
+    precision = rows.weights / NOISE**2 / _oversampling(rows.weights)
+    filled = _first_guess(relative, rows.weights)
     learned = None
     for _ in range(ROUNDS):
-        mean = np.average(filled, axis=0, weights=person)
-        centred = (filled - mean) * np.sqrt(person)[:, None]
-        power, vectors = np.linalg.eigh(centred @ centred.T / len(centred))
-        order = np.argsort(power)[::-1][:modes]
-        # Left vectors to modes: each has the length of one standard deviation.
-        basis = (vectors[:, order].T @ centred) / np.sqrt(len(centred))
-        learned = Learned(mean, basis.astype(np.float32))
-        precision = weights / NOISE**2 / _oversampling(weights)
-        model = np.array([learned.colours(learned.gamma(v, p)) for v, p in zip(values, precision, strict=True)])
-        filled = weights * values + (1 - weights) * model
-    return learned
+        mean, response = _response(filled, rows.tones - centre, rows.trust)
+        explained = mean + (rows.tones - centre).astype(np.float32) @ response
+        basis = _components(filled - explained, rows.trust, modes - TONES)
+        learned = Learned(mean, basis)
+        filled = _filled(relative, explained, rows.weights, precision, learned)
+    of_tone = np.tile(steps, mean.shape[0] // 3) + steps @ response
+    flat = np.tile(centre, len(mean) // 3)
+    return Learned((flat + mean).astype(np.float32), np.concatenate([of_tone, basis]).astype(np.float32))
 
 
 def without_shading(learned: Learned, patterns: np.ndarray, plain: np.ndarray) -> Learned:
     """The same model without what looks like light.
 
-    Luminance that goes with the normals of plain skin could be skin or what is left of the studio's light; no portrait
-    tells. A basis that could draw it would take light for skin in other photos, so it is given to the light: by least
-    squares for the modes, robustly for the mean, where stubble is no light.
+    Luminance that goes with the normals of plain skin could be skin or what is left of the light; no portrait tells. A
+    basis that could draw it would take light for skin in other photos, so it is given to the light: by least squares
+    for the modes, robustly for the mean, where stubble is no light.
 
     Args:
         patterns: (N, 9) spherical harmonics of the texels' normals. plain: (N,) bool, where skin is of one colour.
@@ -104,29 +141,17 @@ def precision_of(weight: np.ndarray) -> np.ndarray:
     return weight / NOISE**2 / _oversampling(weight[None])
 
 
+def at_texels(learned: Learned, stored: np.ndarray, some: np.ndarray) -> Learned:
+    """The model of fewer texels; ``stored``: (S, S) bool, those it has. ``some``: (S, S) bool, of these."""
+    chosen = np.repeat(some[stored], 3)
+    return Learned(learned.mean[chosen], np.ascontiguousarray(learned.modes[:, chosen]))
+
+
 def as_map(row: np.ndarray, stored: np.ndarray) -> np.ndarray:
     """(3N,) of the stored texels to (S, S, 3) float32."""
     image = np.zeros((*stored.shape, 3), np.float32)
     image[stored] = row.reshape(-1, 3)
     return image
-
-
-def rows_of(skins: list[PortraitSkin], stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(2P, 3N) log albedo and weights: people, then their mirror images (the canonical UV is symmetric)."""
-    maps = [skin.albedo for skin in skins] + [skin.albedo[:, ::-1] for skin in skins]
-    weights = [skin.weight for skin in skins] + [skin.weight[:, ::-1] for skin in skins]
-    values = np.log(np.maximum(np.array([image[stored].ravel() for image in maps], np.float32), LEAST))
-    return values, np.repeat(np.array([image[stored] for image in weights], np.float32), 3, axis=1)
-
-
-def _first_guess(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Missing texels get the mean of those who show them, in the person's own tone."""
-    mean = (values * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-3)
-    out = np.empty_like(values)
-    for row, (value, weight) in enumerate(zip(values, weights, strict=True)):
-        tinted = (mean.reshape(-1, 3) + tint(value, mean, weight)).ravel()
-        out[row] = weight * value + (1 - weight) * tinted
-    return out
 
 
 def tint(value: np.ndarray, mean: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -135,6 +160,45 @@ def tint(value: np.ndarray, mean: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.median((value - mean).reshape(-1, 3)[sure], axis=0)
 
 
+def _response(filled: np.ndarray, tones: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(3N,) mean pattern and (3, 3N) how it goes with tone, by weighted least squares.
+
+    Tones are uncertain themselves, so the ridge is the noise they have.
+    """
+    design = np.column_stack([np.ones(len(tones)), tones])
+    weighted = design * trust[:, None]
+    ridge = np.diag([0.0] + [_TONE_NOISE**2] * 3) * trust.sum()
+    found = np.linalg.solve(weighted.T @ design + ridge, weighted.T @ filled.astype(np.float64))
+    return found[0].astype(np.float32), found[1:].astype(np.float32)
+
+
+def _components(apart: np.ndarray, trust: np.ndarray, count: int) -> np.ndarray:
+    """(count, 3N) float32 modes, each as long as one standard deviation, the strongest first."""
+    centred = apart * np.sqrt(trust)[:, None].astype(np.float32)
+    power, vectors = np.linalg.eigh((centred @ centred.T / len(centred)).astype(np.float64))
+    order = np.argsort(power)[::-1][:count]
+    return ((vectors[:, order].T.astype(np.float32) @ centred) / np.sqrt(len(centred))).astype(np.float32)
+
+
+def _filled(
+    relative: np.ndarray, explained: np.ndarray, weights: np.ndarray, precision: np.ndarray, learned: Learned
+) -> np.ndarray:
+    """(2P, 3N) patterns whose missing texels are the model's."""
+    out = np.empty_like(relative)
+    apart = Learned(np.zeros_like(learned.mean), learned.modes)
+    for row in range(len(out)):
+        gamma = apart.gamma(relative[row] - explained[row], precision[row])
+        model = explained[row] + gamma.astype(np.float32) @ learned.modes
+        out[row] = weights[row] * relative[row] + (1 - weights[row]) * model
+    return out
+
+
+def _first_guess(relative: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Missing texels get the mean of those who show them."""
+    mean = (relative * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-3)
+    return weights * relative + (1 - weights) * mean
+
+
 def _oversampling(weights: np.ndarray) -> float:
-    """How many texels make one independent measurement: neighbours tell nearly the same."""
-    return max(1.0, weights.shape[1] / 3 / 1500)
+    """How many texels make one independent measurement."""
+    return max(1.0, weights.shape[1] / 3 / _INDEPENDENT)

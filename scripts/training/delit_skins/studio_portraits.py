@@ -31,8 +31,10 @@ from facedetail_addon.core.uv.atlas import coarser
 from facedetail_addon.core.uv.types import Atlas, UnwrappedPhoto
 from facedetail_addon.core.uv.unwrap import unwrap
 from facedetail_addon.settings import Settings
+from scripts.harness import progress
 
-BANDS = 3
+BANDS, DIRECTIONS = 3, 128
+"""Of the light, and of the rays from each vertex."""
 SHIRT = 0.85
 SHIRT_REFLECTANCE = 0.82  # white cotton; a guess between 0.75 and 0.9
 PLAIN = ("forehead", "cheeks", "nose", "chin")  # regions where skin is mostly of one colour
@@ -64,8 +66,9 @@ def load_models(model: FaceModel, atlas: Atlas) -> Models:
         landmarker=MeshLandmarker.load(), fan=None, model=model, calibration=calibration,
         prepared=prepare(model, calibration), outline=None, offset=None,
         expression_reader=ExpressionReader.load(model, calibration), mask_networks=MaskNetworks.load(),
-        finder=CorrespondenceFinder.load(), atlas=atlas, coarse_atlas=coarser(atlas, model, COARSE_TEXELS), basis=None,
-        gloss=skin_gloss(model), detail_space=make_detail_space(model), detail_net=None,
+        finder=CorrespondenceFinder.load(), identity_reader=None, atlas=atlas,
+        coarse_atlas=coarser(atlas, model, COARSE_TEXELS), basis=None, gloss=skin_gloss(model), form_prior=None,
+        detail_space=make_detail_space(model), detail_net=None,
     )  # fmt: skip
 
 
@@ -82,7 +85,8 @@ def read_portraits(folder: Path, models: Models) -> list[Portrait]:
         observation = observe(read_photo(path), models, settings)
         pose = fit((observation,), models, settings).pose
         person, unwrapped = path.stem[:3], unwrap(observation.pixels, pose, models.model, models.atlas)
-        transfer = transfer_of(pose, models, BANDS)
+        transfer = transfer_of(pose, models, BANDS, directions=DIRECTIONS)
+        progress(f"{path.parent.name} {path.stem}")
         portraits.append(Portrait(person, groups[person], unwrapped, transfer, pose.perspective.rotation))
     return portraits
 
@@ -118,3 +122,10 @@ def studio_light(portraits: list[Portrait], model: FaceModel) -> np.ndarray:
         light = np.linalg.solve(normal, right)
         light *= SHIRT / SHIRT_REFLECTANCE / float(chest @ light)
     return light
+
+
+def plain_skin(atlas: Atlas, model: FaceModel) -> np.ndarray:
+    """(R, R) bool: where skin is of one colour."""
+    out = np.zeros((atlas.resolution,) * 2, bool)
+    out[atlas.covered] = atlas.texels(model.in_region(*PLAIN).astype(np.float32)[:, None])[:, 0] > 0.99
+    return out

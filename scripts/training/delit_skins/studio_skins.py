@@ -2,16 +2,28 @@
 """The skin of one portrait without the studio's light, in canonical UV."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from facedetail_addon.core.colour import LUMINANCE, to_linear
+from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.rendering.harmonics import rotation
 from facedetail_addon.core.rendering.shade import shade
+from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.types import Atlas
-from scripts.training.albedo_basis.portraits import BANDS, PLAIN, Portrait
+from scripts.training.delit_skins.store import LARGE, is_stored, save_skin
+from scripts.training.delit_skins.studio_portraits import (
+    BANDS,
+    PLAIN,
+    Portrait,
+    load_models,
+    plain_skin,
+    read_portraits,
+    studio_light,
+)
 
 HELD_OUT, SEED = 10, 5
 LEAST_KNOWN = 0.12  # texels that a smaller share of all people shows are not learned
@@ -19,7 +31,7 @@ _FULL = 0.3  # confidence from which on the portrait's own texel counts alone
 _HAIRY = ("forehead", "cheeks", "ears", "neck", "scalp")  # where hair or clothes may lie over the skin
 _BROW_MM, _LID_MM = 9.0, 10.0  # so near to brows and eyes what is dark is no hair that hangs over the face
 _DARKER, _LIGHTER, _TINTED = 0.55, 0.65, 0.30  # log differences from the person's own skin that no skin there has
-_MARGIN_TEXELS = 5  # around what is not skin
+_SIDE, _MARGIN_TEXELS = 256, 5  # of a map of such a side, around what is not skin
 _BROWS, _EYES = slice(17, 27), slice(36, 48)
 _ALBEDO_RANGE = (0.004, 0.95)
 
@@ -53,9 +65,9 @@ def skin_of(portrait: Portrait, light: np.ndarray, model: FaceModel, atlas: Atla
     seen = portrait.unwrapped
     own = _delit(seen.color, shading, gloss, atlas)
     other = _delit(seen.mirrored_color, atlas.mirror.points(shading), atlas.mirror.points(gloss), atlas)
-    own_weight = np.minimum(seen.confidence / _FULL, 1) * _is_skin(own, seen.confidence, flat[0], model, atlas)
+    own_weight = np.minimum(seen.confidence / _FULL, 1) * is_skin(own, seen.confidence, flat[0], model, atlas)
     other_weight = np.minimum(seen.mirrored_confidence / _FULL, 1) * (1 - own_weight)
-    other_weight *= _is_skin(other, seen.mirrored_confidence, flat[0], model, atlas)
+    other_weight *= is_skin(other, seen.mirrored_confidence, flat[0], model, atlas)
     weight = own_weight + other_weight
     albedo = (own * own_weight[..., None] + other * other_weight[..., None]) / np.maximum(weight, 1e-6)[..., None]
     return PortraitSkin(portrait.person, portrait.group, albedo.clip(*_ALBEDO_RANGE), weight.astype(np.float32))
@@ -72,6 +84,24 @@ def people_of(portraits: list[Portrait], light: np.ndarray, model: FaceModel, at
         albedo = sum(skin.albedo * skin.weight[..., None] for skin in skins) / np.maximum(weight, 1e-6)[..., None]
         out.append(PortraitSkin(person, skins[0].group, albedo, np.minimum(weight, 1)))
     return out
+
+
+def make_studio_skins(folder: Path, to: Path) -> None:
+    """Free the London set of its studio's light, all of it at once, for the light is known from all (ten minutes).
+
+    Args:
+        folder: of :func:`read_portraits`.
+    """
+    people = sorted({path.stem[:3] for path in (folder / "neutral").glob("*.jpg")})
+    if all(is_stored(to, f"london_{person}") for person in people):
+        return
+    model = load_named_model(BUILTIN)
+    atlas = make_atlas(model, LARGE)
+    portraits = read_portraits(folder, load_models(model, atlas))
+    light = studio_light(portraits, model)
+    for skin in people_of(portraits, light, model, atlas):
+        name = f"london_{skin.person}"
+        save_skin(to, name, skin.albedo, skin.weight, plain_skin(atlas, model), group=skin.group, light=light)
 
 
 def known_share(skins: list[PortraitSkin], covered: np.ndarray) -> np.ndarray:
@@ -117,10 +147,20 @@ def _delit(color: np.ndarray, shading: np.ndarray, gloss: np.ndarray, atlas: Atl
     return out
 
 
-def _is_skin(
-    albedo: np.ndarray, confidence: np.ndarray, tone: np.ndarray, model: FaceModel, atlas: Atlas
+def is_skin(
+    albedo: np.ndarray,
+    confidence: np.ndarray,
+    tone: np.ndarray,
+    model: FaceModel,
+    atlas: Atlas,
+    tolerance: float = 1.0,
 ) -> np.ndarray:
-    """(S, S) float32: 0 where hair, clothes or jewellery lie over the skin, and around them; 0 on the scalp."""
+    """(S, S) float32: 0 where hair, clothes or jewellery lie over the skin, and around them; 0 on the scalp.
+
+    Args:
+        albedo: (S, S, 3) linear. confidence: (S, S), 0 where nothing was seen. tone: (3,) of the person's plain skin.
+        tolerance: how far skin may differ from it, 1 = as in one studio's even light.
+    """
     rest = model.skin.of(model.mean)
     marks = model.landmarks68.points(model.mean)
     near = np.min([
@@ -132,13 +172,17 @@ def _is_skin(
     fields = np.column_stack([region & (near > 0), scalp]).astype(np.float32)
     hairy, bare = np.zeros((2, *confidence.shape), np.float32)
     hairy[atlas.covered], bare[atlas.covered] = (atlas.texels(fields) > 0.5).astype(np.float32).T
-    soft = cv2.GaussianBlur(albedo, (0, 0), 1.0)
-    light = np.log(np.maximum(soft @ LUMINANCE, 1e-3) / (tone @ LUMINANCE))
+    scale = len(albedo) / _SIDE
+    soft = cv2.GaussianBlur(albedo, (0, 0), scale)
+    light = np.log(np.maximum(soft @ LUMINANCE, 1e-3) / (tone @ LUMINANCE)) / tolerance
     tint = np.log(np.maximum(soft, 1e-3)) - np.log(np.maximum(soft[..., 1:2], 1e-3)) - np.log(tone / tone[1])
+    tint /= tolerance
     foreign = (light < -_DARKER) | (light > _LIGHTER)
     foreign |= (np.abs(tint[..., 0]) > _TINTED) | (np.abs(tint[..., 2]) > 2 * _TINTED)
     foreign &= (hairy > 0) & (confidence > 0)
-    foreign = cv2.morphologyEx(foreign.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    spread = cv2.dilate(foreign, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _MARGIN_TEXELS + 1,) * 2))
-    hidden = cv2.GaussianBlur(np.maximum(foreign, spread * (hairy > 0)).astype(np.float32), (0, 0), 1.5)
+    foreign = cv2.morphologyEx(foreign.astype(np.uint8), cv2.MORPH_OPEN, np.ones((round(2 * scale),) * 2, np.uint8))
+    spread = cv2.dilate(
+        foreign, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (round(2 * _MARGIN_TEXELS * scale) + 1,) * 2)
+    )
+    hidden = cv2.GaussianBlur(np.maximum(foreign, spread * (hairy > 0)).astype(np.float32), (0, 0), 1.5 * scale)
     return np.clip(1 - 1.5 * hidden, 0, 1) * (1 - bare)
