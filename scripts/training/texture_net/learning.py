@@ -126,7 +126,7 @@ def _generator_step(
     identity: IdentityLoss | None,
 ) -> dict[str, float | Tensor]:
     with torch.autocast("cpu", torch.bfloat16):
-        found = network(batch["channels"].contiguous(memory_format=torch.channels_last))
+        found = network(batch["channels"])
     found = found.float()
     weight, known = batch["weight"], batch["known"]
     pixels = pixel_loss(found, batch["target"], weight * (1 - (1 - SEEN_WEIGHT) * known))

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Learn to complete skin from the cache's skins (``scripts.training.delit_skins``), and ship; what was stopped goes on.
+
+    FACEDETAIL_DATA=… python -m scripts.training.texture_net [--steps 2500]
+    python -m scripts.training.texture_net --only ship                     the cache's network as it is now
+
+Checkpoints and the network lie in the cache. One thread; a second and a half a step.
+"""
+
+import argparse
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
+from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
+from facedetail_addon.core.skin.texture_net import SIDE, WEIGHTS, TextureNet
+from scripts.harness import CACHE, description, errors_told, whole_file
+from scripts.training.albedo_basis.people import read_excluded
+from scripts.training.delit_skins.store import FOLDER
+from scripts.training.texture_net.learning import train
+from scripts.training.texture_net.losses import IdentityLoss
+from scripts.training.texture_net.skins import Skins
+from scripts.training.weights import save_network
+
+ROOT = CACHE / "texture_net"
+STAGES = ("learn", "ship")
+
+
+@errors_told()
+def main() -> None:
+    parser = description(__doc__)
+    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--only", choices=STAGES, help="one stage alone")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    ROOT.mkdir(parents=True, exist_ok=True)
+    if options.only != "ship":
+        _learn(options)
+    if options.only != "learn":
+        _ship()
+
+
+def _learn(options: argparse.Namespace) -> None:
+    skins = Skins(FOLDER, frozenset(row["skin"] for row in read_excluded()))
+    if not skins.shown:
+        raise AssetError(f"There are no skins in {FOLDER}.", "python -m scripts.training.delit_skins makes them.")
+    network = TextureNet()
+    network.pattern.copy_(torch.from_numpy(mean_pattern(skins)))
+    average = train(network, skins, IdentityLoss.on(load_named_model(BUILTIN)), ROOT / "run.pt", options.steps)
+    with whole_file(ROOT / "network.pt") as unfinished:
+        torch.save(average.state_dict(), unfinished)
+
+
+def mean_pattern(skins: Skins) -> np.ndarray:
+    """(3, 256, 256) float32 mean of log albedo beside the tone of the shown skins and their mirror images."""
+    total, weights = np.zeros((3, SIDE, SIDE)), np.full((1, SIDE, SIDE), 1e-3)
+    for name in skins.shown:
+        log, weight, _ = skins.skin(name)
+        part = torch.from_numpy(np.concatenate([(log * weight[..., None]).transpose(2, 0, 1), weight[None]]))
+        small = F.interpolate(part[None], (SIDE, SIDE), mode="area")[0].numpy()
+        total += small[:3] + small[:3, :, ::-1]
+        weights += small[3:] + small[3:, :, ::-1]
+    return (total / weights).astype(np.float32)
+
+
+def _ship() -> None:
+    network = TextureNet()
+    try:
+        network.load_state_dict(torch.load(ROOT / "network.pt", weights_only=True, map_location="cpu"))
+    except (OSError, RuntimeError) as error:
+        raise AssetError(f"{ROOT} holds no network that can ship: {error}.", "Train it first.") from error
+    save_network(network, WEIGHTS_DIR / WEIGHTS)
+
+
+if __name__ == "__main__":
+    main()
