@@ -9,8 +9,8 @@ import numpy as np
 
 from facedetail_addon.core.colour import to_linear
 from facedetail_addon.core.skin.texture_net import LARGE, SIDE, net_channels
-from scripts.harness import data_folder
 from scripts.benchmark.appearance.half_face import list_faces
+from scripts.harness import data_folder
 
 SHARES = {"london": 0.25, "canada": 0.1, "official": 0.12, "synthetic": 0.28, "valid": 0.17, "makehuman": 0.08}
 """Of what is drawn from the data sets."""
