@@ -110,6 +110,7 @@ AUTO_FIT, DENSE_FIT, SPARSE_FIT = "auto", "dense", "sparse"
 PRIOR_AND_LANDMARKS, PRIOR, LANDMARKS = EXPRESSION_SOURCES = ("prior+landmarks", "prior", "landmarks")
 COMPACT, NO_DETAIL = "compact", "none"
 DRAFT, STANDARD, FINE = "draft", "standard", "fine"
+STATISTICS, GENERATOR, GRAPH = "statistics", "generator", "graph"
 MAX_RELIEF_STRENGTH = 2.0
 
 
@@ -128,6 +129,7 @@ class Settings:
         face: which face, counted from 0 by size; None: the largest.
         light_bands: bands of spherical harmonics of the light, 3 as in the paper.
         detail: what makes the relief of the skin.
+        texture: what fills in skin that the photo does not show.
         quality: ``STANDARD`` refines the head by what the photo's light and shade say; a ``DRAFT`` stays as fitted;
             ``FINE`` also solves for how the skin reflects, texel by texel.
 
@@ -234,7 +236,19 @@ class Settings:
         loads=True,
         places=(COMMAND_LINE,),
     )
-
+    texture: str = option(
+        STATISTICS,
+        label="Unseen Skin",
+        help="What fills in skin that the photo does not show",
+        flag_help="what fills in skin that the photo does not show (default %(default)s)",
+        choices=(
+            Choice(STATISTICS, "Statistics", "The other side of the face, then skin as people have it"),
+            Choice(GENERATOR, "Generator", "The other side of the face, then what a network makes of the seen skin"),
+            Choice(GRAPH, "Graph", "The same by a graph convolutional network: softer"),
+        ),
+        loads=True,
+        places=(COMMAND_LINE,),
+    )
     quality: str = option(
         STANDARD,
         label="Refinement",

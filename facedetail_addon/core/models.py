@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
-from ..settings import AUTO_FIT, FAN_LANDMARKER, NO_DETAIL, SPARSE_FIT, Settings
+from ..settings import AUTO_FIT, BUILTIN, FAN_LANDMARKER, GRAPH, NO_DETAIL, SPARSE_FIT, STATISTICS, Settings
 from .detail.space import DetailSpace, make_detail_space
 from .detail.synthesis import DetailNet, load_detail_net
 from .face_model.calibration import LandmarkCalibration
@@ -24,6 +25,8 @@ from .refine.prior import FormPrior, form_prior
 from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
+from .skin.texture_graph import load_texture_graph
+from .skin.texture_net import load_texture_net
 from .skin.types import AlbedoBasis
 from .uv.atlas import coarser, make_atlas
 from .uv.types import Atlas
@@ -36,9 +39,10 @@ class Models:
     """Networks and models in memory.
 
     ``fan`` is None with the other landmarker, ``prepared`` with the sparse fit, ``outline`` with the dense one,
-    ``detail_net`` without relief. ``offset`` is how far, (68, 3) mm, beside the model's 68 landmarks the landmarker in
-    use puts them; None for not at all. ``coarse_atlas`` is for what only vertices are asked of;
-    ``form_prior`` is None where heads are never refined, ``identity_reader`` with imported face models.
+    ``detail_net`` without relief, ``texture_generator`` where statistics fill in skin. ``offset`` is how far, (68, 3)
+    mm, beside the model's 68 landmarks the landmarker in use puts them; None for not at all. ``coarse_atlas`` is for
+    what only vertices are asked of; ``form_prior`` is None where heads are never refined, ``identity_reader`` with
+    imported face models.
     """
 
     landmarker: MeshLandmarker
@@ -59,6 +63,7 @@ class Models:
     form_prior: FormPrior | None
     detail_space: DetailSpace
     detail_net: DetailNet | None
+    texture_generator: nn.Module | None
 
     @classmethod
     def load(cls, settings: Settings, assets: Path | None = None) -> "Models":
@@ -99,7 +104,20 @@ class Models:
             form_prior=form_prior(model, atlas) if prepared and prepared.photometric else None,
             detail_space=make_detail_space(model),
             detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
+            texture_generator=texture_generator(settings.texture),
         )
+
+
+def texture_generator(texture: str) -> nn.Module | None:
+    """What makes skin that the photo does not show, as the setting of that name says; None: statistics do.
+
+    Raises:
+        AssetError: a weight file is missing or damaged.
+    """
+    if texture == STATISTICS:
+        return None
+    # Its graph is always that of the built-in head: textures are in canonical UV, whatever the face model.
+    return load_texture_graph(load_named_model(BUILTIN)) if texture == GRAPH else load_texture_net()
 
 
 def _is_sparse(settings: Settings) -> bool:

@@ -330,7 +330,7 @@ def paint(
         free = light.unwrapped
         if frames is not None:
             free = without_frames(free, frames, models.model.skin.vertex_uv())
-        skin = make_skin_maps(free, light.estimate, *known, relief_shading=shading, masks=masks)
+        skin = make_skin_maps(free, light.estimate, *known, shading, masks, models.texture_generator)
     with stage("eyes", "Finding the eyes' colours", 0.95):
         samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
         eyes = estimate_eyes(samples, light.estimate.monochrome)

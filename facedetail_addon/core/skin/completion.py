@@ -130,11 +130,13 @@ def share_of_mirrored(mirrored: np.ndarray, skin: np.ndarray, dazzled: np.ndarra
     return 1 - dazzled * (1 - smoothstep(darker, *_AS_BRIGHT))
 
 
-def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
+def well_known(
+    known: np.ndarray, model: FaceModel, atlas: Atlas, beyond: tuple[str, ...] = ("neck", "ears", "scalp")
+) -> np.ndarray:
     """(V_skin,) float32: where the statistical albedo may fill in; its outer border is learned from few people.
 
     Args:
-        known: (V_skin,) of the basis. atlas: of the model.
+        known: (V_skin,) of the basis. atlas: of the model. beyond: regions that are outside of that border.
     """
     unknown = np.flatnonzero((known < 0.5) & ~model.in_region("socket"))
     if len(unknown) == 0:
@@ -142,7 +144,7 @@ def well_known(known: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
     # Nostrils and the lips' inner sides are not known either: the border is that of the largest area.
     _, labels = connected_components(atlas.laplacian[unknown][:, unknown])
     rest = model.skin.of(model.mean)
-    outside = model.in_region("neck", "ears", "scalp")
+    outside = model.in_region(*beyond)
     outside[unknown[labels == np.bincount(labels).argmax()]] = True
     outside = rest[outside]
     known = known * outside_openings(known, model)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from torch import nn
 
 from ..colour import LUMINANCE, to_linear, to_srgb8
 from ..face_model.model import FaceModel
@@ -14,9 +15,10 @@ from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
-from .completion import Completion, complete, outside_openings, persons_colour, share_of_mirrored, well_known
+from .completion import complete, outside_openings, persons_colour, share_of_mirrored
 from .creases import FineLight, lighter_creases, plain_creases
 from .doubt import collars, correction, not_bluer, shown, steady
+from .fill import Fill, generated_fill, statistical_fill
 from .grain import skin_grain
 from .hair import diffuse_colour, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
@@ -53,44 +55,53 @@ def make_skin_maps(
     atlas: Atlas,
     relief_shading: np.ndarray | None = None,
     masks: np.ndarray | None = None,
+    generator: nn.Module | None = None,
 ) -> SkinMaps:
     """Albedo, roughness and specular level, complete.
 
     Each texel takes, in this order and softly blended: the photo's colour without light and gloss; that of the mirrored
-    place; the statistical albedo of this person, drawn to what was seen; a smooth continuation where there is none.
+    place; what this person's skin probably is, drawn to what was seen; a smooth continuation where that is unknown.
 
     Args:
         unwrapped: what the photo shows. light: on the head. basis, gloss, atlas: of the face model ``model``.
         relief_shading: (R, R) float32 factor by which relief changes that light, so that lines are not paint as well.
         masks: (V_skin, 3) float32 probabilities of person, hair and skin in the photo, NaN where nobody has looked.
+        generator: makes this person's skin; None: it is the statistical albedo.
     """
     if relief_shading is None:
         relief_shading = np.ones((atlas.resolution,) * 2, np.float32)
     if masks is None:
         masks = np.full((model.skin.stop, 3), np.nan, np.float32)
-    statistical, statistical_map = _statistical(basis, light)
+    basis = basis.grey() if light.monochrome else basis
+    usual = statistical_fill(basis, light.gamma, model, atlas)
     confidence = _shading_confidence(light.shading, atlas) * shown(masks, model, atlas)
     confidence *= outside_openings(basis.known, model)
     lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
     at_skin = np.column_stack([lit, bare_skin(masks, basis, model)])
     fine = FineLight(relief_shading, plain_creases(), light.monochrome)
     seen = _seen(unwrapped, at_skin, fine, atlas)
-    highlights = _highlights(seen, statistical_map, light.monochrome, model)
+    highlights = _highlights(seen, usual.picture, light.monochrome, model)
     grain = skin_grain(seen.albedo @ LUMINANCE, seen.confidence)
-    fine = replace(fine, creases=_creases(seen, statistical_map, relief_shading, highlights))
+    fine = replace(fine, creases=_creases(seen, usual.picture, relief_shading, highlights))
     _in_lighter_creases(seen.albedo, fine.creases, atlas)
-    known = well_known(basis.known, model, atlas)
-    trusted, fields = _completion(unwrapped, lit, highlights, statistical, known, masks, model, atlas)
-    own = np.column_stack([lit[:, :6], trusted])
+    trusted = _trusted(unwrapped, lit, highlights, usual, masks, model, atlas)
+    fill = usual
+    if generator is not None:
+        known = _known(seen, highlights, trusted.skin, atlas)
+        fill = generated_fill(seen.albedo, known, usual, basis, light.monochrome, generator, model, atlas)
+    fields = complete(
+        trusted.albedo, trusted.weight, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1]
+    )
+    own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     values = np.column_stack(  # columns: _OWN, _MIRRORED and so on
-        [own, atlas.mirror.points(own), fields.gain, fields.offset, fields.colour, known, fields.hair, grainy]
+        [own, atlas.mirror.points(own), fields.gain, fields.offset, fields.colour, fill.known, fields.hair, grainy]
     ).astype(np.float32)
 
     side = atlas.resolution
     albedo = np.zeros((side, side, 3), np.uint8)
     maps = _Maps(
-        cv2.resize(statistical_map, (side, side), interpolation=cv2.INTER_CUBIC).clip(*_ALBEDO_RANGE),
+        cv2.resize(fill.picture, (side, side), interpolation=cv2.INTER_CUBIC).clip(*_ALBEDO_RANGE),
         highlights,
         highlights.mirrored(),
         short_hair(side),
@@ -204,17 +215,32 @@ def _brows(model: FaceModel) -> np.ndarray:
     return cv2.GaussianBlur(out, (0, 0), _BROW_TEXELS / 6)
 
 
-def _completion(
+@dataclass(frozen=True)
+class _Trusted:
+    """Of V vertices, which seen colours are this person's skin.
+
+    Attributes:
+        albedo: (V, 3) float32 linear, corrected, without highlights. weight: (V,) of it. skin: (V,) in [0, 1], no
+            collar and no doubtful place. correction: (V, 3) log factors. dazzled: (V,) of :func:`complete`.
+    """
+
+    albedo: np.ndarray
+    weight: np.ndarray
+    skin: np.ndarray
+    correction: np.ndarray
+    dazzled: np.ndarray
+
+
+def _trusted(
     unwrapped: UnwrappedPhoto,
     light: np.ndarray,
     highlights: Highlights,
-    statistical: np.ndarray,
-    known: np.ndarray,
+    usual: Fill,
     masks: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
-) -> tuple[np.ndarray, Completion]:
-    """From the vertices, (V, 4) confidence and correction of seen colours, and what joins seen and unseen skin.
+) -> _Trusted:
+    """What counts of the photo, vertex by vertex.
 
     Args:
         light: (V, 7) shading, gloss and confidence.
@@ -224,18 +250,26 @@ def _completion(
     albedo += share[:, None] * (beside - albedo)
     in_view = smoothstep(unwrapped.vertex_confidence, *_CONFIDENT) * light[:, 6]
     counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
-    usual = persons_colour(albedo, counts, statistical, known, model)
-    skin = 1 - collars(albedo, usual, masks[:, 2], model)
+    persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
+    skin = 1 - collars(albedo, persons, masks[:, 2], model)
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
     hairy = model.in_region("scalp") * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
-    usual += hairy[:, None] * (hair - usual)
+    persons += hairy[:, None] * (hair - persons)
     shading = light[:, :3] @ LUMINANCE
-    correcting = correction(albedo, usual, counts * skin, unwrapped.vertex_confidence, shading, model, atlas)
+    correcting = correction(albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas)
     albedo = (albedo * np.exp(correcting)).clip(*_ALBEDO_RANGE)
-    dazzled = in_view * unwrapped.vertex_clipped * (1 - share)
-    completed = complete(albedo, counts * skin, statistical, known, model, atlas, dazzled=dazzled, hair=masks[:, 1])
-    return np.column_stack([light[:, 6] * skin, correcting]), completed
+    return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share))
+
+
+def _known(seen: _Seen, highlights: Highlights, skin: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(R, R) float32: where the photo shows this person's skin without shine; ``skin``: (V,) of :class:`_Trusted`."""
+    shine = cv2.resize(highlights.share, (atlas.resolution,) * 2, interpolation=cv2.INTER_LINEAR)
+    known = seen.confidence * (1 - shine)
+    for rows in atlas.bands():
+        here = atlas.covered[rows]
+        known[rows][here] *= atlas.texels(skin[:, None].astype(np.float32), rows)[:, 0]
+    return known
 
 
 def _compose(
@@ -317,12 +351,6 @@ def _delighted(colour: np.ndarray, shading: np.ndarray, gloss: np.ndarray) -> np
     """(N, 3) linear colours without light; finite and bounded."""
     diffuse = np.maximum(colour - gloss, _LEAST_DIFFUSE * colour)
     return (diffuse / np.maximum(shading, 1e-4)).clip(*_ALBEDO_RANGE).astype(np.float32)
-
-
-def _statistical(basis: AlbedoBasis, light: LightEstimate) -> tuple[np.ndarray, np.ndarray]:
-    """The basis at this γ, per vertex and as a map; grey for a photo without colours."""
-    basis = basis.grey() if light.monochrome else basis
-    return basis.albedo(light.gamma), basis.albedo_map(light.gamma)
 
 
 def _shading_confidence(shading: np.ndarray, atlas: Atlas) -> np.ndarray:

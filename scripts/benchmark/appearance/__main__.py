@@ -3,7 +3,7 @@
 And what the albedo of portraits is like where what is seen ends, under highlights, and (``half``) where it was hidden.
 
     FACEDETAIL_DATA=… python -m scripts.benchmark.appearance [--quick] [--jobs 2] [--parts heads photos ball borders]
-        [--quality draft standard fine] [--cache DIR] [--pictures DIR]
+        [--quality draft standard fine] [--textures statistics generator graph] [--cache DIR] [--pictures DIR]
 
 Needs Blender's Python module. Prints Markdown tables and, as the last line, one JSON object.
 """
@@ -36,6 +36,7 @@ HEADS, LONDON_STEP, WILD = 16, 14, 4
 QUICK_HEADS, QUICK_PHOTOS, QUICK_LIGHTS = (6,), slice(0, 1), 2  # a head whose skin renders fast
 ESTIMATED_LIGHTS = 6
 QUALITIES = option_of(Settings, "quality").values
+TEXTURES = option_of(Settings, "texture").values
 PARTS = ("heads", "photos", "ball", "borders")
 MORE_PARTS = ("quality", "ablation", "half")
 ABLATED = 6  # heads
@@ -81,7 +82,8 @@ def _measure(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list
             figures["ablation"] = report_ablation(found, lines)
         if "half" in options.parts:
             photos = list_faces(data)[:: 15 if options.quick else 1]
-            figures["half"] = report_half_face(measured(pool, measure_half_face, photos), len(photos), lines)
+            found = measured(pool, partial(measure_half_face, textures=tuple(options.textures)), photos)
+            figures["half"] = report_half_face(found, len(photos), lines)
         if "borders" in options.parts:
             portraits = list_portraits(data)
             portraits = portraits[:: len(portraits) - 1 if options.quick else 1]
@@ -105,6 +107,9 @@ if __name__ == "__main__":
     parser.add_argument("--parts", nargs="+", choices=PARTS + MORE_PARTS, default=list(PARTS))
     parser.add_argument(
         "--quality", nargs="+", choices=QUALITIES, default=list(QUALITIES), help="of the part of that name"
+    )
+    parser.add_argument(
+        "--textures", nargs="+", choices=TEXTURES, default=list(TEXTURES), help="ways of filling in, of the part half"
     )
     parser.add_argument("--cache", type=Path, help="keep the painted heads' photos here for the next run")
     parser.add_argument("--pictures", type=Path, help="write photo, re-render and baselines of each photo here")

@@ -6,16 +6,18 @@ Light and γ are found without the hidden texels; head, pose and masks are those
 
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from torch import nn
 
 from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.errors import NoFaceError, PhotoError
 from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
-from facedetail_addon.core.models import Models
+from facedetail_addon.core.models import Models, texture_generator
 from facedetail_addon.core.pipeline import illuminate, paint, reconstruct
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.settings import NO_DETAIL
@@ -57,6 +59,7 @@ class HiddenErrors:
     name: str
     tone_deg: float
     hidden: str
+    texture: str
     delta_e: float
     contrast: float
     identity: float
@@ -71,8 +74,12 @@ def list_faces(data: Path) -> list[Path]:
     return list(dict.fromkeys(by_tone + more))
 
 
-def measure_half_face(photo: Path) -> list[HiddenErrors] | None:
-    """Hide the parts of a photo in turn, and nothing at last; None where no face is found."""
+def measure_half_face(photo: Path, textures: tuple[str, ...]) -> list[HiddenErrors] | None:
+    """Hide the parts of a photo in turn, and nothing at last; None where no face is found.
+
+    Args:
+        textures: ways of filling in, of the setting ``texture``.
+    """
     models, settings = replace(load_models(), detail_net=None), replace(SETTINGS, detail=NO_DETAIL)
     try:
         found = reconstruct(photo, models, settings, lambda _text, _done: None)
@@ -87,13 +94,25 @@ def measure_half_face(photo: Path) -> list[HiddenErrors] | None:
     for name, where in hidden_parts(models.model, models.atlas.resolution).items():
         unwrapped = without(light.unwrapped, where, models)
         estimate = estimate_light(unwrapped, light.transfer, models.basis, models.atlas, above)
-        started = time.perf_counter()
-        albedo = paint(observation, pose, replace(light, unwrapped=unwrapped, estimate=estimate), models).skin.albedo
-        seconds = time.perf_counter() - started
-        errors = _errors(albedo, truth, (seen > _SEEN) & where)
-        out.append(HiddenErrors(photo.stem, tone, name, *errors, *_identity(found, albedo, models), seconds))
+        hidden = replace(light, unwrapped=unwrapped, estimate=estimate)
+        for texture in textures:
+            started = time.perf_counter()
+            albedo = paint(observation, pose, hidden, _with(models, texture)).skin.albedo
+            seconds = time.perf_counter() - started
+            errors = (*_errors(albedo, truth, (seen > _SEEN) & where), *_identity(found, albedo, models))
+            out.append(HiddenErrors(photo.stem, tone, name, texture, *errors, seconds))
     shown = _identity(found, truth, models)
-    return [*out, HiddenErrors(photo.stem, tone, SHOWN, 0.0, 1.0, *shown, found.record.stage_seconds["albedo"])]
+    seconds = found.record.stage_seconds["albedo"]
+    return [*out, HiddenErrors(photo.stem, tone, SHOWN, "", 0.0, 1.0, *shown, seconds)]
+
+
+def _with(models: Models, texture: str) -> Models:
+    return replace(models, texture_generator=_generator(texture))
+
+
+@cache
+def _generator(texture: str) -> nn.Module | None:
+    return texture_generator(texture)
 
 
 def hidden_parts(model: FaceModel, side: int) -> dict[str, np.ndarray]:
@@ -112,17 +131,27 @@ def report_half_face(found: list[list[HiddenErrors]], asked: int, lines: list[st
     flat = [one for photo in found for one in photo]
     keys = ("delta_e", "contrast", "identity", "turned", "seconds")
     figures: dict[str, object] = {"count": len(found), "missed": asked - len(found)}
+    tones = {tone: [one for one in flat if low <= one.tone_deg < high] for tone, low, high in TONES}
     rows = []
-    for name in dict.fromkeys(one.hidden for one in flat):
-        tones = {tone: [one for one in flat if low <= one.tone_deg < high] for tone, low, high in TONES}
+    for name, texture in dict.fromkeys((one.hidden, one.texture) for one in flat):
         for group, own in ({"all": flat} | tones).items():
-            mine = [one for one in own if one.hidden == name and np.isfinite(one.delta_e)]
+            mine = [one for one in own if (one.hidden, one.texture) == (name, texture) and np.isfinite(one.delta_e)]
             if mine:
                 row = {key: rounded(np.median([getattr(one, key) for one in mine]), 3) for key in keys}
-                figures.setdefault(name, {})[group] = row | {"count": len(mine)}
-                rows.append((name, group, len(mine), *row.values()))
+                figures.setdefault(f"{name} {texture}".strip(), {})[group] = row | {"count": len(mine)}
+                rows.append((name, texture, group, len(mine), *row.values()))
     title = f"**{len(found)} photos with a part hidden ({asked - len(found)} left out): medians**"
-    columns = ("hidden", "skin", "count", "ΔE2000", "local contrast", "identity", "three-quarter", "seconds")
+    columns = (
+        "hidden",
+        "filled in by",
+        "skin",
+        "count",
+        "ΔE2000",
+        "local contrast",
+        "identity",
+        "three-quarter",
+        "seconds",
+    )
     lines += ["", title, "", *table(columns, rows)]
     return figures
 

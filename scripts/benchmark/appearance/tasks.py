@@ -48,8 +48,8 @@ def measure_ablation(number: int, folder: Path, threads: int) -> object:
     return ablation.measure_ablation(number, folder, threads)
 
 
-def measure_half_face(photo: Path) -> object:
+def measure_half_face(photo: Path, textures: tuple[str, ...]) -> object:
     """See :func:`half_face.measure_half_face`."""
     from scripts.benchmark.appearance import half_face
 
-    return half_face.measure_half_face(photo)
+    return half_face.measure_half_face(photo, textures)
