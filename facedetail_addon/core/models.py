@@ -26,7 +26,7 @@ from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
 from .skin.texture_graph import load_texture_graph
-from .skin.texture_net import load_texture_net
+from .skin.texture_net import LARGE, load_texture_net
 from .skin.types import AlbedoBasis
 from .uv.atlas import coarser, make_atlas
 from .uv.types import Atlas
@@ -117,7 +117,10 @@ def texture_generator(texture: str) -> nn.Module | None:
     if texture == STATISTICS:
         return None
     # Its graph is always that of the built-in head: textures are in canonical UV, whatever the face model.
-    return load_texture_graph(load_named_model(BUILTIN)) if texture == GRAPH else load_texture_net()
+    if texture == GRAPH:
+        builtin = load_named_model(BUILTIN)
+        return load_texture_graph(builtin, make_atlas(builtin, LARGE))
+    return load_texture_net()
 
 
 def _is_sparse(settings: Settings) -> bool:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ..assets.shipped import WEIGHTS_DIR, find_weights
 from ..face_model.model import FaceModel
 from ..io.networks import load_network
-from ..uv.atlas import make_atlas
+from ..uv.types import Atlas
 from .texture_net import CHANNELS, LARGE, SIDE, enlarged
 
 WEIGHTS = "texture_graph.safetensors"
@@ -46,15 +46,15 @@ class TextureGraph(nn.Module):
     """(B, CHANNELS, 256, 256) of :func:`.texture_net.net_channels` to (B, 3, 512, 512) log albedo beside the tone.
 
     Args:
-        model: on whose skin the graph is.
+        model: on whose skin the graph is. atlas: of that model, of ``LARGE`` texels.
 
     Attributes:
         pattern: as of :class:`.texture_net.TextureNet`.
     """
 
-    def __init__(self, model: FaceModel):
+    def __init__(self, model: FaceModel, atlas: Atlas):
         super().__init__()
-        atlas, triangles, count = make_atlas(model, LARGE), model.skin.triangles(), model.skin.stop
+        triangles, count = model.skin.triangles(), model.skin.stop
         uv = model.skin.vertex_uv().astype(np.float32)
         rest = model.skin.of(model.mean)
         place = (rest - rest.mean(axis=0)) / np.abs(rest - rest.mean(axis=0)).max()
@@ -122,10 +122,13 @@ def _to_torch(matrix: csr_matrix) -> Tensor:
     ).coalesce()
 
 
-def load_texture_graph(model: FaceModel, directory: Path = WEIGHTS_DIR) -> TextureGraph:
+def load_texture_graph(model: FaceModel, atlas: Atlas, directory: Path = WEIGHTS_DIR) -> TextureGraph:
     """The network with its weights.
+
+    Args:
+        model, atlas: as of :class:`TextureGraph`.
 
     Raises:
         AssetError: the weight file is missing or damaged.
     """
-    return load_network(TextureGraph(model), find_weights(WEIGHTS, directory))
+    return load_network(TextureGraph(model, atlas), find_weights(WEIGHTS, directory))

@@ -1,57 +1,79 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Learn to complete skin from the cache's skins (``scripts.training.delit_skins``), and ship; what was stopped goes on.
 
-    FACEDETAIL_DATA=… python -m scripts.training.texture_net [--steps 2500]
+    FACEDETAIL_DATA=… python -m scripts.training.texture_net [--network texels] [--steps 1600]
+    python -m scripts.training.texture_net --network graph --steps 300     that on the graph of vertices
     python -m scripts.training.texture_net --only ship                     the cache's network as it is now
 
-Checkpoints and the network lie in the cache. One thread; a second and a half a step.
+Checkpoints and networks lie in the cache. One thread; a second and a half a step, twice that of the graph.
 """
 
-import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
-from facedetail_addon.core.skin.texture_net import SIDE, WEIGHTS, TextureNet
+from facedetail_addon.core.skin import texture_graph, texture_net
+from facedetail_addon.core.skin.texture_graph import TextureGraph
+from facedetail_addon.core.skin.texture_net import LARGE, SIDE, TextureNet
+from facedetail_addon.core.uv.atlas import make_atlas
 from scripts.harness import CACHE, description, errors_told, whole_file
 from scripts.training.albedo_basis.people import read_excluded
 from scripts.training.delit_skins.store import FOLDER
 from scripts.training.texture_net.learning import train
-from scripts.training.texture_net.losses import IdentityLoss
+from scripts.training.texture_net.losses import IdentityLoss, gradient_penalty
 from scripts.training.texture_net.skins import Skins
 from scripts.training.weights import save_network
 
 ROOT = CACHE / "texture_net"
 STAGES = ("learn", "ship")
+TEXELS, GRAPH = NETWORKS = ("texels", "graph")
+_WEIGHTS = {TEXELS: texture_net.WEIGHTS, GRAPH: texture_graph.WEIGHTS}
 
 
 @errors_told()
 def main() -> None:
     parser = description(__doc__)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--network", choices=NETWORKS, default=TEXELS)
+    parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--only", choices=STAGES, help="one stage alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     ROOT.mkdir(parents=True, exist_ok=True)
     if options.only != "ship":
-        _learn(options)
+        _learn(options.network, options.steps)
     if options.only != "learn":
-        _ship()
+        _ship(options.network)
 
 
-def _learn(options: argparse.Namespace) -> None:
+def _learn(kind: str, steps: int) -> None:
     skins = Skins(FOLDER, frozenset(row["skin"] for row in read_excluded()))
     if not skins.shown:
         raise AssetError(f"There are no skins in {FOLDER}.", "python -m scripts.training.delit_skins makes them.")
-    network = TextureNet()
+    network = untrained(kind)
     network.pattern.copy_(torch.from_numpy(mean_pattern(skins)))
-    average = train(network, skins, IdentityLoss.on(load_named_model(BUILTIN)), ROOT / "run.pt", options.steps)
-    with whole_file(ROOT / "network.pt") as unfinished:
+    identity = IdentityLoss.on(load_named_model(BUILTIN))
+    penalty = gradient_penalty if kind == GRAPH else None
+    average = train(network, skins, identity, ROOT / f"run_{kind}_{steps}.pt", steps, penalty)
+    with whole_file(_trained(kind)) as unfinished:
         torch.save(average.state_dict(), unfinished)
+
+
+def untrained(kind: str) -> nn.Module:
+    """One of NETWORKS, with random weights."""
+    if kind == TEXELS:
+        return TextureNet()
+    model = load_named_model(BUILTIN)
+    return TextureGraph(model, make_atlas(model, LARGE))
+
+
+def _trained(kind: str) -> Path:
+    return ROOT / f"{kind}.pt"
 
 
 def mean_pattern(skins: Skins) -> np.ndarray:
@@ -66,13 +88,13 @@ def mean_pattern(skins: Skins) -> np.ndarray:
     return (total / weights).astype(np.float32)
 
 
-def _ship() -> None:
-    network = TextureNet()
+def _ship(kind: str) -> None:
+    network = untrained(kind)
     try:
-        network.load_state_dict(torch.load(ROOT / "network.pt", weights_only=True, map_location="cpu"))
+        network.load_state_dict(torch.load(_trained(kind), weights_only=True, map_location="cpu"))
     except (OSError, RuntimeError) as error:
         raise AssetError(f"{ROOT} holds no network that can ship: {error}.", "Train it first.") from error
-    save_network(network, WEIGHTS_DIR / WEIGHTS)
+    save_network(network, WEIGHTS_DIR / _WEIGHTS[kind])
 
 
 if __name__ == "__main__":

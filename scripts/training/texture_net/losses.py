@@ -16,6 +16,7 @@ from facedetail_addon.core.rendering.normals import vertex_normals
 
 _ROBUST = 0.1  # of log albedo, beyond which errors count less
 _PICTURE_PX, _PICTURE_MM = 192, 230.0  # of the face that is looked at for who it is
+_PENALTY = 10.0
 _FACING = 0.15  # cosine from which on skin is seen from the front
 
 
@@ -63,6 +64,14 @@ def augmented(pictures: tuple[Tensor, ...], generator: torch.Generator) -> tuple
         changed = torch.roll(changed, (down, across), (2, 3))
         out.append(changed.flip(3) if flipped else changed)
     return tuple(out)
+
+
+def gradient_penalty(real: Tensor, made: Tensor, discriminator: nn.Module) -> Tensor:
+    """That of Gulrajani et al. (2017), as Lin et al. (2020) have it, at one random mixture of each pair."""
+    share = torch.rand(len(real), 1, 1, 1)
+    mixed = (share * real + (1 - share) * made).requires_grad_(True)
+    (slope,) = torch.autograd.grad(discriminator(mixed).mean(dim=(1, 2, 3)).sum(), mixed, create_graph=True)
+    return _PENALTY * ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
 
 
 @dataclass(frozen=True)
