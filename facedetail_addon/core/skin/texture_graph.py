@@ -60,11 +60,11 @@ class TextureGraph(nn.Module):
         place = (rest - rest.mean(axis=0)) / np.abs(rest - rest.mean(axis=0)).max()
         place[:, 0] = np.abs(place[:, 0])
         self.register_buffer("pattern", torch.zeros(3, SIDE, SIDE))
-        self._keep("laplacian", _to_torch(scaled_laplacian(triangles, count)))
-        self._keep("texels", _to_torch(atlas.raster.interpolation(triangles, count)))
-        self._keep("covered", torch.from_numpy(np.flatnonzero(atlas.covered)))
-        self._keep("at", torch.from_numpy(np.column_stack([2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1]]))[None, None])
-        self._keep("place", torch.from_numpy(place.astype(np.float32)))
+        self.laplacian = _to_torch(scaled_laplacian(triangles, count))
+        self.texels = _to_torch(atlas.raster.interpolation(triangles, count))
+        self.covered = torch.from_numpy(np.flatnonzero(atlas.covered))
+        self.at = torch.from_numpy(np.column_stack([2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1]]))[None, None]
+        self.place = torch.from_numpy(place.astype(np.float32))
         entry = CHANNELS + 6  # with the pattern and the place
         self.first = ChebyshevConvolution(entry, _WIDTH)
         self.code = nn.Sequential(nn.Linear(2 * _WIDTH + 1, _CODE), nn.SiLU(), nn.Linear(_CODE, _CODE), nn.SiLU())
@@ -74,9 +74,6 @@ class TextureGraph(nn.Module):
         self.last = nn.Linear(_WIDTH, 3)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
-
-    def _keep(self, name: str, value: Tensor) -> None:
-        self.register_buffer(name, value, persistent=False)
 
     def forward(self, channels: Tensor) -> Tensor:
         pattern = self.pattern[None].expand(len(channels), -1, -1, -1)

@@ -21,7 +21,7 @@ WEIGHTS = "texture_net.safetensors"
 """Name of the network's file."""
 SIDE, LARGE = 256, 512
 """Texels along each side of what the network sees, and of what it makes."""
-CHANNELS = 10
+CHANNELS = 14
 _WIDTHS = (32, 48, 64, 96, 128)  # of the levels, from 128² on
 _FINE = 16  # channels at 256²
 _GROUPS = 8
@@ -78,7 +78,7 @@ def enlarged(pattern: Tensor) -> Tensor:
 
 
 def net_channels(beside_tone: np.ndarray, known: np.ndarray, tone: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """(CHANNELS, 256, 256) float32 that the network sees.
+    """(CHANNELS, 256, 256) float32 that the network sees: the known skin, and that of the mirrored place.
 
     Args:
         beside_tone: (256, 256, 3) log albedo less tone; counts only where known. known: (256, 256) in [0, 1].
@@ -88,7 +88,9 @@ def net_channels(beside_tone: np.ndarray, known: np.ndarray, tone: np.ndarray, n
     seen = beside_tone.clip(-_MOST_LOG, _MOST_LOG) * known[..., None]
     across, down = np.broadcast_to(np.abs(rows), (SIDE, SIDE)), np.broadcast_to(rows[:, None], (SIDE, SIDE))
     tones = [np.full((SIDE, SIDE), (value + 1.5) / 1.5, np.float32) for value in tone]
-    return np.stack([*seen.transpose(2, 0, 1), known, across, down, *tones, noise]).astype(np.float32)
+    both = np.concatenate([seen, known[..., None]], axis=-1)
+    both = np.concatenate([both, both[:, ::-1]], axis=-1).transpose(2, 0, 1)
+    return np.stack([*both, across, down, *tones, noise]).astype(np.float32)
 
 
 def load_texture_net(directory: Path = WEIGHTS_DIR) -> TextureNet:
