@@ -21,6 +21,7 @@ MAX_LINES, MAX_FUNCTION_LINES = 500, 80
 GROUND = {
     "names": set(), "settings": {"names"}, "paths": set(), "requirements": {"names", "paths"},
     "core.errors": set(), "core.notices": set(), "core.colour": set(), "core.image": set(), "core.robust": set(),
+    "core.alignment": {"core.image"}, "core.stages": set(),
     "core.geometry": {"core.errors"}, "core.io": {"core.errors"}, "core.assets": {"core.errors"},
 }  # fmt: skip
 _STAGES = ("observe", "fit", "uv", "lighting", "skin", "eyes", "detail", "refine")
@@ -34,7 +35,10 @@ ALLOWED = {
     "cli": {"jobs", "scene", "core.face_model", "core.model_import", "core.observe", "core.result"},
     "jobs": {"core.face_model", "core.model_import", "core.models", "core.observe", "core.pipeline", "core.result"},
     "scene": {"core.result", *_MODEL, "core.detail", "core.eyes", "core.skin"},
-    "core.pipeline": {"core.models", "core.result", *_MODEL, *STAGES},
+    "core.person": {"core.pipeline", "core.photo_notices", "core.seen", "core.models", "core.result", *_MODEL, *STAGES},
+    "core.pipeline": {"core.photo_notices", "core.seen", "core.models", "core.result", *_MODEL, *STAGES},
+    "core.photo_notices": {"core.seen", "core.models", *STAGES},
+    "core.seen": {"core.result", "core.rendering", *STAGES},
     "core.models": {*_MODEL, *STAGES},
     "core.result": {*_MODEL, *STAGES},
     "core.rendering": set(),

@@ -4,46 +4,32 @@
 Every stage can be called alone, from the middle, or again with an earlier result as its start; none reaches back.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ..settings import DRAFT, FINE, Settings
+from ..settings import FINE, Settings
 from .detail.expression_shares import expression_shares, share_maps
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
 from .detail.synthesis import make_detail
 from .detail.synthesis import notices as detail_notices
-from .detail.types import EXPRESSION_GROUPS, DetailMaps
+from .detail.types import EXPRESSION_GROUPS
 from .eyes.estimate import estimate_eyes
-from .eyes.estimate import notices as eye_notices
 from .eyes.sampling import EyeSample, sample_eye
-from .eyes.types import EyeLook
 from .face_model.eyeball import fit_eyeball, seen_front
-from .fit.correspondence import notices as point_notices
-from .fit.dense import ROUGH_FIT, fit_dense
-from .fit.dense import notices as fit_notices
+from .fit.dense import fit_dense
 from .fit.photometric.term import Photometry
-from .fit.prepared import PreparedModel
-from .fit.profile import ROUGH_FIT as ROUGH_PROFILE_FIT
-from .fit.profile import in_profile
-from .fit.profile import notices as profile_notices
-from .fit.refine import notices as refine_notices
 from .fit.refine import refine_dense
-from .fit.sparse import ROUGH_FIT as ROUGH_SPARSE_FIT
 from .fit.sparse import fit_sparse
 from .fit.types import HeadFit, PoseFit
 from .lighting.estimate import estimate_light, prior_direction_of, relit
-from .lighting.estimate import notices as light_notices
 from .lighting.stage import estimate_stage
 from .lighting.types import LightEstimate
 from .models import Models
-from .notices import Notice
 from .observe.choice import choose_face, several_faces
 from .observe.correspondence.profile import find_faces
 from .observe.expression.reader import notices as expression_notices
@@ -55,85 +41,25 @@ from .observe.masks.glasses import find_glasses
 from .observe.masks.types import MASKS
 from .observe.photo import Photo, read_photo
 from .observe.types import CameraPrior, Observation
+from .photo_notices import head_notices, is_refined, photo_notices
 from .refine.form import find_form, with_form
-from .refine.form import notices as form_notices
 from .refine.reflectance import SIDE as REFLECTANCE_SIDE
 from .refine.reflectance import find_reflectance, with_reflectance
 from .refine.types import ALL_TERMS, ReflectanceTerms
 from .rendering.normals import vertex_normals
-from .rendering.stage import LightStage
 from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
-from .result.record import HeadRecord, PhotoLight, Reconstruction
-from .skin.cover import notices as cover_notices
+from .result.record import HeadRecord, Reconstruction
+from .seen import Appearance, Illumination, Relief, SeenSkin
 from .skin.texture import bare_skin, make_skin_maps
 from .skin.types import SkinMaps
+from .stages import Stages
 from .uv.atlas import coarser
 from .uv.frames import frames_on_skin, without_frames
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
 _FIRST_BANDS, _FIRST_DIRECTIONS = 3, 128  # of the light that the head is refined in
-
-
-@dataclass(frozen=True)
-class Illumination:
-    """One photo's light on the fitted head.
-
-    Attributes:
-        unwrapped: what the photo shows of the skin, in canonical UV. transfer: of the posed head.
-        estimate: the light, the albedo's coefficients, and what both make of the skin.
-        stage: the same light as lamps.
-    """
-
-    unwrapped: UnwrappedPhoto
-    transfer: Transfer
-    estimate: LightEstimate
-    stage: LightStage
-
-
-@dataclass(frozen=True)
-class Appearance:
-    """The skin's maps and the eyes' colours, without the photo's light."""
-
-    skin: SkinMaps
-    eyes: EyeLook
-
-
-@dataclass(frozen=True)
-class Relief:
-    """Displacement and its normals, and what an artist should know of them.
-
-    Attributes:
-        shares: (R, R, G) uint8, 255 = 1, of the relief that belongs to the photo's expression; any R.
-    """
-
-    maps: DetailMaps
-    shares: np.ndarray
-    notices: tuple[Notice, ...]
-
-
-class Stages:
-    """Tells what begins, and notes how long it took.
-
-    Args:
-        progress: called with a short text and the fraction done (0 to 1, never falling) before each stage; an exception
-            it raises stops the work, so it can cancel.
-
-    Attributes:
-        seconds: by the stages' names.
-    """
-
-    def __init__(self, progress: Callable[[str, float], None] = lambda text, done: None):
-        self.progress = progress
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str, text: str, done: float) -> Iterator[None]:
-        self.progress(text, done)
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - start
 
 
 def reconstruct(
@@ -156,10 +82,7 @@ def reconstruct(
     observation = observe(picture, models, settings, stage)
     fitted = fit((observation,), models, settings, stage=stage)
     head = refine((observation,), fitted, models, settings, stage)
-    light = illuminate(observation, head.pose, models, settings, stage)
-    relief = detail(observation, head, light, models, stage)
-    painted = paint(observation, head.pose, light, models, stage, relief)
-    appearance = reflect(observation, head.pose, light, relief, painted, models, settings, stage)
+    seen = read_skin(observation, head, models, settings, stage)
     record = HeadRecord(
         face_model=settings.face_model,
         landmarker=settings.landmarker,
@@ -167,23 +90,16 @@ def reconstruct(
         expression_names=models.model.expression_names,
         observations=(observation,),
         fit=head,
-        lights=(PhotoLight(light.estimate.gamma, light.estimate.radiance, light.stage),),
-        eyes=appearance.eyes,
+        lights=(seen.photo_light,),
+        eyes=seen.appearance.eyes,
         stage_seconds=stage.seconds,
         notices=(
-            *observation.notices,
-            *fit_notices(head.pose, observation.landmarks, _rough_fit(models, observation), picture.focal_px),
-            *(_point_notices(head, observation, models.prepared) if models.prepared else ()),
-            *(refine_notices(fitted, head) if _refines(models, settings) else ()),
-            *(form_notices(head, models.model) if _refines(models, settings) else ()),
-            *light_notices(light.estimate, light.unwrapped),
-            *cover_notices(light.estimate, light.unwrapped, models.basis, models.model),
-            *eye_notices(appearance.eyes, models.model, light.estimate.monochrome),
-            *relief.notices,
+            *photo_notices(observation, head, seen, models),
+            *head_notices(fitted, head, models, settings),
         ),
     )
     progress("Reconstructed", 1.0)
-    return Reconstruction(record, _maps(picture, appearance.skin, relief))
+    return Reconstruction(record, result_maps(picture.pixels, seen.appearance.skin, seen.relief))
 
 
 def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | None = None) -> Observation:
@@ -263,7 +179,7 @@ def refine(
     Args:
         observations: those that ``head`` was fitted to, in the same order.
     """
-    if not _refines(models, settings):
+    if not is_refined(models, settings):
         return head
     stage = stage or Stages()
     with stage("refine", "Matching light and shade", 0.4):
@@ -297,6 +213,21 @@ def illuminate(
     return Illumination(unwrapped, transfer, estimate, lamps)
 
 
+def read_skin(
+    observation: Observation,
+    head: HeadFit,
+    models: Models,
+    settings: Settings,
+    stage: Stages | None = None,
+    tell_known: bool = False,
+) -> SeenSkin:
+    """Light, relief and colours of one photo; ``head``: with its pose first. ``tell_known``: of :func:`paint`."""
+    light = illuminate(observation, head.pose, models, settings, stage)
+    relief = detail(observation, head, light, models, stage)
+    painted = paint(observation, head.pose, light, models, stage, relief, tell_known)
+    return SeenSkin(light, relief, reflect(observation, head.pose, light, relief, painted, models, settings, stage))
+
+
 def detail(
     observation: Observation, head: HeadFit, light: Illumination, models: Models, stage: Stages | None = None
 ) -> Relief:
@@ -320,8 +251,13 @@ def paint(
     models: Models,
     stage: Stages | None = None,
     relief: Relief | None = None,
+    tell_known: bool = False,
 ) -> Appearance:
-    """The colours of skin and eyes without the photo's light, complete; ``relief``: what is not painted, either."""
+    """The colours of skin and eyes without the photo's light, complete.
+
+    Args:
+        relief: what is not painted, either. tell_known: whether the skin tells where the photo shows it.
+    """
     stage = stage or Stages()
     shading = relief.maps.shading if relief else None
     known = models.basis, models.gloss, models.model, models.atlas
@@ -330,7 +266,7 @@ def paint(
         free = light.unwrapped
         if frames is not None:
             free = without_frames(free, frames, models.model.skin.vertex_uv())
-        skin = make_skin_maps(free, light.estimate, *known, shading, masks, models.texture_generator)
+        skin = make_skin_maps(free, light.estimate, *known, shading, masks, models.texture_generator, tell_known)
     with stage("eyes", "Finding the eyes' colours", 0.95):
         samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
         eyes = estimate_eyes(samples, light.estimate.monochrome)
@@ -426,11 +362,6 @@ def eye_samples(
     return [sample for sample in samples if sample is not None]
 
 
-def _refines(models: Models, settings: Settings) -> bool:
-    prepared = models.prepared
-    return settings.quality != DRAFT and prepared is not None and prepared.photometric is not None
-
-
 def _formed(
     observations: Sequence[Observation], looks: Sequence[Photometry | None], head: HeadFit, models: Models
 ) -> HeadFit:
@@ -463,22 +394,10 @@ def _light_of(
     return estimate_light(unwrapped, transfer, models.basis, atlas, above)
 
 
-def _rough_fit(models: Models, observation: Observation) -> float:
-    if models.prepared is None:
-        return ROUGH_SPARSE_FIT
-    return ROUGH_PROFILE_FIT if in_profile(observation, models.prepared) else ROUGH_FIT
-
-
-def _point_notices(head: HeadFit, observation: Observation, prepared: PreparedModel) -> tuple[Notice, ...]:
-    if in_profile(observation, prepared):
-        return profile_notices(observation)
-    return point_notices(head, observation, prepared)
-
-
-def _maps(photo: Photo, skin: SkinMaps, relief: Relief) -> dict[str, np.ndarray]:
+def result_maps(pixels: np.ndarray, skin: SkinMaps, relief: Relief) -> dict[str, np.ndarray]:
     """What :data:`~.result.maps.MAPS` lists."""
     return {
-        "photo": photo.pixels,
+        "photo": pixels,
         "albedo": skin.albedo,
         "roughness": skin.roughness,
         "specular": skin.specular,

@@ -86,9 +86,13 @@ def expression_shares(model: FaceModel, beta: np.ndarray) -> np.ndarray:
     Returns:
         (V_skin, G) float32, 0 to 1, in the order of ``EXPRESSION_GROUPS``; their sum is 1 at the most.
     """
+    return (_regions(model) * (sides(model) @ expression_strengths(model, beta).T)).astype(np.float32)
+
+
+def expression_strengths(model: FaceModel, beta: np.ndarray) -> np.ndarray:
+    """(G, 2) share of a region's relief that comes with its expression, left and right, by (E,) weights."""
     weights = dict(zip(model.expression_names, beta.tolist(), strict=True))
-    strength = np.array([[_strength(group, side, weights) for side in SIDES] for group in GROUPS.values()])
-    return (_regions(model) * (sides(model) @ strength.T)).astype(np.float32)
+    return np.array([[_strength(group, side, weights) for side in SIDES] for group in GROUPS.values()])
 
 
 def sides(model: FaceModel) -> np.ndarray:

@@ -56,6 +56,7 @@ def make_skin_maps(
     relief_shading: np.ndarray | None = None,
     masks: np.ndarray | None = None,
     generator: nn.Module | None = None,
+    tell_known: bool = False,
 ) -> SkinMaps:
     """Albedo, roughness and specular level, complete.
 
@@ -66,7 +67,7 @@ def make_skin_maps(
         unwrapped: what the photo shows. light: on the head. basis, gloss, atlas: of the face model ``model``.
         relief_shading: (R, R) float32 factor by which relief changes that light, so that lines are not paint as well.
         masks: (V_skin, 3) float32 probabilities of person, hair and skin in the photo, NaN where nobody has looked.
-        generator: makes this person's skin; None: it is the statistical albedo.
+        generator: makes this person's skin; None: it is the statistical albedo. tell_known: whether to tell ``known``.
     """
     if relief_shading is None:
         relief_shading = np.ones((atlas.resolution,) * 2, np.float32)
@@ -85,9 +86,10 @@ def make_skin_maps(
     fine = replace(fine, creases=_creases(seen, usual.picture, relief_shading, highlights))
     _in_lighter_creases(seen.albedo, fine.creases, atlas)
     trusted = _trusted(unwrapped, lit, highlights, usual, masks, model, atlas)
-    fill = usual
-    if generator is not None:
+    fill, known = usual, None
+    if generator is not None or tell_known:
         known = _known(seen, highlights, trusted.skin, atlas)
+    if generator is not None:
         fill = generated_fill(seen.albedo, known, usual, basis, light.monochrome, generator, model, atlas)
     fields = complete(
         trusted.albedo, trusted.weight, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1]
@@ -115,7 +117,7 @@ def make_skin_maps(
         albedo[rows][here] = to_srgb8(_compose(atlas.texels(values, rows), unwrapped, seen, rows, here, maps))
     pad_islands(albedo, covered)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
-    return SkinMaps(albedo, roughness, specular, unwrapped.confidence, fine.creases)
+    return SkinMaps(albedo, roughness, specular, unwrapped.confidence, fine.creases, known)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,8 @@ class SkinMaps:
         roughness: (R, R) uint8, 255 = 1; the square of its value is the α of GGX.
         specular: (R, R) uint8, 255 = 1; Blender's Specular IOR Level: 0.5 leaves the reflection as the IOR says.
         confidence: (R, R) float32, 1 = seen straight on, 0 = filled in or outside the island.
+        known: (R, R) float32 in [0, 1], where the photo shows this person's bare skin without shine; None where nobody
+            has asked.
         creases: (S, S, 3) float32, logarithm of what the photo's shading was taken to be lighter by in creases; None:
             it was as estimated.
     """
@@ -91,3 +93,4 @@ class SkinMaps:
     specular: np.ndarray
     confidence: np.ndarray
     creases: np.ndarray | None = None
+    known: np.ndarray | None = None

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is found of one photo once the head is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .detail.types import DetailMaps
+from .eyes.types import EyeLook
+from .lighting.types import LightEstimate
+from .notices import Notice
+from .rendering.stage import LightStage
+from .rendering.types import Transfer
+from .result.record import PhotoLight
+from .skin.types import SkinMaps
+from .uv.types import UnwrappedPhoto
+
+
+@dataclass(frozen=True)
+class Illumination:
+    """One photo's light on the fitted head.
+
+    Attributes:
+        unwrapped: what the photo shows of the skin, in canonical UV. transfer: of the posed head.
+        estimate: the light, the albedo's coefficients, and what both make of the skin.
+        stage: the same light as lamps.
+    """
+
+    unwrapped: UnwrappedPhoto
+    transfer: Transfer
+    estimate: LightEstimate
+    stage: LightStage
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """The skin's maps and the eyes' colours, without the photo's light."""
+
+    skin: SkinMaps
+    eyes: EyeLook
+
+
+@dataclass(frozen=True)
+class Relief:
+    """Displacement and its normals, and what an artist should know of them.
+
+    Attributes:
+        shares: (R, R, G) uint8, 255 = 1, of the relief that belongs to the photo's expression; any R.
+    """
+
+    maps: DetailMaps
+    shares: np.ndarray
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
+class SeenSkin:
+    """What one photo tells of light and skin."""
+
+    light: Illumination
+    relief: Relief
+    appearance: Appearance
+
+    @property
+    def photo_light(self) -> PhotoLight:
+        """As results have it."""
+        return PhotoLight(self.light.estimate.gamma, self.light.estimate.radiance, self.light.stage)
