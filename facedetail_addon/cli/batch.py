@@ -21,18 +21,21 @@ _FATAL = frozenset(("asset", "face_model", "packages"))
 
 @dataclass(frozen=True)
 class Task:
-    """A photo to do.
+    """A photo to do, or a person by several.
 
     Attributes:
         number: counted from 1, of all photos named. photo: its path.
         directory: in which its result folder is to be made.
-        sha256: of its content, None where it could not be read.
+        sha256: of its content, and of the others'; None where one could not be read.
+        more: paths of other photos of the same person. name: of the result folder, that of the photo where empty.
     """
 
     number: int
     photo: Path
     directory: Path
     sha256: str | None
+    more: tuple[Path, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class JobSpecification:
     def fields_of(self, task: Task) -> dict[str, object]:
         """Those of a task's request, all but its number."""
         files = {"photo": str(task.photo), "output": str(task.directory), "assets": str(self.assets)}
+        files |= {"more_photos": tuple(map(str, task.more)), "name": task.name}
         scene = {} if self.scene is None else {"scene": self.scene}
         return {**files, "settings": self.settings, **scene}
 

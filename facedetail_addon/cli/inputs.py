@@ -20,10 +20,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class FoundPhoto:
-    """A photo, and the folder below the named one in which it was found (``.`` for the named one itself)."""
+    """A photo, and the folder below the named one in which it was found (``.`` for the named one itself).
+
+    Attributes:
+        more: others of the same person. name: of the result folder, that of the photo where empty.
+    """
 
     path: Path
     below: Path = Path()
+    more: tuple[Path, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,62 @@ def find_photos(named: Iterable[Path], output: Path, *, recursive: bool = False)
     if problems and not found:
         raise problems[0][1]
     return Inputs(tuple(found.values()), tuple(problems), tuple(left_out))
+
+
+def find_people(named: Iterable[Path], output: Path) -> Inputs:
+    """One person by all files that are named; one by each folder that holds photos; and where a folder holds only
+    folders, one by each of these. Each has its result named after the folder.
+
+    Args:
+        named, output: as of :func:`find_photos`.
+
+    Raises:
+        PhotoError: the only folders named cannot be read, or hold no photo.
+    """
+    files, people, problems, left_out = [], [], [], []
+    for path in named:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        try:
+            people += _people_in(path, output, left_out)
+        except PhotoError as error:
+            problems.append((path, error))
+    if files:
+        first, *more = dict.fromkeys(files)
+        people.insert(0, FoundPhoto(first, more=tuple(more)))
+    if problems and not people:
+        raise problems[0][1]
+    return Inputs(tuple(people), tuple(problems), tuple(left_out))
+
+
+def _people_in(folder: Path, output: Path, left_out: list[str]) -> list[FoundPhoto]:
+    try:
+        photos, others = _in_folder(folder, output, recursive=False)
+        left_out += others
+        return [_person(folder, photos)]
+    except PhotoError:
+        try:
+            inner = sorted(path for path in folder.iterdir() if path.is_dir() and _is_source(path, output))
+        except OSError as error:
+            _refuse(error)
+        people = []
+        for path in inner:
+            try:
+                photos, others = _in_folder(path, output, recursive=False)
+            except PhotoError:
+                left_out.append(f"left out in {folder}, as it holds no photo: {path.name}")
+                continue
+            left_out += others
+            people.append(_person(path, photos))
+        if not people:
+            raise
+        return people
+
+
+def _person(folder: Path, photos: list[FoundPhoto]) -> FoundPhoto:
+    first, *more = (photo.path for photo in photos)
+    return FoundPhoto(first, more=tuple(more), name=folder.absolute().name)
 
 
 def _in_folder(folder: Path, output: Path, recursive: bool) -> tuple[list[FoundPhoto], list[str]]:

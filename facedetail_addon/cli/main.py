@@ -19,7 +19,7 @@ from ..paths import site_directories
 from ..settings import BUILTIN, SceneSettings, Settings
 from .arguments import SCENE, chosen, main_parser, scene_parser
 from .batch import JobSpecification, Task, results_here, results_of_workers
-from .inputs import find_photos
+from .inputs import find_people, find_photos
 from .run_log import RunLog, report_error
 from .terminal import ProgressLine, stdout_kept_clean, write_line
 
@@ -68,7 +68,10 @@ def _reconstruct_photos(arguments: argparse.Namespace, announce: Callable[[Path]
         write_line(sys.stderr, "error: A scene needs Blender, and this Python has no bpy module.")
         write_line(sys.stderr, "try: Run it as blender --command facedetail, or install bpy 4.5 with pip.")
         return EXIT_USAGE
-    inputs = find_photos(arguments.photos, arguments.output, recursive=arguments.recursive)
+    if arguments.one_person:
+        inputs = find_people(arguments.photos, arguments.output)
+    else:
+        inputs = find_photos(arguments.photos, arguments.output, recursive=arguments.recursive)
     photos = inputs.photos
     specification = _specification(arguments)
     quiet, debug = arguments.quiet, arguments.debug
@@ -84,7 +87,7 @@ def _reconstruct_photos(arguments: argparse.Namespace, announce: Callable[[Path]
 
     def progress_of(task: Task) -> ProgressLine:
         place = f" ({task.number}/{len(photos)})" if len(photos) > 1 else ""
-        return ProgressLine(sys.stderr, task.photo.name + place, quiet)
+        return ProgressLine(sys.stderr, (task.name or task.photo.name) + place, quiet)
 
     if len(photos) == 1 or debug:
         results = results_here(run_log.tasks(), specification, progress_of)

@@ -32,12 +32,13 @@ class Entry:
 
     Attributes:
         photo: its path, or that of a folder that cannot be used.
-        sha256: of its content, hexadecimal; None where it could not be read.
+        sha256: of its content, hexadecimal, or of all photos'; None where it could not be read.
         status: ``done``; ``failed``, an older result at its place stays; ``skipped``, done before.
         folder: of its result, as seen from the manifest's folder; empty where ``photo`` is a folder without photos.
         seconds: from its start to its end. warnings: their codes.
         error: where it failed.
         settings: hash of what was asked for, equal for equal settings.
+        more_photos: paths of other photos of the same person.
     """
 
     photo: str
@@ -48,6 +49,7 @@ class Entry:
     warnings: tuple[str, ...]
     error: Problem | None
     settings: str
+    more_photos: tuple[str, ...] = ()
 
 
 class Manifest:
@@ -102,22 +104,26 @@ class Manifest:
         return b"" if file.read(1) == b"\n" else b"\n"
 
 
-def content_hash(path: Path) -> str | None:
-    """SHA-256 of a file, hexadecimal; None where there is no file to read."""
-    if not path.is_file():
-        return None
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+def content_hash(*paths: Path) -> str | None:
+    """SHA-256 of a file, hexadecimal, or of those of several; None where there is no file to read."""
+    digests = []
+    for path in paths:
+        if not path.is_file():
+            return None
+        try:
+            with open(path, "rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError:
+            return None
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def _parsed(line: bytes) -> Entry | None:
     try:
         fields = json.loads(line)
         problem = fields["error"] and Problem(**fields["error"])
-        entry = Entry(**{**fields, "warnings": tuple(fields["warnings"]), "error": problem})
+        several = {"warnings": tuple(fields["warnings"]), "more_photos": tuple(fields.get("more_photos", ()))}
+        entry = Entry(**{**fields, **several, "error": problem})
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return entry if entry.status in STATUSES and isinstance(entry.folder, str) else None

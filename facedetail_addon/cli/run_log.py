@@ -68,7 +68,8 @@ class RunLog:
             raise OutputError(f"{self._output} is not a folder.", "Choose another output folder.")
         finished = self._manifest.finished() if self._resume else {}
         for number, photo in enumerate(self._photos, start=1):
-            task = Task(number, photo.path, self._output / photo.below, content_hash(photo.path))
+            sha256 = content_hash(photo.path, *photo.more)
+            task = Task(number, photo.path, self._output / photo.below, sha256, photo.more, photo.name)
             try:
                 self._refuse_same_folder(task)
             except OutputError as error:
@@ -122,9 +123,10 @@ class RunLog:
         error: Problem | None = None,
     ) -> None:
         folder = self._name(self._folder(task))
-        photo = str(task.photo.absolute())
+        photo, *more = (str(path.absolute()) for path in (task.photo, *task.more))
+        spent = round(seconds, 3)
         self._manifest.append(
-            Entry(photo, task.sha256, status, folder, round(seconds, 3), warnings, error, self._settings_hash)
+            Entry(photo, task.sha256, status, folder, spent, warnings, error, self._settings_hash, tuple(more))
         )
 
     def _is_finished(self, task: Task, earlier: Entry | None) -> bool:
@@ -152,7 +154,7 @@ class RunLog:
 
     @staticmethod
     def _folder(task: Task) -> Path:
-        return result_folder(task.directory, task.photo.name)
+        return result_folder(task.directory, task.name or task.photo.name)
 
 
 def settings_hash(specification: JobSpecification) -> str:

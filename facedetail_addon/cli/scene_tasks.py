@@ -51,12 +51,12 @@ def do(request: Request, warm: dict, report: Report) -> Path:
 
 def _older_scene(request: WriteScene) -> bool:
     """A scene of an earlier run stands where this result would take its place."""
-    return (result_folder(Path(request.output), request.photo) / SCENE_FILE).exists()
+    return (result_folder(Path(request.output), request.name or request.photo) / SCENE_FILE).exists()
 
 
 def _failed(request: WriteScene, error: Exception) -> SceneError:
     """What became of the photo when its scene could not be made."""
-    folder = result_folder(Path(request.output), request.photo)
+    folder = result_folder(Path(request.output), request.name or request.photo)
     if is_out_of_memory(error):
         error = OutOfMemoryError()
     elif not isinstance(error, FaceDetailError):

@@ -28,7 +28,7 @@ from .observe.photo import Photo, read_photo
 from .observe.types import Observation
 from .photo_notices import head_notices, photo_notices
 from .pipeline import fit, observe, read_skin, reconstruct, refine, result_maps
-from .result.record import HeadRecord, Reconstruction
+from .result.record import MOST_PHOTOS, HeadRecord, Reconstruction
 from .seen import Relief, SeenSkin
 from .skin.merge import SkinLayer, joined, skin_layer
 from .skin.types import SkinMaps
@@ -37,7 +37,6 @@ from .uv.atlas import coarser
 from .uv.types import Atlas
 from .uv.unwrap import unwrap
 
-MOST_PHOTOS = 12
 _ROUGHER, _ROUGH = 2.5, 0.02  # than the other photos' median residual, and in all: median distance over face height
 _COMPARED = 512  # texels: where photos are compared
 _FLOOR = 0.004  # linear, so that logarithms stay finite

@@ -17,7 +17,7 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Blender, or the command line, asks for one photo.
+    """Blender, or the command line, asks for one photo, or for one person by several.
 
     Attributes:
         job: number of the job, repeated in every answer.
@@ -25,6 +25,8 @@ class Reconstruct:
         output: folder in which the result folder is to be made.
         assets: the user's folder with face models and weights.
         settings: what the pipeline is asked for.
+        more_photos: paths of others of the same person.
+        name: of the result folder, that of the photo where empty.
     """
 
     job: int
@@ -32,6 +34,8 @@ class Reconstruct:
     output: str
     assets: str
     settings: Settings = Settings()
+    more_photos: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,9 @@ def _made(kind: type, fields: dict) -> typing.Any:
 def _checked(name: str, key: str, value: object, hint: object) -> object:
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return _made(hint, value)
+    if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
+        kind = typing.get_args(hint)[0]
+        return tuple(_checked(name, key, one, kind) for one in value)
     allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if type(value) in allowed:
         return value

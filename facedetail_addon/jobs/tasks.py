@@ -44,23 +44,25 @@ def tidy_after(request: Request, process: int) -> None:
             discard_half_made_files(Path(request.output), process)
         return
     if isinstance(request, Reconstruct):
-        discard_half_written(result_folder(Path(request.output), request.photo), process)
+        discard_half_written(result_folder(Path(request.output), request.name or request.photo), process)
     discard_half_installed(Path(request.assets), process)
 
 
 def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Also | None = None) -> Path:
-    """Reconstruct a photo and save its result; what it needs stays loaded for the next photo with the same settings.
+    """Reconstruct a photo, or a person by several, and save the result.
+
+    What it needs stays loaded for the next photo with the same settings.
 
     Args:
         request, warm, report: as of :func:`do`.
         also: makes of the reconstruction and its model what writes more files into the result folder.
 
     Raises:
-        FaceDetailError: as :func:`match_if_outdated`, ``Models.load``, ``reconstruct`` and ``write_result``.
+        FaceDetailError: as :func:`match_if_outdated`, ``Models.load``, ``reconstruct_person`` and ``write_result``.
     """
     report("Loading the networks", 0.0)
     from ..core.models import Models
-    from ..core.pipeline import reconstruct
+    from ..core.person import reconstruct_person
 
     settings = request.settings
     key = (request.assets, settings.loading_key())
@@ -69,12 +71,13 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
         match_if_outdated(settings.face_model, Path(request.assets), report)
         warm[key] = Models.load(settings, Path(request.assets))
     models = warm[key]
-    reconstruction = reconstruct(
-        Path(request.photo), models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
+    photos = [Path(photo) for photo in (request.photo, *request.more_photos)]
+    reconstruction = reconstruct_person(
+        photos, models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
     )
     report(SAVING, SHARE_RECONSTRUCTED)
     also_write = also and also(reconstruction, models.model)
-    return write_result(reconstruction, Path(request.output), models.model, also_write)
+    return write_result(reconstruction, Path(request.output), models.model, also_write, request.name)
 
 
 def match_if_outdated(name: str, assets: Path, report: Report) -> None:

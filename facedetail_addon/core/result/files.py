@@ -20,11 +20,14 @@ from .maps import MAPS, MapSpec, check_maps, map_spec
 from .obj import write_mtl, write_obj
 from .observation_file import read_observation, write_observation
 from .preview import render_preview
-from .record import HeadRecord, Reconstruction, result_folder
-from .record_json import FORMAT_VERSION, parse_record, read_json, record_text, require_readable
+from .record import MOST_PHOTOS, HeadRecord, Reconstruction, result_folder
+from .record_json import FORMAT_VERSION, parse_record, photos_of, read_json, record_text, require_readable
 
 RECORD_FILE = "reconstruction.json"
 OBSERVATION_FILE = "observation.npz"
+MORE_OBSERVATIONS = tuple(f"observation_{number}.npz" for number in range(2, MOST_PHOTOS + 1))
+MORE_PHOTOS = tuple(f"photo_{number}.png" for number in range(2, MOST_PHOTOS + 1))
+"""Of other photos of the same person."""
 ALBEDO_FILE = next(spec.file for spec in MAPS if spec.name == "albedo")
 DISPLACEMENT_FILE = "displacement.exr"
 """The whole relief that the photo shows, for other programs; its two parts are read back."""
@@ -55,6 +58,8 @@ RESULT_FILES = SCENE_FILES | frozenset(
     (RECORD_FILE, OBSERVATION_FILE, PREVIEW_FILE, VERTICES_FILE, DISPLACEMENT_FILE)
     + (HEAD_FILE, NEUTRAL_FILE, MATERIAL_FILE, ENVIRONMENT_FILE)
     + tuple(spec.file for spec in MAPS)
+    + MORE_OBSERVATIONS
+    + MORE_PHOTOS
 )
 
 _ENVIRONMENT_HEIGHT = 256
@@ -66,6 +71,7 @@ def write_result(
     directory: Path,
     model: FaceModel | None = None,
     also: Callable[[Path], None] | None = None,
+    name: str = "",
 ) -> Path:
     """Write the result folder ``directory/<photo stem>``, whole or not at all.
 
@@ -76,6 +82,7 @@ def write_result(
         model: the face model of this reconstruction; found by its name when not given.
         also: writes more files (``scene.blend``, ``render.png``) into the folder it is given, before the result
             appears in its place; what it raises leaves nothing behind.
+        name: of the folder, in the place of the photo's.
 
     Returns:
         The result folder.
@@ -85,7 +92,7 @@ def write_result(
     """
     record = reconstruction.record
     model = model or load_named_model(record.face_model)
-    target = result_folder(Path(directory), record.observation.photo_name)
+    target = result_folder(Path(directory), name or record.observation.photo_name)
     text = record_text(record)
     check_maps(reconstruction.maps)
     with atomic_directory(target, RESULT_FILES, marker=RECORD_FILE) as folder:
@@ -97,9 +104,12 @@ def write_result(
         write_obj(folder / NEUTRAL_FILE, model, record.fit.vertices_neutral, MATERIAL_FILE)
         write_mtl(folder / MATERIAL_FILE, model, _SKIN_PICTURES)
         write_hdr(folder / ENVIRONMENT_FILE, environment_image(record.light.radiance, _ENVIRONMENT_HEIGHT))
-        np.savez(folder / VERTICES_FILE, posed=record.pose.vertices, neutral=record.fit.vertices_neutral)
+        _write_vertices(folder / VERTICES_FILE, record)
         if record.observation.landmarks.mesh_px is not None:  # else it was read from format 5
             write_observation(folder / OBSERVATION_FILE, record.observation)
+        for observation, file, picture in zip(record.observations[1:], MORE_OBSERVATIONS, MORE_PHOTOS, strict=False):
+            write_observation(folder / file, observation)
+            write_png(folder / picture, observation.pixels)
         (folder / RECORD_FILE).write_text(text, encoding="utf-8")
         if also is not None:
             also(folder)
@@ -124,12 +134,17 @@ def read_result(folder: Path) -> Reconstruction:
     record = read_record(folder)
     try:
         maps = _read_maps(folder)
-        if record.pose.perspective.image_size != maps["photo"].shape[1::-1]:
-            raise ValueError("the camera does not belong to the photo")
+        count = len(record.observations)
+        photos = [maps["photo"], *(read_png(folder / file) for file in MORE_PHOTOS[: count - 1])]
+        for photo, pose in zip(photos, record.fit.poses, strict=True):
+            if photo.dtype != np.uint8 or photo.shape != (*pose.perspective.image_size[::-1], 3):
+                raise ValueError("the camera does not belong to the photo")
     except ValueError as error:
         raise OutputError(f"{folder} holds pictures that cannot be: {error}.", REMEDY) from error
-    observation = replace(record.observation, pixels=maps["photo"])
-    return Reconstruction(replace(record, observations=(observation, *record.observations[1:])), maps)
+    observations = tuple(
+        replace(observation, pixels=photo) for observation, photo in zip(record.observations, photos, strict=True)
+    )
+    return Reconstruction(replace(record, observations=observations), maps)
 
 
 def read_record(folder: Path) -> HeadRecord:
@@ -145,9 +160,11 @@ def read_record(folder: Path) -> HeadRecord:
         raise OutputError(f"{record_path} cannot be read: {error}.", REMEDY) from error
     try:
         require_readable(values)
-        vertices, neutral = _read_vertices(folder / VERTICES_FILE)
-        seen = _read_observation(folder / OBSERVATION_FILE, values)
-        return parse_record(values, vertices, neutral, seen)
+        count = len(photos_of(values))
+        posed, neutral = _read_vertices(folder / VERTICES_FILE, count)
+        files = (OBSERVATION_FILE, *MORE_OBSERVATIONS)[:count]
+        seen = [_read_observation(folder / file, values) for file in files]
+        return parse_record(values, posed, neutral, seen)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise OutputError(f"{record_path} holds values that cannot be: {reason}.", REMEDY) from error
@@ -203,14 +220,26 @@ def _read_observation(path: Path, values: dict) -> dict[str, object] | None:
         raise OutputError(f"{path} cannot be read: {error}.", REMEDY) from error
 
 
-def _read_vertices(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _write_vertices(path: Path, record: HeadRecord) -> None:
+    posed = {
+        name: pose.vertices for name, pose in zip(_posed_names(len(record.fit.poses)), record.fit.poses, strict=True)
+    }
+    np.savez(path, **posed, neutral=record.fit.vertices_neutral)
+
+
+def _posed_names(count: int) -> list[str]:
+    return ["posed", *(f"posed_{number}" for number in range(2, count + 1))]
+
+
+def _read_vertices(path: Path, count: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Of each of so many photos, and at rest."""
     try:
-        arrays = read_arrays(path, max_bytes=2 * 12 * _MAX_VERTICES + 4096)
-        posed, neutral = arrays["posed"], arrays["neutral"]
+        arrays = read_arrays(path, max_bytes=(count + 1) * 12 * _MAX_VERTICES + 4096)
+        posed, neutral = [arrays[name] for name in _posed_names(count)], arrays["neutral"]
     except (ValueError, KeyError) as error:
         raise OutputError(f"{path} cannot be read: {error}.", REMEDY) from error
-    for array in (posed, neutral):
-        fits = array.dtype == np.float32 and array.ndim == 2 and array.shape[1] == 3 and array.shape == posed.shape
+    for array in (*posed, neutral):
+        fits = array.dtype == np.float32 and array.ndim == 2 and array.shape[1] == 3 and array.shape == neutral.shape
         if not fits or not np.isfinite(array).all():
             raise OutputError(f"{path} holds wrong shapes or values.", REMEDY)
     return posed, neutral

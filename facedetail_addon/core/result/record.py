@@ -14,6 +14,9 @@ from ..notices import Notice
 from ..observe.types import Observation
 from ..rendering.stage import LightStage
 
+MOST_PHOTOS = 12
+"""Of one person."""
+
 
 @dataclass(frozen=True)
 class PhotoLight:

@@ -2,6 +2,7 @@
 """``reconstruction.json``: what other programs read of a result, strict JSON, every value checked when it is read."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..observe.expression.types import EMOTIONS, Emotion
 from ..observe.landmarks.types import FaceLandmarks
 from ..observe.types import CameraPrior, Observation
 from ..rendering.stage import COUNT, LightStage
-from .record import HeadRecord, PhotoLight
+from .record import MOST_PHOTOS, HeadRecord, PhotoLight
 
 FORMAT = "facedetail-result"
 FORMAT_VERSION = 6
@@ -30,33 +31,50 @@ _IRIS_MM = (5.0, 20.0)
 
 
 def record_text(record: HeadRecord) -> str:
-    """The file's content, of the first photo."""
-    observation, pose, light = record.observation, record.pose, record.light
-    camera = pose.perspective
+    """The file's content; what the first photo tells lies beside what is known of the head, that of others apart."""
+    photos = [
+        _photo_values(*one, record.expression_source)
+        for one in zip(record.observations, record.fit.poses, record.lights, strict=True)
+    ]
     values = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "photo_name": observation.photo_name,
         "face_model": record.face_model,
         "landmarker": record.landmarker,
         "expression_names": list(record.expression_names),
         "alpha": record.fit.alpha.tolist(),
+        **photos[0],
+        "eyes": {
+            "iris": list(record.eyes.iris),
+            "sclera": list(record.eyes.sclera),
+            "iris_mm": record.eyes.iris_mm,
+            "confidence": record.eyes.confidence,
+        },
+        "size": _size_values(record.fit.size),
+        "scale": record.fit.scale,
+        "alpha_shown": None if record.fit.alpha_shown is None else record.fit.alpha_shown.tolist(),
+        "more_photos": photos[1:],
+        "stage_seconds": record.stage_seconds,
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in record.notices],
+    }
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+
+def _photo_values(observation: Observation, pose: PoseFit, light: PhotoLight, source: str) -> dict:
+    """What one photo tells."""
+    camera = pose.perspective
+    return {
+        "photo_name": observation.photo_name,
         "beta": pose.beta.tolist(),
         "native_beta": pose.native_beta.tolist(),
         "gamma": light.gamma.tolist(),
         "sh_radiance": light.radiance.tolist(),
         "light_stage": _stage_values(light.stage),
         "expression": {
-            "source": record.expression_source,
+            "source": source,
             "emotion": observation.emotion.name,
             "probability": observation.emotion.probability,
             "probabilities": dict(zip(EMOTIONS, observation.emotion.probabilities.tolist(), strict=True)),
-        },
-        "eyes": {
-            "iris": list(record.eyes.iris),
-            "sclera": list(record.eyes.sclera),
-            "iris_mm": record.eyes.iris_mm,
-            "confidence": record.eyes.confidence,
         },
         "camera": {
             "affine": pose.affine.matrix.tolist(),
@@ -71,13 +89,7 @@ def record_text(record: HeadRecord) -> str:
         "landmarks68_px": observation.landmarks.sparse_px.tolist(),
         "landmarks68_mm": pose.landmarks68_mm.tolist(),
         "residual_px": pose.residual_px if np.isfinite(pose.residual_px) else None,
-        "size": _size_values(record.fit.size),
-        "scale": record.fit.scale,
-        "alpha_shown": None if record.fit.alpha_shown is None else record.fit.alpha_shown.tolist(),
-        "stage_seconds": record.stage_seconds,
-        "warnings": [{"code": notice.code, "message": notice.message} for notice in record.notices],
     }
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
 def _stage_values(stage: LightStage | None) -> dict | None:
@@ -134,25 +146,70 @@ def read_json(path: Path) -> dict:
     return values
 
 
-def parse_record(values: dict, vertices: np.ndarray, vertices_neutral: np.ndarray, seen: dict | None) -> HeadRecord:
+def parse_record(
+    values: dict, posed: Sequence[np.ndarray], vertices_neutral: np.ndarray, seen: Sequence[dict | None]
+) -> HeadRecord:
     """The record of a result.
 
     Args:
-        values: of :func:`read_json`. vertices, vertices_neutral: (V, 3) of the same result.
-        seen: fields of the :class:`~..observe.types.Observation` that lie in their own file; None in format 5.
+        values: of :func:`read_json`. posed: (V, 3) of each photo, of the same result. vertices_neutral: (V, 3).
+        seen: of each photo, fields of the :class:`~..observe.types.Observation` that lie in their own file; None in
+            format 5.
 
     Raises:
         KeyError, TypeError, ValueError, OverflowError: a value is missing or cannot be.
     """
     names = _names(values["expression_names"])
-    beta = _array(values, "beta", (len(names),))
-    if beta.min(initial=0) < 0 or beta.max(initial=0) > 1:
-        raise ValueError("beta leaves 0 to 1")
     seconds = values["stage_seconds"]
     if not isinstance(seconds, dict):
         raise ValueError("stage_seconds is not an object")
+    photos = photos_of(values)
     old = values["format_version"] == 5
-    pose = PoseFit(
+    poses = tuple(_pose(photo, len(names), vertices, old) for photo, vertices in zip(photos, posed, strict=True))
+    alpha = _array(values, "alpha", (None,))
+    return HeadRecord(
+        face_model=_text(values["face_model"]),
+        landmarker=_text(values["landmarker"]),
+        expression_source=_source(values["expression"]),
+        expression_names=names,
+        observations=tuple(
+            _observation(photo, pose.perspective, own) for photo, pose, own in zip(photos, poses, seen, strict=True)
+        ),
+        fit=HeadFit(
+            alpha=alpha,
+            vertices_neutral=vertices_neutral,
+            poses=poses,
+            size=_size(values.get("size")),
+            scale=_scale(values),
+            alpha_shown=None if values.get("alpha_shown") is None else _array(values, "alpha_shown", alpha.shape),
+        ),
+        lights=tuple(
+            PhotoLight(_array(photo, "gamma", (None,)), _light(photo), _stage(photo.get("light_stage")))
+            for photo in photos
+        ),
+        eyes=_eyes(values),
+        stage_seconds={_text(key): _number(value) for key, value in seconds.items()},
+        notices=tuple(Notice(_text(item["code"]), _text(item["message"])) for item in values["warnings"]),
+    )
+
+
+def photos_of(values: dict) -> list[dict]:
+    """What each photo tells, the first's beside the head's.
+
+    Raises:
+        ValueError: it is no list of as many photos as there may be.
+    """
+    more = values.get("more_photos", [])
+    if not isinstance(more, list) or len(more) >= MOST_PHOTOS or not all(isinstance(one, dict) for one in more):
+        raise ValueError("more_photos is no list of photos")
+    return [values, *more]
+
+
+def _pose(values: dict, expressions: int, vertices: np.ndarray, old: bool) -> PoseFit:
+    beta = _array(values, "beta", (expressions,))
+    if beta.min(initial=0) < 0 or beta.max(initial=0) > 1:
+        raise ValueError("beta leaves 0 to 1")
+    return PoseFit(
         beta=beta,
         native_beta=_array(values, "own_beta" if old else "native_beta", (None,)),
         affine=AffineCamera(_array(values["camera"], "affine", (2, 4), np.float64)),
@@ -160,27 +217,6 @@ def parse_record(values: dict, vertices: np.ndarray, vertices_neutral: np.ndarra
         vertices=vertices,
         landmarks68_mm=_array(values, "landmarks68_mm", (68, 3)),
         residual_px=_residual(None if old else values["residual_px"]),
-    )
-    alpha = _array(values, "alpha", (None,))
-    light = PhotoLight(_array(values, "gamma", (None,)), _light(values), _stage(values.get("light_stage")))
-    return HeadRecord(
-        face_model=_text(values["face_model"]),
-        landmarker=_text(values["landmarker"]),
-        expression_source=_source(values["expression"]),
-        expression_names=names,
-        observations=(_observation(values, pose.perspective, seen),),
-        fit=HeadFit(
-            alpha=alpha,
-            vertices_neutral=vertices_neutral,
-            poses=(pose,),
-            size=_size(values.get("size")),
-            scale=_scale(values),
-            alpha_shown=None if values.get("alpha_shown") is None else _array(values, "alpha_shown", alpha.shape),
-        ),
-        lights=(light,),
-        eyes=_eyes(values),
-        stage_seconds={_text(key): _number(value) for key, value in seconds.items()},
-        notices=tuple(Notice(_text(item["code"]), _text(item["message"])) for item in values["warnings"]),
     )
 
 
