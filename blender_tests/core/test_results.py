@@ -22,7 +22,15 @@ from facedetail_addon.core.io.images import read_png, write_png
 from facedetail_addon.core.notices import Notice
 from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion
 from facedetail_addon.core.rendering.stage import LightStage
-from facedetail_addon.core.result.files import RESULT_FILES, SCENE_FILE, SCENE_FILES, read_result, write_result
+from facedetail_addon.core.result.files import (
+    MORE_OBSERVATIONS,
+    MORE_PHOTOS,
+    RESULT_FILES,
+    SCENE_FILE,
+    SCENE_FILES,
+    read_result,
+    write_result,
+)
 from facedetail_addon.core.result.maps import map_spec
 from facedetail_addon.core.result.pictures import decode_share, encode_pictures, read_pictures
 from facedetail_addon.core.result.record import Reconstruction, result_folder, same_folder_key
@@ -64,7 +72,7 @@ def test_everything_comes_back(made, saved):
 def test_folder_holds_the_documented_files(saved):
     assert saved.name == "Zoë 1"
     names = {path.name for path in saved.iterdir()}
-    assert names == RESULT_FILES - SCENE_FILES
+    assert names == RESULT_FILES - SCENE_FILES - set(MORE_PHOTOS) - set(MORE_OBSERVATIONS)
     assert [path.name for path in saved.parent.iterdir()] == ["Zoë 1"], "nothing temporary stays"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from facedetail_addon.cli.inputs import PHOTO_SUFFIXES, FoundPhoto, find_photos
+from facedetail_addon.cli.inputs import PHOTO_SUFFIXES, FoundPhoto, find_people, find_photos
 from facedetail_addon.core.errors import PhotoError
 from facedetail_addon.core.observe.photo import FORMATS
 from facedetail_addon.core.result.files import RECORD_FILE
@@ -43,6 +43,30 @@ def test_named_files_are_taken_as_they_are_and_once(folder):
     missing = folder / "missing.xyz"
     found = find_photos([missing, folder / "b.jpg", folder, folder / "b.jpg"], folder / "out").photos
     assert [photo.path for photo in found] == [missing, folder / "b.jpg", folder / "A.PNG"]
+
+
+def test_named_files_and_a_folders_photos_are_one_person_each(folder):
+    found = find_people([folder / "b.jpg", folder / "trip" / "c.webp", folder, folder / "b.jpg"], folder / "out").photos
+    assert found == (
+        FoundPhoto(folder / "b.jpg", more=(folder / "trip" / "c.webp",)),
+        FoundPhoto(folder / "A.PNG", more=(folder / "b.jpg",), name="photos"),
+    )
+
+
+def test_a_folder_of_folders_is_a_person_by_each(folder, tmp_path):
+    (tmp_path / "people" / "anna").mkdir(parents=True)
+    (tmp_path / "people" / "empty").mkdir()
+    for name in ("2.jpg", "1.jpg", "notes.txt"):
+        (tmp_path / "people" / "anna" / name).touch()
+    (folder / "trip").rename(tmp_path / "people" / "trip")
+    found = find_people([tmp_path / "people"], tmp_path / "out")
+    assert [(one.name, [path.name for path in (one.path, *one.more)]) for one in found.photos] == [
+        ("anna", ["1.jpg", "2.jpg"]),
+        ("trip", ["b.jpg", "c.webp"]),
+    ]
+    assert any("empty" in text for text in found.left_out) and any("notes.txt" in text for text in found.left_out)
+    with pytest.raises(PhotoError, match="empty"):
+        find_people([tmp_path / "people" / "empty"], tmp_path / "out")
 
 
 @pytest.mark.parametrize(("recursive", "remedy"), [(False, "--recursive"), (True, "image files")])
