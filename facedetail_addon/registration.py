@@ -18,6 +18,13 @@ from .operators.expression import FACEDETAIL_OT_expression
 from .operators.faces import stop_looking
 from .operators.light import FACEDETAIL_OT_light
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
+from .operators.photos import (
+    FACEDETAIL_OT_add_photos,
+    FACEDETAIL_OT_move_photo,
+    FACEDETAIL_OT_photo,
+    FACEDETAIL_OT_remove_photo,
+    FaceDetailPhoto,
+)
 from .operators.properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
 from .operators.view import FACEDETAIL_OT_view
@@ -30,16 +37,22 @@ from .ui.panel import (
     FACEDETAIL_PT_reconstruct,
     draw_import_entry,
 )
+from .ui.photos import FACEDETAIL_UL_photos
 from .ui.preferences import FaceDetailPreferences
 
 _CLASSES = (
     FaceDetailPreferences,
+    FaceDetailPhoto,
     FaceDetailSettings,
     FaceDetailRelief,
     FaceDetailState,
     FACEDETAIL_OT_reconstruct,
     FACEDETAIL_OT_export,
     FACEDETAIL_OT_expression,
+    FACEDETAIL_OT_add_photos,
+    FACEDETAIL_OT_remove_photo,
+    FACEDETAIL_OT_move_photo,
+    FACEDETAIL_OT_photo,
     FACEDETAIL_OT_light,
     FACEDETAIL_OT_view,
     FACEDETAIL_OT_import_model,
@@ -49,6 +62,7 @@ _CLASSES = (
     FACEDETAIL_OT_lookdev,
     FACEDETAIL_OT_turntable,
     FACEDETAIL_OT_copy_command,
+    FACEDETAIL_UL_photos,
     FACEDETAIL_PT_reconstruct,
     FACEDETAIL_PT_face_model,
     FACEDETAIL_PT_advanced,

@@ -16,9 +16,9 @@ from facedetail_addon.core.detail.merge import ReliefLayer, joined_relief, share
 from facedetail_addon.core.errors import OutputError, PhotoError
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.person import faces_of, strangers
-from facedetail_addon.core.person import MOST_PHOTOS, reconstruct_person
-from facedetail_addon.core.result.files import MORE_OBSERVATIONS, MORE_PHOTOS, read_result, write_result
-from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.core.person import reconstruct_person
+from facedetail_addon.core.result.files import read_result, write_result
+from facedetail_addon.core.result.record import MORE_OBSERVATIONS, MORE_PHOTOS, MOST_PHOTOS, Reconstruction
 from facedetail_addon.core.skin.merge import SkinLayer, joined, seam_contrast
 from facedetail_addon.core.skin.types import SkinMaps
 from facedetail_addon.core.uv.atlas import make_atlas

@@ -23,8 +23,6 @@ from facedetail_addon.core.notices import Notice
 from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion
 from facedetail_addon.core.rendering.stage import LightStage
 from facedetail_addon.core.result.files import (
-    MORE_OBSERVATIONS,
-    MORE_PHOTOS,
     RESULT_FILES,
     SCENE_FILE,
     SCENE_FILES,
@@ -33,7 +31,13 @@ from facedetail_addon.core.result.files import (
 )
 from facedetail_addon.core.result.maps import map_spec
 from facedetail_addon.core.result.pictures import decode_share, encode_pictures, read_pictures
-from facedetail_addon.core.result.record import Reconstruction, result_folder, same_folder_key
+from facedetail_addon.core.result.record import (
+    MORE_OBSERVATIONS,
+    MORE_PHOTOS,
+    Reconstruction,
+    result_folder,
+    same_folder_key,
+)
 from facedetail_addon.settings import EXPRESSION_SOURCES, PRIOR
 
 

@@ -27,7 +27,7 @@ class RecordingLayout:
         return call
 
     def _draw(self, name: str, options: dict) -> object:
-        if name in ("row", "column", "box", "split"):
+        if name in ("row", "column", "box", "split", "grid_flow"):
             return RecordingLayout(self)
         if name == "panel":  # open, whatever its default
             return RecordingLayout(self), RecordingLayout(self)

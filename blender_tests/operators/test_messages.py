@@ -27,7 +27,8 @@ from facedetail_addon.settings import SceneSettings, Settings
 MESSAGES = [
     Reconstruct(1, "/photos/Zoë 猫 “x”.jpg", "out", "assets", Settings(face=2)),
     Reconstruct(2, "a\nb.jpg", "out", "assets", Settings(resolution=512, expression="prior", fit="sparse")),
-    WriteScene(12, "a.jpg", "out", "assets", Settings(detail="none"), SceneSettings(light="sun", turntable=24)),
+    WriteScene(12, "a.jpg", "out", "assets", Settings(detail="none"), scene=SceneSettings(light="sun", turntable=24)),
+    Reconstruct(13, "a.jpg", "out", "assets", more_photos=("b\nc.jpg", "d.jpg"), name="Zoë"),
     ImportModel(6, "assets", "C:\\models\\Zoë.h5"),
     Download(7, "assets", user_asset("fan"), online=True),
     InstallFile(8, "assets", user_asset("fan"), "weights.pth.tar"),

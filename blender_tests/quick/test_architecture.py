@@ -33,7 +33,7 @@ ALLOWED = {
     "operators": {"session", "jobs", "scene", "core.face_model", "core.result"},
     "session": {"jobs"},
     "cli": {"jobs", "scene", "core.face_model", "core.model_import", "core.observe", "core.result"},
-    "jobs": {"core.face_model", "core.model_import", "core.models", "core.observe", "core.pipeline", "core.result"},
+    "jobs": {"core.face_model", "core.model_import", "core.models", "core.observe", "core.person", "core.result"},
     "scene": {"core.result", *_MODEL, "core.detail", "core.eyes", "core.skin"},
     "core.person": {"core.pipeline", "core.photo_notices", "core.seen", "core.models", "core.result", *_MODEL, *STAGES},
     "core.pipeline": {"core.photo_notices", "core.seen", "core.models", "core.result", *_MODEL, *STAGES},

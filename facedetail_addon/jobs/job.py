@@ -115,14 +115,17 @@ class Job(Generic[Result]):
         self.fraction = max(self.fraction, fraction)
 
 
-def reconstruct_job(worker: Worker, photo: Path, output: Path, assets: Path, settings: Settings) -> Job[Loaded]:
-    """Reconstruct a photo.
+def reconstruct_job(
+    worker: Worker, photo: Path, output: Path, assets: Path, settings: Settings, more_photos: tuple[Path, ...] = ()
+) -> Job[Loaded]:
+    """Reconstruct a photo, or a person by several.
 
     Args:
         output: folder in which the result folder is to be made. assets: the user's folder with models and weights.
-        settings: what the pipeline is asked for.
+        settings: what the pipeline is asked for. more_photos: others of the same person.
     """
     files = {"photo": str(photo), "output": str(output), "assets": str(assets)}
+    files |= {"more_photos": tuple(map(str, more_photos))}
     return Job(worker, partial(load_result, assets=assets), Reconstruct, **files, settings=settings)
 
 

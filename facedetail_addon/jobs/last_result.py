@@ -29,17 +29,20 @@ class LastResult:
         return key == self.key and _written_ns(self.loaded.folder) == self.written_ns
 
 
-def key_of(photo: Path, **choices: object) -> Key:
-    """A photo as it is now, and whatever its result depends on.
+def key_of(photo: Path, more_photos: tuple[Path, ...] = (), **choices: object) -> Key:
+    """Photos as they are now, and whatever their result depends on.
 
     Raises:
         PhotoError: there is no such photo.
     """
-    try:
-        status = photo.stat()
-    except OSError as error:
-        raise PhotoError(f"The photo {photo} is not there.", "Choose an image file with a face.") from error
-    return (photo.absolute(), status.st_mtime_ns, status.st_size, *sorted(choices.items()))
+    versions = []
+    for path in (photo, *more_photos):
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise PhotoError(f"The photo {path} is not there.", "Choose an image file with a face.") from error
+        versions += [path.absolute(), status.st_mtime_ns, status.st_size]
+    return (*versions, *sorted(choices.items()))
 
 
 def remember(key: Key, loaded: Loaded) -> LastResult | None:

@@ -25,6 +25,7 @@ from ..session import chosen_assets_directory
 from ..settings import BUILTIN, MAX_RELIEF_STRENGTH, PANEL
 from .faces import found_faces, look_for_faces
 from .options import with_options
+from .photos import FaceDetailPhoto
 
 _MAX_LEVEL = 5
 _EASY_LEVEL_VIEWS, _EASY_LEVEL_RENDERS = 3, 4
@@ -119,6 +120,8 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
     photo: bpy.props.StringProperty(
         name="Photo", description="Photo with a face", subtype="FILE_PATH", update=_photo_is_chosen
     )
+    more_photos: bpy.props.CollectionProperty(type=FaceDetailPhoto)
+    more_photos_index: bpy.props.IntProperty(options={"SKIP_SAVE"})
     face_model_menu: bpy.props.EnumProperty(
         name="Face Model",
         description="The face model that is fitted to the photo; more can be imported in the preferences",

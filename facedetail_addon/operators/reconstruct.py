@@ -17,6 +17,7 @@ from ..session import chosen_assets_directory, chosen_results_directory
 from ..settings import BUILTIN, OPERATOR, SceneSettings, Settings, options
 from .faces import look_for_faces
 from .options import chosen, with_options
+from .photos import paths_of
 from .properties import photo_path
 from .view import look_at_new_head
 from .work import Steps, WorkOperator
@@ -24,7 +25,7 @@ from .work import Steps, WorkOperator
 
 @with_options(OPERATOR)
 class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
-    """Make a posed, textured head and the photo's camera from one photo of a face"""
+    """Make a posed, textured head and the photo's camera from a photo of a face, or from several of one person"""
 
     bl_idname = OP_RECONSTRUCT
     bl_label = RECONSTRUCT_LABEL
@@ -37,6 +38,12 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         name="Output",
         description="Folder for the result; empty: as in the preferences",
         subtype="DIR_PATH",
+        options={"SKIP_SAVE", "HIDDEN"},
+    )
+
+    more_photos: bpy.props.StringProperty(
+        name="More Photos",
+        description="Other photos of the same person, a JSON list of paths",
         options={"SKIP_SAVE", "HIDDEN"},
     )
 
@@ -92,7 +99,8 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         settings = chosen(Settings, self)
         if settings.face_model != BUILTIN:
             find_installed(settings.face_model, assets)  # before anything is loaded
-        asked = {"photo": photo, "output": output, "assets": assets, "settings": settings}
+        more = paths_of(self.more_photos)
+        asked = {"photo": photo, "output": output, "assets": assets, "settings": settings, "more_photos": more}
         self._key = key_of(**asked)
         return asked
 

@@ -80,6 +80,11 @@ def show_photo(camera: bpy.types.Object, photo: bpy.types.Image) -> None:
 def look_through(scene: bpy.types.Scene, camera: bpy.types.Object, image_size: tuple[int, int]) -> None:
     """Make it the scene's camera and the photo's size the size of renders."""
     scene.camera = camera
+    show_size(scene, image_size)
+
+
+def show_size(scene: bpy.types.Scene, image_size: tuple[int, int]) -> None:
+    """Make the photo's size the size of renders."""
     render = scene.render
     render.resolution_x, render.resolution_y = image_size
     render.resolution_percentage = 100

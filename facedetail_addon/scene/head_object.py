@@ -111,6 +111,13 @@ class HeadObject:
         return next(iter(self.cameras), None)
 
     @property
+    def photo_cameras(self) -> tuple[bpy.types.Object, ...]:
+        """Those of its photos, in their order, as far as they are still there."""
+        numbers = {camera: _photo_number(camera) for camera in self.cameras}
+        found = [camera for camera, number in numbers.items() if number is not None]
+        return tuple(sorted(found, key=lambda camera: (numbers[camera], camera.name)))
+
+    @property
     def collection(self) -> bpy.types.Collection | None:
         """The collection that it is in; of several the one that has its skin, too."""
         there, skin = self.root.users_collection, self.skin
@@ -133,9 +140,7 @@ class HeadObject:
     def photo_expression(self) -> dict[str, float]:
         """The photo's expression weights by the sliders' names; empty where they are not known."""
         keys = self.keys
-        noted = None if keys is None else keys.get(PHOTO_EXPRESSION_PROPERTY)
-        values = noted.to_dict() if hasattr(noted, "to_dict") else {}
-        return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+        return {} if keys is None else _noted_values(keys)
 
     @property
     def radiance(self) -> np.ndarray:
@@ -198,13 +203,14 @@ class HeadObject:
         skin.select_set(True, view_layer=view_layer)
         view_layer.objects.active = skin
 
-    def set_photo_expression(self, share: float) -> None:
+    def set_photo_expression(self, share: float, camera: bpy.types.Object | None = None) -> None:
         """Set the sliders to the photo's expression; those that the artist has added stay as they are.
 
         Args:
-            share: 1 for the photo's, 0 for the neutral face.
+            share: 1 for the photo's, 0 for the neutral face. camera: of another photo of the person.
         """
-        for name, value in self.photo_expression.items():
+        values = self.photo_expression if camera is None else _noted_values(camera)
+        for name, value in values.items():
             key = self.keys.key_blocks.get(name)
             if key is not None:
                 key.value = share * value
@@ -316,6 +322,19 @@ def _followed_keys(meshes: list[bpy.types.Object]) -> set[bpy.types.ID | None]:
     driven = [item.data.shape_keys.animation_data for item in meshes if item.data.shape_keys is not None]
     curves = [curve for data in driven if data is not None for curve in data.drivers]
     return {target.id for curve in curves for variable in curve.driver.variables for target in variable.targets}
+
+
+def _noted_values(item: bpy.types.ID) -> dict[str, float]:
+    """A photo's expression weights by the sliders' names, as far as the artist has left them."""
+    noted = item.get(PHOTO_EXPRESSION_PROPERTY)
+    values = noted.to_dict() if hasattr(noted, "to_dict") else {}
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+
+
+def _photo_number(camera: bpy.types.Object) -> int | None:
+    """Of the photo that a camera belongs to, from 1; None for other cameras."""
+    found = re.fullmatch(rf"{CAMERA_PART}(?: (\d+))?", _marked_part(camera))
+    return None if found is None else int(found[1] or 1)
 
 
 def _camera_evidence(item: bpy.types.Object) -> tuple[bool, int]:

@@ -112,10 +112,15 @@ def follow_key(key: bpy.types.ShapeKey, skin: bpy.types.Object) -> None:
 def set_sliders(skin: bpy.types.Object, model: FaceModel, beta: np.ndarray) -> None:
     """Show the photo's expression and remember it; sliders that the artist has removed or renamed stay away."""
     blocks = skin.data.shape_keys.key_blocks
-    weights = {**dict(zip(model.expression_names, map(float, beta), strict=True)), REST_KEY: 1.0}
+    weights = expression_values(model, beta)
     for name in weights.keys() & set(blocks.keys()):
         blocks[name].value = weights[name]
     skin.data.shape_keys[PHOTO_EXPRESSION_PROPERTY] = {key.name: key.value for key in blocks if key.name in weights}
+
+
+def expression_values(model: FaceModel, beta: np.ndarray) -> dict[str, float]:
+    """A photo's values of all sliders by (E,) weights."""
+    return {**dict(zip(model.expression_names, map(float, beta), strict=True)), REST_KEY: 1.0}
 
 
 def inside_sockets(model: FaceModel) -> np.ndarray:

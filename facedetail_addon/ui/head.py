@@ -9,6 +9,7 @@ from ..operators.selection import selected_head, selected_relief
 from ..operators.view import shown_view
 from .found import found_expression
 from .light import light_controls
+from .photos import draw_photos_of_head
 from .relief import RELIEF_CONTROLS, UNSEEN_CONTROL, relief_texts
 
 
@@ -37,6 +38,7 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
         views = layout.row(align=True)
         for view, text in VIEW_CHOICES:
             views.operator(OP_VIEW, text=text, depress=view == shown).view = view
+        draw_photos_of_head(layout, context)
         pictures = layout.row(align=True)
         pictures.operator(OP_LOOKDEV, icon="RENDER_STILL")
         pictures.operator(OP_TURNTABLE, icon="RENDER_ANIMATION")

@@ -6,12 +6,14 @@ import bpy
 from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
 from ..operators.faces import found_faces
 from ..operators.layout import draw_text
+from ..operators.photos import more_photos
 from ..operators.properties import photo_path
 from ..session import chosen_assets_directory
 from ..settings import PANEL, SceneSettings, Settings, option_of, options
 from .assets import ChoiceNotes, choice_notes
 from .error import draw_error, preferences_button
 from .photo import draw_photo
+from .photos import draw_more_photos
 from .progress import draw_progress
 from .requirements import draw_worker_problem
 
@@ -42,6 +44,8 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         choices.enabled = not state.running
         photo = photo_path(settings)
         draw_photo(choices, settings, photo, found_faces(photo))
+        if settings.photo and photo.is_file():
+            draw_more_photos(choices, settings)
         quality = choices.row(align=True)
         for side in _OFFERED:
             quality.prop_enum(settings, "resolution", side)
@@ -59,6 +63,7 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         big.scale_y = _BUTTON_SCALE
         button = big.operator(OP_RECONSTRUCT, icon="USER")
         button.filepath = settings.photo
+        button.more_photos = more_photos(settings)
         for name in CHOICES:
             setattr(button, name, getattr(settings, name))
         draw_error(layout, state, _width(context), button=not missing)

@@ -20,14 +20,11 @@ from .maps import MAPS, MapSpec, check_maps, map_spec
 from .obj import write_mtl, write_obj
 from .observation_file import read_observation, write_observation
 from .preview import render_preview
-from .record import MOST_PHOTOS, HeadRecord, Reconstruction, result_folder
+from .record import MORE_OBSERVATIONS, MORE_PHOTOS, HeadRecord, Reconstruction, result_folder
 from .record_json import FORMAT_VERSION, parse_record, photos_of, read_json, record_text, require_readable
 
 RECORD_FILE = "reconstruction.json"
 OBSERVATION_FILE = "observation.npz"
-MORE_OBSERVATIONS = tuple(f"observation_{number}.npz" for number in range(2, MOST_PHOTOS + 1))
-MORE_PHOTOS = tuple(f"photo_{number}.png" for number in range(2, MOST_PHOTOS + 1))
-"""Of other photos of the same person."""
 ALBEDO_FILE = next(spec.file for spec in MAPS if spec.name == "albedo")
 DISPLACEMENT_FILE = "displacement.exr"
 """The whole relief that the photo shows, for other programs; its two parts are read back."""

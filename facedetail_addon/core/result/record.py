@@ -16,6 +16,9 @@ from ..rendering.stage import LightStage
 
 MOST_PHOTOS = 12
 """Of one person."""
+MORE_OBSERVATIONS = tuple(f"observation_{number}.npz" for number in range(2, MOST_PHOTOS + 1))
+MORE_PHOTOS = tuple(f"photo_{number}.png" for number in range(2, MOST_PHOTOS + 1))
+"""In a result folder, of other photos of the same person."""
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,18 @@ from ...names import (
     EMOTION_PROPERTY,
     HEAD_LIGHT_PROPERTY,
     HEAD_STAGE_PROPERTY,
+    PHOTO_EXPRESSION_PROPERTY,
+    PHOTO_SIZE_PROPERTY,
     ROOT_PART,
     WORLD_LIGHT,
 )
 from ..camera import look_through, make_camera, show_photo
 from ..head_object import HeadObject, mark
-from ..images import packed_map
+from ..images import packed_file, packed_map
 from ..relief.displacement import add_relief
 from ..relief.nodes import ReliefImages
 from ..rollback import undone_on_failure
-from ..shape import HeadShape
+from ..shape import HeadShape, expression_values
 from ..steps import run_through
 from ..units import set_units, units_per_metre
 from .eyes import color_eyes
@@ -51,7 +53,8 @@ def build_scene(
     """Encode the maps, and run :func:`build_steps` through; its arguments, errors and result."""
     record = reconstruction.record
     _check(record, model)
-    return run_through(build_steps(record, model, encode_pictures(reconstruction.maps), scene=scene, **choices))
+    more = [observation.pixels for observation in record.observations[1:]]
+    return run_through(build_steps(record, model, encode_pictures(reconstruction.maps, more), scene=scene, **choices))
 
 
 def build_steps(
@@ -136,11 +139,15 @@ def _build(
     collection.objects.link(root)
     camera = make_camera(f"{stem} {CAMERA_PART}", record.pose.perspective, units)
     show_photo(camera, packed_map(stem, pictures, "photo"))
+    cameras = {CAMERA_PART: camera, **_more_cameras(stem, record, pictures, units)}
+    for made, pose in zip(cameras.values(), record.fit.poses, strict=False):
+        made[PHOTO_EXPRESSION_PROPERTY] = expression_values(model, pose.beta)
+        made[PHOTO_SIZE_PROPERTY] = list(pose.perspective.image_size)
     yield
     parts = yield from head_steps(stem, model, _shape(record), images)
     color_eyes(parts.values(), record.eyes)
     set_units(root, list(parts.values()), units)
-    for name, made in {**parts, CAMERA_PART: camera}.items():
+    for name, made in {**parts, **cameras}.items():
         mark(made, head_id, name)
         made.parent = root
         collection.objects.link(made)
@@ -151,6 +158,16 @@ def _build(
         add_relief(head, model, _relief_images(stem, pictures), shares)
     yield
     return head
+
+
+def _more_cameras(stem: str, record: HeadRecord, pictures: Pictures, units: float) -> dict[str, bpy.types.Object]:
+    """Of other photos of the person, each before its photo, by the names of their parts."""
+    made = {}
+    for number, (pose, photo) in enumerate(zip(record.fit.poses[1:], pictures.more_photos, strict=False), 2):
+        name = f"{CAMERA_PART} {number}"
+        made[name] = make_camera(f"{stem} {name}", pose.perspective, units)
+        show_photo(made[name], packed_file(f"{stem} photo {number}", photo))
+    return made
 
 
 def _stage_values(stage: LightStage) -> list[float]:
