@@ -30,8 +30,7 @@ from .photo_notices import head_notices, photo_notices
 from .pipeline import fit, observe, read_skin, reconstruct, refine, result_maps
 from .result.record import MOST_PHOTOS, HeadRecord, Reconstruction
 from .seen import Relief, SeenSkin
-from .skin.merge import SkinLayer, joined, skin_layer
-from .skin.types import SkinMaps
+from .skin.merge import Joint, SkinLayer, joined, skin_layer
 from .stages import Stages
 from .uv.atlas import coarser
 from .uv.types import Atlas
@@ -92,7 +91,9 @@ def reconstruct_person(
         fitted = fit(person.observations, models, settings, stage=part)
     head = refine(person.observations, fitted, models, settings, part)
     seen = [_seen(number, person, head, models, settings, stage) for number in range(len(person.photos))]
-    skin, relief = _joined(person, head, seen, models, stage)
+    with stage("merge", "Joining the photos", _SEEN):
+        skin, joints = join_skin(person, head, seen, models)
+        relief = seen[0].relief if models.detail_net is None else join_relief(person, head, seen, joints, models)
     eyes = max((one.appearance.eyes for one in seen), key=lambda eyes: eyes.confidence)
     record = HeadRecord(
         face_model=settings.face_model,
@@ -111,7 +112,7 @@ def reconstruct_person(
         ),
     )
     progress("Reconstructed", 1.0)
-    return Reconstruction(record, result_maps(person.photos[0].pixels, skin, relief))
+    return Reconstruction(record, result_maps(person.photos[0].pixels, skin.maps, relief))
 
 
 def observe_person(photos: Sequence[Path], models: Models, settings: Settings, stage: Stages) -> PersonPhotos:
@@ -211,25 +212,32 @@ def _seen(
     return read_skin(observation, alone, models, settings, part, tell_known=True)
 
 
-def _joined(
-    person: PersonPhotos, head: HeadFit, seen: Sequence[SeenSkin], models: Models, stage: Stages
-) -> tuple[SkinMaps, Relief]:
-    """One skin and one relief."""
-    model, atlas = models.model, models.atlas
-    with stage("merge", "Joining the photos", _SEEN):
-        skin = _layer(0, person, head, seen[0], models)
-        reliefs = [_relief(seen[0], skin)]
-        relief = reliefs[0]
-        for number, other in enumerate(seen[1:], 1):
-            layer = _layer(number, person, head, other, models)
-            skin, joint = joined(skin, layer, model, atlas)
-            reliefs.append(_relief(other, layer).moved(joint.flow))
-            relief = joined_relief(relief, reliefs[-1], first=number == 1)
-        maps = relief_maps(relief, seen[0].relief.maps, head.vertices_neutral, model, atlas)
-        betas = [pose.beta for pose in head.poses]
-        shares = shares_by_photos(expression_shares(model, betas[0]), reliefs, betas, model)
-        shares = share_maps(shares, maps.medium + maps.unseen, models.coarse_atlas)
-    return skin.maps, Relief(maps, shares, ())
+def join_skin(
+    person: PersonPhotos, head: HeadFit, seen: Sequence[SeenSkin], models: Models
+) -> tuple[SkinLayer, tuple[Joint, ...]]:
+    """One skin of all photos, and how each but the first was joined."""
+    skin, joints = _layer(0, person, head, seen[0], models), []
+    for number, other in enumerate(seen[1:], 1):
+        layer = _layer(number, person, head, other, models)
+        skin, joint = joined(skin, layer, models.model, models.atlas)
+        joints.append(joint)
+    return skin, tuple(joints)
+
+
+def join_relief(
+    person: PersonPhotos, head: HeadFit, seen: Sequence[SeenSkin], joints: Sequence[Joint], models: Models
+) -> Relief:
+    """One relief of all photos, moved as their skins."""
+    model, first = models.model, seen[0].relief
+    reliefs = [_relief(one, _layer(number, person, head, one, models)) for number, one in enumerate(seen)]
+    reliefs[1:] = [layer.moved(joint.flow) for layer, joint in zip(reliefs[1:], joints, strict=True)]
+    relief = reliefs[0]
+    for number, layer in enumerate(reliefs[1:], 1):
+        relief = joined_relief(relief, layer, first=number == 1)
+    maps = relief_maps(relief, first.maps, head.vertices_neutral, model, models.atlas)
+    betas = [pose.beta for pose in head.poses]
+    shares = shares_by_photos(expression_shares(model, betas[0]), reliefs, betas, model)
+    return Relief(maps, share_maps(shares, maps.medium + maps.unseen, models.coarse_atlas), ())
 
 
 def _layer(number: int, person: PersonPhotos, head: HeadFit, seen: SeenSkin, models: Models) -> SkinLayer:

@@ -168,10 +168,14 @@ def measure_dressed(
     return DressedView(heads, found, errors, sizes, slopes)
 
 
-def draw_head(studio: Studio, yaw: int, number: int, skin: int | None = None) -> DressedHead:
-    """A head turned to its left and right by turns; all but a skin that is asked for is the number's chance."""
+def draw_head(
+    studio: Studio, yaw: int, number: int, skin: int | None = None, alpha: np.ndarray | None = None
+) -> DressedHead:
+    """A head turned to its left and right by turns; all but a skin and a shape that are asked for is the number's
+    chance."""
     rng, model = np.random.default_rng((SEED, yaw, number, _DRESSED)), studio.model
-    alpha = rng.standard_normal(len(model.identity_basis)).clip(-3, 3).astype(np.float32)
+    own = rng.standard_normal(len(model.identity_basis)).clip(-3, 3).astype(np.float32)
+    alpha = own if alpha is None else alpha
     neutral = rng.random() < _NEUTRAL_SHARE
     beta = np.zeros(len(model.expression_names), np.float32) if neutral else random_expression(rng, model)
     turned = head_rotation(yaw if number % 2 else -yaw, 3 * rng.normal(), 3 * rng.normal())
