@@ -30,10 +30,11 @@ from facedetail_addon.core.stages import Stages
 from facedetail_addon.settings import NO_DETAIL, Settings
 from scripts.benchmark.errors import rounded
 from scripts.benchmark.geometry.__main__ import _load as load_tools
-from scripts.benchmark.geometry.dressed import SETTINGS, draw_head, load_studio, observed, product
+from scripts.benchmark.geometry.dressed import SETTINGS, DressedHead, draw_head, load_studio, observed, product
 from scripts.benchmark.geometry.dressed import SEVEN_OF_68 as MARKS
 from scripts.benchmark.geometry.measure import SEED, Tools, skin_to_scan
 from scripts.harness import benchmark, benchmark_arguments, data_folder, progress, table
+from scripts.training.correspondence.picture import Studio
 from scripts.training.landmark_calibration.embedding import visible_skin
 
 SETS = {"1 (0°)": (0,), "2 (0, 35°)": (0, 35), "3 (−40, 0, 40°)": (-40, 0, 40), "5 (−60 to 60°)": (-60, -30, 0, 30, 60)}
@@ -75,12 +76,12 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     return [*lines, *table(("photos", "seconds", "peak memory so far, MB"), costs)], figures
 
 
-def measure_person(number: int, tools: Tools, studio: object, models: Models) -> dict[str, object]:
+def measure_person(number: int, tools: Tools, studio: Studio, models: Models) -> dict[str, object]:
     """Of each set the joint error and that of its best photo alone, mm; None where a face was not found."""
     alpha = np.random.default_rng((SEED, number)).standard_normal(len(studio.model.identity_basis))
     alpha, skin = alpha.clip(-3, 3).astype(np.float32), number % len(studio.skins.names)
     yaws = sorted({yaw for views in SETS.values() for yaw in views})
-    heads = {yaw: draw_head(studio, -yaw, 2 * number, skin, alpha) for yaw in yaws}  # even: turned the other way
+    heads = {yaw: _turned(studio, yaw, number, skin, alpha) for yaw in yaws}
     seen = {yaw: observed(head, models, tools.reference) for yaw, head in heads.items()}
     vertices = np.unique(visible_skin(tools.reference))
     truth = heads[0].neutral
@@ -119,7 +120,7 @@ def seams(data: Path, pairs: int) -> list[float]:
     return out
 
 
-def cost(count: int, studio: object) -> tuple[int, float, int]:
+def cost(count: int, studio: Studio) -> tuple[int, float, int]:
     """How many photos, seconds, and the process' peak memory so far in MB."""
     models = Models.load(_SKIN)
     alpha = np.zeros(len(studio.model.identity_basis), np.float32)
@@ -127,12 +128,17 @@ def cost(count: int, studio: object) -> tuple[int, float, int]:
         photos = []
         for number, yaw in enumerate(np.linspace(-45, 45, count) if count > 1 else [0.0]):
             photos.append(Path(folder) / f"{number}.png")
-            picture = draw_head(studio, int(-yaw), 2 * number, 0, alpha).picture
+            picture = _turned(studio, int(yaw), number, 0, alpha).picture
             cv2.imwrite(str(photos[-1]), picture[..., ::-1])
         began = time.perf_counter()
         reconstruct_person(photos, models, _SKIN, lambda _text, _done: None)
     seconds = round(time.perf_counter() - began, 1)
     return count, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def _turned(studio: Studio, yaw: int, number: int, skin: int, alpha: np.ndarray) -> DressedHead:
+    """Odd numbers are turned to one side, even ones to the other."""
+    return draw_head(studio, abs(yaw), 2 * number + (yaw > 0), skin, alpha)
 
 
 def _face(confidence: np.ndarray, models: Models) -> np.ndarray:
