@@ -62,7 +62,11 @@ class PersonPhotos:
 
 
 def reconstruct_person(
-    photos: Sequence[Path], models: Models, settings: Settings, progress: Callable[[str, float], None]
+    photos: Sequence[Path],
+    models: Models,
+    settings: Settings,
+    progress: Callable[[str, float], None],
+    earlier: HeadRecord | None = None,
 ) -> Reconstruction:
     """Reconstruct one person from one or several photos.
 
@@ -70,6 +74,7 @@ def reconstruct_person(
         photos: image files, the first that whose camera and expression the scene takes; ``settings.face`` is which of
             its faces it is. In the others it is the face that is most like it.
         models, settings, progress: as of :func:`.pipeline.reconstruct`.
+        earlier: a result of the first of these photos; the fit to all begins with its head.
 
     Raises:
         PhotoError: a photo cannot be read, shows no face, or most photos show somebody else than the first.
@@ -84,7 +89,7 @@ def reconstruct_person(
     stage = Stages(progress)
     person = observe_person(photos, models, settings, stage)
     part = stage.part(_OBSERVED, _FITTED, f"{len(person.photos)} photos", 0.34, 0.5)
-    fitted = fit(person.observations, models, settings, stage=part)
+    fitted = fit(person.observations, models, settings, start=_start(earlier, person, settings), stage=part)
     odd, notices = disagreeing(person, fitted, models)
     if odd:
         person = person.without(odd, notices)
@@ -178,6 +183,15 @@ def disagreeing(person: PersonPhotos, head: HeadFit, models: Models) -> tuple[li
             text = "it is a mirror image, as selfies of some phones are. Flip it and add it again"
             notices.append(Notice("mirrored_photo", f"{photo.path.name} was left out: {text}."))
     return out, tuple(notices)
+
+
+def _start(earlier: HeadRecord | None, person: PersonPhotos, settings: Settings) -> HeadFit | None:
+    """The head of an earlier result, where it is of the first of these photos and of the same face model."""
+    if earlier is None or earlier.face_model != settings.face_model:
+        return None
+    names = [observation.photo_name for observation in person.observations]
+    known = [observation.photo_name for observation in earlier.observations]
+    return earlier.fit if known == names[: len(known)] else None
 
 
 def _different(photos: list[Photo]) -> tuple[list[Photo], tuple[Notice, ...]]:

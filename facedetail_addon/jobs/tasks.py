@@ -7,10 +7,11 @@ from typing import Any
 
 from ..core.assets.user import download_user_asset, install_user_asset
 from ..core.face_model.model import FaceModel
+from ..core.errors import OutputError
 from ..core.face_model.store import discard_half_installed
 from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
-from ..core.result.files import write_result
-from ..core.result.record import Reconstruction, result_folder
+from ..core.result.files import read_record, write_result
+from ..core.result.record import HeadRecord, Reconstruction, result_folder
 from .messages import Download, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
 
 Report = Callable[[str, float], None]
@@ -72,12 +73,21 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
         warm[key] = Models.load(settings, Path(request.assets))
     models = warm[key]
     photos = [Path(photo) for photo in (request.photo, *request.more_photos)]
+    earlier = _earlier(request) if request.more_photos else None
     reconstruction = reconstruct_person(
-        photos, models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
+        photos, models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED), earlier
     )
     report(SAVING, SHARE_RECONSTRUCTED)
     also_write = also and also(reconstruction, models.model)
     return write_result(reconstruction, Path(request.output), models.model, also_write, request.name)
+
+
+def _earlier(request: Reconstruct) -> HeadRecord | None:
+    """What stands where the result is to be written: a photo that is added begins with that head."""
+    try:
+        return read_record(result_folder(Path(request.output), request.name or request.photo))
+    except OutputError:
+        return None
 
 
 def match_if_outdated(name: str, assets: Path, report: Report) -> None:
