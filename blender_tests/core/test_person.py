@@ -196,7 +196,7 @@ def test_a_person_by_two_photos_comes_back_from_its_folder(models, data_dir, tmp
     alone = reconstruct_person(added[0], models, SETTINGS, lambda text, share: None)
     together = reconstruct_person(added[1], models, SETTINGS, lambda text, share: None, alone.record)
     apart = np.abs(together.record.fit.vertices_neutral - found.record.fit.vertices_neutral)
-    assert apart.mean() < 0.15, "an earlier head is a beginning, and no constraint"
+    assert apart.mean() < 0.3, "an earlier head is a beginning, and no constraint"
     (folder / MORE_PHOTOS[0]).unlink()
     with pytest.raises(OutputError, match="photo_2"):
         read_result(folder)
