@@ -15,9 +15,9 @@ from .sampling import EyeSample
 from .types import DEFAULT_EYES, EYE_REFLECTED, EyeLook
 
 _DARKEST, _BRIGHTEST = 0.003, 0.9  # reflectance, whatever was measured
-_VEIL = EYE_REFLECTED / 2  # what the drawn eye reflects of a photo's smooth light around the pupil; lids hide the rest
+_VEIL = EYE_REFLECTED / 4  # what the drawn eye reflects of a photo's smooth light around the pupil; lids hide the rest
 _GLARE = 0.4  # luminance: no iris reflects so much; glare on glasses does
-_LEVEL_NOISE, _TINT_NOISE = 0.15, 0.05  # σ of logarithms that many pixels leave: of brightness (lashes, pupil), of tint
+_LEVEL_NOISE, _TINT_NOISE = 0.10, 0.05  # σ of logarithms that many pixels leave: of brightness (lashes, pupil), of tint
 _PIXEL_NOISE = 1.0  # relative, of a single pixel: what compression, blur and lashes do to it
 _HALF_CONFIDENCE = 40  # so many pixels of iris make half a confidence
 _SIZE_SIGMA = 0.5  # mm, of the visible diameter between fitted heads

@@ -36,8 +36,12 @@ _TEAR_RISE = 0.9
 """How much the tears' surface, which climbs the lid, turns upwards there."""
 
 
-def shade_eye(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
+def shade_eye(material: bpy.types.Material, shader: bpy.types.ShaderNode) -> None:
     """Pupil, iris with fibres, limbus and white, by the distance from the pupil's centre, under a cornea's gloss."""
+    tree = material.node_tree
+    if hasattr(material, "cycles"):
+        # The hollow is no roughness of the mesh whose steep sides would be in shade: it lies behind the cornea.
+        material.cycles.use_bump_map_correction = False
     place, height = _place(tree)
     radius = vector_math(tree, "LENGTH", (-1300, 100), place).outputs["Value"]
     iris = _times(tree, (-500, 300), _color(tree, (-700, 400), IRIS_NODE), _ramp(tree, radius, IRIS_PROFILE, 500))
