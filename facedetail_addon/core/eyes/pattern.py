@@ -26,7 +26,7 @@ _ALONG = 24.0  # width along the radius in samples: fibres are long
 _COLLARETTE, _WAVES = 0.53, 0.025  # its radius, and how far it wanders
 _CRYPTS = (9, 16)
 _DARK, _LIGHT = 0.02, 0.09  # luminances of velvet-brown irises, and of those whose fibres lie open
-_CONTRAST = (0.13, 0.24)  # σ of the logarithm for these
+_CONTRAST = (0.19, 0.24)  # σ of the logarithm for these
 _WARMTH = np.float32([0.16, 0.03, -0.22])  # log factors within the collarette of light irises
 
 

@@ -28,8 +28,8 @@ _LEAST = 1e-5  # radiance is nowhere less
 _SUN_SHARES = np.linspace(1.0, 0.1, 10)  # of the fitted sun that are tried
 _SUN_ANGLE_DEG = 2.0  # how large its disc looks
 _STUDIO = (  # azimuth to the subject's left, elevation, half width and half height in degrees, softness, radiance
-    (-42.0, 32.0, 26.0, 30.0, 7.0, 3.5),
-    (-42.0, 32.0, 6.5, 6.5, 2.0, 32.0),  # the lamp behind the key's cloth: eyes mirror it as a catchlight
+    (-44.0, 34.0, 26.0, 30.0, 7.0, 1.9),
+    (-32.0, 22.0, 6.5, 6.5, 2.0, 58.0),  # the lamp behind the key's cloth: eyes mirror it as a catchlight
     (58.0, 8.0, 30.0, 38.0, 7.0, 1.1),
     (148.0, 35.0, 16.0, 34.0, 7.0, 5.0),
     (-150.0, 25.0, 12.0, 34.0, 7.0, 2.5),

@@ -27,7 +27,7 @@ _SPAN = 2.5
 """Iris radii that the ramps reach."""
 _CORNEA_ROUGHNESS, _PAINT_ROUGHNESS = 0.03, 0.5
 _LID_SHADE = 0.9
-_SHADE_MM, _TEAR_MM = 3.5, 0.9
+_SHADE_MM, _TEAR_MM = 4.5, 1.1
 _LEAN = 0.7
 """How far the shade looks upwards: the upper lid has the lashes. The tear line looks downwards as far."""
 _SHADED = (0.30, 0.20, 0.17, 1.0)
@@ -141,7 +141,7 @@ def _wet(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
     The tear line is where the lower lid is near, so it follows blinks and gaze.
     """
     occlusion, down = _occlusion(tree, -_LEAN, _TEAR_MM, -2100)
-    near = color_ramp(tree, (-100, -2100), occlusion, [(0.35, _grey(1.0)), (0.75, _grey(0.0))], 1.0)
+    near = color_ramp(tree, (-100, -2100), occlusion, [(0.5, _grey(1.0)), (0.9, _grey(0.0))], 1.0)
     tears = _math(tree, "MULTIPLY", (300, -2100), near, _value(tree, (100, -2300), TEARS_NODE, 1.0))
     rise = vector_math(tree, "SCALE", (300, -2300), down)
     tree.links.new(_math(tree, "MULTIPLY", (100, -2500), tears, -_TEAR_RISE / _LEAN), rise.inputs["Scale"])
@@ -159,7 +159,7 @@ def _wet(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
 def _lid_shade(tree: bpy.types.NodeTree) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket]:
     """What lids and lashes, close by, leave of the colour, and how much that counts. It follows the lids' motion."""
     occlusion, _ = _occlusion(tree, _LEAN, _SHADE_MM, -1100)
-    left = color_ramp(tree, (-100, -900), occlusion, [(0.1, _SHADED), (0.7, _grey(1.0))], 1.0)
+    left = color_ramp(tree, (-100, -900), occlusion, [(0.1, _SHADED), (0.75, _grey(1.0))], 1.0)
     return left, _value(tree, (100, -700), SHADE_NODE, _LID_SHADE)
 
 
