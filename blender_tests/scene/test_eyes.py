@@ -143,7 +143,7 @@ def test_the_iris_is_lit_as_a_disc_not_as_the_bulge_before_it(head, tmp_path):
                 material.node_tree.links.remove(shader.inputs["Normal"].links[0])
         light = rendered(head, tmp_path / "lit.exr", alone=True)
         found.append(light[ring & (y < -2)].mean() / light[ring & (y > 2)].mean())
-    assert found[0] > 0.85 and found[1] < 0.6  # a bowl is brighter on the side away from the lamp, a bulge darker
+    assert 1.0 < found[0] < 1.6 and found[1] < 0.8  # a bowl is brighter on the side away from the lamp, a bulge darker
 
 
 def test_lids_shade_the_upper_eye_softly_and_tears_lie_on_the_lower_lid(head, tmp_path):
@@ -154,8 +154,9 @@ def test_lids_shade_the_upper_eye_softly_and_tears_lie_on_the_lower_lid(head, tm
     set_knobs(head, Lid_Shade=0.0)
     open_ = rendered(head, tmp_path / "open.exr", samples=64)
     x, y = from_pupil()
-    tears = abs(full - dry) > 0.02
-    assert tears.sum() >= 5 and y[tears].mean() < -2
+    wet = (abs(full - dry) > 0.004) & (abs(x) < 11)  # paths that differ make single pixels differ, too
+    below, above = (wet & part for part in ((y < -2) & (y > -7), (y > 2) & (y < 7)))
+    assert below.sum() > 15 and below.sum() > 4 * above.sum()
     left = np.where(abs(x) < 9, dry / open_, 1)
     assert left[(y > 1) & (y < 6)].min() < 0.7  # dark under the upper lid
     assert np.median(left[(abs(x) < 4) & (abs(y + 2) < 1)]) > 0.95  # free where the iris' colour was taken

@@ -15,7 +15,7 @@ from .sampling import EyeSample
 from .types import DEFAULT_EYES, EYE_REFLECTED, EyeLook
 
 _DARKEST, _BRIGHTEST = 0.003, 0.9  # reflectance, whatever was measured
-_VEIL = EYE_REFLECTED / 4  # what the drawn eye reflects of a photo's smooth light around the pupil; lids hide the rest
+_VEIL = EYE_REFLECTED / 8  # what the drawn eye reflects of a photo's smooth light around the pupil; lids hide the rest
 _GLARE = 0.4  # luminance: no iris reflects so much; glare on glasses does
 _TINT_NOISE = 0.05  # σ of logarithms that many pixels leave, of tint
 _IRIS_NOISE, _WHITE_NOISE = 0.10, 0.25  # the same of brightness: lashes and pupil; lids shade the white most

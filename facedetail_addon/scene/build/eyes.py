@@ -25,11 +25,11 @@ EYE_ROUGHNESS = 0.06
 
 _SPAN = 2.5
 """Iris radii that the ramps reach."""
-_CORNEA_ROUGHNESS, _PAINT_ROUGHNESS = 0.03, 0.5
+_CORNEA_ROUGHNESS, _SCLERA_ROUGHNESS, _PAINT_ROUGHNESS = 0.03, 0.18, 0.5
 _LID_SHADE = 0.9
-_SHADE_MM, _TEAR_MM = 4.5, 1.1
-_LEAN = 0.7
-"""How far the shade looks upwards: the upper lid has the lashes. The tear line looks downwards as far."""
+_SHADE_MM, _TEAR_MM = 3.5, 1.1
+_SHADE_LEAN, _TEAR_LEAN = 0.7, -2.0
+"""How far the shade looks upwards, for the upper lid has the lashes, and the tear line downwards, past that lid."""
 _SHADED = (0.30, 0.20, 0.17, 1.0)
 """What is left of the colour where the lids close it in: light through the lids is red."""
 _TEAR_RISE = 0.9
@@ -50,7 +50,8 @@ def shade_eye(material: bpy.types.Material, shader: bpy.types.ShaderNode) -> Non
     tint = color_ramp(tree, (-900, -700), radius, [(at, (*color, 1.0)) for at, color in SCLERA_TINT], _SPAN)
     white = _times(tree, (-500, -500), _color(tree, (-700, -400), SCLERA_NODE), tint)
     both = mix_colors(tree, (-100, 100))
-    tree.links.new(_ramp(tree, radius, SCLERA_SHARE, 100), both.inputs["Factor"])
+    share = _ramp(tree, radius, SCLERA_SHARE, 100)
+    tree.links.new(share, both.inputs["Factor"])
     tree.links.new(iris, both.inputs[6])
     tree.links.new(white, both.inputs[7])
     color = _times(tree, (100, 100), both.outputs[2], _ramp(tree, radius, PUPIL, -100))
@@ -58,7 +59,7 @@ def shade_eye(material: bpy.types.Material, shader: bpy.types.ShaderNode) -> Non
     tree.links.new(_hollow(tree, place, height), shader.inputs["Normal"])
     shader.inputs["Roughness"].default_value = _PAINT_ROUGHNESS
     shader.inputs["Specular IOR Level"].default_value = 0.0
-    _wet(tree, shader)
+    _wet(tree, shader, share)
 
 
 def color_eye(stem: str, name: str, eye: bpy.types.Object, look: EyeLook) -> None:
@@ -135,16 +136,17 @@ def _hollow(
     return bump.outputs["Normal"]
 
 
-def _wet(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
+def _wet(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode, white: bpy.types.NodeSocket) -> None:
     """Cornea and tears as a clear coat with the mesh's own normals, and all of a mirror in the tears on the lower lid.
 
-    The tear line is where the lower lid is near, so it follows blinks and gaze.
+    The tear line is where the lower lid is near, so it follows blinks and gaze. ``white``: 0 iris, 1 sclera, which is
+    less smooth.
     """
-    occlusion, down = _occlusion(tree, -_LEAN, _TEAR_MM, -2100)
-    near = color_ramp(tree, (-100, -2100), occlusion, [(0.5, _grey(1.0)), (0.9, _grey(0.0))], 1.0)
+    occlusion, down = _occlusion(tree, _TEAR_LEAN, _TEAR_MM, -2100)
+    near = color_ramp(tree, (-100, -2100), occlusion, [(0.5, _grey(1.0)), (0.85, _grey(0.0))], 1.0)
     tears = _math(tree, "MULTIPLY", (300, -2100), near, _value(tree, (100, -2300), TEARS_NODE, 1.0))
     rise = vector_math(tree, "SCALE", (300, -2300), down)
-    tree.links.new(_math(tree, "MULTIPLY", (100, -2500), tears, -_TEAR_RISE / _LEAN), rise.inputs["Scale"])
+    tree.links.new(_math(tree, "MULTIPLY", (100, -2500), tears, _TEAR_RISE / _TEAR_LEAN), rise.inputs["Scale"])
     geometry = add_node(tree, "ShaderNodeNewGeometry", (300, -2500))
     turned = vector_math(tree, "ADD", (500, -2300), rise.outputs["Vector"])
     tree.links.new(geometry.outputs["Normal"], turned.inputs[1])
@@ -152,14 +154,16 @@ def _wet(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> None:
     tree.links.new(normal.outputs["Vector"], shader.inputs["Coat Normal"])
     gloss = _value(tree, (300, -1900), GLOSS_NODE, CORNEA_GLOSS)
     tree.links.new(_math(tree, "MAXIMUM", (500, -2000), gloss, tears), shader.inputs["Coat Weight"])
-    shader.inputs["Coat Roughness"].default_value = _CORNEA_ROUGHNESS
+    rough = _math(tree, "MULTIPLY", (500, -1750), white, _SCLERA_ROUGHNESS - _CORNEA_ROUGHNESS)
+    rough = _math(tree, "ADD", (700, -1750), rough, _CORNEA_ROUGHNESS)
+    tree.links.new(rough, shader.inputs["Coat Roughness"])
     shader.inputs["Coat IOR"].default_value = CORNEA_IOR
 
 
 def _lid_shade(tree: bpy.types.NodeTree) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket]:
     """What lids and lashes, close by, leave of the colour, and how much that counts. It follows the lids' motion."""
-    occlusion, _ = _occlusion(tree, _LEAN, _SHADE_MM, -1100)
-    left = color_ramp(tree, (-100, -900), occlusion, [(0.1, _SHADED), (0.75, _grey(1.0))], 1.0)
+    occlusion, _ = _occlusion(tree, _SHADE_LEAN, _SHADE_MM, -1100)
+    left = color_ramp(tree, (-100, -900), occlusion, [(0.1, _SHADED), (0.7, _grey(1.0))], 1.0)
     return left, _value(tree, (100, -700), SHADE_NODE, _LID_SHADE)
 
 
