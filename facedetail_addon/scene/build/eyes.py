@@ -27,7 +27,7 @@ _SPAN = 2.5
 """Iris radii that the ramps reach."""
 _CORNEA_ROUGHNESS, _SCLERA_ROUGHNESS, _PAINT_ROUGHNESS = 0.03, 0.18, 0.5
 _LID_SHADE = 0.9
-_SHADE_MM, _TEAR_MM = 3.5, 1.1
+_SHADE_MM, _TEAR_MM = 4.0, 1.1
 _SHADE_LEAN, _TEAR_LEAN = 0.7, -2.0
 """How far the shade looks upwards, for the upper lid has the lashes, and the tear line downwards, past that lid."""
 _SHADED = (0.30, 0.20, 0.17, 1.0)
