@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.assets.user import download_user_asset, install_user_asset
-from ..core.face_model.model import FaceModel
 from ..core.errors import OutputError
+from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
 from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
 from ..core.result.files import read_record, write_result

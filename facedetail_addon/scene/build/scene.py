@@ -34,7 +34,7 @@ from ..rollback import undone_on_failure
 from ..shape import HeadShape, expression_values
 from ..steps import run_through
 from ..units import set_units, units_per_metre
-from .eyes import color_eyes
+from .eyes import color_eye
 from .head import head_steps
 from .light import light_scene
 from .material import SkinImages
@@ -145,7 +145,9 @@ def _build(
         made[PHOTO_SIZE_PROPERTY] = list(pose.perspective.image_size)
     yield
     parts = yield from head_steps(stem, model, _shape(record), images)
-    color_eyes(parts.values(), record.eyes)
+    for part in model.eyes.values():
+        color_eye(stem, part.name, parts[part.name], record.eyes)
+        yield
     set_units(root, list(parts.values()), units)
     for name, made in {**parts, **cameras}.items():
         mark(made, head_id, name)
