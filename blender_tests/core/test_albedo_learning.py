@@ -57,7 +57,7 @@ def people(pattern):
         source = ("london", "synthetic", "valid")[number % 3]
         tone = LIGHT if number < 40 else MEDIUM if number < 54 else DARK
         out.append(person(rng, number, source, tone, pattern))
-    return weighted(out)
+    return weighted(out, np.ones((SIDE, SIDE), bool))
 
 
 def test_tone_classes_count_alike(people):
