@@ -4,7 +4,7 @@
     FACEDETAIL_DATA=… python -m scripts.training.delit_skins
     python -m scripts.training.albedo_basis [--compare FILE] [--pictures DIR] [--modes 60] [--output DIR]
 
-Tone, what tone makes of the pattern, and patterns (``learning.py``). Ten people of each tone class are kept apart,
+Tone, and patterns relative to it (``learning.py``). Ten people of each tone class are kept apart,
 measured, and then learned, too; ``--compare`` measures another basis on the same people. Writes albedo_basis.npz; a few
 minutes on one core. Prints tables; its last line is one JSON object.
 """

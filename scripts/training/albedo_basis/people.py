@@ -156,21 +156,23 @@ def evened(person: Person) -> Person:
 
 
 def weighted(people: list[Person], plain: np.ndarray) -> list[Person]:
-    """With their trust: data sets as of :data:`TRUST`, uneven photos less, and all tone classes alike.
+    """With their trust: data sets as of :data:`TRUST`, and uneven photos less.
+
+    For patterns all tone classes count alike; for how bright skin is, by the square root of what they have.
 
     Args:
         plain: (S, S) bool.
     """
     even = [1.0 if p.source in _EVEN else 1 / (1 + (unevenness(p, plain) / _UNEVEN) ** 2) for p in people]
     patterns = _balanced(people, [TRUST[p.source] * share for p, share in zip(people, even, strict=True)])
-    tones = _balanced(people, [TRUST[p.source] * (p.source in TONE_IS_KNOWN) for p in people])
+    tones = _balanced(people, [TRUST[p.source] * (p.source in TONE_IS_KNOWN) for p in people], 0.5)
     return [replace(p, trust=a, tone_trust=b) for p, a, b in zip(people, patterns, tones, strict=True)]
 
 
-def _balanced(people: list[Person], weights: list[float]) -> list[float]:
-    """The same within each tone class, whose sums become equal; 1 in the mean."""
+def _balanced(people: list[Person], weights: list[float], power: float = 1.0) -> list[float]:
+    """The same within each tone class, whose sums become equal, or nearer to it for lower powers; 1 in the mean."""
     total = {name: sum(w for p, w in zip(people, weights, strict=True) if p.tone_class == name) for name in CLASSES}
-    each = [w / max(total[p.tone_class], 1e-9) for p, w in zip(people, weights, strict=True)]
+    each = [w / max(total[p.tone_class], 1e-9) ** power for p, w in zip(people, weights, strict=True)]
     return [value * len(people) / sum(each) for value in each]
 
 
