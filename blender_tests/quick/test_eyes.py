@@ -10,9 +10,10 @@ import pytest
 from facedetail_addon.core.colour import LUMINANCE, to_srgb8
 from facedetail_addon.core.eyes.estimate import estimate_eyes, notices
 from facedetail_addon.core.eyes.look import eye_colors
+from facedetail_addon.core.eyes.pattern import PATTERN_REACH, iris_pattern
 from facedetail_addon.core.eyes.sampling import EyeSample, sample_eye
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
-from facedetail_addon.core.face_model.eyeball import Eyeball
+from facedetail_addon.core.face_model.eyeball import Eyeball, cornea_height, fit_eyeball, lit_normals
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 
 BLUE, BROWN, BLACK = (0.10, 0.13, 0.16), (0.065, 0.040, 0.027), (0.016, 0.012, 0.011)
@@ -51,7 +52,8 @@ def drawn(iris: tuple[float, ...], light: np.ndarray) -> np.ndarray:
     x, y = np.meshgrid(np.arange(SIZE[0]) + 0.5, np.arange(SIZE[1]) + 0.5)
     place = (np.stack([x, y], axis=-1).reshape(-1, 2) - MIDDLE) / 30 * [1, -1]
     look = EyeLook(iris, (0.5, 0.46, 0.44), 12.6, 1.0)
-    image = to_srgb8((eye_colors(look, place) * light).reshape(SIZE[1], SIZE[0], 3))
+    colors = eye_colors(look, place, iris_pattern(look, "eye_right"))
+    image = to_srgb8((colors * light).reshape(SIZE[1], SIZE[0], 3))
     within = np.zeros(image.shape[:2], np.uint8)
     outline = lids()
     cv2.fillPoly(within, [np.round(np.concatenate([outline[:9], outline[:8:-1]])).astype(np.int32)], 1)
@@ -128,3 +130,49 @@ def test_a_grey_photo_gives_grey_eyes_of_their_brightness():
     light, dark = (estimate_eyes([replace(SEEN, iris=np.array(iris))], monochrome=True) for iris in (BLUE, BLACK))
     assert len(set(light.iris)) == len(set(dark.iris)) == len(set(light.sclera)) == 1
     assert light.iris[0] > 3 * dark.iris[0]
+
+
+def looking(iris: tuple[float, ...]) -> EyeLook:
+    return EyeLook(iris, (0.5, 0.46, 0.44), 12.6, 1.0)
+
+
+def on_polar_grid(pattern: np.ndarray) -> np.ndarray:
+    """(30, 720, 3) of a pattern between 0.55 and 0.85 radii."""
+    radius, angle = np.meshgrid(np.linspace(0.55, 0.85, 30), np.linspace(0, 2 * np.pi, 720), indexing="ij")
+    half = len(pattern) / 2
+    at = [
+        np.float32(half * (1 + sign * radius * wave(angle) / PATTERN_REACH))
+        for sign, wave in ((1, np.cos), (-1, np.sin))
+    ]
+    return cv2.remap(pattern, *at, cv2.INTER_LINEAR)
+
+
+@pytest.mark.parametrize("iris", [BLUE, BROWN, BLACK])
+def test_fibres_leave_an_iris_its_colour_and_run_outwards(iris):
+    polar = on_polar_grid(iris_pattern(looking(iris), "eye_left"))
+    np.testing.assert_allclose(np.average(polar, axis=(0, 1)), 1, atol=0.03)
+    light = np.log(polar @ LUMINANCE)
+    assert light.std() > 0.1
+    along, around = np.diff(light, axis=0), np.diff(light, axis=1)
+    # A step is 0.010 radii outwards, and 0.006 around at 0.7: no less.
+    assert around.std() > 1.5 * along.std() * 0.6
+
+
+def test_every_eye_has_fibres_of_its_own_and_always_the_same():
+    first = iris_pattern(looking(BLUE), "eye_left")
+    np.testing.assert_array_equal(first, iris_pattern(looking(BLUE), "eye_left"))
+    for other in (iris_pattern(looking(BLUE), "eye_right"), iris_pattern(looking((0.10, 0.13, 0.161)), "eye_left")):
+        polar = [np.log(on_polar_grid(pattern) @ LUMINANCE).ravel() for pattern in (first, other)]
+        assert abs(np.corrcoef(polar)[0, 1]) < 0.5
+
+
+def test_light_falls_on_the_iris_behind_the_cornea_and_on_a_ball_beside_it(model):
+    part = model.eyes["left"]
+    vertices = part.of(model.mean)
+    found = fit_eyeball(part, vertices)
+    assert 1.8 < cornea_height(found, vertices) < 2.8
+    ball = (vertices - found.center) / np.linalg.norm(vertices - found.center, axis=1, keepdims=True)
+    lit = lit_normals(found, vertices, ball)
+    tilt = np.degrees(np.arccos(np.clip(ball @ found.gaze, -1, 1)))
+    assert (lit[tilt < 18] @ found.gaze > 0.999).all()
+    np.testing.assert_allclose(lit[tilt > 32], ball[tilt > 32], atol=1e-5)

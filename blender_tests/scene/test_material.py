@@ -4,6 +4,8 @@
 import numpy as np
 import pytest
 
+from facedetail_addon.core.colour import to_linear
+
 WIDTH_MM, PIXELS = 40.0, 100
 # Brightness inside (−) and outside (+) the edge of a shadow, lit = 1, from a Monte Carlo walk of 400,000 photons in
 # "skin1" of Jensen et al. (2001), σs′ = (0.74, 0.88, 1.01) and σa = (0.032, 0.17, 0.48) per mm, under a border of index
@@ -15,24 +17,29 @@ EDGE = {
     "blue": (0.001, 0.012, 0.054, 0.947, 0.989, 0.999),
 }
 ALBEDO = np.array([173, 123, 91], np.uint8)
+DARK = np.array([96, 62, 46], np.uint8)
 
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory) -> np.ndarray:
+    return _edge(ALBEDO, tmp_path_factory.mktemp("edge") / "edge.exr")
+
+
+def _edge(albedo: np.ndarray, path) -> np.ndarray:
     """(PIXELS, 3) linear brightness across the edge of a shadow on a thick slab of skin, relative to its albedo."""
     bpy = pytest.importorskip("bpy", reason="needs Blender's Python module")
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    _slab_of_skin(bpy)
+    _slab_of_skin(bpy, albedo)
     _half_in_shadow(bpy)
-    return _seen_from_above(bpy, tmp_path_factory.mktemp("edge") / "edge.exr")
+    return _seen_from_above(bpy, path) / to_linear(albedo)
 
 
-def _slab_of_skin(bpy) -> None:
+def _slab_of_skin(bpy, albedo: np.ndarray) -> None:
     from facedetail_addon.names import SCATTER_ATTRIBUTE
     from facedetail_addon.scene.build.material import SkinImages, make_material
     from facedetail_addon.scene.images import packed_image
 
-    flat = np.broadcast_to(ALBEDO, (4, 4, 3))
+    flat = np.broadcast_to(albedo, (4, 4, 3))
     dull = packed_image("dull", np.zeros((4, 4), np.uint8), is_data=True)
     bpy.ops.mesh.primitive_cube_add(size=1, location=(0, 0, -0.05))
     slab = bpy.context.object
@@ -53,8 +60,6 @@ def _half_in_shadow(bpy) -> None:
 
 
 def _seen_from_above(bpy, path) -> np.ndarray:
-    from facedetail_addon.core.colour import to_linear
-
     scene = bpy.context.scene
     view = bpy.data.cameras.new("camera")
     view.type, view.ortho_scale = "ORTHO", WIDTH_MM / 1000
@@ -72,7 +77,7 @@ def _seen_from_above(bpy, path) -> np.ndarray:
     image = bpy.data.images.load(str(path))
     pixels = np.empty(PIXELS * 8 * image.channels, np.float32)
     image.pixels.foreach_get(pixels)
-    return pixels.reshape(8, PIXELS, -1)[..., :3].mean(axis=0) / to_linear(ALBEDO)
+    return pixels.reshape(8, PIXELS, -1)[..., :3].mean(axis=0)
 
 
 def test_skin_is_as_bright_as_its_albedo(edge):
@@ -84,3 +89,16 @@ def test_light_goes_as_far_under_the_skin_as_measured(edge, channel, name):
     middles = (np.arange(PIXELS) + 0.5) / PIXELS * WIDTH_MM - WIDTH_MM / 2
     found = np.interp(PLACES_MM, middles, edge[:, channel])
     assert found == pytest.approx(EDGE[name], abs=0.02)
+
+
+def test_dark_skin_scatters_less_far_by_the_root_of_its_albedo_and_stays_as_bright(edge, tmp_path):
+    dark = _edge(DARK, tmp_path / "edge.exr")
+    assert dark[-15:].mean(axis=0) == pytest.approx(np.ones(3), abs=0.02)
+    middles = (np.arange(PIXELS) + 0.5) / PIXELS * WIDTH_MM - WIDTH_MM / 2
+    nearer = np.sqrt(to_linear(DARK) / to_linear(ALBEDO))
+    for channel in range(3):
+        # The same profile in other units: as dark at x as the usual skin at x / nearer.
+        places = np.array([-2.0, -1.0, 1.0, 2.0])
+        found = np.interp(places, middles, dark[:, channel])
+        expected = np.interp(places / nearer[channel], middles, edge[:, channel])
+        assert found == pytest.approx(expected, abs=0.025)

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..core.face_model.eyeball import fit_eyeball, iris_coordinates
+from ..core.face_model.eyeball import Eyeball, cornea_height, fit_eyeball, iris_coordinates
 from ..core.face_model.model import FaceModel, MeshPart
 from ..names import PHOTO_EXPRESSION_PROPERTY
 from .space import to_blender
@@ -68,8 +68,15 @@ def part_shape(part: MeshPart, neutral_mm: np.ndarray) -> PartShape:
     return PartShape(
         to_blender(origin),
         to_blender(vertices - origin).astype(np.float32),
-        None if eye is None else iris_coordinates(eye, vertices),
+        None if eye is None else _iris(eye, vertices),
     )
+
+
+def _iris(eye: Eyeball, vertices: np.ndarray) -> np.ndarray:
+    """(N, 3) float32: place around the pupil in iris radii, and how high the cornea stands over the iris, mm."""
+    place = iris_coordinates(eye, vertices)
+    place[:, 2] = cornea_height(eye, vertices)
+    return place
 
 
 def key_offsets(model: FaceModel, part: MeshPart) -> Iterator[tuple[str, np.ndarray]]:

@@ -5,7 +5,7 @@ import bpy
 
 from ..names import UNITS_PROPERTY
 
-_WORLD_LENGTHS = {"BSDF_PRINCIPLED": "Subsurface Scale", "AMBIENT_OCCLUSION": "Distance"}
+_WORLD_LENGTHS = {"BSDF_PRINCIPLED": "Subsurface Scale", "AMBIENT_OCCLUSION": "Distance", "BUMP": "Distance"}
 """Inputs of shader nodes that are lengths in the scene, however objects are scaled."""
 
 

@@ -15,9 +15,10 @@ from .sampling import EyeSample
 from .types import DEFAULT_EYES, EYE_REFLECTED, EyeLook
 
 _DARKEST, _BRIGHTEST = 0.003, 0.9  # reflectance, whatever was measured
-_VEIL = EYE_REFLECTED / 2  # what the drawn eye reflects of a photo's smooth light around the pupil; lids hide the rest
+_VEIL = EYE_REFLECTED / 8  # what the drawn eye reflects of a photo's smooth light around the pupil; lids hide the rest
 _GLARE = 0.4  # luminance: no iris reflects so much; glare on glasses does
-_LEVEL_NOISE, _TINT_NOISE = 0.15, 0.05  # σ of logarithms that many pixels leave: of brightness (lashes, pupil), of tint
+_TINT_NOISE = 0.05  # σ of logarithms that many pixels leave, of tint
+_IRIS_NOISE, _WHITE_NOISE = 0.10, 0.25  # the same of brightness: lashes and pupil; lids shade the white most
 _PIXEL_NOISE = 1.0  # relative, of a single pixel: what compression, blur and lashes do to it
 _HALF_CONFIDENCE = 40  # so many pixels of iris make half a confidence
 _SIZE_SIGMA = 0.5  # mm, of the visible diameter between fitted heads
@@ -35,12 +36,12 @@ def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
     irises = [iris for iris in irises if iris[0] @ LUMINANCE < _GLARE]
     confidence = 0.0
     if irises:
-        reflectance, difference, pixels = _joined(irises, IRIS_PRIOR, monochrome)
+        reflectance, difference, pixels = _joined(irises, IRIS_PRIOR, _IRIS_NOISE, monochrome)
         look["iris"] = tuple(max(value - _VEIL, _DARKEST) for value in reflectance)
         confidence = pixels / (pixels + _HALF_CONFIDENCE) * float(np.exp(-difference))
     whites = [(s.white, s.white_pixels, s.sharpness) for s in samples if s.white is not None]
     if whites:
-        look["sclera"], _, _ = _joined(whites, SCLERA_PRIOR, monochrome)
+        look["sclera"], _, _ = _joined(whites, SCLERA_PRIOR, _WHITE_NOISE, monochrome)
     if monochrome:
         look = {"iris": _grey(DEFAULT_EYES.iris), "sclera": _grey(DEFAULT_EYES.sclera)} | look
     return EyeLook(**(vars(DEFAULT_EYES) | look | {"confidence": confidence}))
@@ -55,7 +56,7 @@ def notices(eyes: EyeLook, model: FaceModel, monochrome: bool) -> tuple[Notice, 
 
 
 def _joined(
-    seen: list[tuple[np.ndarray, int, float]], prior: ColourPrior, monochrome: bool
+    seen: list[tuple[np.ndarray, int, float]], prior: ColourPrior, level_noise: float, monochrome: bool
 ) -> tuple[tuple[float, float, float], float, int]:
     """Reflectance from (colour, pixels, sharpness) of each eye, how far the eyes differ (log), and all their pixels."""
     logs = np.log(np.clip([color for color, _, _ in seen], _DARKEST, _BRIGHTEST))
@@ -67,7 +68,7 @@ def _joined(
     apart = np.ptp(logs, axis=0) / 2
     level, tint = float(abs(apart.mean())), float(np.abs(apart - apart.mean()).max())
     few = _PIXEL_NOISE / np.sqrt(counts.sum())
-    noise = (_LEVEL_NOISE**2 + level**2 + few**2) * np.ones((3, 3))
+    noise = (level_noise**2 + level**2 + few**2) * np.ones((3, 3))
     noise += (_TINT_NOISE**2 + tint**2 + few**2) * np.eye(3)
     found = np.exp(prior.posterior_mean(mean, noise)).clip(_DARKEST, _BRIGHTEST)
     color = _grey(tuple(found)) if monochrome else tuple(float(value) for value in found)

@@ -31,10 +31,10 @@ DEFAULT_EYES = EyeLook(
     iris=(0.045, 0.028, 0.020), sclera=(0.45, 0.40, 0.385), iris_mm=2 * IRIS_RADIUS_MM, confidence=0.0
 )
 """Where nothing is seen."""
-EYE_SPECULAR_LEVEL = 0.12
-"""Blender's Specular IOR Level of an eye. A photo's light is too smooth for catchlights: all of a cornea's gloss would
-be a grey veil over the pupil."""
+CORNEA_GLOSS = 0.4
+"""Of a cornea's reflection, what a drawn eye has. A photo's light is too smooth for catchlights: all of it would be a
+grey veil over the pupil. Lamps, suns and the studio's softboxes still show as highlights."""
 CORNEA_IOR = 1.376
 """Index of refraction."""
-EYE_REFLECTED = 2 * EYE_SPECULAR_LEVEL * ((CORNEA_IOR - 1) / (CORNEA_IOR + 1)) ** 2
+EYE_REFLECTED = CORNEA_GLOSS * ((CORNEA_IOR - 1) / (CORNEA_IOR + 1)) ** 2
 """What an eye so reflects of the light in front of it."""

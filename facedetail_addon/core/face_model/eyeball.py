@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..image import smoothstep
 from .model import MeshPart
 
 IRIS_RADIUS_MM = 6.3
@@ -13,8 +14,14 @@ IRIS_RADIUS_MM = 6.3
 FULL_GAZE_DEG = 30.0
 """How far an eye turns at weight 1 of an eyeLook expression."""
 
+IRIS_HOLLOW = 1.25
+"""What the drawn iris is hollower by than flat: the cornea bends light towards the side away from the lamp, which so is
+brighter, as in a bowl."""
+
 _FRONT = 0.3
 """Cosine of the angle from the pupil up to which lids may leave an eye open."""
+_FLAT, _ROUND = 0.8, 1.1
+"""Iris radii up to which an eye is lit as a flat iris, and from which on as a ball."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +78,28 @@ def fit_eyeball(part: MeshPart, vertices: np.ndarray) -> Eyeball:
 
 
 def seen_front(eye: Eyeball, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(M, 3) mm those of an eye's (N, 3) vertices that lie in front, and (M, 3) float32 normals there."""
+    """(M, 3) mm those of an eye's (N, 3) vertices that lie in front, and (M, 3) float32 normals that light falls on."""
     directions = vertices - eye.center
     directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     front = directions @ eye.gaze > _FRONT
-    return vertices[front], directions[front].astype(np.float32)
+    return vertices[front], lit_normals(eye, vertices, directions)[front]
+
+
+def lit_normals(eye: Eyeball, vertices: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 of an eye's (N, 3) vertices: that of the flat iris where the clear cornea stands over one."""
+    radius = np.linalg.norm(iris_coordinates(eye, vertices)[:, :2], axis=1, keepdims=True)
+    share = smoothstep(radius, _FLAT, _ROUND)
+    mixed = (1 - share) * eye.gaze + share * normals
+    return (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float32)
+
+
+def cornea_height(eye: Eyeball, vertices: np.ndarray) -> float:
+    """mm that an eye's (N, 3) vertices bulge over the iris: h in z = z₀ + h (1 − r²)² for radii r < 0.9."""
+    radius = np.linalg.norm(iris_coordinates(eye, vertices)[:, :2], axis=1)
+    near = radius < 0.9
+    bowl = (1 - radius[near] ** 2) ** 2
+    system = np.stack([bowl, np.ones_like(bowl)], axis=1)
+    return float(np.linalg.lstsq(system, (vertices[near] - eye.center) @ eye.gaze, rcond=None)[0][0])
 
 
 def iris_coordinates(eye: Eyeball, vertices: np.ndarray) -> np.ndarray:

@@ -27,14 +27,14 @@ _DARKEST = 0.01  # of the mean; a windowed light is nowhere darker
 _LEAST = 1e-5  # radiance is nowhere less
 _SUN_SHARES = np.linspace(1.0, 0.1, 10)  # of the fitted sun that are tried
 _SUN_ANGLE_DEG = 2.0  # how large its disc looks
-_STUDIO = (  # azimuth to the subject's left, elevation, half width and half height in degrees, radiance
-    (-42.0, 32.0, 26.0, 30.0, 5.2),
-    (58.0, 8.0, 30.0, 38.0, 1.1),
-    (148.0, 35.0, 16.0, 34.0, 5.0),
-    (-150.0, 25.0, 12.0, 34.0, 2.5),
+_STUDIO = (  # azimuth to the subject's left, elevation, half width and half height in degrees, softness, radiance
+    (-44.0, 34.0, 26.0, 30.0, 7.0, 1.9),
+    (-32.0, 22.0, 6.5, 6.5, 2.0, 58.0),  # the lamp behind the key's cloth: eyes mirror it as a catchlight
+    (58.0, 8.0, 30.0, 38.0, 7.0, 1.1),
+    (148.0, 35.0, 16.0, 34.0, 7.0, 5.0),
+    (-150.0, 25.0, 12.0, 34.0, 7.0, 2.5),
 )
 _STUDIO_ROOM, _STUDIO_FLOOR = 0.16, 0.07  # radiance of walls and ceiling, and of the floor
-_STUDIO_EDGE_DEG = 7.0  # softness of the softboxes' borders
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,9 @@ def studio_image(height: int = 128) -> np.ndarray:
     x, y, z = np.moveaxis(image_directions(height), -1, 0)
     azimuth, elevation = np.degrees(np.arctan2(x, z)), np.degrees(np.arcsin(y.clip(-1, 1)))
     light = _STUDIO_FLOOR + (_STUDIO_ROOM - _STUDIO_FLOOR) * _smooth((elevation + 30) / 60)
-    for at, high, half_width, half_height, radiance in _STUDIO:
+    for at, high, half_width, half_height, edge, radiance in _STUDIO:
         across = np.abs((azimuth - at + 180) % 360 - 180) * np.cos(np.radians(high))
-        inside = _smooth((half_width - across) / _STUDIO_EDGE_DEG) * _smooth(
-            (half_height - np.abs(elevation - high)) / _STUDIO_EDGE_DEG
-        )
+        inside = _smooth((half_width - across) / edge) * _smooth((half_height - np.abs(elevation - high)) / edge)
         light = light + radiance * inside
     return np.repeat(light[..., None], 3, axis=-1).astype(np.float32)
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..colour import to_linear, to_srgb
 from ..eyes.look import eye_colors
+from ..eyes.pattern import iris_pattern
 from ..eyes.types import DEFAULT_EYES, EYE_REFLECTED, EyeLook
-from ..face_model.eyeball import fit_eyeball, iris_coordinates
+from ..face_model.eyeball import fit_eyeball, iris_coordinates, lit_normals
 from ..geometry.camera import PerspectiveCamera
 from ..image import sample
 from ..rendering.harmonics import bands_of
@@ -163,7 +164,7 @@ def relit(appearance: Appearance, paint: Paint, frame: Frame) -> np.ndarray:
     shown = shown[np.isin(shown, np.concatenate(eyes or [[]]))]
     on_eyes = diffuse_light(
         vertices[shown],
-        vertex_normals(vertices, frame.triangles)[shown],
+        _eye_normals(frame)[shown],
         vertices,
         frame.triangles,
         light,
@@ -190,15 +191,28 @@ def _painted(paint: Paint, frame: Frame, lit: np.ndarray) -> np.ndarray:
     return compose(frame, colour)
 
 
+def _eye_normals(frame: Frame) -> np.ndarray:
+    """(V, 3) of all vertices, on irises those that light falls on."""
+    normals = vertex_normals(frame.vertices, frame.triangles)
+    for part in (frame.model.solid_parts[number] for number in _eye_parts(frame)):
+        vertices = part.of(frame.vertices)
+        normals[part.rows] = lit_normals(fit_eyeball(part, vertices), vertices, normals[part.rows])
+    return normals
+
+
 def _eye_albedo(look: EyeLook, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     """Which of the pixels show an eye, (N,) bool, and (M, 3) the colours of those."""
-    place = np.zeros((len(frame.vertices), 2), np.float32)
     numbers = _eye_parts(frame)
-    for part in (frame.model.solid_parts[number] for number in numbers):
-        vertices = part.of(frame.vertices)
-        place[part.rows] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
     eye = np.isin(frame.pixel_part, numbers)
-    return eye, eye_colors(look, frame.interpolate(place, eye) / (look.iris_mm / DEFAULT_EYES.iris_mm))
+    colours = np.zeros((len(eye), 3))
+    for number in numbers:
+        part = frame.model.solid_parts[number]
+        place = np.zeros((len(frame.vertices), 2), np.float32)
+        vertices, pixels = part.of(frame.vertices), frame.pixel_part == number
+        place[part.rows] = iris_coordinates(fit_eyeball(part, vertices), vertices)[:, :2]
+        around = frame.interpolate(place, pixels) / (look.iris_mm / DEFAULT_EYES.iris_mm)
+        colours[pixels] = eye_colors(look, around, iris_pattern(look, part.name))
+    return eye, colours[eye]
 
 
 def _eye_parts(frame: Frame) -> list[int]:

@@ -12,6 +12,13 @@ SKIN_IOR = 1.4
 SUBSURFACE_RADIUS_MM = (3.67, 1.37, 0.68)
 """Diffuse mean free path in red, green and blue: 1 / √(3 σa (σa + σs′)) of "skin1" in Jensen et al. (2001), where
 σs′ = (0.74, 0.88, 1.01) and σa = (0.032, 0.17, 0.48) per mm."""
+SUBSURFACE_ALBEDO = (0.44, 0.22, 0.13)
+"""Diffuse reflectance of that skin, from the same table."""
+SUBSURFACE_POWER = 0.5
+"""The mean free path goes with this power of the albedo, channel by channel: darker skin scatters less far. Between the
+paper's two skins ("skin2": 0.63, 0.44, 0.34 and 4.82, 1.69, 1.09 mm) powers are 0.76, 0.30 and 0.49. Evenly coloured
+matter that scatters as "skin1" would have about 1 at dark skin's albedos, but melanin lies in the epidermis, like a
+filter that leaves scattering below it as it is (Donner and Jensen 2006): half of that is between both."""
 
 
 @dataclass(frozen=True)

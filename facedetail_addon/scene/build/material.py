@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import bpy
 
 from ...core.face_model.model import FILM, LASHES
-from ...core.skin.types import SKIN_IOR, SUBSURFACE_RADIUS_MM
+from ...core.skin.types import SKIN_IOR, SUBSURFACE_ALBEDO, SUBSURFACE_POWER, SUBSURFACE_RADIUS_MM
 from ...names import SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE
 from ..colour_management import to_scene_linear
-from ..nodes import add_node, find_node, image_node, mix_colors
+from ..nodes import add_node, find_node, image_node, mix_colors, vector_math
 from ..space import METRES_PER_MM
 from .eyes import shade_eye
 
@@ -65,7 +65,7 @@ def make_material(name: str, kind: str, images: SkinImages) -> bpy.types.Materia
         _skin(tree, shader, images)
     elif kind in ("sclera", "iris", "pupil"):
         # One look for all: the border between iris and white is where the eye says, not where faces end.
-        shade_eye(tree, shader)
+        shade_eye(material, shader)
     elif kind == "teeth":
         _plain(shader, _TEETH, roughness=0.2)
         _scatter(shader, _TEETH_RADIUS_MM)
@@ -110,10 +110,24 @@ def _skin(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode, images: SkinIm
     tree.links.new(image_node(tree, (-700, -500), images.specular, "Specular"), shader.inputs["Specular IOR Level"])
     shader.inputs["IOR"].default_value = SKIN_IOR
     _scatter(shader, SUBSURFACE_RADIUS_MM)
+    tree.links.new(_scatter_radius(tree, mix.outputs[2]), shader.inputs["Subsurface Radius"])
     # Cycles looks for scattered light in a ball, so it would leak from lip to lip where they touch.
     free = add_node(tree, "ShaderNodeAttribute", (-700, -800))
     free.attribute_name = SCATTER_ATTRIBUTE
     tree.links.new(free.outputs["Fac"], shader.inputs["Subsurface Weight"])
+
+
+def _scatter_radius(tree: bpy.types.NodeTree, albedo: bpy.types.NodeSocket) -> bpy.types.NodeSocket:
+    """The radius where the albedo is so: darker skin scatters less far, as do brows and stubble painted on it."""
+    power = add_node(tree, "ShaderNodeGamma", (-150, -350))
+    power.inputs["Gamma"].default_value = SUBSURFACE_POWER
+    tree.links.new(albedo, power.inputs["Color"])
+    radius = vector_math(tree, "MULTIPLY", (0, -350), power.outputs["Color"])
+    radius.inputs[1].default_value = [
+        _BURLEY_RADIUS * length / usual**SUBSURFACE_POWER
+        for length, usual in zip(SUBSURFACE_RADIUS_MM, SUBSURFACE_ALBEDO, strict=True)
+    ]
+    return radius.outputs["Vector"]
 
 
 def _scatter(shader: bpy.types.ShaderNode, mean_free_path_mm: tuple[float, float, float]) -> None:

@@ -32,7 +32,7 @@ from ..rollback import undone_on_failure
 from ..shape import HeadShape
 from ..steps import run_through
 from ..units import set_units, units_per_metre
-from .eyes import color_eyes
+from .eyes import color_eye
 from .head import head_steps
 from .light import light_scene
 from .material import SkinImages
@@ -138,7 +138,9 @@ def _build(
     show_photo(camera, packed_map(stem, pictures, "photo"))
     yield
     parts = yield from head_steps(stem, model, _shape(record), images)
-    color_eyes(parts.values(), record.eyes)
+    for part in model.eyes.values():
+        color_eye(stem, part.name, parts[part.name], record.eyes)
+        yield
     set_units(root, list(parts.values()), units)
     for name, made in {**parts, CAMERA_PART: camera}.items():
         mark(made, head_id, name)

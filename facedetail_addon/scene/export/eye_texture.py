@@ -12,15 +12,15 @@ RADIUS = 2.4
 _SIDE = 512
 
 
-def eye_picture(look: EyeLook, size: float) -> np.ndarray:
+def eye_picture(look: EyeLook, size: float, pattern: np.ndarray) -> np.ndarray:
     """(512, 512, 3) uint8 sRGB: pupil, iris with fibres, limbus and white, for the layout of :func:`eye_uv`.
 
     Args:
-        size: of the iris relative to the default one.
+        size: of the iris relative to the default one. pattern: (S, S, 3) of its fibres.
     """
     place = (np.arange(_SIDE) + 0.5) / _SIDE * 2 - 1
     flat = np.stack(np.meshgrid(place, -place), axis=-1).reshape(-1, 2) * (RADIUS / size)
-    return to_srgb8(eye_colors(look, flat)).reshape(_SIDE, _SIDE, 3)
+    return to_srgb8(eye_colors(look, flat, pattern)).reshape(_SIDE, _SIDE, 3)
 
 
 def eye_uv(iris: np.ndarray) -> np.ndarray:

@@ -7,11 +7,12 @@ import bpy
 import cv2
 import numpy as np
 
-from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES
+from ...core.eyes.pattern import iris_pattern
+from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES, EyeLook
 from ...core.io.images import write_png
 from ...core.skin.types import SKIN_IOR
 from ...names import FINE_MODIFIER, IRIS_ATTRIBUTE, MEDIUM_MODIFIER, SOCKET_ATTRIBUTE, UNSEEN_MODIFIER
-from ..build.eyes import EYE_ROUGHNESS, look_of
+from ..build.eyes import EYE_ROUGHNESS, FIBRES_NODE, PATTERN_FULL, PATTERN_NODE, look_of
 from ..build.material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE
 from ..nodes import add_node, find_node
 from ..relief.nodes import BOTH_IMAGE_NODE, FINE_IMAGE_NODE, UNSEEN_IMAGE_NODE
@@ -145,12 +146,21 @@ def _eye(material: bpy.types.Material, stem: Path) -> bpy.types.Material:
     path = _picture_file(stem, _EYE)
     if not path.exists():
         look = look_of(material)
-        write_png(path, eye_picture(look, look.iris_mm / DEFAULT_EYES.iris_mm))
+        write_png(path, eye_picture(look, look.iris_mm / DEFAULT_EYES.iris_mm, _iris_pattern(material, look)))
     made, shader = _principled(material.name)
     made.node_tree.links.new(_picture(made.node_tree, path), shader.inputs["Base Color"])
     shader.inputs["Roughness"].default_value = EYE_ROUGHNESS
     shader.inputs["IOR"].default_value = CORNEA_IOR
     return made
+
+
+def _iris_pattern(material: bpy.types.Material, look: EyeLook) -> np.ndarray:
+    """The fibres as the material shows them; those of older files, which have no picture of them, are made."""
+    nodes = material.node_tree.nodes
+    image = _image_of(nodes, PATTERN_NODE)
+    pattern = iris_pattern(look, material.name) if image is None else picture_values(image)[..., :3] * PATTERN_FULL
+    shown = nodes[FIBRES_NODE].outputs[0].default_value if FIBRES_NODE in nodes else 1.0
+    return np.ascontiguousarray(1 + shown * (pattern - 1), np.float32)
 
 
 def _lay_out_eye(mesh: bpy.types.Mesh) -> None:

@@ -90,6 +90,7 @@ def _turn_to_clay(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> Non
         "Roughness": _CLAY_ROUGHNESS,
         "Specular IOR Level": 0.3,
         "Subsurface Weight": 0.0,
+        "Coat Weight": 0.0,
         "Metallic": 0.0,
         "Alpha": 1.0,
         "Transmission Weight": 0.0,
@@ -100,3 +101,6 @@ def _turn_to_clay(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode) -> Non
         for link in list(socket.links):
             tree.links.remove(link)
         socket.default_value = value
+    for link in list(shader.inputs["Normal"].links):
+        if link.from_node.type == "BUMP":  # the hollow of an iris, which is the light's
+            tree.links.remove(link)
