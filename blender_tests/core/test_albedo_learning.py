@@ -57,13 +57,16 @@ def people(pattern):
         source = ("london", "synthetic", "valid")[number % 3]
         tone = LIGHT if number < 40 else MEDIUM if number < 54 else DARK
         out.append(person(rng, number, source, tone, pattern))
-    return weighted(out)
+    return weighted(out, np.ones((SIDE, SIDE), bool))
 
 
 def test_tone_classes_count_alike(people):
+    sums = [sum(p.trust for p in people if p.tone_class == name) for name in CLASSES]
+    np.testing.assert_allclose(sums, np.mean(sums))
+    dark, light = (sum(p.tone_trust for p in people if p.tone_class == name) for name in ("dark", "light"))
+    count = {name: sum(p.tone_class == name for p in people) for name in ("dark", "light")}
+    assert count["dark"] / count["light"] < dark / light < 1
     for trust in ("trust", "tone_trust"):
-        sums = [sum(getattr(p, trust) for p in people if p.tone_class == name) for name in CLASSES]
-        np.testing.assert_allclose(sums, np.mean(sums))
         assert np.mean([getattr(p, trust) for p in people]) == pytest.approx(1)
     assert all((p.tone_trust > 0) == (p.source in TONE_IS_KNOWN) for p in people)
     london, valid = (
@@ -86,17 +89,20 @@ def test_photos_do_not_teach_how_bright_skin_is(people, pattern):
     assert np.abs(one.mean[corner] - np.average(tones, axis=0, weights=trust)).max() < 0.1
 
 
-def test_contrasts_go_with_tone_and_patterns_are_found(people, pattern):
+def test_tone_comes_first_and_patterns_are_found(people, pattern):
     stored = np.ones((SIDE, SIDE), bool)
     found = learn(rows_of(people, stored), 6)
     maps = found.modes.reshape(len(found.modes), SIDE, SIDE, 3)
     lighter = maps[0] @ LUMINANCE
-    spot, plain = lighter[7:9, 7:9].mean(), lighter[13:, :3].mean()
-    assert plain > 0.2, "the first mode makes skin lighter"
-    assert spot / plain == pytest.approx(1.4, abs=0.15)
-    own = maps[TONES] @ LUMINANCE
+    assert lighter.min() > 0.2 and np.ptp(lighter) < 1e-3, "the first mode makes all skin lighter"
     truth = pattern @ LUMINANCE
-    assert abs(np.corrcoef(own.ravel(), truth.ravel())[0, 1]) > 0.95
+    spot = np.zeros((SIDE, SIDE))
+    spot[6:10, 6:10] = 1
+    own = (maps[TONES:] @ LUMINANCE).reshape(len(maps) - TONES, -1)
+    for known in (truth.ravel() - truth.mean(), spot.ravel() - spot.mean()):  # both are in what the modes span
+        weights = np.linalg.lstsq(np.vstack([own, np.ones(SIDE * SIDE)]).T, known, rcond=None)[0]
+        left = known - weights @ np.vstack([own, np.ones(SIDE * SIDE)])
+        assert np.square(left).sum() < 0.1 * np.square(known).sum()
 
 
 def test_what_is_hidden_is_predicted(people, pattern):
@@ -132,8 +138,8 @@ def test_light_that_is_left_is_taken_off_photos_alone(people):
 def test_people_apart_are_of_every_tone_and_well_seen(people):
     named = [replace(p, name=f"synthetic_{i}", source="synthetic") for i, p in enumerate(people)]
     hidden = replace(named[-1], weight=np.zeros((SIDE, SIDE), np.float32))
-    apart = people_apart([*named[:-1], hidden], np.ones((SIDE, SIDE), bool))
+    apart = {p.name for p in people_apart([*named[:-1], hidden], np.ones((SIDE, SIDE), bool))}
     classes = [p.tone_class for p in named if p.name in apart]
     assert set(classes) == set(CLASSES) and max(classes.count(name) for name in CLASSES) <= 10
     assert hidden.name not in apart
-    assert not people_apart([p for p in people if p.source != "synthetic"], np.ones((SIDE, SIDE), bool))
+    assert not people_apart([p for p in people if p.source == "london"], np.ones((SIDE, SIDE), bool))

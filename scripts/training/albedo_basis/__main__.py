@@ -4,7 +4,7 @@
     FACEDETAIL_DATA=… python -m scripts.training.delit_skins
     python -m scripts.training.albedo_basis [--compare FILE] [--pictures DIR] [--modes 60] [--output DIR]
 
-Tone, what tone makes of the pattern, and patterns (``learning.py``). Ten people of each tone class are kept apart,
+Tone, and patterns relative to it (``learning.py``). Ten people of each tone class are kept apart,
 measured, and then learned, too; ``--compare`` measures another basis on the same people. Writes albedo_basis.npz; a few
 minutes on one core. Prints tables; its last line is one JSON object.
 """
@@ -32,7 +32,10 @@ from scripts.training.albedo_basis.learning import (
 )
 from scripts.training.albedo_basis.people import (
     CLASSES,
+    TEXTURES,
     Person,
+    evened,
+    kin,
     load_people,
     one_scale,
     people_apart,
@@ -52,17 +55,20 @@ def main() -> None:
     model = load_named_model(BUILTIN)
     atlas = make_atlas(model, SIDE)
     people = one_scale(load_people(options.skins))
-    known = known_share(people, atlas.covered)
+    known = known_share([person for person in people if person.source not in TEXTURES], atlas.covered)
     stored = known > 0
     shadings = shading_patterns(model, atlas, stored)
     people = [without_left_light(person, *shadings, stored) for person in people]
-    held = people_apart(people, plain_skin(atlas, model))
+    plain = plain_skin(atlas, model)
+    apart = people_apart(people, plain)
+    held = {kin(person) for person in apart}
+    people = weighted(people, plain)
 
     def learned_from(some: list[Person]) -> Learned:
-        return without_shading(learn(rows_of(weighted(some), stored), options.modes), *shadings)
+        rows = rows_of([evened(person) for person in weighted(some, plain)], stored)
+        return without_shading(learn(rows, options.modes), *shadings)
 
-    trial = learned_from([person for person in people if person.name not in held])
-    apart = [person for person in people if person.name in held]
+    trial = learned_from([person for person in people if kin(person) not in held])
     figures = {"people": len(people), "held_out": len(apart)}
     models = {"this": (trial, stored)}
     if options.compare:
@@ -73,7 +79,6 @@ def main() -> None:
     for name, (one, mask) in models.items():
         figures[name] = evaluate_on(apart, at_texels(one, mask, both), both, parts)
     final = learned_from(people)
-    people = weighted(people)
     path = options.output / "albedo_basis.npz"
     mean, modes = as_map(final.mean, stored), np.array([as_map(mode, stored) for mode in final.modes])
     save_basis(path, model, known, mean, modes, left_over(people, final, stored), reach(people, final, stored))

@@ -12,7 +12,7 @@ from facedetail_addon.core.colour import LUMINANCE, to_srgb, to_srgb8
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.uv.types import Atlas
 from scripts.training.albedo_basis.learning import CONFIDENT, Learned, Rows, as_map, precision_of, rows_of, tint
-from scripts.training.albedo_basis.people import CLASSES, Person
+from scripts.training.albedo_basis.people import CLASSES, TONE_IS_KNOWN, Person
 
 _EYES, _BROWS = slice(36, 48), slice(17, 27)
 _BAND_MM = 8.0  # above the brows and below the lids
@@ -101,8 +101,8 @@ def left_over(people: list[Person], learned: Learned, stored: np.ndarray) -> np.
 
 
 def reach(people: list[Person], learned: Learned, stored: np.ndarray) -> np.ndarray:
-    """(2, G) lowest and highest γ of these people."""
-    rows = rows_of(people, stored)
+    """(2, G) lowest and highest γ of those of these people whose tone is known."""
+    rows = rows_of([person for person in people if person.source in TONE_IS_KNOWN], stored)
     gammas = [learned.gamma(v, precision_of(w)) for v, w in zip(rows.values, rows.weights, strict=True)]
     return np.array([np.min(gammas, axis=0), np.max(gammas, axis=0)])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facedetail_addon.core.colour import to_srgb
+from facedetail_addon.core.colour import LUMINANCE, to_srgb
 from scripts.benchmark.errors import TONES, typology_angle
 from scripts.training.delit_skins.store import load_skin, stored_names
 
@@ -16,15 +16,19 @@ TRUST = {"london": 1.0, "canada": 1.0, "valid": 0.5, "makehuman": 0.25, "officia
 """How much a skin of each data set counts: light, painters' hands, and the same skin twice leave less."""
 TONE_IS_KNOWN = ("london", "canada", "valid", "makehuman")
 """Data sets in even light. What others say of brightness and hue is what a statistical prior made of their photos."""
+TEXTURES = ("valid", "makehuman")
+"""Data sets that show skin which photos of faces do not; where only they do, too few people are known."""
 CLASSES = ("dark", "medium", "light")
 """Short names of :data:`TONES`."""
-_KNOWN_LIGHT, _SCALED = "london", ("canada", "valid", "makehuman")
+_KNOWN_LIGHT, _SCALED = "london", ("canada", *TEXTURES)
 _WHITE = ("white", "lightskinned", "canada")  # in names, and what people said of themselves
 HELD_OUT, SEED = 10, 5
 """People of each tone class that are kept apart, none of whom an earlier basis has seen."""
-_TESTABLE = ("canada", "official", "synthetic")
-_LEAST_SHARE = 0.55  # of the plain skin that one must show to be kept apart
-_EVEN = ("london", "valid", "makehuman")  # where no photo's light is left over
+_TESTABLE = ("canada", "valid", "official", "synthetic")
+_LEAST_SHARE, _EVEN_ENOUGH = 0.25, 0.2  # of plain skin that one must show to be kept apart, and unevenness at most
+_EVEN = ("london", *TEXTURES)  # where no photo's light is left over
+_SEEN, _LEAST_TEXELS = 0.2, 200  # weight of texels that say something of light, and how many it takes
+_UNEVEN = 0.12  # unevenness at which a photo counts half
 _RIDGE = 0.02  # of the light that is taken off, so that little seen skin does not make much of it
 _ROBUST = 0.15  # log luminance by which skin may leave the pattern before it counts less
 
@@ -115,8 +119,8 @@ def without_left_light(person: Person, patterns: np.ndarray, plain: np.ndarray, 
     if person.source in _EVEN:
         return person
     values, seen = person.log_albedo[stored], person.weight[stored]
-    rows = plain & (seen > 0.3)
-    if rows.sum() < 200:
+    rows = plain & (seen > _SEEN)
+    if rows.sum() < _LEAST_TEXELS:
         return person
     at, base = patterns[rows], seen[rows].astype(np.float64)
     ridge = np.diag([0.0] + [_RIDGE] * (patterns.shape[1] - 1)) * len(at)
@@ -130,34 +134,65 @@ def without_left_light(person: Person, patterns: np.ndarray, plain: np.ndarray, 
     return replace(person, log_albedo=out)
 
 
-def weighted(people: list[Person]) -> list[Person]:
-    """With their trust: data sets as of :data:`TRUST`, and all tone classes alike."""
-    patterns = _balanced(people, [TRUST[p.source] for p in people])
-    tones = _balanced(people, [TRUST[p.source] * (p.source in TONE_IS_KNOWN) for p in people])
+def unevenness(person: Person, plain: np.ndarray) -> float:
+    """Mean log difference of brightness between both sides of the plain skin: faces are even, light seldom is.
+
+    Args:
+        plain: (S, S) bool.
+    """
+    light = person.log_albedo @ LUMINANCE
+    both = plain & (np.minimum(person.weight, person.weight[:, ::-1]) > _SEEN)
+    return float(np.abs(light - light[:, ::-1])[both].mean()) if both.sum() > _LEAST_TEXELS else np.inf
+
+
+def evened(person: Person) -> Person:
+    """A photo's skin as the mean of both its sides, so that what is left of light from one side teaches nothing."""
+    if person.source in _EVEN:
+        return person
+    other, weight = person.log_albedo[:, ::-1], person.weight + person.weight[:, ::-1]
+    mean = person.log_albedo * person.weight[..., None] + other * person.weight[:, ::-1, None]
+    mean = np.where(weight[..., None] > 0.01, mean / np.maximum(weight, 0.01)[..., None], person.log_albedo)
+    return replace(person, log_albedo=mean.astype(np.float32), weight=np.minimum(weight, 1))
+
+
+def weighted(people: list[Person], plain: np.ndarray) -> list[Person]:
+    """With their trust: data sets as of :data:`TRUST`, and uneven photos less.
+
+    For patterns all tone classes count alike; for how bright skin is, by the square root of what they have.
+
+    Args:
+        plain: (S, S) bool.
+    """
+    even = [1.0 if p.source in _EVEN else 1 / (1 + (unevenness(p, plain) / _UNEVEN) ** 2) for p in people]
+    patterns = _balanced(people, [TRUST[p.source] * share for p, share in zip(people, even, strict=True)])
+    tones = _balanced(people, [TRUST[p.source] * (p.source in TONE_IS_KNOWN) for p in people], 0.5)
     return [replace(p, trust=a, tone_trust=b) for p, a, b in zip(people, patterns, tones, strict=True)]
 
 
-def _balanced(people: list[Person], weights: list[float]) -> list[float]:
-    """The same within each tone class, whose sums become equal; 1 in the mean."""
+def _balanced(people: list[Person], weights: list[float], power: float = 1.0) -> list[float]:
+    """The same within each tone class, whose sums become equal, or nearer to it for lower powers; 1 in the mean."""
     total = {name: sum(w for p, w in zip(people, weights, strict=True) if p.tone_class == name) for name in CLASSES}
-    each = [w / max(total[p.tone_class], 1e-9) for p, w in zip(people, weights, strict=True)]
+    each = [w / max(total[p.tone_class], 1e-9) ** power for p, w in zip(people, weights, strict=True)]
     return [value * len(people) / sum(each) for value in each]
 
 
-def people_apart(people: list[Person], plain: np.ndarray) -> set[str]:
-    """Names of people of every tone class, to be kept apart, of photos alone: textures show the same skin twice.
+def people_apart(people: list[Person], plain: np.ndarray) -> list[Person]:
+    """People of every tone class whose skin is well seen and even, to be kept apart; none that an earlier basis knew.
 
     Args:
         plain: (S, S) bool.
     """
     rng = np.random.default_rng(SEED)
     order = [people[index] for index in rng.permutation(len(people))]
-    chosen: list[str] = []
-    for name in CLASSES:
-        able = [p.name for p in order if p.tone_class == name and _can_test(p, plain)]
-        chosen += able[:HELD_OUT]
-    return set(chosen)
+    able = [person for person in order if _can_test(person, plain)]
+    return [person for name in CLASSES for person in [p for p in able if p.tone_class == name][:HELD_OUT]]
+
+
+def kin(person: Person) -> str:
+    """Who must be kept apart together: textures of one group were made from few people."""
+    return "_".join(person.name.split("_")[:2]) if person.source in TEXTURES else person.name
 
 
 def _can_test(person: Person, plain: np.ndarray) -> bool:
-    return person.source in _TESTABLE and person.weight[plain].mean() > _LEAST_SHARE
+    seen = person.weight[plain].mean() > _LEAST_SHARE
+    return person.source in _TESTABLE and seen and unevenness(person, plain) < _EVEN_ENOUGH

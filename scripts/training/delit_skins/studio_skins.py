@@ -25,7 +25,6 @@ from scripts.training.delit_skins.studio_portraits import (
     studio_light,
 )
 
-HELD_OUT, SEED = 10, 5
 LEAST_KNOWN = 0.12  # texels that a smaller share of all people shows are not learned
 _FULL = 0.3  # confidence from which on the portrait's own texel counts alone
 _HAIRY = ("forehead", "cheeks", "ears", "neck", "scalp")  # where hair or clothes may lie over the skin
@@ -111,24 +110,6 @@ def known_share(skins: list[PortraitSkin], covered: np.ndarray) -> np.ndarray:
     soft = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 1.5)
     known = np.clip((soft - LEAST_KNOWN) / 0.2, 0, 1) * (share > LEAST_KNOWN / 2)
     return np.minimum(known, known[:, ::-1]).astype(np.float32)
-
-
-def people_apart(skins: list[PortraitSkin]) -> set[str]:
-    """People of every group, to be kept apart."""
-    rng = np.random.default_rng(SEED)
-    order = rng.permutation([skin.person for skin in skins])
-    group = {skin.person: skin.group for skin in skins}
-    chosen: list[str] = []
-    groups = sorted(set(group.values()))
-    for turn in range(len(order)):
-        wanted = groups[turn % len(groups)]
-        for person in order:
-            if group[person] == wanted and person not in chosen:
-                chosen.append(person)
-                break
-        if len(chosen) >= HELD_OUT:
-            break
-    return set(chosen)
 
 
 def _tone(
