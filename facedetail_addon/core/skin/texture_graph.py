@@ -76,27 +76,26 @@ class TextureGraph(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, channels: Tensor) -> Tensor:
-        pattern = self.pattern[None].expand(len(channels), -1, -1, -1)
-        at = self.at.expand(len(channels), -1, -1, -1)
-        entry = F.grid_sample(torch.cat([channels, pattern], dim=1).float(), at, align_corners=False)[:, :, 0]
-        made = torch.stack([self._on_vertices(one.T) for one in entry])
-        out = channels.new_zeros(len(channels), LARGE * LARGE, 3, dtype=torch.float32)
-        out[:, self.covered] = torch.stack([self.texels @ one for one in made])
-        return out.reshape(-1, LARGE, LARGE, 3).permute(0, 3, 1, 2) + enlarged(self.pattern)
+        with torch.autocast("cpu", enabled=False):  # sparse products are not made in less than single precision
+            pattern = self.pattern[None].expand(len(channels), -1, -1, -1)
+            at = self.at.expand(len(channels), -1, -1, -1)
+            entry = F.grid_sample(torch.cat([channels, pattern], dim=1).float(), at, align_corners=False)[:, :, 0]
+            out = channels.new_zeros(len(channels), LARGE * LARGE, 3, dtype=torch.float32)
+            out[:, self.covered] = torch.stack([self.texels @ self._on_vertices(one.T) for one in entry])
+            return out.reshape(-1, LARGE, LARGE, 3).permute(0, 3, 1, 2) + enlarged(self.pattern)
 
     def _on_vertices(self, entry: Tensor) -> Tensor:
         """(V, C) to (V, 3)."""
-        with torch.autocast("cpu", enabled=False):  # sparse products are not made in less
-            known = entry[:, 3:4]
-            near = F.silu(self.first(torch.cat([entry, self.place], dim=1), self.laplacian))
-            share = known.mean(dim=0)
-            mean = (near * known).mean(dim=0) / (share + 1e-3)
-            code = self.code(torch.cat([mean, near.mean(dim=0), share]))
-            far = torch.cat([code.expand(len(entry), -1), self.place], dim=1)
-            far = F.silu(self.decoder(far, self.laplacian))
-            for layer in self.refiner:
-                near = near + F.silu(layer(near, self.laplacian))
-            return self.last(F.silu(self.combiner(torch.cat([near, far], dim=1), self.laplacian)))
+        known = entry[:, 3:4]
+        near = F.silu(self.first(torch.cat([entry, self.place], dim=1), self.laplacian))
+        share = known.mean(dim=0)
+        mean = (near * known).mean(dim=0) / (share + 1e-3)
+        code = self.code(torch.cat([mean, near.mean(dim=0), share]))
+        far = torch.cat([code.expand(len(entry), -1), self.place], dim=1)
+        far = F.silu(self.decoder(far, self.laplacian))
+        for layer in self.refiner:
+            near = near + F.silu(layer(near, self.laplacian))
+        return self.last(F.silu(self.combiner(torch.cat([near, far], dim=1), self.laplacian)))
 
 
 def scaled_laplacian(triangles: np.ndarray, count: int) -> csr_matrix:
