@@ -110,7 +110,7 @@ AUTO_FIT, DENSE_FIT, SPARSE_FIT = "auto", "dense", "sparse"
 PRIOR_AND_LANDMARKS, PRIOR, LANDMARKS = EXPRESSION_SOURCES = ("prior+landmarks", "prior", "landmarks")
 COMPACT, NO_DETAIL = "compact", "none"
 DRAFT, STANDARD, FINE = "draft", "standard", "fine"
-STATISTICS, GENERATOR, GRAPH = "statistics", "generator", "graph"
+STATISTICS, GENERATOR = "statistics", "generator"
 MAX_RELIEF_STRENGTH = 2.0
 
 
@@ -244,7 +244,6 @@ class Settings:
         choices=(
             Choice(STATISTICS, "Statistics", "The other side of the face, then skin as people have it"),
             Choice(GENERATOR, "Generator", "The other side of the face, then what a network makes of the seen skin"),
-            Choice(GRAPH, "Graph", "The same by a graph convolutional network: softer"),
         ),
         loads=True,
         places=(COMMAND_LINE,),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from ..settings import AUTO_FIT, BUILTIN, FAN_LANDMARKER, GRAPH, NO_DETAIL, SPARSE_FIT, STATISTICS, Settings
+from ..settings import AUTO_FIT, FAN_LANDMARKER, NO_DETAIL, SPARSE_FIT, STATISTICS, Settings
 from .detail.space import DetailSpace, make_detail_space
 from .detail.synthesis import DetailNet, load_detail_net
 from .face_model.calibration import LandmarkCalibration
@@ -25,8 +25,7 @@ from .refine.prior import FormPrior, form_prior
 from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
-from .skin.texture_graph import load_texture_graph
-from .skin.texture_net import LARGE, load_texture_net
+from .skin.texture_net import load_texture_net
 from .skin.types import AlbedoBasis
 from .uv.atlas import coarser, make_atlas
 from .uv.types import Atlas
@@ -114,13 +113,7 @@ def texture_generator(texture: str) -> nn.Module | None:
     Raises:
         AssetError: a weight file is missing or damaged.
     """
-    if texture == STATISTICS:
-        return None
-    # Its graph is always that of the built-in head: textures are in canonical UV, whatever the face model.
-    if texture == GRAPH:
-        builtin = load_named_model(BUILTIN)
-        return load_texture_graph(builtin, make_atlas(builtin, LARGE))
-    return load_texture_net()
+    return None if texture == STATISTICS else load_texture_net()
 
 
 def _is_sparse(settings: Settings) -> bool:

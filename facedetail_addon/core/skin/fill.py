@@ -48,7 +48,7 @@ def generated_fill(
     Args:
         albedo: (R, R, 3) float32 linear in canonical UV, without light. known: (R, R) in [0, 1], where that is this
             person's skin. usual: by statistics. grey: whether the photo has no colours.
-        network: :class:`.texture_net.TextureNet` or :class:`.texture_graph.TextureGraph`.
+        network: :class:`.texture_net.TextureNet`.
     """
     size = (LARGE, LARGE)
     weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA)

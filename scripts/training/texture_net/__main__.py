@@ -2,7 +2,7 @@
 """Learn to complete skin from the cache's skins (``scripts.training.delit_skins``), and ship; what was stopped goes on.
 
     FACEDETAIL_DATA=… python -m scripts.training.texture_net [--network texels] [--steps 1600]
-    python -m scripts.training.texture_net --network graph --steps 300     that on the graph of vertices
+    python -m scripts.training.texture_net --network graph --steps 300     that on the graph, which stays here
     python -m scripts.training.texture_net --only ship                     the cache's network as it is now
 
 Checkpoints and networks lie in the cache. One thread; a second and a half a step, twice that of the graph.
@@ -18,13 +18,12 @@ from torch.nn import functional as F
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
-from facedetail_addon.core.skin import texture_graph, texture_net
-from facedetail_addon.core.skin.texture_graph import TextureGraph
-from facedetail_addon.core.skin.texture_net import LARGE, SIDE, TextureNet
+from facedetail_addon.core.skin.texture_net import LARGE, SIDE, WEIGHTS, TextureNet
 from facedetail_addon.core.uv.atlas import make_atlas
 from scripts.harness import CACHE, description, errors_told, whole_file
 from scripts.training.albedo_basis.people import read_excluded
 from scripts.training.delit_skins.store import FOLDER
+from scripts.training.texture_net.graph import TextureGraph
 from scripts.training.texture_net.learning import train
 from scripts.training.texture_net.losses import IdentityLoss, gradient_penalty
 from scripts.training.texture_net.skins import Skins
@@ -33,7 +32,6 @@ from scripts.training.weights import save_network
 ROOT = CACHE / "texture_net"
 STAGES = ("learn", "ship")
 TEXELS, GRAPH = NETWORKS = ("texels", "graph")
-_WEIGHTS = {TEXELS: texture_net.WEIGHTS, GRAPH: texture_graph.WEIGHTS}
 
 
 @errors_told()
@@ -47,8 +45,8 @@ def main() -> None:
     ROOT.mkdir(parents=True, exist_ok=True)
     if options.only != "ship":
         _learn(options.network, options.steps)
-    if options.only != "learn":
-        _ship(options.network)
+    if options.only != "learn" and options.network == TEXELS:
+        _ship()
 
 
 def _learn(kind: str, steps: int) -> None:
@@ -88,13 +86,13 @@ def mean_pattern(skins: Skins) -> np.ndarray:
     return (total / weights).astype(np.float32)
 
 
-def _ship(kind: str) -> None:
-    network = untrained(kind)
+def _ship() -> None:
+    network = TextureNet()
     try:
-        network.load_state_dict(torch.load(_trained(kind), weights_only=True, map_location="cpu"))
+        network.load_state_dict(torch.load(_trained(TEXELS), weights_only=True, map_location="cpu"))
     except (OSError, RuntimeError) as error:
         raise AssetError(f"{ROOT} holds no network that can ship: {error}.", "Train it first.") from error
-    save_network(network, WEIGHTS_DIR / _WEIGHTS[kind])
+    save_network(network, WEIGHTS_DIR / WEIGHTS)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,8 @@
 
 Its layers are Chebyshev convolutions of order 6 (Defferrard et al. 2016; Lin et al., section 3.2). A decoder makes
 colours from what all known vertices say together, a refiner from what known vertices nearby say, and a combiner
-merges both. It takes and gives textures as :class:`.texture_net.TextureNet` does, so both learn and serve alike.
+merges both. It takes and gives textures as :class:`TextureNet` does, so both learn alike. It does not ship.
 """
-
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,14 +12,10 @@ from scipy.sparse import csr_matrix, diags
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..assets.shipped import WEIGHTS_DIR, find_weights
-from ..face_model.model import FaceModel
-from ..io.networks import load_network
-from ..uv.types import Atlas
-from .texture_net import CHANNELS, LARGE, SIDE, enlarged
+from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.skin.texture_net import CHANNELS, LARGE, SIDE, enlarged
+from facedetail_addon.core.uv.types import Atlas
 
-WEIGHTS = "texture_graph.safetensors"
-"""Name of the network's file."""
 ORDER = 6
 _WIDTH, _CODE = 24, 32  # channels of vertices, and of the code of all together
 _REFINED = 3  # residual layers
@@ -43,13 +37,13 @@ class ChebyshevConvolution(nn.Module):
 
 
 class TextureGraph(nn.Module):
-    """(B, CHANNELS, 256, 256) of :func:`.texture_net.net_channels` to (B, 3, 512, 512) log albedo beside the tone.
+    """(B, CHANNELS, 256, 256) of :func:`net_channels` to (B, 3, 512, 512) log albedo beside the tone.
 
     Args:
         model: on whose skin the graph is. atlas: of that model, of ``LARGE`` texels.
 
     Attributes:
-        pattern: as of :class:`.texture_net.TextureNet`.
+        pattern: as of :class:`TextureNet`.
     """
 
     def __init__(self, model: FaceModel, atlas: Atlas):
@@ -116,15 +110,3 @@ def _to_torch(matrix: csr_matrix) -> Tensor:
     return torch.sparse_coo_tensor(
         places, torch.from_numpy(parts.data.astype(np.float32)), parts.shape, check_invariants=True
     ).coalesce()
-
-
-def load_texture_graph(model: FaceModel, atlas: Atlas, directory: Path = WEIGHTS_DIR) -> TextureGraph:
-    """The network with its weights.
-
-    Args:
-        model, atlas: as of :class:`TextureGraph`.
-
-    Raises:
-        AssetError: the weight file is missing or damaged.
-    """
-    return load_network(TextureGraph(model, atlas), find_weights(WEIGHTS, directory))
