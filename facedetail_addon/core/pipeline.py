@@ -40,6 +40,8 @@ from .observe.masks.find import find_masks
 from .observe.masks.glasses import find_glasses
 from .observe.masks.types import MASKS
 from .observe.photo import Photo, read_photo
+from .observe.picture_quality import notices as quality_notices
+from .observe.picture_quality import picture_quality
 from .observe.types import CameraPrior, Observation
 from .photo_notices import head_notices, is_refined, photo_notices
 from .refine.form import find_form, with_form
@@ -139,6 +141,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
             *photo.notices,
             *several_faces(faces, settings.face),
             *landmark_notices(landmarks, (width, height)),
+            *quality_notices(picture_quality(photo.pixels, landmarks.mesh_px)),
             *expression_notices(prior, settings.expression),
         ),
     )
@@ -311,6 +314,7 @@ def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illuminatio
     """What the detail networks see of a photo."""
     skin, atlas = models.model.skin.stop, models.atlas
     size = resolvable_size(observation.pixels, observation.landmarks.mesh_px, pose, atlas.triangles, skin)
+    size = size * np.float32(picture_quality(observation.pixels, observation.landmarks.mesh_px).coarser)
     vertices = pose.vertices[:skin]
     hair = np.nan_to_num(_masks_on_skin(observation, pose, models)[:, MASKS.index("hair")])
     found = light.unwrapped, light.estimate, light.transfer

@@ -73,8 +73,8 @@ def measure_worse(face: tuple[LinedFace, bool], weights: Path) -> list[WorseReli
     told = {notice.code for notice in seen[0].record.notices}
     photo = cv2.imread(str(face.path))
     with tempfile.TemporaryDirectory() as folder:
-        for way, change in WAYS.items():
-            path = Path(folder) / f"{way.replace(' ', '_')}.png"
+        for number, (way, change) in enumerate(WAYS.items()):
+            path = Path(folder) / f"{number}.png"
             cv2.imwrite(str(path), change(photo))
             worse = look_at(path, models)
             if worse is None:
