@@ -110,7 +110,7 @@ def test_a_face_is_chosen_by_its_picture(settings, find, two_people):
     settings.face_picture = "2"
     assert settings.face == 2
     layout = draw()
-    assert "Face 2 of 2" in layout.of("label") and layout.buttons[0].face == 2
+    assert "Face 2 of 2" in layout.of("label") and layout.buttons[-1].face == 2
     settings.face = 5
     assert settings.face_picture == "5" and "Face 5 of 2" in draw().of("label")
 
@@ -123,7 +123,7 @@ def test_another_photo_forgets_the_choice(settings, find, two_people, data_dir):
     assert settings.face == 0 and not draw().of("template_icon_view")
     find(data_dir / "photos" / "s1.png")
     assert not draw().of("template_icon_view"), "one face is no choice"
-    assert draw().of("operator") == [names.OP_RECONSTRUCT]
+    assert draw().of("operator") == [names.OP_ADD_PHOTOS, names.OP_RECONSTRUCT]
 
 
 def test_the_operator_forgets_the_number_too(blender, settings):

@@ -52,7 +52,8 @@ def draw_more_photos(layout: bpy.types.UILayout, settings: bpy.types.PropertyGro
 
 def draw_photos_of_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """A button for each photo of the selected head, where it has several."""
-    cameras, scene = selected_head(context).photo_cameras, context.scene
+    head, scene = selected_head(context), context.scene
+    cameras = () if head is None else head.photo_cameras
     if len(cameras) < 2:
         return
     grid = layout.grid_flow(row_major=True, columns=_BUTTONS_IN_A_ROW, align=True)
