@@ -11,7 +11,7 @@ from ..core.errors import FaceDetailError, OutOfMemoryError, SceneError, is_out_
 from ..core.face_model.model import FaceModel
 from ..core.io.images import write_png
 from ..core.result.files import LOOKDEV_FILE, SCENE_FILE, add_notices
-from ..core.result.record import Reconstruction, result_folder
+from ..core.result.record import Reconstruction
 from ..jobs import tasks
 from ..jobs.messages import RenderHead, Request, WriteScene
 from ..jobs.tasks import Report
@@ -51,12 +51,12 @@ def do(request: Request, warm: dict, report: Report) -> Path:
 
 def _older_scene(request: WriteScene) -> bool:
     """A scene of an earlier run stands where this result would take its place."""
-    return (result_folder(Path(request.output), request.name or request.photo) / SCENE_FILE).exists()
+    return (tasks.folder_of(request) / SCENE_FILE).exists()
 
 
 def _failed(request: WriteScene, error: Exception) -> SceneError:
     """What became of the photo when its scene could not be made."""
-    folder = result_folder(Path(request.output), request.name or request.photo)
+    folder = tasks.folder_of(request)
     if is_out_of_memory(error):
         error = OutOfMemoryError()
     elif not isinstance(error, FaceDetailError):

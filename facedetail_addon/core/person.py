@@ -97,8 +97,9 @@ def reconstruct_person(
     head = refine(person.observations, fitted, models, settings, part)
     seen = [_seen(number, person, head, models, settings, stage) for number in range(len(person.photos))]
     with stage("merge", "Joining the photos", _SEEN):
-        skin, joints = join_skin(person, head, seen, models)
-        relief = seen[0].relief if models.detail_net is None else join_relief(person, head, seen, joints, models)
+        layers = skin_layers(person, head, seen, models)
+        skin, joints = join_skin(layers, models)
+        relief = seen[0].relief if models.detail_net is None else join_relief(head, seen, layers, joints, models)
     eyes = max((one.appearance.eyes for one in seen), key=lambda eyes: eyes.confidence)
     record = HeadRecord(
         face_model=settings.face_model,
@@ -226,24 +227,26 @@ def _seen(
     return read_skin(observation, alone, models, settings, part, tell_known=True)
 
 
-def join_skin(
-    person: PersonPhotos, head: HeadFit, seen: Sequence[SeenSkin], models: Models
-) -> tuple[SkinLayer, tuple[Joint, ...]]:
+def skin_layers(person: PersonPhotos, head: HeadFit, seen: Sequence[SeenSkin], models: Models) -> tuple[SkinLayer, ...]:
+    """What each photo tells of the skin."""
+    return tuple(_layer(number, person, head, one, models) for number, one in enumerate(seen))
+
+
+def join_skin(layers: Sequence[SkinLayer], models: Models) -> tuple[SkinLayer, tuple[Joint, ...]]:
     """One skin of all photos, and how each but the first was joined."""
-    skin, joints = _layer(0, person, head, seen[0], models), []
-    for number, other in enumerate(seen[1:], 1):
-        layer = _layer(number, person, head, other, models)
+    skin, joints = layers[0], []
+    for layer in layers[1:]:
         skin, joint = joined(skin, layer, models.model, models.atlas)
         joints.append(joint)
     return skin, tuple(joints)
 
 
 def join_relief(
-    person: PersonPhotos, head: HeadFit, seen: Sequence[SeenSkin], joints: Sequence[Joint], models: Models
+    head: HeadFit, seen: Sequence[SeenSkin], layers: Sequence[SkinLayer], joints: Sequence[Joint], models: Models
 ) -> Relief:
     """One relief of all photos, moved as their skins."""
     model, first = models.model, seen[0].relief
-    reliefs = [_relief(one, _layer(number, person, head, one, models)) for number, one in enumerate(seen)]
+    reliefs = [_relief(*both) for both in zip(seen, layers, strict=True)]
     reliefs[1:] = [layer.moved(joint.flow) for layer, joint in zip(reliefs[1:], joints, strict=True)]
     relief = reliefs[0]
     for number, layer in enumerate(reliefs[1:], 1):

@@ -45,8 +45,13 @@ def tidy_after(request: Request, process: int) -> None:
             discard_half_made_files(Path(request.output), process)
         return
     if isinstance(request, Reconstruct):
-        discard_half_written(result_folder(Path(request.output), request.name or request.photo), process)
+        discard_half_written(folder_of(request), process)
     discard_half_installed(Path(request.assets), process)
+
+
+def folder_of(request: Reconstruct) -> Path:
+    """Where its result goes."""
+    return result_folder(Path(request.output), request.name or request.photo)
 
 
 def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Also | None = None) -> Path:
@@ -85,7 +90,7 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
 def _earlier(request: Reconstruct) -> HeadRecord | None:
     """What stands where the result is to be written: a photo that is added begins with that head."""
     try:
-        return read_record(result_folder(Path(request.output), request.name or request.photo))
+        return read_record(folder_of(request))
     except OutputError:
         return None
 

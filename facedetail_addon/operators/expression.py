@@ -4,7 +4,7 @@
 import bpy
 
 from ..names import AS_IN_THE_PHOTO, EXPRESSION_CHOICES, NEUTRAL, OP_EXPRESSION
-from .selection import NO_HEAD, linked_text, selected_head
+from .selection import expression_problem, selected_head
 
 _DESCRIPTIONS = {
     AS_IN_THE_PHOTO: "The expression that was found in the photo",
@@ -29,17 +29,13 @@ class FACEDETAIL_OT_expression(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         head = selected_head(context)
-        if head is None or head.keys is None:
-            cls.poll_message_set(NO_HEAD)
-        elif not head.photo_expression:
-            cls.poll_message_set("This head does not know its photo's expression.")
-        elif not head.keeps_expression:
-            cls.poll_message_set(linked_text(head))
-        elif context.mode != "OBJECT":
-            cls.poll_message_set("The expression is set in Object Mode.")
-        else:
-            return True
-        return False
+        lacking = (
+            "This head does not know its photo's expression." if head is not None and not head.photo_expression else ""
+        )
+        problem = expression_problem(context, head, lacking)
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         selected_head(context).set_photo_expression(1.0 if self.expression == AS_IN_THE_PHOTO else 0.0)

@@ -21,7 +21,7 @@ from ..names import (
     UP,
 )
 from ..scene.camera import show_size
-from .selection import NO_HEAD, linked_text, selected_head
+from .selection import expression_problem, selected_head
 from .work import is_at_work
 
 _WAYS = (
@@ -131,17 +131,11 @@ class FACEDETAIL_OT_photo(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         head = selected_head(context)
-        if head is None or head.keys is None:
-            cls.poll_message_set(NO_HEAD)
-        elif not head.photo_cameras:
-            cls.poll_message_set("This head's cameras have been removed.")
-        elif not head.keeps_expression:
-            cls.poll_message_set(linked_text(head))
-        elif context.mode != "OBJECT":
-            cls.poll_message_set("The expression is set in Object Mode.")
-        else:
-            return True
-        return False
+        lacking = "This head's cameras have been removed." if head is not None and not head.photo_cameras else ""
+        problem = expression_problem(context, head, lacking)
+        if problem:
+            cls.poll_message_set(problem)
+        return not problem
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         head = selected_head(context)

@@ -24,6 +24,17 @@ def linked_text(head: HeadObject) -> str:
     return f"This head is linked from {head.linked_file}. {LINKED_REMEDY}"
 
 
+def expression_problem(context: bpy.types.Context, head: HeadObject | None, lacking: str) -> str:
+    """Why the sliders of a head cannot be set now; empty where they can; ``lacking``: what else it lacks, or empty."""
+    if head is None or head.keys is None:
+        return NO_HEAD
+    if lacking:
+        return lacking
+    if not head.keeps_expression:
+        return linked_text(head)
+    return "" if context.mode == "OBJECT" else "The expression is set in Object Mode."
+
+
 def selected_emotion(context: bpy.types.Context) -> tuple[str, float] | None:
     """What was found in the photo of the selected head: a word and its probability."""
     head = selected_head(context)

@@ -77,18 +77,33 @@ def write_sheet(out: Path, names: tuple[str, ...], relief: bool) -> None:
     Raises:
         AssetError: there is no such portrait, or the sheet's name does not end in ``.jpg``.
     """
+    photos = portraits_for(out, names)
+    settings = Settings() if relief else Settings(resolution=512, detail=NO_DETAIL)
+    models, rows = Models.load(settings), []
+    for photo in photos:
+        rows.append(row(reconstructed(photo, models, settings), models.model, photo.stem))
+        progress(f"{photo.stem}: {len(rows)} of {len(photos)}")
+    write_jpg(out, sheet(rows), _QUALITY)
+
+
+def portraits_for(out: Path, names: tuple[str, ...]) -> list[Path]:
+    """Photos of the people of a sheet.
+
+    Raises:
+        AssetError: there is no such portrait, or the sheet's name does not end in ``.jpg``.
+    """
     if out.suffix.lower() != ".jpg":
         raise AssetError(f"The sheet cannot be written as {out.name}.", "Give it a name that ends in .jpg.")
     photos = [data_folder("synthetic_portraits") / "synthetic_portraits" / f"{name}.jpg" for name in names]
     for photo in photos:
         if not photo.is_file():
             raise AssetError(f"There is no portrait {photo}.", "Name people of its folder, without .jpg.")
-    settings = Settings() if relief else Settings(resolution=512, detail=NO_DETAIL)
-    models, rows = Models.load(settings), []
-    for photo in photos:
-        rows.append(row(reconstructed(photo, models, settings), models.model, photo.stem))
-        progress(f"{photo.stem}: {len(rows)} of {len(photos)}")
-    _, packed = cv2.imencode(".jpg", sheet(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return photos
+
+
+def write_jpg(out: Path, picture: np.ndarray, quality: int) -> None:
+    """An (H, W, 3) uint8 picture, whole or not at all."""
+    _, packed = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     with whole_file(out) as path:
         path.write_bytes(packed.tobytes())
 

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.pipeline import reconstruct
 from facedetail_addon.core.rendering.harmonics import bands_of, rotation
@@ -34,9 +33,9 @@ from facedetail_addon.core.result.preview_panels import (
 )
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.settings import Settings
-from scripts.benchmark.clay_sheet import PEOPLE, Person, head_square
+from scripts.benchmark.clay_sheet import PEOPLE, Person, head_square, portraits_for, write_jpg
 from scripts.benchmark.likeness.identity import orbited
-from scripts.harness import data_folder, description, errors_told, progress, whole_file
+from scripts.harness import description, errors_told, progress
 
 CELL = 200
 COLUMNS = ("photo", "clay", "lines", "skin", "light from the side", "three quarters")
@@ -62,20 +61,13 @@ def write_gallery(out: Path, names: tuple[str, ...]) -> None:
     Raises:
         AssetError: there is no such portrait, or the sheet's name does not end in ``.jpg``.
     """
-    if out.suffix.lower() != ".jpg":
-        raise AssetError(f"The sheet cannot be written as {out.name}.", "Give it a name that ends in .jpg.")
-    photos = [data_folder("synthetic_portraits") / "synthetic_portraits" / f"{name}.jpg" for name in names]
-    for photo in photos:
-        if not photo.is_file():
-            raise AssetError(f"There is no portrait {photo}.", "Name people of its folder, without .jpg.")
+    photos = portraits_for(out, names)
     settings = Settings()
     models, rows = Models.load(settings), []
     for photo in photos:
         rows.append(row(reconstruct(photo, models, settings, lambda _text, _done: None), models))
         progress(f"{photo.stem}: {len(rows)} of {len(photos)}")
-    _, packed = cv2.imencode(".jpg", sheet(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    with whole_file(out) as path:
-        path.write_bytes(packed.tobytes())
+    write_jpg(out, sheet(rows), _QUALITY)
 
 
 def row(found: Reconstruction, models: Models) -> np.ndarray:

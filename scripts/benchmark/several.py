@@ -23,7 +23,7 @@ from facedetail_addon.core.face_model.model import FACE_REGIONS
 from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.types import Observation
-from facedetail_addon.core.person import join_skin, observe_person, reconstruct_person
+from facedetail_addon.core.person import join_skin, observe_person, reconstruct_person, skin_layers
 from facedetail_addon.core.pipeline import fit, read_skin, refine
 from facedetail_addon.core.skin.merge import seam_contrast
 from facedetail_addon.core.stages import Stages
@@ -113,7 +113,7 @@ def seams(data: Path, pairs: int) -> list[float]:
             read_skin(observation, HeadFit(head.alpha, head.vertices_neutral, (pose,)), models, _SKIN, None, True)
             for observation, pose in zip(person.observations, head.poses, strict=True)
         ]
-        skin, joints = join_skin(person, head, seen, models)
+        skin, joints = join_skin(skin_layers(person, head, seen, models), models)
         border, beside = seam_contrast(skin.maps.albedo, joints[0].share, _face(skin.maps.confidence, models))
         out.append(border / beside if beside > 0 else 1.0)
         progress(f"seams of {name}: {out[-1]:.2f}")

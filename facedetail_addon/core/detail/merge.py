@@ -14,7 +14,7 @@ import numpy as np
 
 from ..alignment import moved
 from ..face_model.model import FaceModel
-from ..image import blurred, smoothstep
+from ..image import blurred, sample, smoothstep
 from ..uv.types import Atlas
 from .expression_shares import expression_strengths, sides
 from .normal_map import normal_map, texel_size_mm
@@ -120,4 +120,4 @@ def _at(values: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """(V,) of a square map."""
     side = len(values)
     at = (np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * side - 0.5).astype(np.float32)
-    return cv2.remap(values, at[None, :, 0], at[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    return sample(values, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
