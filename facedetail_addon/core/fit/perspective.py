@@ -91,7 +91,7 @@ def refine_perspective(
         if new_error > error * (1 - 1e-8):
             break
         camera, error = candidate, new_error
-        jacobian = _pose_jacobian(candidate, points_mm) * root[:, :, None]
+        jacobian = pose_jacobian(candidate, points_mm) * root[:, :, None]
         jacobian = jacobian.reshape(-1, 6)
         normal = jacobian.T @ jacobian
         step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), jacobian.T @ residual)
@@ -113,7 +113,7 @@ def _camera_jacobian(camera: PerspectiveCamera, points_mm: np.ndarray) -> np.nda
     return out
 
 
-def _pose_jacobian(camera: PerspectiveCamera, points_mm: np.ndarray) -> np.ndarray:
+def pose_jacobian(camera: PerspectiveCamera, points_mm: np.ndarray) -> np.ndarray:
     """(N, 2, 6): small turns about the head's origin in camera axes, then translation."""
     turned = points_mm @ camera.rotation.T
     zero = np.zeros(len(turned))

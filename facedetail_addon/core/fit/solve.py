@@ -7,7 +7,7 @@ cameras as they stand, identity and expressions are a regularised linear least-s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,11 +18,14 @@ from .bounded import minimise_in_box
 from .correspondence import CorrespondenceTerm
 from .equations import NormalEquations, outline_equations, picture_equations
 from .outline import OutlineTerm
-from .perspective import default_focal_px, perspective_like, refine_perspective
+from .perspective import default_focal_px, perspective_like, pose_jacobian, refine_perspective
 from .photometric.term import PhotometricTerm
+from .stereo import StereoTerm
 from .terms import LandmarkPoints, LandmarkTerm, PriorTerm
 
-Term = PriorTerm | LandmarkTerm | OutlineTerm | CorrespondenceTerm | PhotometricTerm
+Term = PriorTerm | LandmarkTerm | OutlineTerm | CorrespondenceTerm | PhotometricTerm | StereoTerm
+Views = int | tuple[int, int] | None
+"""Which photos' β equations are of beside α."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,13 @@ class Unknowns:
     def count(self) -> int:
         return self.identities + self.views * self.expressions
 
-    def columns(self, view: int | None) -> np.ndarray:
-        """Indices of α and a photo's β; of α alone for None."""
-        alpha = np.arange(self.identities)
-        if view is None:
-            return alpha
-        start = self.identities + view * self.expressions
-        return np.append(alpha, np.arange(start, start + self.expressions))
+    def columns(self, view: Views) -> np.ndarray:
+        """Indices of α and the β of a photo or two; of α alone for None."""
+        views = () if view is None else np.atleast_1d(view)
+        starts = [self.identities + one * self.expressions for one in views]
+        return np.concatenate(
+            [np.arange(self.identities), *(np.arange(start, start + self.expressions) for start in starts)]
+        )
 
     def join(self, alpha: np.ndarray, betas: Sequence[np.ndarray]) -> np.ndarray:
         """(K,) and (E,) each to (K + views · E,) float64."""
@@ -100,6 +103,17 @@ class _View:
         ]
         return float(np.median(_joined(distances)))
 
+    def pose_equations(self) -> NormalEquations:
+        """What the landmarks say of small turns and shifts of the camera, 6 unknowns."""
+        quadratic, linear = np.zeros((6, 6)), np.zeros(6)
+        for match in self.matches:
+            weights = match.term.strength * match.term.weights
+            rows = pose_jacobian(self.camera, match.posed) / self.px_per_mm
+            residual = (match.term.points_px - self.camera.project(match.posed)) / self.px_per_mm
+            quadratic += np.einsum("n,nia,nib->ab", weights, rows, rows)
+            linear += np.einsum("n,nia,ni->a", weights, rows, residual)
+        return NormalEquations(quadratic, linear)
+
 
 def solve(
     terms: Sequence[Term],
@@ -127,6 +141,7 @@ def solve(
         views = [
             _look(terms, unknowns, values, view, cameras[view], camera_priors[view]) for view in range(unknowns.views)
         ]
+        views = _followed(terms, unknowns, values, views)
         cameras = [view.camera for view in views]
         if turn < rounds:
             # Light and pigment take one step together with the head, and go on from there in the next round.
@@ -151,8 +166,8 @@ def solve(
     )
 
 
-def total(parts: Sequence[tuple[int | None, NormalEquations]], unknowns: Unknowns) -> NormalEquations:
-    """Equations of all unknowns: the sum of equations of α and one photo's β each (of α alone for None)."""
+def total(parts: Sequence[tuple[Views, NormalEquations]], unknowns: Unknowns) -> NormalEquations:
+    """Equations of all unknowns: the sum of equations of α and the β of a photo or two each (of α alone for None)."""
     quadratic, linear = np.zeros((unknowns.count, unknowns.count)), np.zeros(unknowns.count)
     for view, part in parts:
         at = unknowns.columns(view)
@@ -188,9 +203,38 @@ def _look(
     return _View(tuple(matches), affine, refine_perspective(camera, posed, points_px, weights), px_per_mm)
 
 
+def _followed(
+    terms: Sequence[Term], unknowns: Unknowns, values: np.ndarray, views: Sequence[_View]
+) -> list[_View]:
+    """The photos with cameras that follow the places of the skin in other photos, too."""
+    out = list(views)
+    for view in dict.fromkeys(term.views[1] for term in terms if isinstance(term, StereoTerm)):
+        points, targets, weights = zip(
+            *(
+                term.for_camera(
+                    values[unknowns.columns(term.views)],
+                    unknowns.identities,
+                    tuple(out[one].camera for one in term.views),
+                )
+                for term in terms
+                if isinstance(term, StereoTerm) and term.views[1] == view
+            ),
+            strict=True,
+        )
+        matches = views[view].matches
+        camera = refine_perspective(
+            views[view].camera,
+            np.concatenate([match.posed for match in matches] + list(points)),
+            np.concatenate([match.term.points_px for match in matches] + list(targets)),
+            np.concatenate([match.term.strength * match.term.weights for match in matches] + list(weights)),
+        )
+        out[view] = replace(views[view], camera=camera)
+    return out
+
+
 def _linearised(
     terms: Sequence[Term], unknowns: Unknowns, values: np.ndarray, views: Sequence[_View]
-) -> list[tuple[int | None, NormalEquations]]:
+) -> list[tuple[Views, NormalEquations]]:
     """The equations of every term but photometric ones about the head as it stands, in the order of the terms."""
     matches = {id(match.term): match for view in views for match in view.matches}
     parts = []
@@ -199,6 +243,12 @@ def _linearised(
             continue
         if isinstance(term, PriorTerm):
             parts.append((term.view, term.equations))
+            continue
+        if isinstance(term, StereoTerm):
+            pair = [views[view] for view in term.views]
+            cameras, known = tuple(view.camera for view in pair), tuple(view.pose_equations() for view in pair)
+            current = values[unknowns.columns(term.views)]
+            parts.append((term.views, term.equations(current, unknowns.identities, cameras, known)))
             continue
         view, current = views[term.view], values[unknowns.columns(term.view)]
         if isinstance(term, OutlineTerm):
