@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from .alignment import band, moved
 from .colour import LUMINANCE, to_linear
 from .face_model.model import FACE_REGIONS, FaceModel
-from .fit.types import PoseFit
+from .fit.types import HeadFit, PoseFit, SkinMatches
 from .image import blurred, smoothstep
+from .observe.types import Observation
 from .skin.basis import at_vertices
+from .uv.atlas import coarser
 from .uv.types import Atlas
 from .uv.unwrap import unwrap
 
@@ -20,11 +23,14 @@ _FLOOR = 0.004  # linear, so that logarithms stay finite
 _TEXEL_MM = 0.2 * 2048  # over the side: of a texel on the face
 _GREY = 40.0  # levels per standard deviation
 _SMOOTH_MM = 3.0
+_EVEN_MM, _LEAST_VARIANCE = 6.0, 0.05  # contrast is evened over so much, where there is any
 _LEAST_CONFIDENCE = 0.15
 _THERE_AND_BACK_MM = 1.0  # at which a place counts a quarter
 _LEAST_AGREEMENT = 0.3  # correlation around a place, from which on it counts; in full at twice as much
 _AROUND_MM = 8.0
-_LEAST_PLACES = 60
+_LEAST_WEIGHT, _LEAST_PLACES = 0.05, 300.0  # of a place, and of all together
+_LEAST_TURN_DEG = 10.0  # between photos, for parallax
+_SIDE = 512  # texels
 
 
 @dataclass(frozen=True)
@@ -32,30 +38,15 @@ class SkinView:
     """One photo on the posed head, in canonical UV.
 
     Attributes:
-        fine: (S, S) float32 fine log luminance, in standard deviations; 0 where nothing is seen.
+        fine: (S, S) float32 fine log luminance, in standard deviations of its surroundings; 0 where nothing is seen.
         seen: (S, S) in [0, 1]. px: (S, S, 2) float32, where the photo shows the texels.
-        vertex_px: (V, 2) where it shows the vertices. facing: (V,) cosine between skin and line of sight.
+        vertex_px: (V, 2) where it shows the vertices.
     """
 
     fine: np.ndarray
     seen: np.ndarray
     px: np.ndarray
     vertex_px: np.ndarray
-
-
-@dataclass(frozen=True)
-class Matches:
-    """Places of the skin in two photos.
-
-    Attributes:
-        rows: (N,) vertices of the skin near them. first_px, second_px: (N, 2) float64, in the photos.
-        weights: (N,) in (0, 1], how sure they are.
-    """
-
-    rows: np.ndarray
-    first_px: np.ndarray
-    second_px: np.ndarray
-    weights: np.ndarray
 
 
 def skin_view(pixels: np.ndarray, pose: PoseFit, model: FaceModel, atlas: Atlas) -> SkinView:
@@ -66,11 +57,17 @@ def skin_view(pixels: np.ndarray, pose: PoseFit, model: FaceModel, atlas: Atlas)
     px = np.zeros((*luminance.shape, 2), np.float32)
     for rows in atlas.bands():
         px[rows][atlas.covered[rows]] = atlas.texels(vertex_px.astype(np.float32), rows)
-    return SkinView(band(luminance, seen.confidence), seen.confidence, px, vertex_px)
+    return SkinView(_even(band(luminance, seen.confidence), seen.confidence), seen.confidence, px, vertex_px)
 
 
-def matched(one: SkinView, other: SkinView, model: FaceModel, atlas: Atlas) -> Matches | None:
-    """Places that both show; None where there are too few."""
+def matched(
+    views: tuple[int, int], one: SkinView, other: SkinView, model: FaceModel, atlas: Atlas
+) -> SkinMatches | None:
+    """Places that both photos show; None where there are too few.
+
+    Args:
+        views: which photos they are.
+    """
     texel_mm = _TEXEL_MM / len(one.fine)
     there, back = flow_between(one, other), flow_between(other, one)
     apart = np.linalg.norm(there + moved(back, there), axis=2) * texel_mm
@@ -82,10 +79,11 @@ def matched(one: SkinView, other: SkinView, model: FaceModel, atlas: Atlas) -> M
     sure *= cv2.erode(atlas.covered.astype(np.uint8), np.ones((5, 5), np.uint8))
     second_px = at_vertices(moved(other.px, there), model)
     weights = at_vertices(sure.astype(np.float32), model) * model.in_region(*FACE_REGIONS)
-    rows = np.flatnonzero(weights > 0.05)
-    if len(rows) < _LEAST_PLACES:
+    rows = np.flatnonzero(weights > _LEAST_WEIGHT)
+    if weights.sum() < _LEAST_PLACES:
         return None
-    return Matches(rows, one.vertex_px[rows], second_px[rows].astype(np.float64), weights[rows].astype(np.float64))
+    second_px, weights = second_px[rows].astype(np.float64), weights[rows].astype(np.float64)
+    return SkinMatches(views, rows, one.vertex_px[rows], second_px, weights)
 
 
 def flow_between(one: SkinView, other: SkinView) -> np.ndarray:
@@ -99,6 +97,14 @@ def flow_between(one: SkinView, other: SkinView) -> np.ndarray:
     return blurred(flow * weight[..., None], sigma) / (blurred(weight, sigma) + 1e-2)[..., None]
 
 
+def _even(fine: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The same with as much contrast in shade as in light."""
+    sigma = _EVEN_MM * len(fine) / _TEXEL_MM
+    inside = smoothstep(seen, 0.1, 0.5)
+    variance = blurred(fine**2, sigma) / np.maximum(blurred(inside, sigma), 1e-2)
+    return (fine / np.sqrt(variance + _LEAST_VARIANCE)).astype(np.float32)
+
+
 def _agreement(one: np.ndarray, other: np.ndarray, texel_mm: float) -> np.ndarray:
     """(S, S) correlation around each texel."""
     sigma = _AROUND_MM / 2 / texel_mm
@@ -106,10 +112,40 @@ def _agreement(one: np.ndarray, other: np.ndarray, texel_mm: float) -> np.ndarra
     return across / np.sqrt(blurred(one**2, sigma) * blurred(other**2, sigma) + 1e-4)
 
 
-def pairs_of(yaws: Sequence[float]) -> list[tuple[int, int]]:
-    """Photos to compare, the more frontal one of each pair first: neighbours by yaw, and each with the most frontal."""
-    order = np.argsort(yaws)
-    middle = int(np.argmin(np.abs(yaws)))
-    pairs = {tuple(sorted((int(a), int(b)), key=lambda view: abs(yaws[view]))) for a, b in zip(order, order[1:])}
-    pairs |= {(middle, view) for view in range(len(yaws)) if view != middle}
-    return sorted(pairs)
+def matches_between(
+    observations: Sequence[Observation], head: HeadFit, model: FaceModel, atlas: Atlas
+) -> tuple[SkinMatches, ...]:
+    """Places of the skin that pairs of photos show, of those that are turned to each other: neighbours by yaw, and each
+    with the most frontal one.
+
+    Args:
+        head: fitted to the observations. atlas: of any resolution.
+    """
+    pairs = [pair for pair in _pairs(head) if _turn_deg(head, pair) > _LEAST_TURN_DEG]
+    if not pairs:
+        return ()
+    atlas = coarser(atlas, model, _SIDE)
+    views = {
+        view: skin_view(observations[view].pixels, head.poses[view], model, atlas)
+        for view in sorted({view for pair in pairs for view in pair})
+        if observations[view].pixels is not None
+    }
+    found = [
+        matched(pair, views[pair[0]], views[pair[1]], model, atlas) for pair in pairs if all(v in views for v in pair)
+    ]
+    return tuple(one for one in found if one is not None)
+
+
+def _pairs(head: HeadFit) -> list[tuple[int, int]]:
+    """The more frontal photo of each pair first."""
+    towards = [pose.perspective.rotation[2] for pose in head.poses]  # in the head's axes, away from the camera
+    yaws = np.array([np.arctan2(-axis[0], -axis[2]) for axis in towards])
+    turned = np.array([np.arccos(np.clip(-axis[2], -1, 1)) for axis in towards])
+    order, middle = np.argsort(yaws), int(np.argmin(turned))
+    pairs = {tuple(sorted(map(int, both), key=lambda view: turned[view])) for both in pairwise(order)}
+    return sorted(pairs | {(middle, view) for view in range(len(yaws)) if view != middle})
+
+
+def _turn_deg(head: HeadFit, pair: tuple[int, int]) -> float:
+    one, other = (head.poses[view].perspective.rotation for view in pair)
+    return float(np.degrees(np.arccos(np.clip(one[2] @ other[2], -1, 1))))

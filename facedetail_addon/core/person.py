@@ -18,7 +18,8 @@ from .detail.expression_shares import expression_shares, share_maps
 from .detail.merge import ReliefLayer, joined_relief, relief_maps, shares_by_photos
 from .detail.resolvable_size import resolvable_size
 from .errors import PhotoError
-from .fit.types import HeadFit
+from .fit.types import HeadFit, SkinMatches
+from .matching import matches_between
 from .models import Models
 from .notices import Notice
 from .observe.correspondence.profile import find_faces
@@ -37,6 +38,7 @@ from .uv.types import Atlas
 from .uv.unwrap import unwrap
 
 _ROUGHER, _ROUGH = 2.5, 0.02  # than the other photos' median residual, and in all: median distance over face height
+_PARALLAX_ROUNDS = 2  # the nearer the head, the surer the places
 _COMPARED = 512  # texels: where photos are compared
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 _OBSERVED, _FITTED, _SEEN = 0.2, 0.35, 0.95  # where these parts of the work end
@@ -94,7 +96,8 @@ def reconstruct_person(
     if odd:
         person = person.without(odd, notices)
         fitted = fit(person.observations, models, settings, stage=part)
-    head = refine(person.observations, fitted, models, settings, part)
+    fitted, matches = by_parallax(person.observations, fitted, models, settings, stage)
+    head = refine(person.observations, fitted, models, settings, part, matches)
     seen = [_seen(number, person, head, models, settings, stage) for number in range(len(person.photos))]
     with stage("merge", "Joining the photos", _SEEN):
         layers = skin_layers(person, head, seen, models)
@@ -163,6 +166,28 @@ def observe_person(photos: Sequence[Path], models: Models, settings: Settings, s
         face = settings.face if number == 0 else chosen[number]
         observations.append(observe(read[number], models, replace(settings, face=face), part))
     return PersonPhotos(tuple(read[number] for number in kept), tuple(observations), notices)
+
+
+def by_parallax(
+    observations: Sequence[Observation], head: HeadFit, models: Models, settings: Settings, stage: Stages | None = None
+) -> tuple[HeadFit, tuple[SkinMatches, ...]]:
+    """The head on which places of the skin that two photos show fall together, and these places.
+
+    The head itself and nothing where it is not the built-in one, or the photos are hardly turned to each other.
+
+    Args:
+        head: fitted to the observations.
+    """
+    stage, matches = stage or Stages(), ()
+    if models.prepared is None or models.prepared.photometric is None:
+        return head, matches
+    with stage("parallax", "Comparing the photos", _FITTED - 0.03):
+        for _ in range(_PARALLAX_ROUNDS):
+            matches = matches_between(observations, head, models.model, models.atlas)
+            if not matches:
+                break
+            head = fit(observations, models, settings, start=head, matches=matches)
+    return head, matches
 
 
 def disagreeing(person: PersonPhotos, head: HeadFit, models: Models) -> tuple[list[int], tuple[Notice, ...]]:

@@ -25,7 +25,8 @@ from .fit.dense import fit_dense
 from .fit.photometric.term import Photometry
 from .fit.refine import refine_dense
 from .fit.sparse import fit_sparse
-from .fit.types import HeadFit, PoseFit
+from .fit.stereo import stereo_term
+from .fit.types import HeadFit, PoseFit, SkinMatches
 from .lighting.estimate import estimate_light, prior_direction_of, relit
 from .lighting.stage import estimate_stage
 from .lighting.types import LightEstimate
@@ -153,8 +154,12 @@ def fit(
     settings: Settings,
     start: HeadFit | None = None,
     stage: Stages | None = None,
+    matches: Sequence[SkinMatches] = (),
 ) -> HeadFit:
-    """The head of a person, and its pose in each of their photos; ``start``: an earlier fit to begin from.
+    """The head of a person, and its pose in each of their photos.
+
+    Args:
+        start: an earlier fit to begin from. matches: places of the skin that two photos show; they need a start.
 
     Raises:
         FaceDetailError: the landmarks of a photo are not usable.
@@ -163,7 +168,10 @@ def fit(
     with stage("proxy", "Fitting the head", 0.35):
         how = {"expression": settings.expression, "start": start}
         if models.prepared is not None:
-            return fit_dense(observations, models.model, models.calibration, prepared=models.prepared, **how)
+            extra = [stereo_term(pair, start, models.prepared) for pair in matches]
+            return fit_dense(
+                observations, models.model, models.calibration, prepared=models.prepared, extra=extra, **how
+            )
         return fit_sparse(observations, models.model, outline=models.outline, offset=models.offset, **how)
 
 
@@ -173,6 +181,7 @@ def refine(
     models: Models,
     settings: Settings,
     stage: Stages | None = None,
+    matches: Sequence[SkinMatches] = (),
 ) -> HeadFit:
     """The head that explains its photos' light and shade, too: identity and pose, then mid-scale form.
 
@@ -180,7 +189,7 @@ def refine(
     of the first with pixels.
 
     Args:
-        observations: those that ``head`` was fitted to, in the same order.
+        observations: those that ``head`` was fitted to, in the same order. matches: as of :func:`fit`.
     """
     if not is_refined(models, settings):
         return head
@@ -190,7 +199,8 @@ def refine(
             None if observation.pixels is None else first_look(observation, pose, models)
             for observation, pose in zip(observations, head.poses, strict=True)
         ]
-        refined = refine_dense(observations, looks, head, models.prepared, settings.expression)
+        stereo = [stereo_term(pair, head, models.prepared) for pair in matches]
+        refined = refine_dense(observations, looks, head, models.prepared, settings.expression, stereo)
     with stage("form", "Shaping folds and cheeks", 0.45):
         return _formed(observations, looks, refined, models)
 

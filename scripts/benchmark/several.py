@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What several photos of one person are worth: drawn people from one to five sides, and merged skins of real ones.
 
-    FACEDETAIL_DATA=… python -m scripts.benchmark.several [--quick] [--people 8] [--pairs 6]
+    FACEDETAIL_DATA=… python -m scripts.benchmark.several [--quick] [--people 8] [--turned-up 4] [--pairs 6]
 
-Drawn people wear real skin, hair and glasses, in 640 px photos of any light and lens, each with another expression;
-mean distance of the true skin to the fitted head, NoW protocol. Best single: the photo of the same set whose own head
-comes nearest. Seams: median |∇ log luminance| along the borders where two photos of ``london/`` (neutral and smiling)
+Drawn people wear real skin and any light, lens and expression differ between their photos. Of some the photos were
+taken for this: 960 px, sharp, slight expressions, the same hair in all and nothing else on the face. Of others they are
+as they turn up: 640 px, any expression, hair, beards, glasses and hats that differ from photo to photo, blurred, grey,
+covered. Mean distance of the true skin to the fitted head, NoW protocol; without parallax: by what each photo says by
+itself. Best single: the photo of the same set whose own head comes nearest. Seams: median |∇ log luminance| along the borders where two photos of ``london/`` (neutral and smiling)
 meet, over that of the skin beside them; 1 is no seam. Seconds and memory are those of whole reconstructions of drawn
 people without relief. The last line is JSON.
 """
@@ -14,6 +16,7 @@ import argparse
 import resource
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,7 +26,7 @@ from facedetail_addon.core.face_model.model import FACE_REGIONS
 from facedetail_addon.core.fit.types import HeadFit
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.types import Observation
-from facedetail_addon.core.person import join_skin, observe_person, reconstruct_person, skin_layers
+from facedetail_addon.core.person import by_parallax, join_skin, observe_person, reconstruct_person, skin_layers
 from facedetail_addon.core.pipeline import fit, read_skin, refine
 from facedetail_addon.core.skin.merge import seam_contrast
 from facedetail_addon.core.stages import Stages
@@ -39,10 +42,24 @@ from scripts.training.landmark_calibration.embedding import visible_skin
 
 SETS = {"1 (0°)": (0,), "2 (0, 35°)": (0, 35), "3 (−40, 0, 40°)": (-40, 0, 40), "5 (−60 to 60°)": (-60, -30, 0, 30, 60)}
 """Yaw of the photos, by how tables call them."""
+CAREFUL, TURNED_UP = "taken for this", "as they turn up"
 COUNTS = (1, 3, 8)
-PEOPLE, PAIRS, QUICK = 8, 6, 1
+PEOPLE, OTHERS, PAIRS, QUICK = 8, 4, 6, 1
 _SKIN = Settings(resolution=1024, detail=NO_DETAIL)
 _FACE_SHARE = 0.5  # of the confidence that counts as seen
+
+
+@dataclass(frozen=True)
+class SetErrors:
+    """Of one person's set of photos, mm.
+
+    Attributes:
+        joint: of the head that all of them make. apart: without parallax. best: of the best photo alone.
+    """
+
+    joint: float
+    apart: float
+    best: float
 
 
 def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
@@ -50,24 +67,13 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     data = data_folder("models/ict_facekit.npz and london/")
     tools, _ = load_tools(data, None, None)
     models, studio = product(tools.builtin), load_studio(tools.reference, tools.builtin.model, data)
-    count = QUICK if options.quick else options.people
-    people = [measure_person(number, tools, studio, models) for number in range(count)]
-    figures: dict[str, object] = {"people": count, "sets": {}}
-    rows = []
-    for name in SETS:
-        own = [one[name] for one in people if one.get(name) is not None]
-        row = {
-            "count": len(own),
-            "mm": rounded(np.mean([joint for joint, _ in own])),
-            "best_single_mm": rounded(np.mean([best for _, best in own])),
-            "worse_than_best": sum(joint > best for joint, best in own),
-        }
-        figures["sets"][name] = row
-        rows.append((name, *row.values()))
-    mean = [one["mean"] for one in people]
-    lines = table(("photos", "people", "mean mm", "best single, mm", "worse than best single"), rows)
-    lines += ["", f"The mean face: {np.mean(mean):.3f} mm.", ""]
-    figures["mean_face_mm"] = rounded(np.mean(mean))
+    figures: dict[str, object] = {}
+    lines: list[str] = []
+    for kind, asked in ((CAREFUL, options.people), (TURNED_UP, options.turned_up)):
+        count = min(asked, QUICK) if options.quick else asked
+        people = [measure_person(number, kind, tools, studio, models) for number in range(count)]
+        if people:
+            figures[kind] = _report(kind, people, lines)
     ratios = seams(data, QUICK if options.quick else options.pairs)
     figures["seams"] = {"median": rounded(np.median(ratios)), "largest": rounded(max(ratios))}
     lines += [f"Seams of {len(ratios)} pairs: {np.median(ratios):.2f}, at most {max(ratios):.2f}.", ""]
@@ -76,28 +82,59 @@ def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     return [*lines, *table(("photos", "seconds", "peak memory so far, MB"), costs)], figures
 
 
-def measure_person(number: int, tools: Tools, studio: Studio, models: Models) -> dict[str, object]:
-    """Of each set the joint error and that of its best photo alone, mm; None where a face was not found."""
+def _report(kind: str, people: list[dict[str, object]], lines: list[str]) -> dict[str, object]:
+    """Table and figures of people whose photos are of one kind."""
+    figures, rows = {"people": len(people), "sets": {}}, []
+    for name in SETS:
+        own = [one[name] for one in people if one.get(name) is not None]
+        joint, apart, best = (np.array([getattr(one, which) for one in own]) for which in ("joint", "apart", "best"))
+        row = {
+            "count": len(own),
+            "mm": rounded(joint.mean()),
+            "without_parallax_mm": rounded(apart.mean()),
+            "best_single_mm": rounded(best.mean()),
+            "worse_than_best": int((joint > best).sum()),
+        }
+        figures["sets"][name] = row
+        rows.append((name, *row.values()))
+    figures["mean_face_mm"] = rounded(np.mean([one["mean"] for one in people]))
+    columns = ("photos", "people", "mean mm", "without parallax, mm", "best single, mm", "worse than best single")
+    lines += ["", f"**Photos {kind}** (the mean face: {figures['mean_face_mm']} mm)", "", *table(columns, rows)]
+    return figures
+
+
+def measure_person(number: int, kind: str, tools: Tools, studio: Studio, models: Models) -> dict[str, object]:
+    """Errors of each set, :class:`SetErrors`; None where a face was not found. ``mean``: that of the mean face."""
     alpha = np.random.default_rng((SEED, number)).standard_normal(len(studio.model.identity_basis))
     alpha, skin = alpha.clip(-3, 3).astype(np.float32), number % len(studio.skins.names)
     yaws = sorted({yaw for views in SETS.values() for yaw in views})
-    heads = {yaw: _turned(studio, yaw, number, skin, alpha) for yaw in yaws}
+    sitter = number if kind == CAREFUL else None
+    heads = {yaw: _turned(studio, yaw, number, skin, alpha, sitter) for yaw in yaws}
     seen = {yaw: observed(head, models, tools.reference) for yaw, head in heads.items()}
     vertices = np.unique(visible_skin(tools.reference))
     truth = heads[0].neutral
     scan = truth[vertices], tools.reference.landmarks68.points(truth)[list(MARKS)]
 
-    def error(observations: tuple[Observation, ...]) -> float:
-        head = refine(observations, fit(observations, models, SETTINGS), models, SETTINGS)
+    def error(head: HeadFit) -> float:
         return float(skin_to_scan(scan, tools.builtin.model, head.vertices_neutral).mean())
 
-    single = {yaw: error((observation,)) for yaw, observation in seen.items() if observation is not None}
-    found: dict[str, object] = {"mean": float(skin_to_scan(scan, tools.builtin.model, tools.builtin.model.mean).mean())}
+    def errors(observations: tuple[Observation, ...]) -> tuple[float, float]:
+        by_photo = fit(observations, models, SETTINGS)
+        apart = error(refine(observations, by_photo, models, SETTINGS))
+        head, matches = by_parallax(observations, by_photo, models, SETTINGS)
+        return error(refine(observations, head, models, SETTINGS, matches=matches)) if matches else apart, apart
+
+    single = {yaw: errors((observation,))[0] for yaw, observation in seen.items() if observation is not None}
+    mean = skin_to_scan(scan, tools.builtin.model, tools.builtin.model.mean).mean()
+    found: dict[str, object] = {"mean": float(mean)}
     for name, views in SETS.items():
-        known = all(yaw in single for yaw in views)
-        joint = error(tuple(seen[yaw] for yaw in views)) if known and len(views) > 1 else single.get(views[0])
-        found[name] = (joint, min(single[yaw] for yaw in views)) if known else None
-    progress(f"person {number + 1}: {found}")
+        if any(yaw not in single for yaw in views):
+            found[name] = None
+            continue
+        best = min(single[yaw] for yaw in views)
+        both = errors(tuple(seen[yaw] for yaw in views)) if len(views) > 1 else (single[views[0]],) * 2
+        found[name] = SetErrors(*both, best)
+    progress(f"person {number + 1}, photos {kind}: {found}")
     return found
 
 
@@ -136,9 +173,11 @@ def cost(count: int, studio: Studio) -> tuple[int, float, int]:
     return count, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def _turned(studio: Studio, yaw: int, number: int, skin: int, alpha: np.ndarray) -> DressedHead:
+def _turned(
+    studio: Studio, yaw: int, number: int, skin: int, alpha: np.ndarray, sitter: int | None = None
+) -> DressedHead:
     """Odd numbers are turned to one side, even ones to the other."""
-    return draw_head(studio, abs(yaw), 2 * number + (yaw > 0), skin, alpha)
+    return draw_head(studio, abs(yaw), 2 * number + (yaw > 0), skin, alpha, sitter)
 
 
 def _face(confidence: np.ndarray, models: Models) -> np.ndarray:
@@ -153,6 +192,7 @@ def _face(confidence: np.ndarray, models: Models) -> np.ndarray:
 
 if __name__ == "__main__":
     parser = benchmark_arguments(__doc__, "one person and one pair")
-    parser.add_argument("--people", type=int, default=PEOPLE, help="drawn")
+    parser.add_argument("--people", type=int, default=PEOPLE, help="drawn, in photos taken for this")
+    parser.add_argument("--turned-up", type=int, default=OTHERS, help="drawn, in photos as they turn up")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="of real photos whose skins are merged")
     benchmark(run, parser)

@@ -12,6 +12,7 @@ from ..observe.types import Observation
 from .dense import DEFAULT_SETTINGS, fit_dense, turned_settings
 from .photometric.term import PhotometricTerm, Photometry, photometric_terms
 from .prepared import PreparedModel
+from .solve import Term
 from .types import HeadFit, PoseFit
 
 STRENGTH = 0.25
@@ -27,6 +28,7 @@ def refine_dense(
     head: HeadFit,
     prepared: PreparedModel,
     expression: str = LANDMARKS,
+    extra: Sequence[Term] = (),
 ) -> HeadFit:
     """The head that explains its photos better; ``head`` itself where there is none.
 
@@ -35,7 +37,7 @@ def refine_dense(
 
     Args:
         observations: photos of one person. looks: what was seen of each; None for photos that are not to count.
-        head: fitted to them without their colours. expression: as of :func:`.dense.fit_dense`.
+        head: fitted to them without their colours. expression, extra: as of :func:`.dense.fit_dense`.
 
     Raises:
         ValueError, FaceDetailError: as of :func:`.dense.fit_dense`.
@@ -55,7 +57,7 @@ def refine_dense(
         return head
     refined = fit_dense(
         observations, prepared.model, prepared.calibration,
-        expression=expression, start=head, prepared=prepared, extra=terms,
+        expression=expression, start=head, prepared=prepared, extra=[*terms, *extra],
         settings=replace(DEFAULT_SETTINGS, rounds=_ROUNDS),
     )  # fmt: skip
     return refined if _misfit(held_back, refined) < (1 - _LEAST_GAIN) * _misfit(held_back, head) else head

@@ -203,9 +203,7 @@ def _look(
     return _View(tuple(matches), affine, refine_perspective(camera, posed, points_px, weights), px_per_mm)
 
 
-def _followed(
-    terms: Sequence[Term], unknowns: Unknowns, values: np.ndarray, views: Sequence[_View]
-) -> list[_View]:
+def _followed(terms: Sequence[Term], unknowns: Unknowns, values: np.ndarray, views: Sequence[_View]) -> list[_View]:
     """The photos with cameras that follow the places of the skin in other photos, too."""
     out = list(views)
     for view in dict.fromkeys(term.views[1] for term in terms if isinstance(term, StereoTerm)):

@@ -11,14 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..face_model.model import PointEmbedding
 from ..geometry.camera import PerspectiveCamera
+from ..geometry.mesh_fields import vertex_areas
+from ..rendering.normals import vertex_normals
 from ..robust import geman_mcclure
 from .equations import NormalEquations
 from .perspective import point_jacobian, pose_jacobian
-from .points import LandmarkPoints
+from .points import LandmarkPoints, restricted
+from .prepared import PreparedModel
+from .types import HeadFit, PoseFit, SkinMatches
 
+_SIGMA_MM = 0.5  # of a place's parallax
+_PATCH_MM2 = 40.0  # of skin that says as much as one independent measurement: flow is smooth
 _FAR_MM = 2.0  # parallax left over at which a place counts a quarter: it was mistaken for another
-_STEEPEST = 0.2  # of the cosines between skin and line of sight, below which a slide is not told
+_STEEPEST = 0.3  # cosine between skin and line of sight, below which a slide along the skin is hardly seen
 
 
 @dataclass(frozen=True)
@@ -101,3 +108,41 @@ class StereoTerm:
         apart = [places - camera.project(points) for places, camera, points in
                  zip((self.first_px, self.second_px), cameras, posed, strict=True)]  # fmt: skip
         return slide, (apart[1] - np.einsum("nij,nj->ni", slide, apart[0])) / self.px_per_mm
+
+
+def stereo_term(matches: SkinMatches, head: HeadFit, prepared: PreparedModel) -> StereoTerm:
+    """What places of the skin in two photos say, beginning from the head as it stands."""
+    skin = prepared.scaled.skin
+    triangles, stop = skin.triangles(), skin.stop
+    poses = [head.poses[view] for view in matches.views]
+    normals = [vertex_normals(pose.vertices[:stop], triangles)[matches.rows].astype(np.float64) for pose in poses]
+    kept = np.flatnonzero(
+        np.minimum(*(_facing(pose, matches.rows, own) for pose, own in zip(poses, normals, strict=True))) > _STEEPEST
+    )
+    rows, weights = matches.rows[kept], matches.weights[kept]
+    areas = vertex_areas(poses[0].vertices[:stop], triangles)[rows]
+    camera, points = poses[1].perspective, poses[1].vertices[rows].astype(np.float64)
+    corners = skin.start + np.repeat(rows[:, None], 3, axis=1)
+    return StereoTerm(
+        views=matches.views,
+        points=restricted(prepared.scaled, PointEmbedding(corners, np.tile(np.float32([1, 0, 0]), (len(rows), 1)))),
+        tangents=_tangents(normals[0][kept]),
+        first_px=matches.first_px[kept],
+        second_px=matches.second_px[kept],
+        weights=weights * areas / _PATCH_MM2 / _SIGMA_MM**2,
+        px_per_mm=camera.focal_px / float(np.median(points @ camera.rotation[2] + camera.translation[2])),
+    )
+
+
+def _facing(pose: PoseFit, rows: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """(N,) cosines between (N, 3) normals and the line of sight."""
+    towards = pose.perspective.position() - pose.vertices[rows]
+    return (normals * towards).sum(axis=1) / np.linalg.norm(towards, axis=1)
+
+
+def _tangents(normals: np.ndarray) -> np.ndarray:
+    """(N, 3) unit normals to (N, 3, 2) unit vectors along the surface."""
+    aside = np.where(np.abs(normals[:, :1]) < 0.7, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
+    first = np.cross(normals, aside)
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    return np.stack([first, np.cross(normals, first)], axis=2)

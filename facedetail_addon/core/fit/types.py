@@ -47,6 +47,23 @@ class HeadSize:
     irises: int
 
 
+@dataclass(frozen=True)
+class SkinMatches:
+    """Places of the skin that two photos show.
+
+    Attributes:
+        views: the two photos, the more frontal one first.
+        rows: (N,) int, vertices of the skin near them. first_px, second_px: (N, 2) float64, where the photos show them.
+        weights: (N,) in (0, 1], how sure they are.
+    """
+
+    views: tuple[int, int]
+    rows: np.ndarray
+    first_px: np.ndarray
+    second_px: np.ndarray
+    weights: np.ndarray
+
+
 SCALE_SIGMA = 0.045
 """What one unit of the fit's unknown scale is: how much sizes of heads differ, a share."""
 

@@ -34,7 +34,7 @@ WITHOUT_PRIOR = f"{OUR_FIT}, without the prior of people who look alike"
 WITHOUT_SHADE = f"{OUR_FIT}, without light and shade"
 WITHOUT_POINTS, WITHOUT_MASKS = f"{WITHOUT_SHADE} and points of the head", f"{WITHOUT_SHADE}, masks and points"
 ROWS = (MEAN_FACE, OUR_FIT, WITHOUT_PRIOR, WITHOUT_SHADE, WITHOUT_POINTS, WITHOUT_MASKS)
-SIZE = 640
+SIZE, SITTERS_SIZE = 640, 960
 SETTINGS = Settings(resolution=512, detail=NO_DETAIL)
 PEOPLE = 0.954
 """Size of people beside the heads of the kit that they are drawn from: 0.941 by the irises of 82 people of ``london/``
@@ -43,6 +43,7 @@ _DRESSED = 1  # part of the seed
 _ASIDE_MM = 20.0
 _NEAR_MM, _FAR_MM, _SHOWN_MM = 500.0, 2500.0, (380.0, 560.0)
 _NEUTRAL_SHARE = 0.3
+_SITTERS_EXPRESSION = np.float32(0.4)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DressedHead:
     """One drawn person.
 
     Attributes:
-        neutral, posed: (V, 3) mm, truth, of people's size. camera: of the picture. picture: (SIZE, SIZE, 3) uint8 sRGB.
+        neutral, posed: (V, 3) mm, truth, of people's size. camera: of the picture. picture: (H, W, 3) uint8 sRGB.
     """
 
     neutral: np.ndarray
@@ -169,23 +170,26 @@ def measure_dressed(
 
 
 def draw_head(
-    studio: Studio, yaw: int, number: int, skin: int | None = None, alpha: np.ndarray | None = None
-) -> DressedHead:
+    studio: Studio, yaw: int, number: int, skin: int | None = None, alpha: np.ndarray | None = None,
+    sitter: int | None = None,
+) -> DressedHead:  # fmt: skip
     """A head turned to its left and right by turns; all but a skin and a shape that are asked for is the number's
-    chance."""
+    chance. ``sitter``: of :func:`.picture.draw`; they make less of a face, and are photographed larger."""
     rng, model = np.random.default_rng((SEED, yaw, number, _DRESSED)), studio.model
     own = rng.standard_normal(len(model.identity_basis)).clip(-3, 3).astype(np.float32)
     alpha = own if alpha is None else alpha
     neutral = rng.random() < _NEUTRAL_SHARE
     beta = np.zeros(len(model.expression_names), np.float32) if neutral else random_expression(rng, model)
+    size = SIZE if sitter is None else SITTERS_SIZE
+    beta = beta if sitter is None else _SITTERS_EXPRESSION * beta
     turned = head_rotation(yaw if number % 2 else -yaw, 3 * rng.normal(), 3 * rng.normal())
     rotation = np.diag([1.0, -1.0, -1.0]) @ turned
     distance = np.exp(rng.uniform(np.log(_NEAR_MM), np.log(_FAR_MM)))
-    focal = SIZE * distance / rng.uniform(*_SHOWN_MM)
+    focal = size * distance / rng.uniform(*_SHOWN_MM)
     translation = np.array([*(_ASIDE_MM * rng.normal(size=2)), distance]) - rotation @ CENTRE_MM
-    camera = PerspectiveCamera(rotation, translation, float(focal), np.full(2, SIZE / 2), (SIZE, SIZE))
+    camera = PerspectiveCamera(rotation, translation, float(focal), np.full(2, size / 2), (size, size))
     posed = model.vertices(alpha, beta)
-    picture = draw(studio, posed, camera, rng, skin)
+    picture = draw(studio, posed, camera, rng, skin, sitter)
     # The same picture, if head and distance shrink alike.
     nearer = replace(camera, translation=PEOPLE * camera.translation)
     return DressedHead(PEOPLE * model.vertices(alpha), PEOPLE * posed, nearer, picture)

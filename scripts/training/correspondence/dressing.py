@@ -98,6 +98,15 @@ def random_garments(wardrobe: Wardrobe, skin: np.ndarray, rng: np.random.Generat
     return out
 
 
+def hair_alone(wardrobe: Wardrobe, skin: np.ndarray, rng: np.random.Generator) -> list[Garment]:
+    """Shoulders and hair that leaves the face free; one in four is bald."""
+    out = [_shoulders(skin, rng)]
+    colour = _HAIR_COLOURS[rng.integers(len(_HAIR_COLOURS))]
+    if rng.random() > 0.25:
+        out.append(_cap_of_hair(wardrobe, skin, vertex_normals(skin, wardrobe.triangles), colour, rng))
+    return out
+
+
 def _streaks(places: np.ndarray, colour: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(N, 3) hair colour that changes along random directions."""
     waves = rng.normal(size=(14, 3)) * np.array([0.5, 0.08, 0.5]) * np.exp(rng.normal(size=(14, 1)) * 0.6)

@@ -15,11 +15,12 @@ from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.primary_rays import camera_rays, interpolate
 from facedetail_addon.core.rendering.rays import Hits, RayScene
 from scripts.training.correspondence.canonical import canonical_corners, with_regions
-from scripts.training.correspondence.dressing import Garment, Wardrobe, make_wardrobe, random_garments
+from scripts.training.correspondence.dressing import Garment, Wardrobe, hair_alone, make_wardrobe, random_garments
 from scripts.training.correspondence.skins import SIDE, Skins
 from scripts.training.heads.painter import Painter, make_painter, random_albedo
 
 _SKIN = 0
+_SITTERS = 5  # part of their hair's seed
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,21 @@ def draw(
     camera: PerspectiveCamera,
     rng: np.random.Generator,
     skin: int | None = None,
+    sitter: int | None = None,
 ) -> np.ndarray:
     """A dressed head before a background, (H, W, 3) uint8 sRGB.
 
     Args:
         vertices: (V, 3) mm posed head. camera: its image_size is the picture's.
         skin: which of the studio's; a random one by default. All else is the same chance for every skin.
+        sitter: number of a person who sits for these photos: hair is the same in all, nothing covers the face, and they
+            are sharp and in colour. None: photos as they turn up.
     """
     painter, skin_rows = studio.painter, studio.model.skin.rows
-    garments = random_garments(studio.wardrobe, vertices[skin_rows], rng)
+    if sitter is None:
+        garments = random_garments(studio.wardrobe, vertices[skin_rows], rng)
+    else:
+        garments = hair_alone(studio.wardrobe, vertices[skin_rows], np.random.default_rng((_SITTERS, sitter)))
     points, triangles, owner = _joined(vertices, painter.triangles, garments)
     scene = RayScene(points, triangles)
     width, height = camera.image_size
@@ -81,7 +88,8 @@ def draw(
     lit = _light(scene, places, normal, ambient, view, camera, shine, rng)
     colour = _background(studio, rng, width, height)
     colour[seen] = albedo * lit[0] + lit[1]
-    return _develop(colour.reshape(height, width, 3), seen, rng)
+    colour = colour.reshape(height, width, 3)
+    return _develop(colour, seen, rng) if sitter is None else _develop_carefully(colour, seen, rng)
 
 
 def _joined(vertices: np.ndarray, triangles: np.ndarray, garments: list[Garment]):
@@ -184,6 +192,13 @@ def _develop(colour: np.ndarray, seen: np.ndarray, rng: np.random.Generator) -> 
         _, packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(30, 98))])
         pixels = cv2.imdecode(packed, cv2.IMREAD_COLOR)
     return pixels
+
+
+def _develop_carefully(colour: np.ndarray, seen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    level = np.percentile((colour.reshape(-1, 3)[seen] @ LUMINANCE), 75) if len(seen) else 0.3
+    picture = to_srgb((colour * (rng.uniform(0.3, 0.6) / max(float(level), 1e-3))).clip(0, 1).astype(np.float32))
+    picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.6) + rng.normal(size=picture.shape) * 0.008
+    return (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _covered(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
