@@ -27,6 +27,7 @@ GROUND = {
 _STAGES = ("observe", "fit", "uv", "lighting", "skin", "eyes", "detail", "refine")
 STAGES = {f"core.{name}" for name in _STAGES}
 _MODEL = {"core.face_model", "core.rendering"}
+_PIPELINE = {"core.photo_notices", "core.seen", "core.models", "core.result", *_MODEL, *STAGES}
 ALLOWED = {
     "top": {"cli", "ui", "operators", "session"},
     "ui": {"operators", "session", "core.face_model"},
@@ -36,17 +37,8 @@ ALLOWED = {
     "jobs": {"core.face_model", "core.model_import", "core.models", "core.observe", "core.person", "core.result"},
     "scene": {"core.result", *_MODEL, "core.detail", "core.eyes", "core.skin"},
     "core.matching": {*_MODEL, *STAGES},
-    "core.person": {
-        "core.matching",
-        "core.pipeline",
-        "core.photo_notices",
-        "core.seen",
-        "core.models",
-        "core.result",
-        *_MODEL,
-        *STAGES,
-    },
-    "core.pipeline": {"core.photo_notices", "core.seen", "core.models", "core.result", *_MODEL, *STAGES},
+    "core.person": {"core.matching", "core.pipeline", *_PIPELINE},
+    "core.pipeline": _PIPELINE,
     "core.photo_notices": {"core.seen", "core.models", *STAGES},
     "core.seen": {"core.result", "core.rendering", *STAGES},
     "core.models": {*_MODEL, *STAGES},

@@ -3,13 +3,13 @@
 
     FACEDETAIL_DATA=… python -m scripts.benchmark.several [--quick] [--people 8] [--turned-up 4] [--pairs 6]
 
-Drawn people wear real skin and any light, lens and expression differ between their photos. Of some the photos were
-taken for this: 960 px, sharp, slight expressions, the same hair in all and nothing else on the face. Of others they are
-as they turn up: 640 px, any expression, hair, beards, glasses and hats that differ from photo to photo, blurred, grey,
+Drawn people wear real skin, and light, lens and expression differ between their photos. Of some the photos were taken
+for this: 960 px, sharp, slight expressions, the same hair in all and nothing else on the face. Of others they are as
+they turn up: 640 px, any expression, hair, beards, glasses and hats that differ from photo to photo, blurred, grey,
 covered. Mean distance of the true skin to the fitted head, NoW protocol; without parallax: by what each photo says by
-itself. Best single: the photo of the same set whose own head comes nearest. Seams: median |∇ log luminance| along the borders where two photos of ``london/`` (neutral and smiling)
-meet, over that of the skin beside them; 1 is no seam. Seconds and memory are those of whole reconstructions of drawn
-people without relief. The last line is JSON.
+itself. Best single: the photo of the same set whose own head comes nearest. Seams: median |∇ log luminance| along the
+borders where two photos of ``london/`` (neutral and smiling) meet, over that of the skin beside them; 1 is no seam.
+Seconds and memory are those of whole reconstructions of drawn people without relief. The last line is JSON.
 """
 
 import argparse
