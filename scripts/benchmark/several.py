@@ -105,11 +105,10 @@ def _report(kind: str, people: list[dict[str, object]], lines: list[str]) -> dic
 
 def measure_person(number: int, kind: str, tools: Tools, studio: Studio, models: Models) -> dict[str, object]:
     """Errors of each set, :class:`SetErrors`; None where a face was not found. ``mean``: that of the mean face."""
-    alpha = np.random.default_rng((SEED, number)).standard_normal(len(studio.model.identity_basis))
-    alpha, skin = alpha.clip(-3, 3).astype(np.float32), number % len(studio.skins.names)
+    alpha, skin = person_alpha(studio, number), number % len(studio.skins.names)
     yaws = sorted({yaw for views in SETS.values() for yaw in views})
     sitter = number if kind == CAREFUL else None
-    heads = {yaw: _turned(studio, yaw, number, skin, alpha, sitter) for yaw in yaws}
+    heads = {yaw: turned(studio, yaw, number, skin, alpha, sitter) for yaw in yaws}
     seen = {yaw: observed(head, models, tools.reference) for yaw, head in heads.items()}
     vertices = np.unique(visible_skin(tools.reference))
     truth = heads[0].neutral
@@ -165,7 +164,7 @@ def cost(count: int, studio: Studio) -> tuple[int, float, int]:
         photos = []
         for number, yaw in enumerate(np.linspace(-45, 45, count) if count > 1 else [0.0]):
             photos.append(Path(folder) / f"{number}.png")
-            picture = _turned(studio, int(yaw), number, 0, alpha).picture
+            picture = turned(studio, int(yaw), number, 0, alpha).picture
             cv2.imwrite(str(photos[-1]), picture[..., ::-1])
         began = time.perf_counter()
         reconstruct_person(photos, models, _SKIN, lambda _text, _done: None)
@@ -173,7 +172,13 @@ def cost(count: int, studio: Studio) -> tuple[int, float, int]:
     return count, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def _turned(
+def person_alpha(studio: Studio, number: int) -> np.ndarray:
+    """(K,) float32 shape of a drawn person."""
+    alpha = np.random.default_rng((SEED, number)).standard_normal(len(studio.model.identity_basis))
+    return alpha.clip(-3, 3).astype(np.float32)
+
+
+def turned(
     studio: Studio, yaw: int, number: int, skin: int, alpha: np.ndarray, sitter: int | None = None
 ) -> DressedHead:
     """Odd numbers are turned to one side, even ones to the other."""
