@@ -165,6 +165,12 @@ def test_lines_that_a_calmer_photo_lacks_are_the_expressions(model):
         for there in (np.zeros_like(folded), folded)
     )
     assert gone > 0.8 > 0.2 > kept
+    others = [(relief_layer(np.zeros_like(folded)), calm), (relief_layer(0.5 * folded), 0.5 * raised)]
+    orders = [
+        shares_by_photos(alone, [relief_layer(folded), *layers], [raised, *betas], model)
+        for layers, betas in (zip(*others, strict=True), zip(*others[::-1], strict=True))
+    ]
+    np.testing.assert_allclose(*orders, atol=1e-6, err_msg="the order of the other photos")
     same = shares_by_photos(alone, [relief_layer(folded), relief_layer(folded)], [raised, raised], model)
     np.testing.assert_allclose(same, alone, atol=1e-6)
 

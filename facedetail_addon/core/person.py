@@ -96,7 +96,7 @@ def reconstruct_person(
     if odd:
         person = person.without(odd, notices)
         fitted = fit(person.observations, models, settings, stage=part)
-    fitted, matches = by_parallax(person.observations, fitted, models, settings, stage)
+    fitted, matches = by_parallax(person.observations, fitted, models, settings, part)
     head = refine(person.observations, fitted, models, settings, part, matches)
     seen = [_seen(number, person, head, models, settings, stage) for number in range(len(person.photos))]
     with stage("merge", "Joining the photos", _SEEN):
@@ -164,7 +164,7 @@ def observe_person(photos: Sequence[Path], models: Models, settings: Settings, s
         share = (_OBSERVED - 0.1) / len(kept)
         part = stage.part(0.1 + place * share, 0.1 + (place + 1) * share, _of(place, kept), 0.15, 0.35)
         face = settings.face if number == 0 else chosen[number]
-        observations.append(observe(read[number], models, replace(settings, face=face), part))
+        observations.append(observe(read[number], models, replace(settings, face=face), part, faces[number]))
     return PersonPhotos(tuple(read[number] for number in kept), tuple(observations), notices)
 
 
@@ -181,7 +181,7 @@ def by_parallax(
     stage, matches = stage or Stages(), ()
     if models.prepared is None or models.prepared.photometric is None:
         return head, matches
-    with stage("parallax", "Comparing the photos", _FITTED - 0.03):
+    with stage("parallax", "Comparing the photos", 0.37):
         for _ in range(_PARALLAX_ROUNDS):
             matches = matches_between(observations, head, models.model, models.atlas)
             if not matches:

@@ -105,8 +105,14 @@ def reconstruct(
     return Reconstruction(record, result_maps(picture.pixels, seen.appearance.skin, seen.relief))
 
 
-def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | None = None) -> Observation:
-    """What a photo says of one of its faces.
+def observe(
+    photo: Photo,
+    models: Models,
+    settings: Settings,
+    stage: Stages | None = None,
+    faces: tuple[FaceLandmarks, ...] | None = None,
+) -> Observation:
+    """What a photo says of one of its faces; ``faces``: where they have been found already.
 
     Raises:
         NoFaceError: it shows no face, or not the asked-for one.
@@ -114,7 +120,7 @@ def observe(photo: Photo, models: Models, settings: Settings, stage: Stages | No
     stage = stage or Stages()
     height, width = photo.pixels.shape[:2]
     with stage("landmarks", "Finding the face", 0.15):
-        faces = find_faces(photo.pixels, models.landmarker, models.finder)
+        faces = find_faces(photo.pixels, models.landmarker, models.finder) if faces is None else faces
         landmarks = choose_face(faces, photo, settings.face)
         landmarks = models.fan.refine(photo.pixels, landmarks) if models.fan else landmarks
     with stage("expression", "Reading the expression", 0.3):  # the emotion is told whatever the source is

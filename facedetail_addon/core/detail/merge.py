@@ -89,19 +89,20 @@ def shares_by_photos(
         (V_skin, G) float32.
     """
     strengths = [expression_strengths(model, beta) for beta in betas]  # (G, 2) each
-    out, uv = shares.copy(), model.skin.vertex_uv()
-    here = _energy(layers[0].medium)
+    uv = model.skin.vertex_uv()
+    own, told, targets = _energy(layers[0].medium), [], []
     known = _at(layers[0].weight, uv)
     for layer, strength in zip(layers[1:], strengths[1:], strict=True):
-        there = _energy(layer.medium)
         common = _common(layers[0].medium, layer.medium)
-        kept = _at((_SLIGHT_MM**2 + common) / (_SLIGHT_MM**2 + here), uv).clip(0, 1)
+        kept = _at((_SLIGHT_MM**2 + common) / (_SLIGHT_MM**2 + own), uv).clip(0, 1)
         seen = smoothstep(np.minimum(known, _at(layer.weight, uv)), 0.1, 0.4)
         calmer = (sides(model) @ (strengths[0] - strength).T).clip(0, 1)  # (V, G): the other pulls less there
-        told = seen[:, None] * smoothstep(calmer, 0.1, 0.4)
-        out += told * (np.minimum(1 - kept[:, None], _LIKELY) * (shares > 0) - out)
-        here = np.minimum(here, there)
-    return out.clip(0, 1).astype(np.float32)
+        told.append(seen[:, None] * smoothstep(calmer, 0.1, 0.4))
+        targets.append(told[-1] * np.minimum(1 - kept[:, None], _LIKELY) * (shares > 0))
+    if not told:
+        return shares.copy()
+    mean = np.sum(targets, axis=0) / np.maximum(np.sum(told, axis=0), 1e-6)
+    return (shares + np.max(told, axis=0) * (mean - shares)).clip(0, 1).astype(np.float32)
 
 
 def _small(values: np.ndarray) -> np.ndarray:
