@@ -29,6 +29,7 @@ from .types import ALL_TERMS, Reflectance, ReflectanceTerms
 
 SIDE = 256
 """Texels per side of what is solved for."""
+_OILY_BEYOND = 0.5  # of the shine that all of a face has in common, on ears, neck and scalp: sebum is the face's
 _LAMPS = 0.5  # what the stage's lamps count beside the harmonics, which know no narrow highlight
 _NODES = np.linspace(0.25, 0.70, 6)  # roughnesses that are tried; also the range
 _LEVELS = (0.2, 1.0)  # range of the specular level
@@ -73,16 +74,17 @@ def find_reflectance(
     normals = vertex_normals(model.skin.of(pose.vertices), model.skin.triangles())
     reflection, share = _reflection(pose, normals, transfer, light, stage, model)
     going_on(0.02)
-    expected = np.column_stack([gloss.roughness, gloss.specular, bare]).astype(np.float32)
+    oily = np.where(model.in_region("ears", "neck", "scalp"), _OILY_BEYOND, 1.0)
+    expected = np.column_stack([gloss.roughness, gloss.specular, bare, oily]).astype(np.float32)
     places = np.flatnonzero(atlas.covered)
     per_texel = atlas.texels(np.column_stack([expected, light.shading]).astype(np.float32)).astype(np.float64)
-    roughness, level, bare_texel = per_texel[:, :3].T
+    roughness, level, bare_texel, oily = per_texel[:, :4].T
     reflected = np.stack([atlas.texels(one) for one in reflection]).astype(np.float64)
     shares = np.stack([atlas.texels(one[:, None])[:, 0] for one in share]).astype(np.float64)
     going_on(0.05)
     seen, relief, albedo = _small(unwrapped, relief_shading, skin, going_on)
     colour, confidence, clipped = seen[..., :3], seen[..., 3], seen[..., 4]
-    shading = per_texel[:, 3:]
+    shading = per_texel[:, 4:]
     if skin.creases is not None:
         creases = cv2.resize(skin.creases, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         shading = shading * np.exp(creases.reshape(-1, 3)[places])
@@ -115,7 +117,7 @@ def find_reflectance(
     by_level = problem.linearised(values)[1][:, :, LEVEL]
     return Reflectance(
         pigment=_map(values[:, PIGMENT, None] * tint, places),
-        specular=_map((level * np.exp(values[:, LEVEL] + problem.common * bare_texel)).clip(*_LEVELS), places),
+        specular=_map((level * np.exp(values[:, LEVEL] + problem.common * bare_texel * oily)).clip(*_LEVELS), places),
         roughness=_map(roughness + values[:, ROUGHNESS], places),
         told=_map(_told((by_level**2).mean(axis=1) * problem.weight), places),
     )
