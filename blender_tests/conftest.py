@@ -138,6 +138,7 @@ def make_reconstruction(
         **_waves(256),
         "confidence": np.ones((256, 256), np.float32),
         **{f"expression_{name}": np.zeros((32, 32), np.uint8) for name in EXPRESSION_GROUPS},
+        "hair": np.zeros((32, 32), np.uint8),
     }
     return Reconstruction(record, maps)
 

@@ -113,9 +113,9 @@ def test_arrays_are_as_documented(result, models, astronaut):
         "vertices": (count, 3), "vertices_neutral": (count, 3),
         "displacement_medium": (512, 512), "displacement_fine": (512, 512), "displacement_unseen": (512, 512),
         "normal": (512, 512, 3), "normal_fine": (512, 512, 3), "normal_unseen": (512, 512, 3),
-        **{f"expression_{name}": (128, 128) for name in EXPRESSION_GROUPS},
+        **{f"expression_{name}": (128, 128) for name in EXPRESSION_GROUPS}, "hair": (512, 512),
     }  # fmt: skip
-    stored = dict.fromkeys(("photo", "albedo", "roughness", "specular"), np.uint8)
+    stored = dict.fromkeys(("photo", "albedo", "roughness", "specular", "hair"), np.uint8)
     stored |= {f"expression_{name}": np.uint8 for name in EXPRESSION_GROUPS}
     stored |= dict.fromkeys(("normal", "normal_fine", "normal_unseen"), np.uint16)
     for name, shape in shapes.items():

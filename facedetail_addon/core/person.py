@@ -121,7 +121,8 @@ def reconstruct_person(
         ),
     )
     progress("Reconstructed", 1.0)
-    return Reconstruction(record, result_maps(person.photos[0].pixels, skin.maps, relief))
+    hair = np.max([one.hair for one in seen], axis=0)
+    return Reconstruction(record, result_maps(person.photos[0].pixels, skin.maps, relief, hair))
 
 
 def observe_person(photos: Sequence[Path], models: Models, settings: Settings, stage: Stages) -> PersonPhotos:

@@ -54,6 +54,7 @@ from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, Reconstruction
 from .seen import Appearance, Illumination, Relief, SeenSkin
+from .skin.hair_map import hair_map
 from .skin.texture import bare_skin, make_skin_maps
 from .skin.types import SkinMaps
 from .stages import Stages
@@ -62,6 +63,7 @@ from .uv.frames import frames_on_skin, without_frames
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
+_HAIR_SIDE = 512  # texels
 _FIRST_BANDS, _FIRST_DIRECTIONS = 3, 128  # of the light that the head is refined in
 
 
@@ -102,7 +104,7 @@ def reconstruct(
         ),
     )
     progress("Reconstructed", 1.0)
-    return Reconstruction(record, result_maps(picture.pixels, seen.appearance.skin, seen.relief))
+    return Reconstruction(record, result_maps(picture.pixels, seen.appearance.skin, seen.relief, seen.hair))
 
 
 def observe(
@@ -244,7 +246,10 @@ def read_skin(
     light = illuminate(observation, head.pose, models, settings, stage)
     relief = detail(observation, head, light, models, stage)
     painted = paint(observation, head.pose, light, models, stage, relief, tell_known)
-    return SeenSkin(light, relief, reflect(observation, head.pose, light, relief, painted, models, settings, stage))
+    appearance = reflect(observation, head.pose, light, relief, painted, models, settings, stage)
+    hair = _masks_on_skin(observation, head.pose, models)[:, MASKS.index("hair")]
+    atlas = coarser(models.atlas, models.model, _HAIR_SIDE)
+    return SeenSkin(light, relief, appearance, hair_map(hair, light.unwrapped.vertex_confidence, atlas))
 
 
 def detail(
@@ -414,7 +419,7 @@ def _light_of(
     return estimate_light(unwrapped, transfer, models.basis, atlas, above)
 
 
-def result_maps(pixels: np.ndarray, skin: SkinMaps, relief: Relief) -> dict[str, np.ndarray]:
+def result_maps(pixels: np.ndarray, skin: SkinMaps, relief: Relief, hair: np.ndarray) -> dict[str, np.ndarray]:
     """What :data:`~.result.maps.MAPS` lists."""
     return {
         "photo": pixels,
@@ -428,6 +433,7 @@ def result_maps(pixels: np.ndarray, skin: SkinMaps, relief: Relief) -> dict[str,
         "displacement_unseen": relief.maps.unseen,
         "normal_unseen": relief.maps.normal_unseen,
         "confidence": skin.confidence,
+        "hair": hair,
         **{
             f"expression_{name}": np.ascontiguousarray(relief.shares[..., index])
             for index, name in enumerate(EXPRESSION_GROUPS)

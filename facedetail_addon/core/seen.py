@@ -55,11 +55,12 @@ class Relief:
 
 @dataclass(frozen=True)
 class SeenSkin:
-    """What one photo tells of light and skin."""
+    """What one photo tells of light and skin; ``hair``: (S, S) uint8, 255 = where it shows hair, any S."""
 
     light: Illumination
     relief: Relief
     appearance: Appearance
+    hair: np.ndarray
 
     @property
     def photo_light(self) -> PhotoLight:

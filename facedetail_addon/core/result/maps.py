@@ -120,6 +120,19 @@ MAPS = (
         "1 seen straight on, 0 filled in",
         packed=False,
     ),
+    MapSpec(
+        "hair",
+        "hair",
+        "hair.png",
+        1,
+        _U8,
+        _U8,
+        DATA,
+        "the photo shows hair",
+        packed=False,
+        square=False,
+        optional=True,
+    ),
     *(
         MapSpec(
             f"expression_{name}",
@@ -136,7 +149,7 @@ MAPS = (
         for name in EXPRESSION_GROUPS
     ),
 )
-"""In canonical UV, row 0 at the top, but for the photo. Shares of the expression are soft, and so small."""
+"""In canonical UV, row 0 at the top, but for the photo. Hair and shares of the expression are soft, and so small."""
 
 
 def map_spec(name: str) -> MapSpec:
