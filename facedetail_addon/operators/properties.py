@@ -2,6 +2,7 @@
 """What the scene remembers of the artist's choices, and what the window manager knows of the work under way."""
 
 import zlib
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -143,6 +144,16 @@ def _show_relief(settings: "FaceDetailRelief", context: bpy.types.Context) -> No
     head = _head_of(settings)
     if head is not None and head.linked_file is None:
         set_relief(head, settings.chosen())
+        skin = head.skin
+        if skin is not None and skin != head.root:
+            _copy_choice(settings, getattr(skin, RELIEF_PROPERTY))
+
+
+def _copy_choice(settings: "FaceDetailRelief", others: "FaceDetailRelief") -> None:
+    """Sliders of the skin, which nobody sees before the head's empty is deleted."""
+    for name, value in asdict(settings.chosen()).items():
+        if getattr(others, name) != value:
+            setattr(others, name, value)
 
 
 def _head_of(settings: "FaceDetailRelief") -> HeadObject | None:
@@ -177,7 +188,7 @@ def _level_property(name: str, where: str, default: int, easy: int) -> object:
 
 
 class FaceDetailRelief(bpy.types.PropertyGroup):
-    """How one head shows its relief; saved with the head's empty."""
+    """How one head shows its relief; saved with the head's empty, and with its skin for when that is deleted."""
 
     mode: bpy.props.EnumProperty(
         name="Relief",

@@ -4,6 +4,7 @@
 import bpy
 
 from ..names import OP_LIGHT, OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, STAGE_LIGHT, VIEW_CHOICES
+from ..operators.layout import draw_text, line_width
 from ..operators.light import LIGHT_CHOICES, NO_STAGE_TEXTS, shown_light
 from ..operators.selection import selected_head, selected_relief
 from ..operators.view import shown_view
@@ -34,6 +35,8 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
         found = found_expression(context)
         if found:
             layout.label(text=found)
+        for text in selected_head(context).losses:
+            draw_text(layout.column(align=True), text, line_width(context))
         shown = shown_view(context.space_data.shading)
         views = layout.row(align=True)
         for view, text in VIEW_CHOICES:

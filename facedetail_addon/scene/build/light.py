@@ -14,6 +14,7 @@ from ...names import (
     LIGHT_PROPERTY,
     ROOT_PART,
     ROTATION_NODE,
+    SKIN_PART,
     STAGE_LIGHT,
     STAGE_PART,
     STRENGTH_NODE,
@@ -23,7 +24,8 @@ from ...names import (
     WORLD_LIGHT,
 )
 from ..colour_management import show_colours_as_they_are
-from ..head_object import HeadObject, mark
+from ..head_object import HeadObject
+from ..ownership import mark
 from ..units import units_of
 from .stage import make_stage
 from .sun import make_sun
@@ -82,7 +84,7 @@ def _make(
     head: HeadObject, kind: str, world: bpy.types.World | None, radiance: np.ndarray
 ) -> tuple[bpy.types.World, list[bpy.types.Object]]:
     """A world, where there is none, and lamps in the head's collection."""
-    stem, sun = head.root.name.removesuffix(f" {ROOT_PART}"), None
+    stem, sun = head.root.name.removesuffix(f" {ROOT_PART}").removesuffix(f" {SKIN_PART}"), None
     if kind == SUN_LIGHT:
         sun, radiance = split_sun(nonnegative(radiance))
     if kind == STAGE_LIGHT:

@@ -23,13 +23,16 @@ from ...names import (
     PHOTO_EXPRESSION_PROPERTY,
     PHOTO_SIZE_PROPERTY,
     ROOT_PART,
+    SKIN_PART,
     WORLD_LIGHT,
 )
 from ..camera import look_through, make_camera, show_photo
-from ..head_object import HeadObject, mark
+from ..head_object import HeadObject
 from ..images import packed_file, packed_map
+from ..ownership import mark
 from ..relief.displacement import add_relief
 from ..relief.nodes import ReliefImages
+from ..relief.order import pin_last
 from ..rollback import undone_on_failure
 from ..shape import HeadShape, expression_values
 from ..steps import run_through
@@ -130,11 +133,6 @@ def _build(
     images = _skin_images(stem, pictures)
     root = bpy.data.objects.new(f"{stem} {ROOT_PART}", None)
     root.empty_display_size = _ROOT_SIZE_M
-    root[EMOTION_PROPERTY] = record.observation.emotion.name
-    root[EMOTION_PROBABILITY_PROPERTY] = record.observation.emotion.probability
-    root[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
-    if record.light.stage is not None:
-        root[HEAD_STAGE_PROPERTY] = _stage_values(record.light.stage)
     mark(root, head_id, ROOT_PART)
     collection.objects.link(root)
     camera = make_camera(f"{stem} {CAMERA_PART}", record.pose.perspective, units)
@@ -149,6 +147,8 @@ def _build(
         color_eye(stem, part.name, parts[part.name], record.eyes)
         yield
     set_units(root, list(parts.values()), units)
+    for item in (root, parts[SKIN_PART]):  # the empty may be deleted
+        _remember(item, record)
     for name, made in {**parts, **cameras}.items():
         mark(made, head_id, name)
         made.parent = root
@@ -158,8 +158,19 @@ def _build(
     if pictures.has_relief:
         shares = {name: decode_share(pictures, f"expression_{name}") for name in EXPRESSION_GROUPS}
         add_relief(head, model, _relief_images(stem, pictures), shares)
+    for part in parts.values():
+        pin_last(part)
     yield
     return head
+
+
+def _remember(item: bpy.types.Object, record: HeadRecord) -> None:
+    """Note on an object what was found in the photo."""
+    item[EMOTION_PROPERTY] = record.observation.emotion.name
+    item[EMOTION_PROBABILITY_PROPERTY] = record.observation.emotion.probability
+    item[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
+    if record.light.stage is not None:
+        item[HEAD_STAGE_PROPERTY] = _stage_values(record.light.stage)
 
 
 def _more_cameras(stem: str, record: HeadRecord, pictures: Pictures, units: float) -> dict[str, bpy.types.Object]:

@@ -29,6 +29,7 @@ from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
 from .density import default_level, fine_level
 from .material import own_relief_material
 from .nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
+from .order import put_rigs_first
 from .wrinkles import add_wrinkles
 
 
@@ -111,6 +112,7 @@ def show_relief(skin: bpy.types.Object, relief: Relief) -> None:
     reached = np.inf if level is None else level
     # One material serves viewport and render, so the render's level says whether fine relief is geometry or shading.
     fine_is_geometry = displace and relief.render_level >= reached
+    put_rigs_first(skin)
     _set_subdivision(skin, relief)
     _set_displace(skin, MEDIUM_MODIFIER, medium, viewport=displace, render=displace)
     shown = fine_is_geometry and relief.viewport_level >= reached
