@@ -59,6 +59,9 @@ EMOTION_PROPERTY = "facedetail_emotion"
 EMOTION_PROBABILITY_PROPERTY = "facedetail_emotion_probability"
 """On a head's empty: its probability, 0 to 1."""
 
+SIZE_PROPERTY, GROWTH_PROPERTY = "facedetail_size", "facedetail_growth"
+"""On a head's meshes: their size as they were built, and how much larger they are now, 0 for as large (Ctrl A)."""
+
 UNITS_PROPERTY = "facedetail_units_per_metre"
 """On a head's empty: how many units of its scene were a metre when it was built."""
 

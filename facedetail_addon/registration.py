@@ -5,7 +5,7 @@ import bpy
 
 from . import session
 from .names import COMMAND
-from .operators import properties
+from .operators import properties, upkeep
 from .operators.assets import (
     FACEDETAIL_OT_download,
     FACEDETAIL_OT_import_model,
@@ -79,6 +79,7 @@ def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     properties.attach()
+    upkeep.attach()
     started = session.start()
     bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
     started.command = bpy.utils.register_cli_command(COMMAND, _run_command)
@@ -90,6 +91,7 @@ def unregister() -> None:
     bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
     stop_looking()
     session.end()
+    upkeep.detach()
     properties.detach()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

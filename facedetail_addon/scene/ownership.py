@@ -56,6 +56,12 @@ def root_of(item: bpy.types.Object) -> bpy.types.Object | None:
     return nearest if found is None else found
 
 
+def heads_in(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """What stands for each head of a scene, as :func:`root_of` says."""
+    remembering = [item for item in scene.objects if _remembers(item)]
+    return [item for item in remembering if is_root(item) or root_of(item) == item]
+
+
 def number_in(name: str) -> str:
     """What Blender adds to the names of duplicates, such as ``.001``."""
     return re.search(r"(\.\d+)?$", name)[0]

@@ -26,7 +26,6 @@ from ...names import (
 from ..colour_management import show_colours_as_they_are
 from ..head_object import HeadObject
 from ..ownership import mark
-from ..units import units_of
 from .stage import make_stage
 from .sun import make_sun
 from .world import make_world
@@ -94,7 +93,7 @@ def _make(
         lamps = [make_sun(f"{stem} {SUN_PART}", sun, world)]
         return world, _hung(lamps, head, SUN_PART, head.collection, world)
     if kind == STAGE_LIGHT and head.light_stage.radiance.max() > 0:
-        objects = make_stage(f"{stem} {STAGE_PART}", head.light_stage, world, units_of(head.root))
+        objects = make_stage(f"{stem} {STAGE_PART}", head.light_stage, world)
         collection = bpy.data.collections.new(f"{stem} {STAGE_PART}")
         head.collection.children.link(collection)
         return world, _hung(objects, head, STAGE_PART, collection, world)

@@ -24,6 +24,7 @@ from ...names import (
     PHOTO_SIZE_PROPERTY,
     ROOT_PART,
     SKIN_PART,
+    UNITS_PROPERTY,
     WORLD_LIGHT,
 )
 from ..camera import look_through, make_camera, show_photo
@@ -36,11 +37,12 @@ from ..relief.order import pin_last
 from ..rollback import undone_on_failure
 from ..shape import HeadShape, expression_values
 from ..steps import run_through
-from ..units import set_units, units_per_metre
+from ..units import remember_size, units_per_metre
 from .eyes import color_eye
 from .head import head_steps
 from .light import light_scene
 from .material import SkinImages
+from .place import place_beside_others
 from .stem import name_stem
 
 _ROOT_SIZE_M = 0.05
@@ -73,7 +75,8 @@ def build_steps(
     """Build the head in real size, the photo's camera, light and materials, in a collection of their own.
 
     An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
-    head and keeps it on the photo. It carries the photo's emotion as custom properties. The skin's shape keys hold the
+    head and keeps it on the photo. It stands at the 3D cursor, beside the heads that are there, and carries the
+    photo's emotion as custom properties. The skin's shape keys hold the
     photo's expression; all at zero is the neutral face. Albedo and light are apart, and together show the photo. The
     skin's relief is shown as ``Relief()`` says; ``set_relief`` changes it.
 
@@ -104,6 +107,7 @@ def build_steps(
     with undone_on_failure(scene):
         collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
         head = yield from _build(stem, record, model, pictures, collection, units_per_metre(scene))
+        place_beside_others(head, scene)
         if use_camera:
             look_through(scene, head.camera, record.pose.perspective.image_size)
         if use_light:
@@ -146,9 +150,11 @@ def _build(
     for part in model.eyes.values():
         color_eye(stem, part.name, parts[part.name], record.eyes)
         yield
-    set_units(root, list(parts.values()), units)
+    root.scale = (units,) * 3
     for item in (root, parts[SKIN_PART]):  # the empty may be deleted
-        _remember(item, record)
+        _remember(item, record, units)
+    for part in parts.values():
+        remember_size(part)
     for name, made in {**parts, **cameras}.items():
         mark(made, head_id, name)
         made.parent = root
@@ -164,8 +170,9 @@ def _build(
     return head
 
 
-def _remember(item: bpy.types.Object, record: HeadRecord) -> None:
-    """Note on an object what was found in the photo."""
+def _remember(item: bpy.types.Object, record: HeadRecord, units: float) -> None:
+    """Note on an object what was found in the photo, and how many units of the scene a metre is."""
+    item[UNITS_PROPERTY] = units
     item[EMOTION_PROPERTY] = record.observation.emotion.name
     item[EMOTION_PROBABILITY_PROPERTY] = record.observation.emotion.probability
     item[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
