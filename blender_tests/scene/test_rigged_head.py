@@ -7,8 +7,7 @@ import pytest
 
 from facedetail_addon import names
 
-PANELS = ("FACEDETAIL_PT_result", "FACEDETAIL_PT_expression", "FACEDETAIL_PT_detail", "FACEDETAIL_PT_light",
-          "FACEDETAIL_PT_export")  # fmt: skip
+PANELS = ("FACEDETAIL_PT_result", "FACEDETAIL_PT_expression", "FACEDETAIL_PT_detail", "FACEDETAIL_PT_light")
 
 
 @pytest.fixture(scope="module")

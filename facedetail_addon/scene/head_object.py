@@ -2,7 +2,7 @@
 """A head in a Blender file: which one an object belongs to, what there is of it, and another pose for it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -19,6 +19,7 @@ from ..names import (
     FINE_LEVEL_PROPERTY,
     HEAD_LIGHT_PROPERTY,
     HEAD_STAGE_PROPERTY,
+    NOTICES_PROPERTY,
     PHOTO_EXPRESSION_PROPERTY,
     RELIEF_PROPERTY,
     SKIN_PART,
@@ -147,6 +148,17 @@ class HeadObject:
         """The photo's expression weights by the sliders' names; empty where they are not known."""
         keys = self.keys
         return {} if keys is None else _noted_values(keys)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Warnings of its reconstruction that the artist has not dismissed."""
+        noted = self.root.get(NOTICES_PROPERTY)
+        return tuple(noted.splitlines()) if isinstance(noted, str) else ()
+
+    def set_notices(self, messages: Sequence[str]) -> None:
+        """Keep other warnings, none where there are none."""
+        for item in {self.root, self.skin} - {None}:
+            item[NOTICES_PROPERTY] = "\n".join(" ".join(message.split()) for message in messages)
 
     @property
     def radiance(self) -> np.ndarray:

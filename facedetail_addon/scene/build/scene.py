@@ -161,6 +161,7 @@ def _build(
         collection.objects.link(made)
     yield
     head = HeadObject(root)
+    head.set_notices([notice.message for notice in record.notices])
     if pictures.has_relief:
         shares = {name: decode_share(pictures, f"expression_{name}") for name in EXPRESSION_GROUPS}
         add_relief(head, model, _relief_images(stem, pictures), shares)
