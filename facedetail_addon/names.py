@@ -68,6 +68,9 @@ SIZE_PROPERTY, GROWTH_PROPERTY = "facedetail_size", "facedetail_growth"
 NOTICES_PROPERTY = "facedetail_notices"
 """On a head's empty and its skin: the warnings of its reconstruction, a line each, until the artist dismisses them."""
 
+REGIONS_PROPERTY = "facedetail_regions"
+"""On a head's skin: the names of the vertex groups that are parts of the face, in order, with commas between."""
+
 UNITS_PROPERTY = "facedetail_units_per_metre"
 """On a head's empty: how many units of its scene were a metre when it was built."""
 
