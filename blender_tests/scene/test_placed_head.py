@@ -69,6 +69,17 @@ def test_camera_and_lamps_go_with_it(blender, build):
     assert blender.context.scene.camera == second.camera
 
 
+def test_nothing_moves_when_the_empty_of_a_head_is_deleted(blender, build):
+    build("first.png")
+    second = build("second.png", light=names.SUN_LIGHT)
+    before = {item: item.matrix_world.copy() for item in second.objects}
+    assert {item.type for item in before} == {"MESH", "CAMERA", "LIGHT"}
+    blender.data.objects.remove(second.root)
+    blender.context.view_layer.update()
+    for item, matrix in before.items():
+        np.testing.assert_allclose(np.array(item.matrix_world), np.array(matrix), atol=1e-6)
+
+
 def test_a_free_place_is_taken(blender, build):
     first = build("first.png")
     first.root.location.x = 5

@@ -27,6 +27,17 @@ def set_in_frame(item: bpy.types.Object, owner: bpy.types.Object, matrix: Matrix
     item.matrix_basis = matrix
 
 
+def hang(item: bpy.types.Object, carrier: bpy.types.Object) -> None:
+    """Give an object that was placed in a carrier's axes this parent, which it outlives in its place.
+
+    Blender leaves an object without its parent where its own location is; so that is in the world, as after Ctrl P.
+    """
+    place = in_world(carrier).translation
+    item.parent = carrier
+    item.matrix_parent_inverse = Matrix.Translation(-place)
+    item.location += place
+
+
 def in_world(item: bpy.types.Object) -> Matrix:
     """From an object's own axes to the world's. With constraints or bones: as last evaluated."""
     carriers = [item]

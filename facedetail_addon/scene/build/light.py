@@ -24,6 +24,7 @@ from ...names import (
     WORLD_LIGHT,
 )
 from ..colour_management import show_colours_as_they_are
+from ..frames import hang
 from ..head_object import HeadObject
 from ..ownership import mark
 from .stage import make_stage
@@ -110,7 +111,8 @@ def _hung(
     """The lamps among new objects, which all become the head's."""
     for item in made:
         mark(item, head.root[HEAD_ID_PROPERTY], part)
-        item.parent = item.parent or head.root
+        if item.parent is None:
+            hang(item, head.root)
         collection.objects.link(item)
     lamps = [item for item in made if item.type == "LIGHT"]
     for lamp in lamps:

@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 
-from ..frames import in_world
+from ..frames import hang, in_world
 from ..head_object import HeadObject
 from ..ownership import heads_in
 
@@ -28,6 +28,8 @@ def place_beside_others(head: HeadObject, scene: bpy.types.Scene) -> None:
         if beside and other_low[0] < end and start < other_high[0]:
             moved = other_high[0] + gap - low[0]
     head.root.location.x += moved
+    for child in head.root.children:
+        hang(child, head.root)
 
 
 def _box(root: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
