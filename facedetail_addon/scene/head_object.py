@@ -57,8 +57,10 @@ class HeadObject:
 
     @classmethod
     def moved_by(cls, rig: bpy.types.Object | None) -> "HeadObject | None":
-        """The only head that hangs on an object or is deformed by it, as after Ctrl P to an armature."""
-        roots = set() if rig is None else {root_of(item) for item in bpy.data.objects if _is_moved_by(item, rig)}
+        """The only head that hangs on an armature or is deformed by it, as after Ctrl P."""
+        if rig is None or rig.type != "ARMATURE":
+            return None  # panels ask at every drawing, and this asks all objects
+        roots = {root_of(item) for item in bpy.data.objects if _is_moved_by(item, rig)}
         roots.discard(None)
         return cls(roots.pop()) if len(roots) == 1 else None
 
