@@ -27,6 +27,9 @@ UP, DOWN, FIRST = "UP", "DOWN", "FIRST"
 """Ways to move a photo in the list."""
 OP_LIGHT = "facedetail.light"
 OP_VIEW = "facedetail.view"
+OP_DISMISS = "facedetail.dismiss_notices"
+STUDIO_PROPERTY = "facedetail_studio"
+"""On worlds: the switch between the photo's light and the studio's."""
 CLAY, SKIN, RENDERED = "CLAY", "SKIN", "RENDERED"
 VIEW_CHOICES = ((CLAY, "Clay"), (SKIN, "Skin"), (RENDERED, "Rendered"))
 OP_LOOKDEV = "facedetail.lookdev"
@@ -58,6 +61,15 @@ EMOTION_PROPERTY = "facedetail_emotion"
 """On a head's empty: the emotion of the photo's face, a word."""
 EMOTION_PROBABILITY_PROPERTY = "facedetail_emotion_probability"
 """On a head's empty: its probability, 0 to 1."""
+
+SIZE_PROPERTY, GROWTH_PROPERTY = "facedetail_size", "facedetail_growth"
+"""On a head's meshes: their size as they were built, and how much larger they are now, 0 for as large (Ctrl A)."""
+
+NOTICES_PROPERTY = "facedetail_notices"
+"""On a head's empty and its skin: the warnings of its reconstruction, a line each, until the artist dismisses them."""
+
+REGIONS_PROPERTY = "facedetail_regions"
+"""On a head's skin: the names of the vertex groups that are parts of the face, in order, with commas between."""
 
 UNITS_PROPERTY = "facedetail_units_per_metre"
 """On a head's empty: how many units of its scene were a metre when it was built."""

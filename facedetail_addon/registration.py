@@ -5,7 +5,7 @@ import bpy
 
 from . import session
 from .names import COMMAND
-from .operators import properties
+from .operators import properties, upkeep
 from .operators.assets import (
     FACEDETAIL_OT_download,
     FACEDETAIL_OT_import_model,
@@ -18,6 +18,7 @@ from .operators.expression import FACEDETAIL_OT_expression
 from .operators.faces import stop_looking
 from .operators.light import FACEDETAIL_OT_light
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
+from .operators.notices import FACEDETAIL_OT_dismiss_notices
 from .operators.photos import (
     FACEDETAIL_OT_add_photos,
     FACEDETAIL_OT_move_photo,
@@ -28,7 +29,6 @@ from .operators.photos import (
 from .operators.properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
 from .operators.view import FACEDETAIL_OT_view
-from .ui.export import FACEDETAIL_PT_export
 from .ui.expression import FACEDETAIL_PT_expression
 from .ui.head import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_result
 from .ui.panel import (
@@ -54,6 +54,7 @@ _CLASSES = (
     FACEDETAIL_OT_move_photo,
     FACEDETAIL_OT_photo,
     FACEDETAIL_OT_light,
+    FACEDETAIL_OT_dismiss_notices,
     FACEDETAIL_OT_view,
     FACEDETAIL_OT_import_model,
     FACEDETAIL_OT_remove,
@@ -70,7 +71,6 @@ _CLASSES = (
     FACEDETAIL_PT_expression,
     FACEDETAIL_PT_detail,
     FACEDETAIL_PT_light,
-    FACEDETAIL_PT_export,
 )
 
 
@@ -79,6 +79,7 @@ def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     properties.attach()
+    upkeep.attach()
     started = session.start()
     bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
     started.command = bpy.utils.register_cli_command(COMMAND, _run_command)
@@ -90,6 +91,7 @@ def unregister() -> None:
     bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
     stop_looking()
     session.end()
+    upkeep.detach()
     properties.detach()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

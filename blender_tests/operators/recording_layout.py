@@ -50,7 +50,7 @@ class RecordingLayout:
         return [what for function, what in self.drawn if function == name]
 
 
-def draw(panel: str, width: int = 300) -> RecordingLayout:
+def draw(panel: str, width: int = 300, local_view: object | None = None) -> RecordingLayout:
     """What a registered panel draws in a sidebar of that width, beside a view with Solid shading."""
     layout = RecordingLayout()
     context = SimpleNamespace(
@@ -59,7 +59,7 @@ def draw(panel: str, width: int = 300) -> RecordingLayout:
         active_object=bpy.context.active_object,
         # Background mode has no scale of the interface.
         preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0), addons=bpy.context.preferences.addons),
-        space_data=SimpleNamespace(shading=SimpleNamespace(type="SOLID", color_type="MATERIAL")),
+        space_data=SimpleNamespace(shading=SimpleNamespace(type="SOLID", color_type="MATERIAL"), local_view=local_view),
         region=SimpleNamespace(width=width),
     )
     kind = getattr(bpy.types, panel)

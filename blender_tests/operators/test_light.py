@@ -42,7 +42,7 @@ def test_each_button_sets_one_kind(blender, draw, head):
         layout = draw(PANEL)
         assert layout.of("operator") == [names.OP_LIGHT] * 3 and not layout.of("label")
         assert [button.light for button in layout.buttons] == ["world", "sun", "stage"]
-        assert layout.of("prop") == ["default_value"] * 3
+        assert layout.of("prop") == [names.STUDIO_PROPERTY, "default_value", "default_value"]
         assert blender.ops.facedetail.light(light=kind) == {"FINISHED"}
         assert lit(blender) == lamps
 
@@ -64,7 +64,7 @@ def test_a_scene_without_the_photos_light_gets_it(blender, draw, model, reconstr
     head.select(blender.context.view_layer)
     assert getattr(blender.types, PANEL).poll(blender.context) and not draw(PANEL).of("prop")
     blender.ops.facedetail.light(light=names.WORLD_LIGHT)
-    assert draw(PANEL).of("prop") == ["default_value"] * 3
+    assert draw(PANEL).of("prop") == [names.STUDIO_PROPERTY, "default_value", "default_value"]
 
 
 def test_grey_buttons_say_why(blender, draw, head):

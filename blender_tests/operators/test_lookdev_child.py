@@ -93,6 +93,24 @@ def test_as_in_this_process(blender, smiling, renderer, tmp_path):
     assert names(tmp_path / "temporary") == []
 
 
+def test_a_head_is_written_without_a_complaint(blender, smiling, tmp_path, capfd):
+    """Also with another head beside it, and with what follows its shape keys first among the objects."""
+    from facedetail_addon.scene.head_object import HeadObject
+    from facedetail_addon.scene.lookdev.file import write_head
+    from facedetail_addon.scene.relief.displacement import Relief
+
+    head = HeadObject(smiling)
+    head.parts["teeth_lower"].name = "a"
+    for item in (smiling, *head.objects):
+        item.select_set(True)
+    blender.ops.object.duplicate()
+    for one in (head, HeadObject.of(blender.context.active_object or blender.context.selected_objects[0])):
+        capfd.readouterr()
+        write_head(tmp_path, one, Relief())
+        told = capfd.readouterr()
+        assert "rror" not in (told.out + told.err) and "ERROR" not in told.err
+
+
 def test_cancel_leaves_nothing(blender, smiling, renderer, tmp_path):
     output = tmp_path / "output"
     output.mkdir()

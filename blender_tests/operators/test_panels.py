@@ -11,7 +11,7 @@ from facedetail_addon.core.errors import FaceModelError, NoFaceError
 from facedetail_addon.operators.eta import Eta
 
 MAIN = "FACEDETAIL_PT_reconstruct"
-OF_A_HEAD = ("FACEDETAIL_PT_result", "FACEDETAIL_PT_expression", "FACEDETAIL_PT_detail", "FACEDETAIL_PT_export")
+OF_A_HEAD = ("FACEDETAIL_PT_result", "FACEDETAIL_PT_expression", "FACEDETAIL_PT_detail")
 
 
 @pytest.fixture
@@ -154,11 +154,91 @@ def test_panels_of_a_head_show_with_a_head_only(blender, draw, model, reconstruc
     assert shown() == [*OF_A_HEAD, "FACEDETAIL_PT_light"]
 
     result = draw("FACEDETAIL_PT_result")
-    assert "surprise" in result.of("label")[0]
-    assert result.of("operator") == [*[names.OP_VIEW] * 3, names.OP_LOOKDEV, names.OP_TURNTABLE]
-    assert draw("FACEDETAIL_PT_export").of("operator") == [names.OP_EXPORT]
+    assert result.of("label") == ["made up head"]
+    assert result.of("operator") == [*[names.OP_VIEW] * 3, names.OP_LOOKDEV, names.OP_TURNTABLE, names.OP_EXPORT]
+    assert draw("FACEDETAIL_PT_expression").of("label")[0] == "In the photo: surprise (75 %)"
     assert draw("FACEDETAIL_PT_detail").of("prop")[:2] == ["mode", "strength"]
-    assert draw("FACEDETAIL_PT_light").of("prop") == ["default_value"] * 3
+    assert draw("FACEDETAIL_PT_light").of("prop") == [names.STUDIO_PROPERTY, "default_value", "default_value"]
+
+
+def test_warnings_stay_with_the_head_until_they_are_dismissed(blender, draw, model, reconstruction_of, tmp_path):
+    """In its panel, in its file, and in its contact sheets."""
+    from blender_tests.made_up import changed
+    from facedetail_addon.core.io.images import read_png
+    from facedetail_addon.core.notices import Notice
+    from facedetail_addon.scene.build.scene import build_scene
+    from facedetail_addon.scene.head_object import HeadObject
+
+    texts = ("The head is turned about 40° to its left.", "The face is small.\nPores are missing.")
+    warned = changed(reconstruction_of(model), notices=tuple(Notice("code", text) for text in texts))
+    build_scene(warned, model).select(blender.context.view_layer)
+    blender.ops.wm.save_as_mainfile(filepath=str(tmp_path / "head.blend"))
+    blender.ops.wm.open_mainfile(filepath=str(tmp_path / "head.blend"))
+
+    def sheet() -> int:
+        path = tmp_path / "sheet.png"
+        assert blender.ops.facedetail.lookdev(height=64, filepath=str(path)) == {"FINISHED"}
+        return read_png(path).shape[0]
+
+    panel = draw("FACEDETAIL_PT_result")
+    told = without_spaces("".join(panel.of("label")))
+    assert all(without_spaces(" ".join(text.split())) in told for text in texts)
+    with_warnings = sheet()
+    assert names.OP_DISMISS in panel.of("operator")
+    assert blender.ops.facedetail.dismiss_notices() == {"FINISHED"}
+    assert names.OP_DISMISS not in draw("FACEDETAIL_PT_result").of("operator")
+    assert sheet() < with_warnings
+    blender.data.objects.remove(HeadObject.of(blender.context.active_object).root)
+    assert HeadObject.of(blender.context.active_object).notices == (), "nor do they come back"
+
+
+def test_the_studio_is_a_switch_that_shows_its_state(blender, draw, model, reconstruction_of):
+    from facedetail_addon.scene.build.scene import build_scene
+
+    build_scene(reconstruction_of(model), model)
+    world = blender.context.scene.world
+    factor = world.node_tree.nodes[names.STUDIO_NODE].inputs["Factor"]
+    for on in (True, False):
+        setattr(world, names.STUDIO_PROPERTY, on)
+        assert factor.default_value == float(on) and getattr(world, names.STUDIO_PROPERTY) == on
+    other = blender.data.worlds.new("another")
+    setattr(other, names.STUDIO_PROPERTY, True)
+    assert not getattr(other, names.STUDIO_PROPERTY)
+
+
+def test_sliders_have_names_of_their_own(blender, draw, model, reconstruction_of):
+    from facedetail_addon.operators.selection import selected_relief
+    from facedetail_addon.scene.build.scene import build_scene
+    from facedetail_addon.ui.light import light_controls
+    from facedetail_addon.ui.relief import RELIEF_CONTROLS
+
+    build_scene(reconstruction_of(model), model).select(blender.context.view_layer)
+    properties = selected_relief(blender.context).bl_rna.properties
+    shown = [properties[name].name for name in RELIEF_CONTROLS]
+    shown += [control.text for control in light_controls(blender.context.scene.world)]
+    assert len(set(shown)) == len(shown) and "Strength" not in shown
+    assert sum("Subdivision" in text for text in shown) == 2
+
+
+def test_expression_is_open_and_next_to_result(blender, draw):
+    from facedetail_addon.registration import _CLASSES  # Blender draws panels in the order of their registration
+
+    order = [one for one in _CLASSES if getattr(one, "bl_parent_id", "") == MAIN and not hasattr(one, "draw_choices")]
+    assert [one.__name__ for one in order[:2]] == ["FACEDETAIL_PT_result", "FACEDETAIL_PT_expression"]
+    assert all("DEFAULT_CLOSED" not in getattr(one, "bl_options", set()) for one in order[:2])
+
+
+def test_the_end_of_a_job_draws_everything(blender, draw, photo):
+    """Also an end that is an error; Blender itself draws a panel when the mouse comes."""
+    from types import SimpleNamespace
+
+    from facedetail_addon.operators.work import redraw_all
+
+    tagged = []
+    regions = [SimpleNamespace(tag_redraw=lambda number=number: tagged.append(number)) for number in range(4)]
+    screens = [SimpleNamespace(areas=[SimpleNamespace(regions=two)]) for two in (regions[:2], regions[2:])]
+    redraw_all(SimpleNamespace(windows=[SimpleNamespace(screen=screen) for screen in screens]))
+    assert tagged == [0, 1, 2, 3]
 
 
 def test_grey_buttons_say_why(blender, draw):
@@ -185,6 +265,16 @@ def test_preferences_show_the_folders_in_use(blender, draw, tmp_path):
     layout = RecordingLayout()
     draw_preferences(layout, preferences, default, chosen_assets_directory(blender.context), blender.context)
     assert layout.placeholders == {"results": str(default), "assets": str(tmp_path / "assets")}
+
+
+def test_remaining_time_never_grows():
+    """A stage that is slow after fast ones."""
+    eta, told = Eta(0.0), []
+    for at in range(4, 60):
+        fraction = min(0.5, at / 20) if at < 40 else 0.5 + (at - 40) / 60
+        text = eta.remaining(fraction, float(at))
+        told += [int(text.split()[1])] if text else []
+    assert len(set(told)) > 2 and told == sorted(told, reverse=True)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def assert_expression_is_of(source: str, folder: Path, context) -> None:
     result = read_result(folder)
     assert result.record.expression_source == source
     emotion = result.record.observation.emotion
-    text = f"Expression: {emotion.name} ({100 * emotion.probability:.0f} %)"
+    text = f"In the photo: {emotion.name} ({100 * emotion.probability:.0f} %)"
     assert found_expression(context) == text
 
 

@@ -60,6 +60,10 @@ def assert_plain(path) -> None:
     data = path.read_bytes()
     described = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
     assert any(primitive.get("targets") for mesh in described["meshes"] for primitive in mesh["primitives"])
+    skin = next(mesh for mesh in described["meshes"] if "skin" in mesh["name"])
+    assert all("_REGION" in primitive["attributes"] for primitive in skin["primitives"])
+    node = next(node for node in described["nodes"] if "skin" in node["name"])
+    assert {"nose", "cheeks", "ears", "neck"} <= set(node["extras"]["facedetail_regions"].split(","))
     assert all("bufferView" in accessor and "sparse" not in accessor for accessor in described["accessors"])
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from facedetail_addon.names import EMOTION_PROBABILITY_PROPERTY, EMOTION_PROPERTY
 
-TEXT = "Expression: surprise (75 %)"
+TEXT = "In the photo: surprise (75 %)"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_two_heads_tell_their_own(blender, model, reconstruction_of, collection)
 
     other = build_scene(reconstruction_of(model), model).collection
     other.objects[0][EMOTION_PROPERTY] = "sad"
-    assert found_after_selecting(blender, other.objects[-1]) == "Expression: sad (75 %)"
+    assert found_after_selecting(blender, other.objects[-1]) == "In the photo: sad (75 %)"
     assert found_after_selecting(blender, collection.objects[-1]) == TEXT
 
 

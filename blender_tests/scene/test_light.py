@@ -249,10 +249,10 @@ def test_controls_of_the_panel(blender, model, grey):
     build_scene(grey(light()), model)
     world = blender.context.scene.world
     found = {control.text: control.socket.default_value for control in light_controls(world)}
-    assert {text: list(value)[2] if text == "Rotation" else value for text, value in found.items()} == {
-        "Studio Light": 0.0, "Strength": 1.0, "Rotation": 0.0,
+    assert {text: list(value)[2] if text == "Light Rotation" else value for text, value in found.items()} == {
+        "Studio Light": 0.0, "Light Strength": 1.0, "Light Rotation": 0.0,
     }  # fmt: skip
     world.node_tree.nodes.remove(world.node_tree.nodes[names.ROTATION_NODE])
-    assert [control.text for control in light_controls(world)] == ["Studio Light", "Strength"]
+    assert [control.text for control in light_controls(world)] == ["Studio Light", "Light Strength"]
     world.use_nodes = False
     assert light_controls(world) == ()

@@ -61,7 +61,7 @@ def test_cycles_shows_what_the_core_says(blender, units):
     root = blender.data.objects.new("root", None)
     root.scale = (units,) * 3
     scene.camera.data.clip_end = 1e5
-    objects = make_stage("stage", stage, scene.world, units)
+    objects = make_stage("stage", stage, scene.world)
     normals, triangles = _sphere()
     white = painted_material("white", Roughness=1.0, Specular_IOR_Level=0.0)
     ball = painted_mesh(

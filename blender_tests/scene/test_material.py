@@ -35,6 +35,8 @@ def _edge(albedo: np.ndarray, path) -> np.ndarray:
 
 
 def _slab_of_skin(bpy, albedo: np.ndarray) -> None:
+    from mathutils import Matrix
+
     from facedetail_addon.names import SCATTER_ATTRIBUTE
     from facedetail_addon.scene.build.material import SkinImages, make_material
     from facedetail_addon.scene.images import packed_image
@@ -43,7 +45,7 @@ def _slab_of_skin(bpy, albedo: np.ndarray) -> None:
     dull = packed_image("dull", np.zeros((4, 4), np.uint8), is_data=True)
     bpy.ops.mesh.primitive_cube_add(size=1, location=(0, 0, -0.05))
     slab = bpy.context.object
-    slab.scale = 0.2, 0.2, 0.1
+    slab.data.transform(Matrix.Diagonal((0.2, 0.2, 0.1, 1.0)))  # in its own units, which are metres
     free = slab.data.attributes.new(SCATTER_ATTRIBUTE, "FLOAT", "POINT")
     free.data.foreach_set("value", np.ones(len(slab.data.vertices), np.float32))
     slab.data.materials.append(make_material("skin", "skin", SkinImages(packed_image("flat", flat), dull, dull)))

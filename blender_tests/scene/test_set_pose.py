@@ -68,8 +68,11 @@ def drivers_of(keys, skin) -> dict:
 
 
 def facts_of_part(item, skin) -> dict:
+    from facedetail_addon.scene.frames import in_frame
+
     mesh, keys = item.data, item.data.shape_keys
-    facts = {"mesh": exactly(mesh.vertices, "co", 3), "origin": tuple(item.location), "keys": None}
+    origin = in_frame(item, item.parent).translation  # the heads stand side by side
+    facts = {"mesh": exactly(mesh.vertices, "co", 3), "origin": tuple(round(x, 5) for x in origin), "keys": None}
     attributes = {names.IRIS_ATTRIBUTE: ("vector", 3)} | dict.fromkeys(
         (names.SCATTER_ATTRIBUTE, names.SOCKET_ATTRIBUTE), ("value", 1)
     )
@@ -91,7 +94,10 @@ def facts_of(head) -> dict:
 
 
 def view_of(head) -> np.ndarray:
-    return np.array(head.camera.matrix_basis)
+    """From the camera to the head."""
+    from facedetail_addon.scene.frames import in_frame
+
+    return np.array(in_frame(head.camera, head.root))
 
 
 @pytest.mark.parametrize(

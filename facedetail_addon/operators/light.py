@@ -9,6 +9,7 @@ from ..scene.build.light import NO_STAGE_TEXTS, light_scene, shown_light
 from ..scene.rollback import undone_on_failure
 from ..settings import SceneSettings, option_of
 from .selection import NO_HEAD, linked_text, selected_head
+from .view import show_in_local_view
 
 __all__ = ["FACEDETAIL_OT_light", "LIGHT_CHOICES", "NO_STAGE_TEXTS", "shown_light"]
 
@@ -46,10 +47,12 @@ class FACEDETAIL_OT_light(bpy.types.Operator):
         return False
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        head = selected_head(context)
         try:
             with undone_on_failure(context.scene):
-                light_scene(context.scene, selected_head(context), self.light)
+                light_scene(context.scene, head, self.light)
         except FaceDetailError as error:
             self.report({"ERROR"}, f"{error.message} {error.remedy}")
             return {"CANCELLED"}
+        show_in_local_view(context.space_data, head)
         return {"FINISHED"}

@@ -2,6 +2,7 @@
 """What the scene remembers of the artist's choices, and what the window manager knows of the work under way."""
 
 import zlib
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from ..names import (
     RELIEF_PROPERTY,
     SETTINGS_PROPERTY,
     STATE_PROPERTY,
+    STUDIO_NODE,
+    STUDIO_PROPERTY,
     UNSEEN_MODIFIER,
 )
 from ..scene.head_object import HeadObject
@@ -143,6 +146,16 @@ def _show_relief(settings: "FaceDetailRelief", context: bpy.types.Context) -> No
     head = _head_of(settings)
     if head is not None and head.linked_file is None:
         set_relief(head, settings.chosen())
+        skin = head.skin
+        if skin is not None and skin != head.root:
+            _copy_choice(settings, getattr(skin, RELIEF_PROPERTY))
+
+
+def _copy_choice(settings: "FaceDetailRelief", others: "FaceDetailRelief") -> None:
+    """Sliders of the skin, which nobody sees before the head's empty is deleted."""
+    for name, value in asdict(settings.chosen()).items():
+        if getattr(others, name) != value:
+            setattr(others, name, value)
 
 
 def _head_of(settings: "FaceDetailRelief") -> HeadObject | None:
@@ -177,7 +190,7 @@ def _level_property(name: str, where: str, default: int, easy: int) -> object:
 
 
 class FaceDetailRelief(bpy.types.PropertyGroup):
-    """How one head shows its relief; saved with the head's empty."""
+    """How one head shows its relief; saved with the head's empty, and with its skin for when that is deleted."""
 
     mode: bpy.props.EnumProperty(
         name="Relief",
@@ -199,12 +212,12 @@ class FaceDetailRelief(bpy.types.PropertyGroup):
         options=_NOT_ANIMATABLE,
         update=_show_relief,
     )
-    strength: _strength_property("Strength", "Of all relief: 1 as found in the photo, 0 none")
+    strength: _strength_property("Relief Strength", "Of all relief: 1 as found in the photo, 0 none")
     medium: _strength_property("Medium", "Wrinkles and folds")
     fine: _strength_property("Fine", "Pores and lines")
     unseen: _strength_property("Unseen", "Of skin that the photo does not show: lines of the other side, and pores")
-    viewport_level: _level_property("Viewport Level", "views", Relief.viewport_level, _EASY_LEVEL_VIEWS)
-    render_level: _level_property("Render Level", "renders", Relief.render_level, _EASY_LEVEL_RENDERS)
+    viewport_level: _level_property("Subdivision in Views", "views", Relief.viewport_level, _EASY_LEVEL_VIEWS)
+    render_level: _level_property("Subdivision in Renders", "renders", Relief.render_level, _EASY_LEVEL_RENDERS)
 
     def chosen(self) -> Relief:
         """The choice as the scene takes it."""
@@ -252,8 +265,31 @@ class FaceDetailState(bpy.types.PropertyGroup):
     error_code: bpy.props.StringProperty(options={"SKIP_SAVE"})
 
 
+def _studio_is_on(world: bpy.types.World) -> bool:
+    node = _studio_node(world)
+    return node is not None and node.inputs["Factor"].default_value >= 0.5
+
+
+def _switch_studio(world: bpy.types.World, on: bool) -> None:
+    node = _studio_node(world)
+    if node is not None:
+        node.inputs["Factor"].default_value = float(on)
+
+
+def _studio_node(world: bpy.types.World) -> bpy.types.Node | None:
+    return None if world.node_tree is None else world.node_tree.nodes.get(STUDIO_NODE)
+
+
 def attach() -> None:
-    """Add the properties to Blender's scenes, objects and window manager; their classes are registered."""
+    """Add the properties to Blender's scenes, objects, worlds and window manager; their classes are registered."""
+    studio = bpy.props.BoolProperty(
+        name="Studio Light",
+        description="A neutral studio's light instead of the photo's",
+        get=_studio_is_on,
+        set=_switch_studio,
+        options=_NOT_ANIMATABLE,
+    )
+    setattr(bpy.types.World, STUDIO_PROPERTY, studio)
     setattr(bpy.types.Scene, SETTINGS_PROPERTY, bpy.props.PointerProperty(type=FaceDetailSettings))
     setattr(bpy.types.Object, RELIEF_PROPERTY, bpy.props.PointerProperty(type=FaceDetailRelief))
     setattr(bpy.types.WindowManager, STATE_PROPERTY, bpy.props.PointerProperty(type=FaceDetailState))
@@ -266,3 +302,4 @@ def detach() -> None:
     delattr(bpy.types.WindowManager, STATE_PROPERTY)
     delattr(bpy.types.Object, RELIEF_PROPERTY)
     delattr(bpy.types.Scene, SETTINGS_PROPERTY)
+    delattr(bpy.types.World, STUDIO_PROPERTY)

@@ -13,6 +13,7 @@ from ..jobs.last_result import key_of, remember
 from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, SETTINGS_PROPERTY
 from ..scene.build.scene import build_steps, check_scene
 from ..scene.colour_management import view_notices
+from ..scene.head_object import HeadObject
 from ..session import chosen_assets_directory, chosen_results_directory
 from ..settings import BUILTIN, OPERATOR, SceneSettings, Settings, options
 from .faces import look_for_faces
@@ -118,17 +119,17 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         session.current().last_result = remember(self._key, result)
         head.select(context.view_layer)
         if not bpy.app.background and context.window is not None:
-            self._show_in_window(context)
+            self._show_in_window(context, head)
         scene_notices = view_notices(context.scene) if self.use_light else ()
-        for notice in (*result.record.notices, *scene_notices):
-            self.report({"WARNING"}, notice.message)
+        head.set_notices([notice.message for notice in (*result.record.notices, *scene_notices)])
+        for message in head.notices:
+            self.report({"WARNING"}, message)
         self.report({"INFO"}, f"{head.collection.name} is in the scene; files in {result.folder}")
         return {"FINISHED"}
 
-    def _show_in_window(self, context: bpy.types.Context) -> None:
+    def _show_in_window(self, context: bpy.types.Context, head: HeadObject) -> None:
         """The head in the view, and in the panel the photo where it was chosen in the file browser."""
-        if self.use_camera:
-            look_at_new_head(context.window)
+        look_at_new_head(context.window, head, through_camera=self.use_camera)
         settings = getattr(context.scene, SETTINGS_PROPERTY)
         if not settings.photo:
             settings.photo, settings.face = self.filepath, self.face

@@ -9,14 +9,14 @@ NO_HEAD = "Select a head first."
 
 
 def active_head(context: bpy.types.Context) -> HeadObject | None:
-    """The head that the active object belongs to, selected or not."""
-    return HeadObject.of(context.active_object)
+    """The head that the active object belongs to, or that a rig moves which is active, selected or not."""
+    return HeadObject.of(context.active_object) or HeadObject.moved_by(context.active_object)
 
 
 def selected_head(context: bpy.types.Context) -> HeadObject | None:
-    """The head of the active object, which is selected, whichever of the head's objects it is."""
+    """The head of the active object, which is selected: whichever of the head's objects it is, or the head's rig."""
     item = context.active_object
-    return HeadObject.of(item) if item is not None and item.select_get() else None
+    return active_head(context) if item is not None and item.select_get() else None
 
 
 def linked_text(head: HeadObject) -> str:
@@ -26,8 +26,10 @@ def linked_text(head: HeadObject) -> str:
 
 def expression_problem(context: bpy.types.Context, head: HeadObject | None, lacking: str) -> str:
     """Why the sliders of a head cannot be set now; empty where they can; ``lacking``: what else it lacks, or empty."""
-    if head is None or head.keys is None:
+    if head is None:
         return NO_HEAD
+    if head.keys is None:
+        return head.losses[0]
     if lacking:
         return lacking
     if not head.keeps_expression:

@@ -19,6 +19,7 @@ _TIMER_S = 0.1
 _STEP_TIMER_S = 0.01
 _STEPS_S = 0.012
 """No more than this, and one step (up to 35 ms), between two of Blender's events."""
+_AFTERWARDS_S = 0.1
 _WAITING = "Waiting for Object Mode"
 _SHOWN_IN = ("VIEW_3D", "PREFERENCES")
 
@@ -134,6 +135,7 @@ class WorkOperator:
     def _fail(self, context: bpy.types.Context, error: FaceDetailError) -> set[str]:
         """Report it at once, and in the panel until the next job."""
         _show_error(context, error)
+        redraw_all(context.window_manager)
         return report_error(self, error)
 
     def _begin(self, context: bpy.types.Context) -> None:
@@ -174,7 +176,9 @@ class WorkOperator:
         state = getattr(manager, STATE_PROPERTY)
         state.running, state.stage, state.fraction, state.remaining = False, "", 0.0, ""
         self._job = None
-        redraw(context)
+        redraw_all(manager)
+        # Once more when Blender has ended the operator, which may be after it has drawn.
+        bpy.app.timers.register(_redraw_afterwards, first_interval=_AFTERWARDS_S)
 
 
 def _require_packages() -> None:
@@ -198,6 +202,18 @@ def report_error(operator: bpy.types.Operator, error: FaceDetailError) -> set[st
 def _show_error(context: bpy.types.Context, error: FaceDetailError | None) -> None:
     state = getattr(context.window_manager, STATE_PROPERTY)
     state.error, state.remedy, state.error_code = (error.message, error.remedy, error.code) if error else ("", "", "")
+
+
+def redraw_all(manager: bpy.types.WindowManager) -> None:
+    """Everything in all windows: a job's end changes scene, view, panels and status bar."""
+    for window in manager.windows:
+        for area in window.screen.areas:
+            for region in area.regions:
+                region.tag_redraw()
+
+
+def _redraw_afterwards() -> None:
+    redraw_all(bpy.context.window_manager)
 
 
 def redraw(context: bpy.types.Context) -> None:

@@ -2,6 +2,7 @@
 """A head in a Blender file: which one an object belongs to, what there is of it, and another pose for it."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -16,10 +17,9 @@ from ..names import (
     EMOTION_PROBABILITY_PROPERTY,
     EMOTION_PROPERTY,
     FINE_LEVEL_PROPERTY,
-    HEAD_ID_PROPERTY,
     HEAD_LIGHT_PROPERTY,
     HEAD_STAGE_PROPERTY,
-    PART_PROPERTY,
+    NOTICES_PROPERTY,
     PHOTO_EXPRESSION_PROPERTY,
     RELIEF_PROPERTY,
     SKIN_PART,
@@ -27,6 +27,7 @@ from ..names import (
 )
 from .camera import camera_matrix, check_lens, set_lens
 from .frames import set_in_frame
+from .ownership import is_root, number_in, part_of, root_of
 from .pose import fits_meshes, set_shape
 from .shape import HeadShape
 from .units import units_of
@@ -39,12 +40,11 @@ _REMEDY = "Reconstruct the photo again."
 class HeadObject:
     """A head, known by its root: an empty that carries its parts and remembers what was found in the photo.
 
-    Objects belong to the nearest root among their parents, whatever collection they are in and whatever they are
-    called. New heads also have marks on their objects (``HEAD_ID_PROPERTY``, ``PART_PROPERTY``), so that a part is
-    found that the artist has given another parent. Nothing is kept here: every question looks at the file as it is.
+    ``ownership.py`` says which objects belong to it. Its skin remembers the same, and is its root where the artist has
+    deleted the empty. Nothing is kept here: every question looks at the file as it is.
 
     Attributes:
-        root: the empty.
+        root: the empty, or the skin where there is none any more.
     """
 
     root: bpy.types.Object
@@ -52,8 +52,17 @@ class HeadObject:
     @classmethod
     def of(cls, item: bpy.types.Object | None) -> "HeadObject | None":
         """The head that an object belongs to, be it root, part, camera, lamp, or something the artist hung on one."""
-        root = None if item is None else _root_of(item)
+        root = None if item is None else root_of(item)
         return None if root is None else cls(root)
+
+    @classmethod
+    def moved_by(cls, rig: bpy.types.Object | None) -> "HeadObject | None":
+        """The only head that hangs on an armature or is deformed by it, as after Ctrl P."""
+        if rig is None or rig.type != "ARMATURE":
+            return None  # panels ask at every drawing, and this asks all objects
+        roots = {root_of(item) for item in bpy.data.objects if _is_moved_by(item, rig)}
+        roots.discard(None)
+        return cls(roots.pop()) if len(roots) == 1 else None
 
     @classmethod
     def named(cls, root_name: str) -> "HeadObject":
@@ -70,8 +79,8 @@ class HeadObject:
 
     @property
     def objects(self) -> tuple[bpy.types.Object, ...]:
-        """All that belongs to it but its root: parts, cameras, lamps, and what the artist has hung on any of them."""
-        return tuple(item for item in bpy.data.objects if item != self.root and _root_of(item) == self.root)
+        """All that belongs to it but its empty: parts, cameras, lamps, and what the artist has hung on any of them."""
+        return tuple(item for item in bpy.data.objects if not is_root(item) and root_of(item) == self.root)
 
     @property
     def parts(self) -> dict[str, bpy.types.Object]:
@@ -81,7 +90,7 @@ class HeadObject:
         """
         meshes = [item for item in self.objects if item.type == "MESH"]
         found: dict[str, bpy.types.Object] = {}
-        for name_of in (_marked_part,) if any(map(_marked_part, meshes)) else (_mesh_name, _object_name):
+        for name_of in (part_of,) if any(map(part_of, meshes)) else (_mesh_name, _object_name):
             for item in meshes:
                 found.setdefault(name_of(item), item)
         found.pop("", None)
@@ -143,6 +152,17 @@ class HeadObject:
         return {} if keys is None else _noted_values(keys)
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """Warnings of its reconstruction that the artist has not dismissed."""
+        noted = self.root.get(NOTICES_PROPERTY)
+        return tuple(noted.splitlines()) if isinstance(noted, str) else ()
+
+    def set_notices(self, messages: Sequence[str]) -> None:
+        """Keep other warnings, none where there are none."""
+        for item in {self.root, self.skin} - {None}:
+            item[NOTICES_PROPERTY] = "\n".join(" ".join(message.split()) for message in messages)
+
+    @property
     def radiance(self) -> np.ndarray:
         """(B², 3) float32 spherical harmonics of the photo's light, head frame.
 
@@ -189,6 +209,18 @@ class HeadObject:
             if source is not None and source.library is not None:
                 return source.library.filepath
         return None
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What editing has taken from it that buttons need, each with its remedy; empty for most."""
+        skin = self.skin
+        if skin is None:
+            return ("The skin of this head is not there any more: undo, or reconstruct the photo again.",)
+        others = [item.name for item in self.objects if item != skin and part_of(item) == SKIN_PART]
+        return (
+            *_mesh_losses(skin.data),
+            *(f"{name} was made from the skin, and has sliders of its own: Ctrl J joins it again." for name in others),
+        )
 
     @property
     def keeps_expression(self) -> bool:
@@ -243,49 +275,19 @@ class HeadObject:
             set_in_frame(item, self.root, camera_matrix(camera))
 
 
-def mark(item: bpy.types.Object, head_id: str, part: str) -> None:
-    """Note on an object which head it belongs to and as which part."""
-    item[HEAD_ID_PROPERTY], item[PART_PROPERTY] = head_id, part
+def _mesh_losses(mesh: bpy.types.Mesh) -> Iterator[str]:
+    if mesh.shape_keys is None:
+        yield (
+            "The skin has no shape keys any more, so there are no expressions. Remeshing and applying modifiers remove "
+            "them: undo, and do that to a duplicate."
+        )
+    if not mesh.uv_layers:
+        yield "The skin has no UV map any more, so its colours and relief are lost. Remeshing removes it: undo."
 
 
-def unmark(item: bpy.types.Object) -> None:
-    """Take the head's mark off a copy."""
-    if HEAD_ID_PROPERTY in item:
-        del item[HEAD_ID_PROPERTY]
-
-
-def _root_of(item: bpy.types.Object) -> bpy.types.Object | None:
-    """The nearest root among an object and its parents; else the root that has the object's mark."""
-    above = item
-    while above is not None:
-        if _is_root(above):
-            return above
-        above = above.parent
-    head_id = item.get(HEAD_ID_PROPERTY)
-    return _marked_root(item, head_id) if isinstance(head_id, str) else None
-
-
-def _is_root(item: bpy.types.Object) -> bool:
-    return HEAD_LIGHT_PROPERTY in item or EMOTION_PROPERTY in item
-
-
-def _marked_root(item: bpy.types.Object, head_id: str) -> bpy.types.Object | None:
-    """The root of an object that hangs on none. Among duplicates, marked alike, the one without such a part."""
-    roots = [other for other in bpy.data.objects if _is_root(other) and other.get(HEAD_ID_PROPERTY) == head_id]
-    if len(roots) < 2:
-        return next(iter(roots), None)
-    part, collections = _marked_part(item), set(item.users_collection)
-
-    def difference(root: bpy.types.Object) -> tuple[bool, bool, bool]:
-        has_it = any(_marked_part(child) == part for child in root.children)
-        return has_it, collections.isdisjoint(root.users_collection), _number(item.name) != _number(root.name)
-
-    return min(roots, key=difference)
-
-
-def _marked_part(item: bpy.types.Object) -> str:
-    part = item.get(PART_PROPERTY)
-    return part if isinstance(part, str) else ""
+def _is_moved_by(item: bpy.types.Object, rig: bpy.types.Object) -> bool:
+    deformed = any(modifier.type == "ARMATURE" and modifier.object == rig for modifier in item.modifiers)
+    return item.parent == rig or deformed
 
 
 def _mesh_name(item: bpy.types.Object) -> str:
@@ -298,19 +300,14 @@ def _object_name(item: bpy.types.Object) -> str:
 
 def _last_word(name: str) -> str:
     """``somebody eye_left.001`` is ``eye_left``."""
-    return name.removesuffix(_number(name)).rpartition(" ")[2]
-
-
-def _number(name: str) -> str:
-    """What Blender adds to the names of duplicates, such as ``.001``."""
-    return re.search(r"(\.\d+)?$", name)[0]
+    return name.removesuffix(number_in(name)).rpartition(" ")[2]
 
 
 def _skin_evidence(item: bpy.types.Object) -> tuple[bool, bool, bool, bool]:
     """What speaks for a mesh as a head's skin, the strongest first."""
     keys = item.data.shape_keys
     return (
-        _marked_part(item) == SKIN_PART,
+        part_of(item) == SKIN_PART,
         FINE_LEVEL_PROPERTY in item,
         keys is not None and PHOTO_EXPRESSION_PROPERTY in keys,
         SOCKET_ATTRIBUTE in item.data.attributes,
@@ -333,9 +330,9 @@ def _noted_values(item: bpy.types.ID) -> dict[str, float]:
 
 def _photo_number(camera: bpy.types.Object) -> int | None:
     """Of the photo that a camera belongs to, from 1; None for other cameras."""
-    found = re.fullmatch(rf"{CAMERA_PART}(?: (\d+))?", _marked_part(camera))
+    found = re.fullmatch(rf"{CAMERA_PART}(?: (\d+))?", part_of(camera))
     return None if found is None else int(found[1] or 1)
 
 
 def _camera_evidence(item: bpy.types.Object) -> tuple[bool, int]:
-    return _marked_part(item) == CAMERA_PART, len(item.data.background_images)
+    return part_of(item) == CAMERA_PART, len(item.data.background_images)

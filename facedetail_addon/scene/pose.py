@@ -23,6 +23,7 @@ from .shape import (
     write_attribute,
     write_key,
 )
+from .units import remember_size
 
 Parts = Mapping[str, bpy.types.Object]
 
@@ -59,6 +60,7 @@ def set_shape(root: bpy.types.Object, parts: Parts, model: FaceModel, shape: Hea
             write_attribute(item.data, IRIS_ATTRIBUTE, "FLOAT_VECTOR", placed.iris)
             _move_origin(item, root, placed.origin)
         item.data.update()
+        remember_size(item)
     write_attribute(skin.data, SCATTER_ATTRIBUTE, "FLOAT", scatter_freedom(model, shape.neutral))
     set_sliders(skin, model, shape.beta)
 

@@ -9,6 +9,7 @@ import bpy
 
 from ..names import EXPRESSION_CHOICES, OP_EXPRESSION, PANEL_CATEGORY
 from ..operators.selection import selected_keys
+from .found import found_expression
 
 _GROUPS = (
     ("Brows", ("brow",)),
@@ -91,8 +92,7 @@ class FACEDETAIL_PT_expression(bpy.types.Panel):
     bl_category = PANEL_CATEGORY
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_parent_id = "FACEDETAIL_PT_result"
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_parent_id = "FACEDETAIL_PT_reconstruct"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -101,6 +101,9 @@ class FACEDETAIL_PT_expression(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         keys = selected_keys(context)
+        found = found_expression(context)
+        if found:
+            layout.label(text=found)
         buttons = layout.row(align=True)
         for value, text in EXPRESSION_CHOICES:
             buttons.operator(OP_EXPRESSION, text=text).expression = value

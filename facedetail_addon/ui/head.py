@@ -3,11 +3,24 @@
 
 import bpy
 
-from ..names import OP_LIGHT, OP_LOOKDEV, OP_TURNTABLE, OP_VIEW, PANEL_CATEGORY, STAGE_LIGHT, VIEW_CHOICES
+from ..names import (
+    EXPORT_LABEL,
+    OP_DISMISS,
+    OP_EXPORT,
+    OP_LIGHT,
+    OP_LOOKDEV,
+    OP_TURNTABLE,
+    OP_VIEW,
+    PANEL_CATEGORY,
+    STAGE_LIGHT,
+    STUDIO_NODE,
+    STUDIO_PROPERTY,
+    VIEW_CHOICES,
+)
+from ..operators.layout import draw_text, line_width
 from ..operators.light import LIGHT_CHOICES, NO_STAGE_TEXTS, shown_light
-from ..operators.selection import selected_head, selected_relief
+from ..operators.selection import HeadObject, selected_head, selected_relief
 from ..operators.view import shown_view
-from .found import found_expression
 from .light import light_controls
 from .photos import draw_photos_of_head
 from .relief import RELIEF_CONTROLS, UNSEEN_CONTROL, relief_texts
@@ -31,9 +44,13 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        found = found_expression(context)
-        if found:
-            layout.label(text=found)
+        head = selected_head(context)
+        layout.label(text=head.root.name, icon="USER")
+        _draw_warnings(layout, head, line_width(context))
+        if context.space_data.local_view is not None:
+            alone = layout.row(align=True)
+            alone.label(text="Shown alone (Local View)")
+            alone.operator("view3d.localview", text="Show All")
         shown = shown_view(context.space_data.shading)
         views = layout.row(align=True)
         for view, text in VIEW_CHOICES:
@@ -42,6 +59,19 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
         pictures = layout.row(align=True)
         pictures.operator(OP_LOOKDEV, icon="RENDER_STILL")
         pictures.operator(OP_TURNTABLE, icon="RENDER_ANIMATION")
+        layout.operator(OP_EXPORT, text=f"{EXPORT_LABEL}…", icon="EXPORT")
+
+
+def _draw_warnings(layout: bpy.types.UILayout, head: HeadObject, width: float) -> None:
+    """What editing has taken from a head, and what its reconstruction warned of, which can be put away."""
+    for text in head.losses:
+        box = layout.box().column(align=True)
+        draw_text(box, text, width, icon="ERROR")
+    if head.notices:
+        box = layout.box().column()
+        for text in head.notices:
+            draw_text(box.column(align=True), text, width, icon="INFO")
+        box.operator(OP_DISMISS, icon="X")
 
 
 class FACEDETAIL_PT_detail(_Subpanel, bpy.types.Panel):
@@ -97,4 +127,7 @@ class FACEDETAIL_PT_light(_Subpanel, bpy.types.Panel):
                 for text in NO_STAGE_TEXTS:
                     layout.label(text=text)
         for control in light_controls(context.scene.world):
-            layout.prop(control.socket, "default_value", index=control.index, text=control.text)
+            if control.socket.node.name == STUDIO_NODE:
+                layout.prop(context.scene.world, STUDIO_PROPERTY, text=control.text, toggle=True)
+            else:
+                layout.prop(control.socket, "default_value", index=control.index, text=control.text)

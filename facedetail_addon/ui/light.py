@@ -31,8 +31,8 @@ def light_controls(world: bpy.types.World | None) -> tuple[Control, ...]:
     nodes = world.node_tree.nodes
     wanted = (
         ("Studio Light", STUDIO_NODE, "Factor", -1),
-        ("Strength", STRENGTH_NODE, "Strength", -1),
-        ("Rotation", ROTATION_NODE, "Rotation", 2),
+        ("Light Strength", STRENGTH_NODE, "Strength", -1),
+        ("Light Rotation", ROTATION_NODE, "Rotation", 2),
     )
     found = ((text, nodes.get(node), socket, index) for text, node, socket, index in wanted)
     return tuple(

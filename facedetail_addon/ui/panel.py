@@ -5,7 +5,7 @@ import bpy
 
 from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
 from ..operators.faces import found_faces
-from ..operators.layout import draw_text
+from ..operators.layout import draw_text, line_width
 from ..operators.photos import more_photos
 from ..operators.properties import photo_path
 from ..session import chosen_assets_directory
@@ -25,7 +25,6 @@ _OFFERED = [str(side) for side in option_of(Settings, "resolution").values[1:]]
 _ADVANCED = tuple(name for name in _RESULT if name not in ("face_model", "resolution"))
 """All that have no place of their own."""
 _BUTTON_SCALE = 1.5
-_SCROLLBAR_PX = 60
 
 
 class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
@@ -66,7 +65,7 @@ class FACEDETAIL_PT_reconstruct(bpy.types.Panel):
         button.more_photos = more_photos(settings)
         for name in CHOICES:
             setattr(button, name, getattr(settings, name))
-        draw_error(layout, state, _width(context), button=not missing)
+        draw_error(layout, state, line_width(context), button=not missing)
 
 
 class _Choices:
@@ -124,9 +123,4 @@ def _notes(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> Cho
 def _draw_texts(layout: bpy.types.UILayout, texts: tuple[str, ...], context: bpy.types.Context) -> None:
     column = layout.column(align=True)
     for text in texts:
-        draw_text(column, text, _width(context))
-
-
-def _width(context: bpy.types.Context) -> float:
-    """Of a line, in pixels without the interface's scale."""
-    return context.region.width / context.preferences.system.ui_scale - _SCROLLBAR_PX
+        draw_text(column, text, line_width(context))

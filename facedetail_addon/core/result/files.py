@@ -47,7 +47,11 @@ LOOKDEV_FILE = "lookdev.png"
 TURNTABLE_FILE = "turntable.mp4"
 EXPORT_FILES = {"fbx": "scene.fbx", "glb": "scene.glb", "usd": "scene.usdz", "obj": "scene.obj"}
 """The head for other programs, by what the command line calls the format."""
-EXPORT_EXTRAS = ("scene.mtl", *(f"scene_{kind}.png" for kind in ("albedo", "roughness", "normal", "eye")))
+EXPORT_EXTRAS = (
+    "scene.mtl",
+    "scene_neutral.obj",
+    *(f"scene_{kind}.png" for kind in ("albedo", "roughness", "normal", "eye")),
+)
 """What lies beside ``scene.obj``."""
 SCENE_FILES = frozenset((SCENE_FILE, RENDER_FILE, LOOKDEV_FILE, TURNTABLE_FILE, *EXPORT_FILES.values(), *EXPORT_EXTRAS))
 """What the command line's ``scene`` adds to a result."""

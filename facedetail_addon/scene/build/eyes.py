@@ -12,7 +12,7 @@ from ...names import IRIS_ATTRIBUTE
 from ..colour_management import from_scene_linear, to_scene_linear
 from ..images import packed_image
 from ..nodes import add_node, color_ramp, mix_colors, vector_math
-from ..space import METRES_PER_MM
+from ..units import link_millimetres
 
 IRIS_NODE, SCLERA_NODE, SIZE_NODE, SHADE_NODE = "Iris Colour", "Sclera Colour", "Iris Size", "Lid Shade"
 """Colours; the iris' size relative to the default one; how much lids and lashes darken the eye under them, 0 to 1."""
@@ -131,7 +131,7 @@ def _hollow(
     bowl = _math(tree, "POWER", (-700, -1700), _math(tree, "MAXIMUM", (-900, -1700), bowl, 0.0), 2.0)
     depth = _math(tree, "MULTIPLY", (-500, -1700), _math(tree, "MULTIPLY", (-700, -1900), height, -IRIS_HOLLOW), bowl)
     bump = add_node(tree, "ShaderNodeBump", (-300, -1700))
-    bump.inputs["Distance"].default_value = METRES_PER_MM
+    link_millimetres(tree, (-900, -3000), 1.0, bump.inputs["Distance"])
     tree.links.new(depth, bump.inputs["Height"])
     return bump.outputs["Normal"]
 
@@ -180,7 +180,7 @@ def _occlusion(
     towards = vector_math(tree, "NORMALIZE", (-500, height), leaning.outputs["Vector"])
     occlusion = add_node(tree, "ShaderNodeAmbientOcclusion", (-300, height))
     occlusion.samples = 8
-    occlusion.inputs["Distance"].default_value = reach_mm * METRES_PER_MM
+    link_millimetres(tree, (-900, height - 500), reach_mm, occlusion.inputs["Distance"])
     tree.links.new(towards.outputs["Vector"], occlusion.inputs["Normal"])
     return occlusion.outputs["AO"], up.outputs["Vector"]
 

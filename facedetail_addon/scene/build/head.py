@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 
 from ...core.face_model.model import FILM, LASHES, FaceModel, MeshPart
-from ...names import IRIS_ATTRIBUTE, SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE
+from ...names import IRIS_ATTRIBUTE, REGIONS_PROPERTY, SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE
 from ..relief.adaptive import subdivision_of
 from ..relief.density import default_level
 from ..shape import (
@@ -135,6 +135,7 @@ def _set_levels(skin: bpy.types.Object, model: FaceModel) -> None:
 
 def _add_regions(skin: bpy.types.Object, model: FaceModel) -> None:
     """A vertex group per region, and for the material where no photo looks."""
+    skin[REGIONS_PROPERTY] = ",".join(model.region_names)
     for index, name in enumerate(model.region_names):
         group = skin.vertex_groups.new(name=name)
         group.add(np.flatnonzero(model.region == index).tolist(), 1.0, "REPLACE")

@@ -14,6 +14,7 @@ from ...names import (
     LIGHT_PROPERTY,
     ROOT_PART,
     ROTATION_NODE,
+    SKIN_PART,
     STAGE_LIGHT,
     STAGE_PART,
     STRENGTH_NODE,
@@ -23,8 +24,9 @@ from ...names import (
     WORLD_LIGHT,
 )
 from ..colour_management import show_colours_as_they_are
-from ..head_object import HeadObject, mark
-from ..units import units_of
+from ..frames import hang
+from ..head_object import HeadObject
+from ..ownership import mark
 from .stage import make_stage
 from .sun import make_sun
 from .world import make_world
@@ -82,7 +84,7 @@ def _make(
     head: HeadObject, kind: str, world: bpy.types.World | None, radiance: np.ndarray
 ) -> tuple[bpy.types.World, list[bpy.types.Object]]:
     """A world, where there is none, and lamps in the head's collection."""
-    stem, sun = head.root.name.removesuffix(f" {ROOT_PART}"), None
+    stem, sun = head.root.name.removesuffix(f" {ROOT_PART}").removesuffix(f" {SKIN_PART}"), None
     if kind == SUN_LIGHT:
         sun, radiance = split_sun(nonnegative(radiance))
     if kind == STAGE_LIGHT:
@@ -92,7 +94,7 @@ def _make(
         lamps = [make_sun(f"{stem} {SUN_PART}", sun, world)]
         return world, _hung(lamps, head, SUN_PART, head.collection, world)
     if kind == STAGE_LIGHT and head.light_stage.radiance.max() > 0:
-        objects = make_stage(f"{stem} {STAGE_PART}", head.light_stage, world, units_of(head.root))
+        objects = make_stage(f"{stem} {STAGE_PART}", head.light_stage, world)
         collection = bpy.data.collections.new(f"{stem} {STAGE_PART}")
         head.collection.children.link(collection)
         return world, _hung(objects, head, STAGE_PART, collection, world)
@@ -109,7 +111,8 @@ def _hung(
     """The lamps among new objects, which all become the head's."""
     for item in made:
         mark(item, head.root[HEAD_ID_PROPERTY], part)
-        item.parent = item.parent or head.root
+        if item.parent is None:
+            hang(item, head.root)
         collection.objects.link(item)
     lamps = [item for item in made if item.type == "LIGHT"]
     for lamp in lamps:

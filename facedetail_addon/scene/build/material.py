@@ -10,7 +10,7 @@ from ...core.skin.types import SKIN_IOR, SUBSURFACE_ALBEDO, SUBSURFACE_POWER, SU
 from ...names import SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE
 from ..colour_management import to_scene_linear
 from ..nodes import add_node, find_node, image_node, mix_colors, vector_math
-from ..space import METRES_PER_MM
+from ..units import link_millimetres
 from .eyes import shade_eye
 
 ALBEDO_NODE, ROUGHNESS_NODE = "Albedo", "Roughness"
@@ -68,10 +68,10 @@ def make_material(name: str, kind: str, images: SkinImages) -> bpy.types.Materia
         shade_eye(material, shader)
     elif kind == "teeth":
         _plain(shader, _TEETH, roughness=0.2)
-        _scatter(shader, _TEETH_RADIUS_MM)
+        _scatter(tree, shader, _TEETH_RADIUS_MM)
     elif kind == "gums":
         _plain(shader, _GUMS, roughness=0.3)
-        _scatter(shader, SUBSURFACE_RADIUS_MM)
+        _scatter(tree, shader, SUBSURFACE_RADIUS_MM)
     elif kind == FILM:
         _clear(material, shader)
     elif kind == LASHES:
@@ -109,7 +109,7 @@ def _skin(tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode, images: SkinIm
     tree.links.new(image_node(tree, (-700, -200), images.roughness, ROUGHNESS_NODE), shader.inputs["Roughness"])
     tree.links.new(image_node(tree, (-700, -500), images.specular, "Specular"), shader.inputs["Specular IOR Level"])
     shader.inputs["IOR"].default_value = SKIN_IOR
-    _scatter(shader, SUBSURFACE_RADIUS_MM)
+    _scatter(tree, shader, SUBSURFACE_RADIUS_MM)
     tree.links.new(_scatter_radius(tree, mix.outputs[2]), shader.inputs["Subsurface Radius"])
     # Cycles looks for scattered light in a ball, so it would leak from lip to lip where they touch.
     free = add_node(tree, "ShaderNodeAttribute", (-700, -800))
@@ -130,8 +130,10 @@ def _scatter_radius(tree: bpy.types.NodeTree, albedo: bpy.types.NodeSocket) -> b
     return radius.outputs["Vector"]
 
 
-def _scatter(shader: bpy.types.ShaderNode, mean_free_path_mm: tuple[float, float, float]) -> None:
+def _scatter(
+    tree: bpy.types.NodeTree, shader: bpy.types.ShaderNode, mean_free_path_mm: tuple[float, float, float]
+) -> None:
     shader.subsurface_method = "BURLEY"
     shader.inputs["Subsurface Weight"].default_value = 1.0
     shader.inputs["Subsurface Radius"].default_value = [_BURLEY_RADIUS * length for length in mean_free_path_mm]
-    shader.inputs["Subsurface Scale"].default_value = METRES_PER_MM
+    link_millimetres(tree, (-700, -3000), 1.0, shader.inputs["Subsurface Scale"])

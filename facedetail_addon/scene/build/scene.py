@@ -23,21 +23,26 @@ from ...names import (
     PHOTO_EXPRESSION_PROPERTY,
     PHOTO_SIZE_PROPERTY,
     ROOT_PART,
+    SKIN_PART,
+    UNITS_PROPERTY,
     WORLD_LIGHT,
 )
 from ..camera import look_through, make_camera, show_photo
-from ..head_object import HeadObject, mark
+from ..head_object import HeadObject
 from ..images import packed_file, packed_map
+from ..ownership import mark
 from ..relief.displacement import add_relief
 from ..relief.nodes import ReliefImages
+from ..relief.order import pin_last
 from ..rollback import undone_on_failure
 from ..shape import HeadShape, expression_values
 from ..steps import run_through
-from ..units import set_units, units_per_metre
+from ..units import remember_size, units_per_metre
 from .eyes import color_eye
 from .head import head_steps
 from .light import light_scene
 from .material import SkinImages
+from .place import place_beside_others
 from .stem import name_stem
 
 _ROOT_SIZE_M = 0.05
@@ -70,7 +75,8 @@ def build_steps(
     """Build the head in real size, the photo's camera, light and materials, in a collection of their own.
 
     An empty, the first object of the collection, is the parent of everything, the camera too: moving it moves the
-    head and keeps it on the photo. It carries the photo's emotion as custom properties. The skin's shape keys hold the
+    head and keeps it on the photo. It stands at the 3D cursor, beside the heads that are there, and carries the
+    photo's emotion as custom properties. The skin's shape keys hold the
     photo's expression; all at zero is the neutral face. Albedo and light are apart, and together show the photo. The
     skin's relief is shown as ``Relief()`` says; ``set_relief`` changes it.
 
@@ -101,6 +107,7 @@ def build_steps(
     with undone_on_failure(scene):
         collection = bpy.data.collections.new(f"{COLLECTION_PREFIX} {stem}")
         head = yield from _build(stem, record, model, pictures, collection, units_per_metre(scene))
+        place_beside_others(head, scene)
         if use_camera:
             look_through(scene, head.camera, record.pose.perspective.image_size)
         if use_light:
@@ -130,11 +137,6 @@ def _build(
     images = _skin_images(stem, pictures)
     root = bpy.data.objects.new(f"{stem} {ROOT_PART}", None)
     root.empty_display_size = _ROOT_SIZE_M
-    root[EMOTION_PROPERTY] = record.observation.emotion.name
-    root[EMOTION_PROBABILITY_PROPERTY] = record.observation.emotion.probability
-    root[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
-    if record.light.stage is not None:
-        root[HEAD_STAGE_PROPERTY] = _stage_values(record.light.stage)
     mark(root, head_id, ROOT_PART)
     collection.objects.link(root)
     camera = make_camera(f"{stem} {CAMERA_PART}", record.pose.perspective, units)
@@ -148,18 +150,35 @@ def _build(
     for part in model.eyes.values():
         color_eye(stem, part.name, parts[part.name], record.eyes)
         yield
-    set_units(root, list(parts.values()), units)
+    root.scale = (units,) * 3
+    for item in (root, parts[SKIN_PART]):  # the empty may be deleted
+        _remember(item, record, units)
+    for part in parts.values():
+        remember_size(part)
     for name, made in {**parts, **cameras}.items():
         mark(made, head_id, name)
         made.parent = root
         collection.objects.link(made)
     yield
     head = HeadObject(root)
+    head.set_notices([notice.message for notice in record.notices])
     if pictures.has_relief:
         shares = {name: decode_share(pictures, f"expression_{name}") for name in EXPRESSION_GROUPS}
         add_relief(head, model, _relief_images(stem, pictures), shares)
+    for part in parts.values():
+        pin_last(part)
     yield
     return head
+
+
+def _remember(item: bpy.types.Object, record: HeadRecord, units: float) -> None:
+    """Note on an object what was found in the photo, and how many units of the scene a metre is."""
+    item[UNITS_PROPERTY] = units
+    item[EMOTION_PROPERTY] = record.observation.emotion.name
+    item[EMOTION_PROBABILITY_PROPERTY] = record.observation.emotion.probability
+    item[HEAD_LIGHT_PROPERTY] = record.light.radiance.ravel().tolist()
+    if record.light.stage is not None:
+        item[HEAD_STAGE_PROPERTY] = _stage_values(record.light.stage)
 
 
 def _more_cameras(stem: str, record: HeadRecord, pictures: Pictures, units: float) -> dict[str, bpy.types.Object]:

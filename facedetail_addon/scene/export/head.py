@@ -20,6 +20,7 @@ from ..head_object import HeadObject
 from ..rollback import removed_afterwards
 from ..units import units_per_metre
 from .material import is_clear, plain_materials
+from .regions import plain_regions
 from .shape_keys import plain_keys
 
 _REMEDY = "Choose a folder that you may write to, on a disk with free space."
@@ -28,7 +29,9 @@ _REMEDY = "Choose a folder that you may write to, on a disk with free space."
 def export_head(head: HeadObject, path: Path) -> Path:
     """Write a head in real size (metres) with its expression; in the artist's scene nothing changes.
 
-    FBX, glTF and USD carry the expressions as shape keys, OBJ the posed head alone. FBX, ``.glb`` and ``.usdz`` have
+    FBX, glTF and USD carry the expressions as shape keys of the neutral head; OBJ is the posed head, and beside it the
+    neutral one, ``…_neutral.obj``. Regions of the face are groups of OBJ's faces, and numbers of glTF's and USD's
+    vertices. FBX, ``.glb`` and ``.usdz`` have
     their pictures inside, the others beside them. There is no camera, light or armature (but USD's, which is empty).
 
     Args:
@@ -46,8 +49,7 @@ def export_head(head: HeadObject, path: Path) -> Path:
     export = _EXPORTERS.get(path.suffix.lower())
     if export is None:
         raise OutputError(f"{path.name} names no known format.", f"Choose one of {', '.join(_EXPORTERS)}.")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path} cannot be written: its folder is not there.", _REMEDY)
+    _check_place(path)
     meshes = _meshes(head)
     if not meshes:
         raise OutputError(f"{head.root.name} has no meshes any more.", "Reconstruct a photo first.")
@@ -60,10 +62,31 @@ def export_head(head: HeadObject, path: Path) -> Path:
             with _in_metres(bpy.context.scene):
                 export(path, copies.name)
     except (RuntimeError, OSError) as error:
-        raise OutputError(f"{path} cannot be written: {error}.", _REMEDY) from error
+        raise OutputError(f"{path} cannot be written: {_reason(error)}.", _REMEDY) from error
     if not path.is_file():
         raise OutputError(f"{path} cannot be written.", _REMEDY)
     return path
+
+
+def _check_place(path: Path) -> None:
+    """Raises OutputError where a file cannot be written, before exporters find out in their own words."""
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: its folder is not there.", _REMEDY)
+    try:
+        if path.exists():
+            with path.open("r+b"):
+                pass
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}.", _REMEDY) from error
+
+
+def _reason(error: Exception) -> str:
+    """Of exporters' errors, which come with the way that they took through Python, the line that says what happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("File ", "Location:", "^", "Error: Python: Traceback"))]
+    return (told or [type(error).__name__])[-1].removeprefix("Error: ").rstrip(".")
 
 
 def _meshes(head: HeadObject) -> list[bpy.types.Object]:
@@ -91,6 +114,7 @@ def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) ->
         else:
             made.matrix_basis = in_frame(original, root)
         plain_keys(original, made)
+        plain_regions(original, made)
         for index, slot in enumerate(original.material_slots):  # of duplicates that share a mesh each may have its own
             mesh.materials[index] = slot.material
         plain_materials(original, mesh, pictures)
@@ -130,10 +154,13 @@ def _write_gltf(path: Path, collection: str) -> None:
         export_morph=True,
         export_try_sparse_sk=False,  # sparse and all-zero offsets are valid, but VTK and assimp refuse files with them
         export_skins=False,
+        export_attributes=True,  # regions of the face
+        export_extras=True,  # and their names
     )
 
 
 def _write_usd(path: Path, collection: str) -> None:
+    _built_in("usd_export", "USD")
     with _one_frame(bpy.context.scene):
         bpy.ops.wm.usd_export(
             filepath=str(path),
@@ -180,15 +207,25 @@ def _one_frame(scene: bpy.types.Scene) -> Iterator[None]:
 
 
 def _write_obj(path: Path, collection: str) -> None:
+    _built_in("obj_export", "OBJ")
+    choices = {
+        "check_existing": False,
+        "collection": collection,
+        "apply_modifiers": True,  # shape keys at their values count among them
+        "export_vertex_groups": True,  # regions of the face
+    }
     bpy.ops.wm.obj_export(
-        filepath=str(path),
-        check_existing=False,
-        collection=collection,
-        apply_modifiers=True,  # shape keys at their values count among them
-        export_materials=True,
-        export_pbr_extensions=True,
-        path_mode="COPY",
+        filepath=str(path), export_materials=True, export_pbr_extensions=True, path_mode="COPY", **choices
     )
+    keys = [item.data.shape_keys for item in bpy.data.collections[collection].objects if item.type == "MESH"]
+    sliders = [key for one in keys if one is not None for key in one.key_blocks[1:]]
+    if not sliders:
+        return
+    for slider in sliders:
+        slider.value = 0.0
+    bpy.context.view_layer.update()
+    neutral = path.with_name(f"{path.stem}_neutral{path.suffix}")
+    bpy.ops.wm.obj_export(filepath=str(neutral), export_materials=False, **choices)
 
 
 def _switched_on(module: str, name: str, title: str) -> None:
@@ -196,6 +233,14 @@ def _switched_on(module: str, name: str, title: str) -> None:
     if name not in dir(getattr(bpy.ops, module)):
         raise OutputError(
             f"Blender's exporter for the {title} is switched off.", f"Switch the add-on {title} on in the preferences."
+        )
+
+
+def _built_in(operator: str, title: str) -> None:
+    """Blender may be built without these exporters, as some systems' packages are."""
+    if operator not in dir(bpy.ops.wm):
+        raise OutputError(
+            f"This Blender was built without {title}.", "Take another format, or Blender from blender.org."
         )
 
 

@@ -16,7 +16,7 @@ from .devices import Devices, chosen_devices, use_devices
 _FILE = "head.blend"
 _NOTE = "FaceDetail lookdev"
 _ROOT = "root"
-_PART, _PAINTED, _COPY = "part {}", "painted {}", "painted copy {}"
+_PART, _DATA, _PAINTED, _COPY = "part {}", "data {}", "painted {}", "painted copy {}"
 
 
 def write_head(folder: Path, head: HeadObject, relief: Relief) -> None:
@@ -43,6 +43,8 @@ def write_head(folder: Path, head: HeadObject, relief: Relief) -> None:
         note[_ROOT] = head.root
         for number, part in enumerate(head.objects):
             note[_PART.format(number)] = part
+            if part.data is not None:  # else Blender finds the skin's mesh by its shape keys first, and says so
+                note[_DATA.format(number)] = part.data
         for number, image in enumerate(_painted(head)):
             copies.append(_copy(image))
             note[_PAINTED.format(number)], note[_COPY.format(number)] = image, copies[-1]

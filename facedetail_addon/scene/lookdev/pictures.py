@@ -80,7 +80,7 @@ def sheet_steps(root_name: str, lookdev: Lookdev) -> Iterator[tuple[str, float]]
         the caption of the picture that comes next, and the share of all that is done.
 
     Returns:
-        (rows, columns, 3) uint8: photo, photo's light, studio; clay, neutral, three-quarter.
+        (rows, columns, 3) uint8: photo, photo's light, studio; clay, neutral, three-quarter; warnings of the head.
 
     Raises:
         OutputError: the head is gone or lacks something, or Cycles is switched off.
@@ -89,7 +89,8 @@ def sheet_steps(root_name: str, lookdev: Lookdev) -> Iterator[tuple[str, float]]
     for number, (caption, picture) in enumerate(_PICTURES):
         yield caption, number / len(_PICTURES)
         pictures.append(picture(HeadObject.named(root_name), lookdev))
-    return contact_sheet(pictures, tuple(caption for caption, _ in _PICTURES))
+    captions = tuple(caption for caption, _ in _PICTURES)
+    return contact_sheet(pictures, captions, HeadObject.named(root_name).notices)
 
 
 def keep_sheet(root_name: str, sheet: bytes) -> bpy.types.Image:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures side by side with captions. Arrays only."""
 
+import textwrap
+
 import cv2
 import numpy as np
 
@@ -9,6 +11,7 @@ BACKDROP = 72
 _GUTTER_SHARE, _CAPTION_SHARE, _TEXT_SHARE = 0.016, 0.062, 0.036
 """Of a picture's height."""
 _PAPER, _INK = 34, 214
+_WARNING = (240, 180, 90)
 COLUMNS = 3
 
 
@@ -40,11 +43,11 @@ def crop_photo(photo: np.ndarray, window: tuple[float, float, float, float], siz
     return cv2.warpAffine(photo, mapping, size, flags=flags, borderValue=(BACKDROP,) * 3)
 
 
-def contact_sheet(pictures: list[np.ndarray], captions: tuple[str, ...]) -> np.ndarray:
-    """Pictures in rows of three, each over its caption.
+def contact_sheet(pictures: list[np.ndarray], captions: tuple[str, ...], notices: tuple[str, ...] = ()) -> np.ndarray:
+    """Pictures in rows of three, each over its caption; warnings in lines of their own below.
 
     Args:
-        pictures: (H, W, 3) uint8, all of one size. captions: one for each.
+        pictures: (H, W, 3) uint8, all of one size. captions: one for each. notices: as long as they are.
 
     Returns:
         (rows, columns, 3) uint8.
@@ -55,9 +58,14 @@ def contact_sheet(pictures: list[np.ndarray], captions: tuple[str, ...]) -> np.n
     gutter, strip = max(2, round(_GUTTER_SHARE * height)), max(8, round(_CAPTION_SHARE * height))
     rows = -(-len(pictures) // COLUMNS)
     size = COLUMNS * width + (COLUMNS + 1) * gutter, rows * (height + strip) + (rows + 1) * gutter
-    sheet = Image.new("RGB", size, (_PAPER,) * 3)
-    draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(max(6.0, _TEXT_SHARE * height))
+    characters = max(20, int((size[0] - 2 * gutter) / font.getlength("n")))
+    lines = [line for notice in notices for line in textwrap.wrap(notice, characters)]
+    sheet = Image.new("RGB", (size[0], size[1] + strip * len(lines)), (_PAPER,) * 3)
+    draw = ImageDraw.Draw(sheet)
+    for number, line in enumerate(lines):
+        place = gutter, size[1] + strip * number + strip // 2
+        draw.text(place, line, fill=_WARNING, font=font, anchor="lm")
     for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         row, column = divmod(number, COLUMNS)
         x, y = gutter + column * (width + gutter), gutter + row * (height + strip + gutter)

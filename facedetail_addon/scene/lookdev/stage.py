@@ -10,7 +10,8 @@ import numpy as np
 
 from ...core.errors import OutputError
 from ..frames import in_frame
-from ..head_object import HeadObject, unmark
+from ..head_object import HeadObject
+from ..ownership import unmark
 from ..relief.displacement import Relief, relief_skin, show_relief
 from ..relief.wrinkles import follow_own_sliders
 from ..rollback import removed_afterwards

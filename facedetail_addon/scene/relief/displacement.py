@@ -18,6 +18,7 @@ from ...names import (
     DISPLACE,
     FINE_LEVEL_PROPERTY,
     FINE_MODIFIER,
+    GROWTH_PROPERTY,
     MEDIUM_MODIFIER,
     NORMAL_MAP,
     UNSEEN_MODIFIER,
@@ -25,11 +26,16 @@ from ...names import (
 )
 from ..head_object import HeadObject
 from ..space import METRES_PER_MM
+from ..units import measured_scale, mesh_scale
 from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
 from .density import default_level, fine_level
 from .material import own_relief_material
 from .nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
+from .order import put_rigs_first
 from .wrinkles import add_wrinkles
+
+_SAME_SCALE = 0.01
+"""Less than this is a change of shape, as by sculpting."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,17 @@ def set_relief(head: HeadObject, relief: Relief) -> None:
         show_relief(skin, relief)
 
 
+def follow_applied_scale(item: bpy.types.Object) -> None:
+    """After a scale has been applied to the mesh of a head (Ctrl A), relief and materials are as large as it is."""
+    before, now = mesh_scale(item), measured_scale(item)
+    if abs(now / before - 1) < _SAME_SCALE:
+        return
+    item[GROWTH_PROPERTY] = now - 1.0
+    for modifier in item.modifiers:
+        if modifier.name in (MEDIUM_MODIFIER, FINE_MODIFIER, UNSEEN_MODIFIER):
+            modifier.strength *= now / before
+
+
 def show_relief(skin: bpy.types.Object, relief: Relief) -> None:
     """As :func:`set_relief`, for a skin with relief."""
     medium, fine, unseen = (relief.strength * part for part in (relief.medium, relief.fine, relief.unseen))
@@ -111,6 +128,7 @@ def show_relief(skin: bpy.types.Object, relief: Relief) -> None:
     reached = np.inf if level is None else level
     # One material serves viewport and render, so the render's level says whether fine relief is geometry or shading.
     fine_is_geometry = displace and relief.render_level >= reached
+    put_rigs_first(skin)
     _set_subdivision(skin, relief)
     _set_displace(skin, MEDIUM_MODIFIER, medium, viewport=displace, render=displace)
     shown = fine_is_geometry and relief.viewport_level >= reached
@@ -156,7 +174,7 @@ def _set_displace(skin: bpy.types.Object, name: str, factor: float, *, viewport:
     modifier = skin.modifiers.get(name)
     if modifier is None:
         return
-    modifier.strength = METRES_PER_MM * factor
+    modifier.strength = METRES_PER_MM * factor * mesh_scale(skin)
     modifier.show_viewport, modifier.show_render = viewport and factor > 0, render and factor > 0
 
 

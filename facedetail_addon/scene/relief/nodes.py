@@ -8,6 +8,7 @@ import bpy
 from ...names import RELIEF_WEIGHT
 from ..nodes import add_node, find_node, image_node, vector_math
 from ..space import METRES_PER_MM
+from ..units import growth_node
 
 _HEIGHT_MEDIUM, _HEIGHT_FINE, _HEIGHT_UNSEEN = "Medium Relief", "Fine Relief", "Unseen Relief"
 _NORMAL_BOTH, _NORMAL_FINE, _NORMAL_UNSEEN = "Relief Normals", "Fine Normals", "Unseen Normals"
@@ -84,7 +85,12 @@ def add_relief_nodes(tree: bpy.types.NodeTree, images: ReliefImages, uv_map: str
     tree.links.new(fine.outputs["Value"], medium.inputs[2])
     displacement = add_node(tree, "ShaderNodeDisplacement", (-250, -1600), _DISPLACEMENT)
     displacement.inputs["Midlevel"].default_value = 0.0
-    displacement.inputs["Scale"].default_value = METRES_PER_MM
+    # In the object's own units: its scale and its parents' count by themselves, what was applied to the mesh does not.
+    grown = add_node(tree, "ShaderNodeMath", (-450, -1800))
+    grown.operation = "MULTIPLY_ADD"
+    tree.links.new(growth_node(tree, (-650, -1800)), grown.inputs[0])
+    grown.inputs[1].default_value = grown.inputs[2].default_value = METRES_PER_MM
+    tree.links.new(grown.outputs["Value"], displacement.inputs["Scale"])
     tree.links.new(medium.outputs["Value"], displacement.inputs["Height"])
     if fades:
         _fade(tree, medium, displacement)
