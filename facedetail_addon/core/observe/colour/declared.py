@@ -60,6 +60,14 @@ def declared_in_header(stream: BinaryIO) -> Declared:
     return Declared()
 
 
+def _interoperability(exif: Image.Exif) -> object:
+    """EXIF's InteroperabilityIndex; None where it does not say."""
+    try:
+        return exif.get_ifd(ExifTags.IFD.Interop).get(ExifTags.Base.InteropIndex)
+    except KeyError:  # of older Pillows, for files without that directory
+        return None
+
+
 def declared_in_exif(image: Image.Image) -> Declared:
     """What the tags of a JPEG, TIFF or other file with EXIF say."""
     exif = image.getexif()
@@ -67,7 +75,7 @@ def declared_in_exif(image: Image.Image) -> Declared:
     space = details.get(ExifTags.Base.ColorSpace)
     if space == 1:
         return Declared()
-    interoperability = exif.get_ifd(ExifTags.IFD.Interop).get(ExifTags.Base.InteropIndex)
+    interoperability = _interoperability(exif)
     if space == 2 or (isinstance(interoperability, str) and interoperability.startswith("R03")):
         return Declared(by_numbers(ADOBE_GAMMA, ADOBE_RGB, D65))
     try:
