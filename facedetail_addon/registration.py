@@ -5,7 +5,7 @@ import bpy
 
 from . import session
 from .names import COMMAND
-from .operators import properties
+from .operators import pose, properties
 from .operators.assets import (
     FACEDETAIL_OT_download,
     FACEDETAIL_OT_import_model,
@@ -25,6 +25,7 @@ from .operators.photos import (
     FACEDETAIL_OT_remove_photo,
     FaceDetailPhoto,
 )
+from .operators.pose import FACEDETAIL_OT_pose
 from .operators.properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
 from .operators.view import FACEDETAIL_OT_view
@@ -49,6 +50,7 @@ _CLASSES = (
     FACEDETAIL_OT_reconstruct,
     FACEDETAIL_OT_export,
     FACEDETAIL_OT_expression,
+    FACEDETAIL_OT_pose,
     FACEDETAIL_OT_add_photos,
     FACEDETAIL_OT_remove_photo,
     FACEDETAIL_OT_move_photo,
@@ -79,6 +81,7 @@ def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     properties.attach()
+    pose.attach()
     started = session.start()
     bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
     started.command = bpy.utils.register_cli_command(COMMAND, _run_command)
@@ -90,6 +93,7 @@ def unregister() -> None:
     bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
     stop_looking()
     session.end()
+    pose.detach()
     properties.detach()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

@@ -122,6 +122,11 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
     )
     more_photos: bpy.props.CollectionProperty(type=FaceDetailPhoto)
     more_photos_index: bpy.props.IntProperty(options={"SKIP_SAVE"})
+    pose_while_playing: bpy.props.BoolProperty(
+        name="While Playing",
+        description="While an animation plays all heads of the scene are posed, and afterwards as they were",
+        default=True,
+    )
     face_model_menu: bpy.props.EnumProperty(
         name="Face Model",
         description="The face model that is fitted to the photo; more can be imported in the preferences",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..names import EXPRESSION_CHOICES, OP_EXPRESSION, PANEL_CATEGORY
-from ..operators.selection import selected_keys
+from ..names import EXPRESSION_CHOICES, OP_EXPRESSION, OP_POSE, PANEL_CATEGORY, SETTINGS_PROPERTY
+from ..operators.pose import is_posed
+from ..operators.selection import selected_head, selected_keys
 
 _GROUPS = (
     ("Brows", ("brow",)),
@@ -104,6 +105,9 @@ class FACEDETAIL_PT_expression(bpy.types.Panel):
         buttons = layout.row(align=True)
         for value, text in EXPRESSION_CHOICES:
             buttons.operator(OP_EXPRESSION, text=text).expression = value
+        posing = layout.row(align=True)
+        posing.operator(OP_POSE, icon="POSE_HLT", depress=is_posed(selected_head(context)))
+        posing.prop(getattr(context.scene, SETTINGS_PROPERTY), "pose_while_playing", toggle=True)
         for title, sliders in slider_groups([key.name for key in keys.key_blocks[1:]]).items():
             header, body = layout.panel(f"facedetail_expression_{title}", default_closed=True)
             header.label(text=title)

@@ -11,6 +11,7 @@ import numpy as np
 from ...core.errors import OutputError
 from ..frames import in_frame
 from ..head_object import HeadObject, unmark
+from ..posing import wake
 from ..relief.displacement import Relief, relief_skin, show_relief
 from ..relief.wrinkles import follow_own_sliders
 from ..rollback import removed_afterwards
@@ -69,6 +70,7 @@ def staged(head: HeadObject, relief: Relief, max_level: int, *, neutral: bool = 
         for copy in copies.values():
             if copy.type != "LIGHT":
                 scene.collection.objects.link(copy)
+        wake(copies.values())
         skin, camera = copies[skin], copies[camera]
         parts = tuple(item for item in copies.values() if item.type not in ("LIGHT", "CAMERA", "EMPTY"))
         _show(parts, skin)

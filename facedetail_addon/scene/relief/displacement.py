@@ -24,11 +24,13 @@ from ...names import (
     WRINKLE_MODIFIER,
 )
 from ..head_object import HeadObject
+from ..posing import unposed
 from ..space import METRES_PER_MM
 from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
 from .density import default_level, fine_level
 from .material import own_relief_material
 from .nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
+from .posed import drop_pose_nodes
 from .wrinkles import add_wrinkles
 
 
@@ -100,7 +102,8 @@ def set_relief(head: HeadObject, relief: Relief) -> None:
     """
     skin = relief_skin(head)
     if skin is not None:
-        show_relief(skin, relief)
+        with unposed(head):
+            show_relief(skin, relief)
 
 
 def show_relief(skin: bpy.types.Object, relief: Relief) -> None:
@@ -126,6 +129,7 @@ def show_relief(skin: bpy.types.Object, relief: Relief) -> None:
         weights = ReliefWeights(normal_fine=fine, normal_unseen=unseen)
     material = own_relief_material(skin)
     if material is not None:
+        drop_pose_nodes(material)
         weigh_relief(material, weights)
     for scene in skin.users_scene:
         allow_adaptive(scene, skin, relief.mode == ADAPTIVE)
