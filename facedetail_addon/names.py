@@ -88,6 +88,11 @@ POSED_ATTRIBUTE = "facedetail_posed"
 POSE_MODIFIER = "FaceDetail pose"
 """Geometry nodes, in views alone, that give the skin that attribute."""
 
+DRAGGED_PROPERTY = "facedetail_dragged"
+"""On a skin while a slider of its relief is dragged: which modifiers rest in views."""
+DRAG_MODIFIER = "FaceDetail drag"
+"""Geometry nodes, in views alone, that show a dragged skin; and what the names of their data begin with."""
+
 RELIEF_PROPERTY = "facedetail_relief"
 """On a head's empty: the sliders of its relief."""
 FINE_LEVEL_PROPERTY = "facedetail_fine_level"

@@ -5,7 +5,7 @@ import bpy
 
 from . import session
 from .names import COMMAND
-from .operators import pose, properties
+from .operators import pose, properties, relief
 from .operators.assets import (
     FACEDETAIL_OT_download,
     FACEDETAIL_OT_import_model,
@@ -82,6 +82,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.attach()
     pose.attach()
+    relief.attach()
     started = session.start()
     bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
     started.command = bpy.utils.register_cli_command(COMMAND, _run_command)
@@ -93,6 +94,7 @@ def unregister() -> None:
     bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
     stop_looking()
     session.end()
+    relief.detach()
     pose.detach()
     properties.detach()
     for cls in reversed(_CLASSES):

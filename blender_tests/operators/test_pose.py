@@ -6,89 +6,17 @@ import numpy as np
 import pytest
 
 from blender_tests.operators import recording_layout
+from blender_tests.operators.head_state import evaluated, state
 from blender_tests.operators.test_older_files import FILE as OLD_FILE
 from facedetail_addon import names
 
 FINER = {"SUBSURF", "DISPLACE"}
 
 
-@pytest.fixture
-def add_on(blender):
-    import facedetail_addon
-
-    facedetail_addon.register()
-    yield
-    blender.ops.wm.read_factory_settings(use_empty=True)
-    facedetail_addon.unregister()
-
-
-@pytest.fixture
-def build(blender, add_on, model, reconstruction_of):
-    """The function that builds a head and selects it."""
-    from facedetail_addon.scene.build.scene import build_scene
-
-    def made(name: str = "made up.png"):
-        head = build_scene(reconstruction_of(model, expression={"jawOpen": 0.3}, photo_name=name), model)
-        head.select(blender.context.view_layer)
-        return head
-
-    return made
-
-
-@pytest.fixture
-def player(blender):
-    """The function that starts and stops playback as a click in a window does."""
-
-    def window():
-        return blender.context.window_manager.windows[0]  # another after another file
-
-    def click() -> None:
-        area, screen = window().screen.areas[0], window().screen
-        with blender.context.temp_override(window=window(), screen=screen, area=area):
-            blender.ops.screen.animation_play()
-
-    yield click
-    if window().screen.is_animation_playing:
-        click()
-
-
-def state(bpy) -> object:
-    """All that a head's objects, materials and meshes say, as far as posing could change it."""
-    objects = {
-        item.name: (
-            [(one.name, one.type, one.show_viewport, one.show_render) for one in item.modifiers],
-            sorted(item.keys()),
-            [slot.material and slot.material.name for slot in item.material_slots],
-            sorted(item.data.attributes.keys()) if item.type == "MESH" else None,
-        )
-        for item in bpy.data.objects
-    }
-    materials = {}
-    for material in bpy.data.materials:
-        tree = material.node_tree
-        weights = {
-            node.name: [tuple(one.default_value) for one in node.inputs if one.type in ("VECTOR", "RGBA")]
-            for node in tree.nodes
-            if node.type == "VECT_MATH"
-        }
-        links = sorted(
-            (str(link.from_socket.path_from_id()), str(link.to_socket.path_from_id())) for link in tree.links
-        )
-        materials[material.name] = (sorted(tree.nodes.keys()), weights, links)
-    return objects, materials, sorted(bpy.data.node_groups.keys())
-
-
 def finer_in_views(head) -> list[str]:
     return [
         one.name for part in head.parts.values() for one in part.modifiers if one.type in FINER and one.show_viewport
     ]
-
-
-def evaluated(bpy, item) -> np.ndarray:
-    item = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
-    points = np.empty(3 * len(item.data.vertices), np.float32)
-    item.data.vertices.foreach_get("co", points)
-    return points.reshape(-1, 3)
 
 
 def picture(path) -> np.ndarray:

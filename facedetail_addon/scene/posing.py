@@ -12,6 +12,7 @@ import bpy
 
 from ..names import FINE_MODIFIER, MEDIUM_MODIFIER, POSED_PROPERTY, UNSEEN_MODIFIER
 from .head_object import HeadObject
+from .relief.dragged import end_drag
 from .relief.posed import shade_as_before, shade_in_views, shown_factor
 
 _FINER = ("SUBSURF", "MULTIRES", "DISPLACE", "REMESH")
@@ -69,6 +70,7 @@ def pose_played(scene: bpy.types.Scene) -> None:
 
 
 def _rest(item: bpy.types.Object, why: str) -> None:
+    end_drag(item)
     shown = [modifier for modifier in item.modifiers if modifier.type in _FINER and modifier.show_viewport]
     item[POSED_PROPERTY] = {"why": why, "modifiers": [modifier.name for modifier in shown]}
     shade_in_views(item, {one.name: shown_factor(one) for one in shown if one.name in _RELIEF})

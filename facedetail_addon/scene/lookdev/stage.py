@@ -13,6 +13,7 @@ from ..frames import in_frame
 from ..head_object import HeadObject, unmark
 from ..posing import wake
 from ..relief.displacement import Relief, relief_skin, show_relief
+from ..relief.dragged import end_drag
 from ..relief.wrinkles import follow_own_sliders
 from ..rollback import removed_afterwards
 from ..units import scale_lengths, units_of
@@ -71,6 +72,7 @@ def staged(head: HeadObject, relief: Relief, max_level: int, *, neutral: bool = 
             if copy.type != "LIGHT":
                 scene.collection.objects.link(copy)
         wake(copies.values())
+        end_drag(copies[skin])
         skin, camera = copies[skin], copies[camera]
         parts = tuple(item for item in copies.values() if item.type not in ("LIGHT", "CAMERA", "EMPTY"))
         _show(parts, skin)

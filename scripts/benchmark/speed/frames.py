@@ -11,10 +11,14 @@ up to the highest, by evaluation alone and as it is dragged in a window. Nothing
 import argparse
 import json
 import os
+import statistics
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 import facedetail_addon
 from facedetail_addon.jobs.job import load_result
@@ -22,6 +26,8 @@ from facedetail_addon.scene.build.scene import build_steps
 from facedetail_addon.scene.head_object import HeadObject
 from facedetail_addon.scene.posing import pose, unpose
 from facedetail_addon.scene.relief.adaptive import subdivision_of
+from facedetail_addon.scene.relief.displacement import Relief, drag_relief, set_relief
+from facedetail_addon.scene.relief.dragged import end_all_drags
 from facedetail_addon.scene.steps import run_through
 
 KEYED = ("jawOpen", "mouthSmileLeft")
@@ -40,6 +46,41 @@ def frame_rates(head: HeadObject) -> dict[str, float]:
     found["posed_fps"] = _rate(head, 20 * _FRAMES)
     unpose(head)
     return found
+
+
+def strength_steps(head: HeadObject, highest: int) -> dict[str, float]:
+    """Milliseconds of a step of *Strength* at each level from 2 on, and how far vertices are from where they belong.
+
+    ``set``: all is evaluated. ``first`` and ``drag``: of a drag, its first step and a later one.
+    """
+    found = {}
+    for level in range(2, highest + 1):
+        relief = Relief(viewport_level=level)
+        set_relief(head, relief)
+        _draw(head)
+        spent = [_step(head, set_relief, replace(relief, strength=1 + 0.1 * number)) for number in range(1, _STEPS)]
+        wanted = _points(head)
+        found[f"level{level}_set_ms"] = statistics.median(spent)
+        found[f"level{level}_first_ms"] = _step(head, drag_relief, relief)
+        spent = [_step(head, drag_relief, replace(relief, strength=1 + 0.1 * number)) for number in range(1, _STEPS)]
+        found[f"level{level}_drag_ms"] = statistics.median(spent)
+        found[f"level{level}_off_mm"] = 1000 * float(np.abs(_points(head) - wanted).max())
+        end_all_drags()
+    return found
+
+
+def _step(head: HeadObject, show: Callable[[HeadObject, Relief], None], relief: Relief) -> float:
+    begun = time.perf_counter()
+    show(head, relief)
+    _draw(head)
+    return 1000 * (time.perf_counter() - begun)
+
+
+def _points(head: HeadObject) -> np.ndarray:
+    mesh = head.skin.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    points = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", points)
+    return points
 
 
 def _key(head: HeadObject) -> None:
@@ -79,7 +120,7 @@ def main() -> None:
     facedetail_addon.register()
     found = load_result(options.folder, options.folder)
     head = run_through(build_steps(found.record, found.model, found.pictures))
-    figures = frame_rates(head)
+    figures = {**frame_rates(head), **strength_steps(head, options.highest)}
     for name, value in figures.items():
         print(f"{name:24} {value:.4g}")
     print(json.dumps(figures), flush=True)
