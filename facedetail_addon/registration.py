@@ -18,6 +18,7 @@ from .operators.expression import FACEDETAIL_OT_expression
 from .operators.faces import stop_looking
 from .operators.light import FACEDETAIL_OT_light
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
+from .operators.performance import FACEDETAIL_OT_live_link
 from .operators.photos import (
     FACEDETAIL_OT_add_photos,
     FACEDETAIL_OT_move_photo,
@@ -28,6 +29,7 @@ from .operators.photos import (
 from .operators.pose import FACEDETAIL_OT_pose
 from .operators.properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
+from .operators.rig import FACEDETAIL_OT_rig
 from .operators.view import FACEDETAIL_OT_view
 from .ui.export import FACEDETAIL_PT_export
 from .ui.expression import FACEDETAIL_PT_expression
@@ -51,6 +53,8 @@ _CLASSES = (
     FACEDETAIL_OT_export,
     FACEDETAIL_OT_expression,
     FACEDETAIL_OT_pose,
+    FACEDETAIL_OT_live_link,
+    FACEDETAIL_OT_rig,
     FACEDETAIL_OT_add_photos,
     FACEDETAIL_OT_remove_photo,
     FACEDETAIL_OT_move_photo,

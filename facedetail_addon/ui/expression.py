@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..names import EXPRESSION_CHOICES, OP_EXPRESSION, OP_POSE, PANEL_CATEGORY, SETTINGS_PROPERTY
+from ..names import (
+    EXPRESSION_CHOICES,
+    LIMIT_KEY,
+    OP_EXPRESSION,
+    OP_LIVE_LINK,
+    OP_POSE,
+    OP_RIG,
+    PANEL_CATEGORY,
+    SETTINGS_PROPERTY,
+)
 from ..operators.pose import is_posed
 from ..operators.selection import selected_head, selected_keys
 
@@ -51,7 +60,8 @@ def slider_groups(names: Iterable[str]) -> dict[str, tuple[Slider, ...]]:
         title, beginning = _group_of(name)
         pair = _pair_of(name, beginning, names)
         if pair is None:
-            groups[title].append(Slider(_words(name, beginning), (name,)))
+            whole = " Both" if all(name + side in names for side in _SIDES) else ""
+            groups[title].append(Slider(_words(name, beginning) + whole, (name,)))
         elif name == next(key for key in names if key in pair):
             groups[title].append(Slider(_words(pair[0].removesuffix(_SIDES[0]), beginning), pair))
     return {title: tuple(sliders) for title, sliders in groups.items() if sliders}
@@ -108,7 +118,11 @@ class FACEDETAIL_PT_expression(bpy.types.Panel):
         posing = layout.row(align=True)
         posing.operator(OP_POSE, icon="POSE_HLT", depress=is_posed(selected_head(context)))
         posing.prop(getattr(context.scene, SETTINGS_PROPERTY), "pose_while_playing", toggle=True)
-        for title, sliders in slider_groups([key.name for key in keys.key_blocks[1:]]).items():
+        more = layout.row(align=True)
+        more.operator(OP_LIVE_LINK, icon="IMPORT")
+        more.operator(OP_RIG, icon="ARMATURE_DATA")
+        shown = [key.name for key in keys.key_blocks[1:] if key.name != LIMIT_KEY]
+        for title, sliders in slider_groups(shown).items():
             header, body = layout.panel(f"facedetail_expression_{title}", default_closed=True)
             header.label(text=title)
             if body is not None:

@@ -17,6 +17,7 @@ from ..shape import (
     follow_key,
     inside_sockets,
     key_offsets,
+    limit_mouth_close,
     part_shape,
     scatter_freedom,
     set_sliders,
@@ -83,6 +84,7 @@ def _part_steps(
             follow_key(key, skin)
         return made
     set_sliders(made, model, shape.beta)
+    limit_mouth_close(made)
     yield
     _add_regions(made, model)
     write_attribute(mesh, SCATTER_ATTRIBUTE, "FLOAT", scatter_freedom(model, shape.neutral))
