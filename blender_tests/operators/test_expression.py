@@ -87,9 +87,7 @@ def test_sliders_are_the_shape_keys_with_any_object_of_the_head(blender, draw, c
         select(blender, item)
         assert blender.types.FACEDETAIL_PT_expression.poll(blender.context), item.name
         layout = draw(PANEL)
-        assert layout.of("prop") == ["pose_while_playing"] + ["value"] * (
-            len(model.expression_names) + len(added_names(model))
-        ), item.name
+        assert layout.of("prop") == ["pose_while_playing"] + ["value"] * sliders, item.name
         assert [button.expression for button in layout.buttons[:2]] == [names.AS_IN_THE_PHOTO, names.NEUTRAL]
 
 
