@@ -171,3 +171,40 @@ def test_exports_carry_it_with_weights_and_sliders(blender, build, tmp_path, end
     bone.rotation_mode = "XYZ"
     bone.rotation_euler = (0.3, 0.1, 0.2)
     assert np.abs(evaluated(blender, skin) - before).max() > 0.01, names.OP_RIG
+
+
+def test_obj_has_what_the_rig_makes_of_the_head(blender, rigged, tmp_path):
+    from facedetail_addon.scene.export.head import export_head
+
+    head, rig = rigged
+    heights = []
+    for degrees in (0, 20):
+        turn(blender, rig, "Head", degrees)
+        lines = export_head(head, tmp_path / f"{degrees}.obj").read_text().splitlines()
+        heights.append(np.array([line.split()[1:4] for line in lines if line.startswith("v ")], float))
+    assert 0.01 < np.abs(heights[1] - heights[0]).max() < 0.1
+
+
+def test_pictures_for_lookdev_have_the_head_as_its_rig_poses_it_wherever_it_stands(blender, rigged):
+    from facedetail_addon.scene.lookdev.stage import staged
+    from facedetail_addon.scene.relief.displacement import Relief
+    from facedetail_addon.scene.rig.bones import rig_of
+
+    head, rig = rigged
+    turn(blender, rig, "Head", 20)
+    wanted = evaluated(blender, head.skin)
+    head.root.location = (1.0, 2.0, 3.0)
+    blender.context.view_layer.update()
+    with staged(head, Relief(), 0) as stage:
+        assert all(one.type == "MESH" for one in stage.parts)
+        follows = stage.skin.modifiers[0]
+        assert follows.type == "ARMATURE" and follows.object != rig
+        depsgraph = stage.scene.view_layers[0].depsgraph
+        for modifier in stage.skin.modifiers[1:]:
+            modifier.show_viewport = False
+        stage.scene.view_layers[0].update()
+        mesh = stage.skin.evaluated_get(depsgraph).data
+        shown = np.empty(3 * len(mesh.vertices), np.float32)
+        mesh.vertices.foreach_get("co", shown)
+        np.testing.assert_allclose(shown.reshape(-1, 3), wanted, atol=1e-5)
+    assert rig_of(head) == rig

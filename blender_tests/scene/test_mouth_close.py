@@ -82,6 +82,18 @@ def test_another_pose_of_the_head_has_its_limit_too(blender, build, model):
     np.testing.assert_allclose(points(blender, head), rest, atol=1e-3)
 
 
+def test_the_tongue_has_a_colour_of_its_own(build):
+    mesh = build().parts["gums"].data
+    gums, tongue = mesh.materials
+    assert tongue.name.endswith(" tongue")
+    colors = [one.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value[:] for one in (gums, tongue)]
+    assert colors[0] != colors[1] and colors[1][:3] == pytest.approx(tongue.diffuse_color[:3])
+    share = np.mean([face.material_index == 1 for face in mesh.polygons])
+    assert 0.08 < share < 0.3
+    heights = [mesh.vertices[face.vertices[0]].co.z for face in mesh.polygons if face.material_index == 1]
+    assert max(heights) < -0.02, "none of it is upper gum"
+
+
 def blender_camera():
     from blender_tests.conftest import look_at_head
 

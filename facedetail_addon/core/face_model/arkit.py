@@ -11,7 +11,7 @@ import numpy as np
 
 from .lips import lip_edges
 from .model import FaceModel, MeshPart
-from .tongue import tongue_out
+from .tongue import tongue_out, tongue_part
 
 _BOTH = ("Left", "Right")
 _SIDED = (
@@ -45,7 +45,7 @@ def added_names(model: FaceModel) -> tuple[str, ...]:
     """ARKit's names that a model's expressions lack, as far as they can be made of what it has."""
     names = set(model.expression_names)
     wholes = [name for name in WHOLES if {name + side for side in _BOTH} <= names and name not in names]
-    has_tongue = TONGUE_OUT not in names and tongue_out(model) is not None
+    has_tongue = TONGUE_OUT not in names and tongue_part(model) is not None
     return (*wholes, *((TONGUE_OUT,) if has_tongue else ()))
 
 

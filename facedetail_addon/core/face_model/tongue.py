@@ -26,8 +26,8 @@ _FLAT, _NARROW = 0.3, 0.15  # it gets thinner and narrower as it gets longer
 
 def tongue_out(model: FaceModel) -> np.ndarray | None:
     """(V, 3) mm by which the tongue comes out of the built-in head's mouth; None for other models."""
-    part = next((part for part in model.parts if part.name == _PART), None)
-    if model.origin is not None or part is None:
+    part = tongue_part(model)
+    if part is None:
         return None
     points = part.of(model.mean).astype(np.float64)
     x, y, z = points.T
@@ -39,6 +39,11 @@ def tongue_out(model: FaceModel) -> np.ndarray | None:
     offset = np.zeros_like(model.mean)
     part.of(offset)[:] = np.stack(moved, axis=1)
     return offset
+
+
+def tongue_part(model: FaceModel) -> MeshPart | None:
+    """The part that the built-in head's tongue belongs to; None for other models."""
+    return next((part for part in model.parts if part.name == _PART and model.origin is None), None)
 
 
 def tongue_vertices(model: FaceModel, gums: MeshPart) -> np.ndarray:

@@ -74,7 +74,7 @@ def staged(head: HeadObject, relief: Relief, max_level: int, *, neutral: bool = 
         wake(copies.values())
         end_drag(copies[skin])
         skin, camera = copies[skin], copies[camera]
-        parts = tuple(item for item in copies.values() if item.type not in ("LIGHT", "CAMERA", "EMPTY"))
+        parts = tuple(item for item in copies.values() if item.type not in ("LIGHT", "CAMERA", "EMPTY", "ARMATURE"))
         _show(parts, skin)
         follow_own_sliders(skin)
         if neutral:
@@ -105,6 +105,9 @@ def _copies(head: HeadObject, carrier: bpy.types.Object) -> dict[bpy.types.Objec
             copy.parent_type = "OBJECT"
             copy.matrix_parent_inverse.identity()
             copy.matrix_basis = in_frame(item, head.root)
+        for modifier in copy.modifiers:
+            if modifier.type == "ARMATURE" and modifier.object in copies:
+                modifier.object = copies[modifier.object]
     return copies
 
 
