@@ -5,7 +5,7 @@ import bpy
 
 from . import session
 from .names import COMMAND
-from .operators import properties, upkeep
+from .operators import pose, properties, relief, upkeep
 from .operators.assets import (
     FACEDETAIL_OT_download,
     FACEDETAIL_OT_import_model,
@@ -19,6 +19,7 @@ from .operators.faces import stop_looking
 from .operators.light import FACEDETAIL_OT_light
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
 from .operators.notices import FACEDETAIL_OT_dismiss_notices
+from .operators.performance import FACEDETAIL_OT_live_link
 from .operators.photos import (
     FACEDETAIL_OT_add_photos,
     FACEDETAIL_OT_move_photo,
@@ -26,8 +27,10 @@ from .operators.photos import (
     FACEDETAIL_OT_remove_photo,
     FaceDetailPhoto,
 )
+from .operators.pose import FACEDETAIL_OT_pose
 from .operators.properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
+from .operators.rig import FACEDETAIL_OT_rig
 from .operators.view import FACEDETAIL_OT_view
 from .ui.expression import FACEDETAIL_PT_expression
 from .ui.head import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_result
@@ -49,6 +52,9 @@ _CLASSES = (
     FACEDETAIL_OT_reconstruct,
     FACEDETAIL_OT_export,
     FACEDETAIL_OT_expression,
+    FACEDETAIL_OT_pose,
+    FACEDETAIL_OT_live_link,
+    FACEDETAIL_OT_rig,
     FACEDETAIL_OT_add_photos,
     FACEDETAIL_OT_remove_photo,
     FACEDETAIL_OT_move_photo,
@@ -80,6 +86,8 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.attach()
     upkeep.attach()
+    pose.attach()
+    relief.attach()
     started = session.start()
     bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
     started.command = bpy.utils.register_cli_command(COMMAND, _run_command)
@@ -91,6 +99,8 @@ def unregister() -> None:
     bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
     stop_looking()
     session.end()
+    relief.detach()
+    pose.detach()
     upkeep.detach()
     properties.detach()
     for cls in reversed(_CLASSES):

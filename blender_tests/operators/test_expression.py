@@ -4,6 +4,7 @@
 import pytest
 
 from facedetail_addon import names
+from facedetail_addon.core.face_model.arkit import added_names
 from facedetail_addon.ui.expression import Slider, slider_groups
 
 PANEL = "FACEDETAIL_PT_expression"
@@ -72,7 +73,7 @@ def test_names_of_others_come_last_and_stay():
 def test_a_name_without_its_other_side_keeps_its_own():
     groups = slider_groups(["browDown", "browDownRight", "browDownLeft", "noseSneerLeft", "cheekPuffLeft", "brow"])
     assert groups["Brows"] == (
-        Slider("Down", ("browDown",)),
+        Slider("Down Both", ("browDown",)),
         Slider("Down", ("browDownRight", "browDownLeft")),
         Slider("Brow", ("brow",)),
     )
@@ -81,12 +82,13 @@ def test_a_name_without_its_other_side_keeps_its_own():
 
 def test_sliders_are_the_shape_keys_with_any_object_of_the_head(blender, draw, collection, model):
     assert len(collection.objects) > 5
+    sliders = len(model.expression_names) + len(added_names(model))
     for item in collection.objects:
         select(blender, item)
         assert blender.types.FACEDETAIL_PT_expression.poll(blender.context), item.name
         layout = draw(PANEL)
-        assert layout.of("prop") == ["value"] * len(model.expression_names), item.name
-        assert [button.expression for button in layout.buttons] == [names.AS_IN_THE_PHOTO, names.NEUTRAL]
+        assert layout.of("prop") == ["pose_while_playing"] + ["value"] * sliders, item.name
+        assert [button.expression for button in layout.buttons[:2]] == [names.AS_IN_THE_PHOTO, names.NEUTRAL]
 
 
 def test_buttons_go_to_neutral_and_back_with_any_object_of_the_head(blender, collection):

@@ -52,7 +52,7 @@ def test_every_panel_shows_it_with_any_of_its_objects(blender, head):
         select(blender, item)
         assert all(getattr(blender.types, panel).poll(blender.context) for panel in OF_A_HEAD), item.name
         assert draw("FACEDETAIL_PT_result").of("label") == ["old head"]
-        assert len(draw("FACEDETAIL_PT_expression").of("prop")) == 4
+        assert draw("FACEDETAIL_PT_expression").of("prop") == ["pose_while_playing"] + ["value"] * 4
         assert draw("FACEDETAIL_PT_detail").of("label") == ["Pores: shading; geometry with Adaptive"]
         assert draw("FACEDETAIL_PT_light").of("prop") == [names.STUDIO_PROPERTY, "default_value", "default_value"]
 

@@ -12,6 +12,7 @@ import pytest
 
 from blender_tests.made_up import changed
 from facedetail_addon.core.errors import OutputError
+from facedetail_addon.core.face_model.arkit import added_names
 from facedetail_addon.core.io.images import read_png
 from facedetail_addon.core.result.files import EXPORT_EXTRAS, EXPORT_FILES
 
@@ -118,7 +119,7 @@ def test_comes_back_as_it_was(blender, head, model, posed, tmp_path, kind):
         assert found["skin"].data.shape_keys is None
         return
     keys = found["skin"].data.shape_keys.key_blocks
-    assert [key.name for key in keys[1:]] == list(model.expression_names)
+    assert [key.name for key in keys[1:]] == [*model.expression_names, *added_names(model)]
     for name, value in EXPRESSION.items():
         assert keys[name].value == pytest.approx(value, abs=1e-6)
     for name in ("skin", "gums", "teeth_lower"):

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from blender_tests.made_up import changed
+from facedetail_addon.core.face_model.arkit import added_names
+from facedetail_addon.names import LIMIT_KEY
 
 EXPRESSION = {"jawOpen": 0.6, "mouthSmileLeft": 0.8, "eyeBlinkRight": 0.4, "jawLeft": 0.3}
 
@@ -75,8 +77,8 @@ def test_teeth_follow_the_skin_after_reload_without_scripts(blender, model, buil
 def test_keys_have_arkit_names_and_range(model, built):
     _, collection = built
     keys = objects_by_part(collection)["skin"].data.shape_keys.key_blocks
-    assert [key.name for key in keys] == ["Basis", *model.expression_names]
-    assert len(keys) == 54
+    assert [key.name for key in keys] == ["Basis", *model.expression_names, *added_names(model), LIMIT_KEY]
+    assert len(keys) == 58
     assert all((key.slider_min, key.slider_max) == (0.0, 1.0) for key in keys[1:])
 
 

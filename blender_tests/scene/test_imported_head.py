@@ -8,9 +8,11 @@ import pytest
 
 from blender_tests.made_up import changed
 from blender_tests.scene.test_head import evaluated_mm, objects_by_part
+from facedetail_addon.core.face_model.arkit import added_names
 from facedetail_addon.core.face_model.model import FaceModel, NativeExpressions
 from facedetail_addon.core.model_import.adapt import FILM, LASHES, adapt
 from facedetail_addon.core.model_import.correspondence import correspond
+from facedetail_addon.names import LIMIT_KEY
 from scripts.benchmark.correspondence.known_heads import kit_head, mask
 
 SMILE = {"mouthSmileLeft": 0.8, "jawOpen": 0.4}
@@ -65,7 +67,7 @@ def test_rest_key_makes_the_photos_shape_exact(blender, face_only, reconstructio
     reconstruction = reconstruction_with_own_modes(face_only, reconstruction_of)
     collection = build_scene(reconstruction, face_only).collection
     keys = objects_by_part(collection)["skin"].data.shape_keys.key_blocks
-    assert [key.name for key in keys[1:]] == [*face_only.expression_names, REST_KEY]
+    assert [key.name for key in keys[1:]] == [*face_only.expression_names, *added_names(face_only), REST_KEY, LIMIT_KEY]
     assert keys[REST_KEY].value == 1
     assert largest_error_mm(blender, face_only, collection, reconstruction.record.pose.vertices) < 0.1
     keys[REST_KEY].value = 0

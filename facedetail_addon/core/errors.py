@@ -46,6 +46,18 @@ class FaceModelError(FaceDetailError):
     code = "face_model"
 
 
+class PerformanceError(FaceDetailError):
+    """A recorded performance cannot be read, or no head can show it."""
+
+    code = "performance"
+
+
+class RigError(FaceDetailError):
+    """A head cannot get an armature."""
+
+    code = "rig"
+
+
 class OutputError(FaceDetailError):
     """A result cannot be written or read back."""
 

@@ -2,6 +2,7 @@
 """What the scene remembers of the artist's choices, and what the window manager knows of the work under way."""
 
 import zlib
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -23,9 +24,10 @@ from ..names import (
 )
 from ..scene.head_object import HeadObject
 from ..scene.relief.adaptive import adaptive_is_on
-from ..scene.relief.displacement import Relief, known_fine_level, relief_skin, set_relief
+from ..scene.relief.displacement import Relief, known_fine_level, relief_skin
 from ..session import chosen_assets_directory
 from ..settings import BUILTIN, MAX_RELIEF_STRENGTH, PANEL
+from . import relief
 from .faces import found_faces, look_for_faces
 from .options import with_options
 from .photos import FaceDetailPhoto
@@ -125,6 +127,11 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
     )
     more_photos: bpy.props.CollectionProperty(type=FaceDetailPhoto)
     more_photos_index: bpy.props.IntProperty(options={"SKIP_SAVE"})
+    pose_while_playing: bpy.props.BoolProperty(
+        name="While Playing",
+        description="While an animation plays all heads of the scene are posed, and afterwards as they were",
+        default=True,
+    )
     face_model_menu: bpy.props.EnumProperty(
         name="Face Model",
         description="The face model that is fitted to the photo; more can be imported in the preferences",
@@ -142,10 +149,19 @@ class FaceDetailSettings(bpy.types.PropertyGroup):
 
 
 def _show_relief(settings: "FaceDetailRelief", context: bpy.types.Context) -> None:
-    """A slider has moved: the head it belongs to follows."""
+    """A choice has changed: the head it belongs to follows."""
+    _let_follow(settings, relief.show)
+
+
+def _show_strength(settings: "FaceDetailRelief", context: bpy.types.Context) -> None:
+    """A slider has moved, as before."""
+    _let_follow(settings, relief.show_strength)
+
+
+def _let_follow(settings: "FaceDetailRelief", show: Callable[[HeadObject, Relief], None]) -> None:
     head = _head_of(settings)
     if head is not None and head.linked_file is None:
-        set_relief(head, settings.chosen())
+        show(head, settings.chosen())
         skin = head.skin
         if skin is not None and skin != head.root:
             _copy_choice(settings, getattr(skin, RELIEF_PROPERTY))
@@ -172,7 +188,7 @@ def _strength_property(name: str, description: str) -> object:
         min=0.0,
         max=MAX_RELIEF_STRENGTH,
         options=_NOT_ANIMATABLE,
-        update=_show_relief,
+        update=_show_strength,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from mathutils import Vector
 
 from ..core.face_model.model import FaceModel, MeshPart
-from ..names import IRIS_ATTRIBUTE, SCATTER_ATTRIBUTE
+from ..names import IRIS_ATTRIBUTE, LIMIT_KEY, SCATTER_ATTRIBUTE
 from .frames import in_frame, set_in_frame
 from .shape import (
     REST_KEY,
@@ -22,6 +22,7 @@ from .shape import (
     set_sliders,
     write_attribute,
     write_key,
+    write_limit,
 )
 from .units import remember_size
 
@@ -75,9 +76,11 @@ def _move_keys(item: bpy.types.Object, model: FaceModel, part: MeshPart, placed:
         for key in keys.key_blocks:
             if key.name in offsets:
                 write_key(key, placed.positions, offsets[key.name])
-            elif key != basis and key.name != REST_KEY:
+            elif key != basis and key.name not in (REST_KEY, LIMIT_KEY):
                 key.points.foreach_set("co", (_points(key) + moved).ravel())
         basis.points.foreach_set("co", placed.positions.ravel())
+        if LIMIT_KEY in keys.key_blocks and "mouthClose" in keys.key_blocks:
+            write_limit(keys.key_blocks[LIMIT_KEY])
     mesh.vertices.foreach_set("co", placed.positions.ravel())
 
 

@@ -8,13 +8,15 @@ import bpy
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..core.face_model.arkit import added_names, seals, slider_offsets
 from ..core.face_model.eyeball import Eyeball, cornea_height, fit_eyeball, iris_coordinates
 from ..core.face_model.model import FaceModel, MeshPart
-from ..names import PHOTO_EXPRESSION_PROPERTY
+from ..names import LIMIT_KEY, PHOTO_EXPRESSION_PROPERTY
 from .space import to_blender
 
 REST_KEY = "Photo Expression Rest"
 """What the photo's expression has beyond the named ones."""
+_CLOSE, _OPEN = "mouthClose", "jawOpen"
 REST_MM = 0.02
 """Less than this is no rest."""
 MOVED_MM = 0.05
@@ -39,7 +41,10 @@ class HeadShape:
 
     def rest(self, model: FaceModel) -> np.ndarray:
         """(V, 3) mm between the photo's shape and what named expressions make of it; zero where that is next to it."""
-        rest = self.posed - (self.neutral + np.tensordot(self.beta, model.expression_basis, axes=1))
+        named = np.tensordot(self.beta, model.expression_basis, axes=1)
+        for name, offset in seals(model).items():
+            named += self.beta[model.expression_names.index(name)] * offset
+        rest = self.posed - (self.neutral + named)
         if np.linalg.norm(rest, axis=1).max() <= REST_MM:
             rest[:] = 0
         return rest
@@ -81,10 +86,8 @@ def _iris(eye: Eyeball, vertices: np.ndarray) -> np.ndarray:
 
 def key_offsets(model: FaceModel, part: MeshPart) -> Iterator[tuple[str, np.ndarray]]:
     """Names and (N, 3) offsets in mm of a part's shape keys: all of the skin's, of other parts those that move it."""
-    offsets = part.of(model.expression_basis)
-    moved = np.linalg.norm(offsets, axis=2).max(axis=1) > MOVED_MM
-    for name, offset, moves in zip(model.expression_names, offsets, moved, strict=True):
-        if moves or part is model.skin:
+    for name, offset in slider_offsets(model, part):
+        if part is model.skin or np.linalg.norm(offset, axis=1).max() > MOVED_MM:
             yield name, offset
 
 
@@ -116,6 +119,42 @@ def follow_key(key: bpy.types.ShapeKey, skin: bpy.types.Object) -> None:
     target.data_path = f'key_blocks["{key.name}"].value'
 
 
+def limit_mouth_close(skin: bpy.types.Object) -> None:
+    """Let mouthClose act no further than the jaw is open, but for what the photo's expression has of it.
+
+    The key keeps its shape and its slider; another one, driven without Python, takes back what is too much.
+    """
+    blocks = skin.data.shape_keys.key_blocks
+    if not {_CLOSE, _OPEN} <= set(blocks.keys()) or LIMIT_KEY in blocks:
+        return
+    write_limit(skin.shape_key_add(name=LIMIT_KEY, from_mix=False))
+    driver = blocks[LIMIT_KEY].driver_add("value").driver
+    driver.type = "SCRIPTED"
+    for letter, source in zip(
+        "abcd",
+        (
+            *(f'key_blocks["{name}"].value' for name in (_CLOSE, _OPEN)),
+            *(f'["{PHOTO_EXPRESSION_PROPERTY}"]["{name}"]' for name in (_CLOSE, _OPEN)),
+        ),
+        strict=True,
+    ):
+        variable = driver.variables.new()
+        variable.name, variable.type = letter, "SINGLE_PROP"
+        target = variable.targets[0]
+        target.id_type, target.id, target.data_path = "KEY", skin.data.shape_keys, source
+    driver.expression = "max(0, a - max(0, b) - max(0, c - max(0, d)))"
+
+
+def write_limit(limit: bpy.types.ShapeKey) -> None:
+    """Make the limit the opposite of mouthClose, as that is now."""
+    keys = limit.id_data
+    places = []
+    for key in (keys.reference_key, keys.key_blocks[_CLOSE]):
+        places.append(np.empty(3 * len(key.points), np.float32))
+        key.points.foreach_get("co", places[-1])
+    limit.points.foreach_set("co", 2 * places[0] - places[1])
+
+
 def set_sliders(skin: bpy.types.Object, model: FaceModel, beta: np.ndarray) -> None:
     """Show the photo's expression and remember it; sliders that the artist has removed or renamed stay away."""
     blocks = skin.data.shape_keys.key_blocks
@@ -127,7 +166,8 @@ def set_sliders(skin: bpy.types.Object, model: FaceModel, beta: np.ndarray) -> N
 
 def expression_values(model: FaceModel, beta: np.ndarray) -> dict[str, float]:
     """A photo's values of all sliders by (E,) weights."""
-    return {**dict(zip(model.expression_names, map(float, beta), strict=True)), REST_KEY: 1.0}
+    added = dict.fromkeys(added_names(model), 0.0)
+    return {**dict(zip(model.expression_names, map(float, beta), strict=True)), **added, REST_KEY: 1.0}
 
 
 def inside_sockets(model: FaceModel) -> np.ndarray:

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..names import EXPRESSION_CHOICES, OP_EXPRESSION, PANEL_CATEGORY
-from ..operators.selection import selected_keys
+from ..names import (
+    EXPRESSION_CHOICES,
+    LIMIT_KEY,
+    OP_EXPRESSION,
+    OP_LIVE_LINK,
+    OP_POSE,
+    OP_RIG,
+    PANEL_CATEGORY,
+    SETTINGS_PROPERTY,
+)
+from ..operators.pose import is_posed
+from ..operators.selection import selected_head, selected_keys
 from .found import found_expression
 
 _GROUPS = (
@@ -51,7 +61,8 @@ def slider_groups(names: Iterable[str]) -> dict[str, tuple[Slider, ...]]:
         title, beginning = _group_of(name)
         pair = _pair_of(name, beginning, names)
         if pair is None:
-            groups[title].append(Slider(_words(name, beginning), (name,)))
+            whole = " Both" if all(name + side in names for side in _SIDES) else ""
+            groups[title].append(Slider(_words(name, beginning) + whole, (name,)))
         elif name == next(key for key in names if key in pair):
             groups[title].append(Slider(_words(pair[0].removesuffix(_SIDES[0]), beginning), pair))
     return {title: tuple(sliders) for title, sliders in groups.items() if sliders}
@@ -107,7 +118,14 @@ class FACEDETAIL_PT_expression(bpy.types.Panel):
         buttons = layout.row(align=True)
         for value, text in EXPRESSION_CHOICES:
             buttons.operator(OP_EXPRESSION, text=text).expression = value
-        for title, sliders in slider_groups([key.name for key in keys.key_blocks[1:]]).items():
+        posing = layout.row(align=True)
+        posing.operator(OP_POSE, icon="POSE_HLT", depress=is_posed(selected_head(context)))
+        posing.prop(getattr(context.scene, SETTINGS_PROPERTY), "pose_while_playing", toggle=True)
+        more = layout.row(align=True)
+        more.operator(OP_LIVE_LINK, icon="IMPORT")
+        more.operator(OP_RIG, icon="ARMATURE_DATA")
+        shown = [key.name for key in keys.key_blocks[1:] if key.name != LIMIT_KEY]
+        for title, sliders in slider_groups(shown).items():
             header, body = layout.panel(f"facedetail_expression_{title}", default_closed=True)
             header.label(text=title)
             if body is not None:

@@ -3,7 +3,16 @@
 
 import bpy
 
-from ..names import IMPORT_LABEL, LABEL, OP_RECONSTRUCT, PANEL_CATEGORY, SETTINGS_PROPERTY, STATE_PROPERTY
+from ..names import (
+    IMPORT_LABEL,
+    LABEL,
+    LIVE_LINK_LABEL,
+    OP_LIVE_LINK,
+    OP_RECONSTRUCT,
+    PANEL_CATEGORY,
+    SETTINGS_PROPERTY,
+    STATE_PROPERTY,
+)
 from ..operators.faces import found_faces
 from ..operators.layout import draw_text, line_width
 from ..operators.photos import more_photos
@@ -114,6 +123,7 @@ class FACEDETAIL_PT_advanced(_Choices, bpy.types.Panel):
 def draw_import_entry(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     """File > Import."""
     self.layout.operator(OP_RECONSTRUCT, text=IMPORT_LABEL)
+    self.layout.operator(OP_LIVE_LINK, text=f"{LIVE_LINK_LABEL}, on a FaceDetail head")
 
 
 def _notes(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> ChoiceNotes:

@@ -55,9 +55,7 @@ class ExpressionGroup:
         """How much each of a model's expressions counts on one side; those without a side do so on both."""
         found = {}
         for stem, weight in self.pulls.items():
-            name = next((name for name in (stem + side, stem) if name in names), None)
-            if name is not None:
-                found[name] = weight
+            found.update(dict.fromkeys((name for name in (stem + side, stem) if name in names), weight))
         return found
 
 

@@ -31,10 +31,12 @@ def lip_edges(model: FaceModel) -> tuple[np.ndarray, PointEmbedding, PointEmbedd
     far = float(model.mean[:, 2].max()) + _AHEAD_MM
     origins = np.stack(np.broadcast_arrays(x[:, None], y[:, None] + heights, far), axis=-1)
     triangles = model.solid_triangles()
-    hits = RayScene(model.mean, triangles).cast(
+    before = np.flatnonzero(_may_be_hit(model.mean[triangles][..., :2], origins[..., :2]))
+    hits = RayScene(model.mean, triangles[before]).cast(
         origins.reshape(-1, 3), np.broadcast_to(np.float32([0, 0, -1]), (origins.size // 3, 3))
     )
-    triangle = hits.triangle.reshape(origins.shape[:2])
+    found = hits.triangle.reshape(origins.shape[:2])
+    triangle = np.where(found >= 0, before[found], -1)
     lip = (triangle >= 0) & (triangle < len(model.skin.triangles()))
     lip &= far - hits.distance.reshape(lip.shape) > z[:, None] - _DEEP_MM
     middle = len(heights) // 2
@@ -48,3 +50,9 @@ def lip_edges(model: FaceModel) -> tuple[np.ndarray, PointEmbedding, PointEmbedd
         PointEmbedding(triangles[triangle[column, row]][seen], barycentric[column, row][seen]) for row in (above, below)
     )
     return place[seen], upper, lower
+
+
+def _may_be_hit(corners: np.ndarray, origins: np.ndarray) -> np.ndarray:
+    """(T,) bool of triangles (T, 3, 2) that rays along the depth from (..., 2) might meet; most of a head's are not."""
+    low, high = origins.min(axis=(0, 1)), origins.max(axis=(0, 1))
+    return ((corners.max(axis=1) >= low) & (corners.min(axis=1) <= high)).all(axis=1)

@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 
 from ...core.face_model.model import FILM, LASHES, FaceModel, MeshPart
+from ...core.face_model.tongue import tongue_part, tongue_vertices
 from ...names import IRIS_ATTRIBUTE, REGIONS_PROPERTY, SCATTER_ATTRIBUTE, SOCKET_ATTRIBUTE
 from ..relief.adaptive import subdivision_of
 from ..relief.density import default_level
@@ -17,12 +18,13 @@ from ..shape import (
     follow_key,
     inside_sockets,
     key_offsets,
+    limit_mouth_close,
     part_shape,
     scatter_freedom,
     set_sliders,
     write_attribute,
 )
-from .material import SkinImages, make_material
+from .material import TONGUE, SkinImages, make_material
 
 UV_NAME, NATIVE_UV_NAME = "UVMap", "Own UV"
 """The canonical layout, which the maps are in, and the layout of an imported model's file."""
@@ -66,6 +68,10 @@ def _part_steps(
     mesh = _make_mesh(name, part, placed.positions)
     yield
     made = _make_object(name, mesh, part, images)
+    if part is tongue_part(model):
+        mesh.materials.append(make_material(f"{name} {TONGUE}", TONGUE, images))
+        is_tongue = _faces_of(part, tongue_vertices(model, part))
+        mesh.polygons.foreach_set("material_index", np.where(is_tongue, len(part.materials), part.face_material))
     made.location = placed.origin
     if placed.iris is not None:
         write_attribute(mesh, IRIS_ATTRIBUTE, "FLOAT_VECTOR", placed.iris)
@@ -83,10 +89,16 @@ def _part_steps(
             follow_key(key, skin)
         return made
     set_sliders(made, model, shape.beta)
+    limit_mouth_close(made)
     yield
     _add_regions(made, model)
     write_attribute(mesh, SCATTER_ATTRIBUTE, "FLOAT", scatter_freedom(model, shape.neutral))
     return made
+
+
+def _faces_of(part: MeshPart, vertices: np.ndarray) -> np.ndarray:
+    """(F,) bool: faces all of whose corners are among the vertices, (N,) bool."""
+    return (vertices[part.faces] | (part.faces < 0)).all(axis=1)
 
 
 def _make_object(name: str, mesh: bpy.types.Mesh, part: MeshPart, images: SkinImages) -> bpy.types.Object:

@@ -15,10 +15,13 @@ from .eyes import shade_eye
 
 ALBEDO_NODE, ROUGHNESS_NODE = "Albedo", "Roughness"
 """Nodes with the skin's maps."""
+TONGUE = "tongue"
+"""A slot that the scene adds to the gums, which a face model's tongue belongs to."""
 FLESH = (0.16, 0.035, 0.03, 1.0)
 """The colour where no photo looks."""
 _TEETH = (0.72, 0.65, 0.53, 1.0)
 _GUMS = (0.30, 0.075, 0.07, 1.0)
+_TONGUE = (0.37, 0.135, 0.125, 1.0)
 _DARK = (0.012, 0.009, 0.007, 1.0)
 _UNKNOWN = (0.4, 0.4, 0.4, 1.0)
 _SOLID_COLORS = {
@@ -27,6 +30,7 @@ _SOLID_COLORS = {
     "pupil": (0.003, 0.003, 0.003, 1.0),
     "teeth": _TEETH,
     "gums": _GUMS,
+    TONGUE: _TONGUE,
     LASHES: _DARK,
     FILM: (1.0, 1.0, 1.0, 0.0),
 }
@@ -52,7 +56,7 @@ def make_material(name: str, kind: str, images: SkinImages) -> bpy.types.Materia
 
     Args:
         name: of the material.
-        kind: the slot: ``skin``, ``iris``, ``pupil``, ``sclera``, ``teeth``, ``gums``, ``film`` (the
+        kind: the slot: ``skin``, ``iris``, ``pupil``, ``sclera``, ``teeth``, ``gums``, ``tongue``, ``film`` (the
             eyes' clear cover), ``lashes``; anything else is plain grey.
         images: the skin's maps.
     """
@@ -71,6 +75,9 @@ def make_material(name: str, kind: str, images: SkinImages) -> bpy.types.Materia
         _scatter(tree, shader, _TEETH_RADIUS_MM)
     elif kind == "gums":
         _plain(shader, _GUMS, roughness=0.3)
+        _scatter(tree, shader, SUBSURFACE_RADIUS_MM)
+    elif kind == TONGUE:
+        _plain(shader, _TONGUE, roughness=0.45)  # its back is rough: lamps make no bright streaks there
         _scatter(tree, shader, SUBSURFACE_RADIUS_MM)
     elif kind == FILM:
         _clear(material, shader)

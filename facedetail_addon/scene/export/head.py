@@ -17,12 +17,14 @@ from ...core.errors import OutputError
 from ...names import PART_PROPERTY
 from ..frames import in_frame
 from ..head_object import HeadObject
+from ..rig.bones import rig_of
 from ..rollback import removed_afterwards
 from ..units import units_per_metre
 from .material import is_clear, plain_materials
 from .regions import plain_regions
 from .shape_keys import plain_keys
 
+_WITH_ARMATURE = (".fbx", ".glb", ".gltf", ".obj")
 _REMEDY = "Choose a folder that you may write to, on a disk with free space."
 
 
@@ -32,7 +34,8 @@ def export_head(head: HeadObject, path: Path) -> Path:
     FBX, glTF and USD carry the expressions as shape keys of the neutral head; OBJ is the posed head, and beside it the
     neutral one, ``…_neutral.obj``. Regions of the face are groups of OBJ's faces, and numbers of glTF's and USD's
     vertices. FBX, ``.glb`` and ``.usdz`` have
-    their pictures inside, the others beside them. There is no camera, light or armature (but USD's, which is empty).
+    their pictures inside, the others beside them. There is no camera or light. FBX and glTF
+    carry the armature that the skin follows, OBJ what it makes of the head; USD's is empty.
 
     Args:
         head: any.
@@ -58,6 +61,8 @@ def export_head(head: HeadObject, path: Path) -> Path:
         # The exporter for .usdz leaves the process in another folder.
         with chdir("."), tempfile.TemporaryDirectory() as pictures, removed_afterwards():
             copies = _copies(head, meshes, Path(pictures) / path.stem)
+            if path.suffix.lower() in _WITH_ARMATURE:
+                _copy_armature(rig_of(head), copies)
             bpy.context.scene.collection.children.link(copies)
             with _in_metres(bpy.context.scene):
                 export(path, copies.name)
@@ -122,6 +127,21 @@ def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) ->
     return collection
 
 
+def _copy_armature(rig: bpy.types.Object | None, copies: bpy.types.Collection) -> None:
+    """Let the copies of what follows a head's armature follow a copy of it."""
+    if rig is None:
+        return
+    (parent,) = (item for item in copies.objects if item.type == "EMPTY")
+    armature = rig.copy()
+    armature.data, armature.name, armature.parent = rig.data.copy(), _plain(rig.name), parent
+    copies.objects.link(armature)
+    place = (armature.matrix_parent_inverse @ armature.matrix_basis).inverted()
+    for made in copies.objects:
+        if made.type == "MESH" and any(bone.name in made.vertex_groups for bone in rig.data.bones):
+            made.modifiers.new("Armature", "ARMATURE").object = armature
+            made.parent, made.matrix_parent_inverse = armature, place @ made.matrix_parent_inverse  # as glTF wants it
+
+
 def _plain(name: str) -> str:
     """Without spaces, which some formats replace, and braces, on which readers stumble (trimesh 5.2 on glTF)."""
     return name.translate(str.maketrans(" {}", "_()"))
@@ -133,7 +153,8 @@ def _write_fbx(path: Path, collection: str) -> None:
         filepath=str(path),
         check_existing=False,
         collection=collection,
-        object_types={"EMPTY", "MESH"},
+        object_types={"EMPTY", "MESH", "ARMATURE"},
+        add_leaf_bones=False,
         apply_scale_options="FBX_SCALE_ALL",  # metres without a factor of 100 on every object
         use_mesh_modifiers=False,
         mesh_smooth_type="FACE",
@@ -153,7 +174,8 @@ def _write_gltf(path: Path, collection: str) -> None:
         export_animations=False,
         export_morph=True,
         export_try_sparse_sk=False,  # sparse and all-zero offsets are valid, but VTK and assimp refuse files with them
-        export_skins=False,
+        export_skins=True,
+        export_all_influences=False,
         export_attributes=True,  # regions of the face
         export_extras=True,  # and their names
     )

@@ -4,6 +4,8 @@
 import bpy
 import numpy as np
 
+from ...names import LIMIT_KEY
+
 
 def plain_keys(original: bpy.types.Object, made: bpy.types.Object) -> None:
     """Bake the shape keys of a copy as Blender shows them, and give them the values that the original shows.
@@ -24,9 +26,19 @@ def plain_keys(original: bpy.types.Object, made: bpy.types.Object) -> None:
         made.data.vertices.foreach_set("co", points.ravel())
         return
     values = {key.name: _shown_value(original.data.shape_keys, key) for key in original.data.shape_keys.key_blocks}
+    _drop_limit(made, values)
     _bake(made)
     for key in keys.key_blocks[1:]:
         key.value = values[key.name]
+
+
+def _drop_limit(made: bpy.types.Object, values: dict[str, float]) -> None:
+    """Other programs know no driver: what limits mouthClose in Blender goes into its value."""
+    limit = made.data.shape_keys.key_blocks.get(LIMIT_KEY)
+    if limit is not None:
+        if "mouthClose" in values:
+            values["mouthClose"] -= values[LIMIT_KEY]
+        made.shape_key_remove(limit)
 
 
 def _bake(made: bpy.types.Object) -> None:

@@ -12,7 +12,9 @@ from ...core.errors import OutputError
 from ..frames import in_frame
 from ..head_object import HeadObject
 from ..ownership import unmark
+from ..posing import wake
 from ..relief.displacement import Relief, relief_skin, show_relief
+from ..relief.dragged import end_drag
 from ..relief.wrinkles import follow_own_sliders
 from ..rollback import removed_afterwards
 from ..units import scale_lengths, units_of
@@ -70,8 +72,10 @@ def staged(head: HeadObject, relief: Relief, max_level: int, *, neutral: bool = 
         for copy in copies.values():
             if copy.type != "LIGHT":
                 scene.collection.objects.link(copy)
+        wake(copies.values())
+        end_drag(copies[skin])
         skin, camera = copies[skin], copies[camera]
-        parts = tuple(item for item in copies.values() if item.type not in ("LIGHT", "CAMERA", "EMPTY"))
+        parts = tuple(item for item in copies.values() if item.type not in ("LIGHT", "CAMERA", "EMPTY", "ARMATURE"))
         _show(parts, skin)
         follow_own_sliders(skin)
         if neutral:
@@ -102,6 +106,9 @@ def _copies(head: HeadObject, carrier: bpy.types.Object) -> dict[bpy.types.Objec
             copy.parent_type = "OBJECT"
             copy.matrix_parent_inverse.identity()
             copy.matrix_basis = in_frame(item, head.root)
+        for modifier in copy.modifiers:
+            if modifier.type == "ARMATURE" and modifier.object in copies:
+                modifier.object = copies[modifier.object]
     return copies
 
 

@@ -4,13 +4,14 @@
 import bpy
 
 from ...names import EXPERIMENTAL_PROPERTY
+from .changes import assign
 
 
 def switch_adaptive(skin: bpy.types.Object, subdivision: bpy.types.SubsurfModifier, on: bool) -> None:
     """Let Cycles divide an object further, or no more; without the Cycles add-on there may be no switch to turn."""
     switch = _switch(skin, subdivision)
     if switch is not None:
-        switch.use_adaptive_subdivision = on
+        assign(switch, "use_adaptive_subdivision", on)
 
 
 def adaptive_is_on(skin: bpy.types.Object, scene: bpy.types.Scene) -> bool:

@@ -25,13 +25,17 @@ from ...names import (
     WRINKLE_MODIFIER,
 )
 from ..head_object import HeadObject
+from ..posing import is_posed, unposed
 from ..space import METRES_PER_MM
 from ..units import measured_scale, mesh_scale
 from .adaptive import allow_adaptive, subdivision_of, switch_adaptive
+from .changes import assign
 from .density import default_level, fine_level
+from .dragged import begin_drag, end_drag, go_on_dragging
 from .material import own_relief_material
 from .nodes import ReliefImages, ReliefWeights, add_relief_nodes, weigh_relief
 from .order import put_rigs_first
+from .posed import drop_pose_nodes
 from .wrinkles import add_wrinkles
 
 _SAME_SCALE = 0.01
@@ -106,7 +110,9 @@ def set_relief(head: HeadObject, relief: Relief) -> None:
     """
     skin = relief_skin(head)
     if skin is not None:
-        show_relief(skin, relief)
+        end_drag(skin)
+        with unposed(head):
+            show_relief(skin, relief)
 
 
 def follow_applied_scale(item: bpy.types.Object) -> None:
@@ -144,9 +150,24 @@ def show_relief(skin: bpy.types.Object, relief: Relief) -> None:
         weights = ReliefWeights(normal_fine=fine, normal_unseen=unseen)
     material = own_relief_material(skin)
     if material is not None:
+        drop_pose_nodes(material)
         weigh_relief(material, weights)
     for scene in skin.users_scene:
         allow_adaptive(scene, skin, relief.mode == ADAPTIVE)
+
+
+def drag_relief(head: HeadObject, relief: Relief) -> None:
+    """As :func:`set_relief`, for one of many steps in which only strengths change, until :func:`end_drag`.
+
+    In views the mesh is the same to a ten-thousandth of a millimetre, but nothing is subdivided anew. Where the fine
+    relief is geometry in views, or the head is posed, it is :func:`set_relief` itself.
+    """
+    skin = relief_skin(head)
+    if skin is None or is_posed(head) or relief.mode != DISPLACE or not begin_drag(skin):
+        set_relief(head, relief)
+        return
+    show_relief(skin, relief)
+    go_on_dragging(skin)
 
 
 def _show_on_sliders(head: HeadObject, relief: Relief) -> None:
@@ -174,8 +195,9 @@ def _set_displace(skin: bpy.types.Object, name: str, factor: float, *, viewport:
     modifier = skin.modifiers.get(name)
     if modifier is None:
         return
-    modifier.strength = METRES_PER_MM * factor * mesh_scale(skin)
-    modifier.show_viewport, modifier.show_render = viewport and factor > 0, render and factor > 0
+    assign(modifier, "strength", METRES_PER_MM * factor * mesh_scale(skin))
+    assign(modifier, "show_viewport", viewport and factor > 0)
+    assign(modifier, "show_render", render and factor > 0)
 
 
 def _set_subdivision(skin: bpy.types.Object, relief: Relief) -> None:
@@ -184,7 +206,8 @@ def _set_subdivision(skin: bpy.types.Object, relief: Relief) -> None:
     if subdivision is None:
         return
     adaptive = relief.mode == ADAPTIVE
-    subdivision.levels, subdivision.render_levels = relief.viewport_level, relief.render_level
+    assign(subdivision, "levels", relief.viewport_level)
+    assign(subdivision, "render_levels", relief.render_level)
     switch_adaptive(skin, subdivision, adaptive)
     order = [modifier.name for modifier in skin.modifiers]
     place = order.index(subdivision.name)

@@ -102,6 +102,24 @@ def has_relief_nodes(material: bpy.types.Material) -> bool:
     return material.use_nodes and tree is not None and any(name in tree.nodes for name in _KINDS)
 
 
+def normal_nodes(
+    tree: bpy.types.NodeTree,
+) -> tuple[tuple[bpy.types.Node | None, bpy.types.NodeSocket | None], ...]:
+    """The nodes that weigh normals by their second input, and what their first may take: of all relief, of the fine
+    and of that of unseen skin. None where the artist has removed it."""
+    found = []
+    for label in (_NORMAL_BOTH, _NORMAL_FINE, _NORMAL_UNSEEN):
+        slopes = tree.nodes.get(_slopes_of(label))
+        found.append((tree.nodes.get(label), None if slopes is None else slopes.outputs["Vector"]))
+    return tuple(found)
+
+
+def normal_map_output(tree: bpy.types.NodeTree) -> bpy.types.NodeSocket | None:
+    """The normal that they make together; None where the artist has removed it."""
+    node = tree.nodes.get(_NORMAL_MAP)
+    return None if node is None else node.outputs["Normal"]
+
+
 def weigh_relief(material: bpy.types.Material, weights: ReliefWeights) -> None:
     """Show the maps by weight. What has no weight is unplugged, so that Blender neither reads nor evaluates it.
 
