@@ -46,6 +46,12 @@ def test_the_nodes_carry_the_look_and_an_export_reads_them(head):
     assert picture[256, 256].max() < 0.002
 
 
+def test_solid_views_show_the_eyes_colours_and_not_the_picture_of_their_fibres(head):
+    for material in eye_materials(head):
+        shown = [node for node in material.node_tree.nodes if node.show_texture]
+        assert [node.type for node in shown] == ["TEX_GRADIENT"], "any picture would be shown in place of the colour"
+
+
 def test_an_export_has_the_fibres_that_the_material_shows(head):
     from facedetail_addon.scene.build.eyes import PATTERN_NODE
     from facedetail_addon.scene.export.material import _iris_pattern

@@ -114,6 +114,8 @@ def _pattern(tree: bpy.types.NodeTree, place: bpy.types.NodeSocket) -> bpy.types
     middle = vector_math(tree, "ADD", (-1100, -150), spread.outputs["Vector"])
     middle.inputs[1].default_value = (0.5, 0.5, 0.0)
     picture = add_node(tree, "ShaderNodeTexImage", (-900, -200), PATTERN_NODE)
+    # Solid views show a material's active texture in place of its colour, and any other where none is active.
+    tree.nodes.active = add_node(tree, "ShaderNodeTexGradient", (-900, -500), "Colour in Solid Views")
     picture.extension = "EXTEND"
     tree.links.new(middle.outputs["Vector"], picture.inputs["Vector"])
     factors = vector_math(tree, "SCALE", (-600, -200), picture.outputs["Color"])

@@ -6,7 +6,8 @@ from mathutils import Vector
 
 from ...core.errors import RigError
 from ...names import HEAD_ID_PROPERTY, RIG_PART
-from ..head_object import LINKED_REMEDY, HeadObject, mark
+from ..head_object import LINKED_REMEDY, HeadObject
+from ..ownership import mark
 from .bones import Bone, find_bones, jaw_hinge, rig_of
 from .weights import part_weights, write_weights
 
