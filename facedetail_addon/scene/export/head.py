@@ -21,7 +21,7 @@ from ..rig.bones import rig_of
 from ..rollback import removed_afterwards
 from ..units import units_per_metre
 from .material import is_clear, plain_materials
-from .regions import plain_regions
+from .regions import leave_regions, plain_regions
 from .shape_keys import plain_keys
 
 _WITH_ARMATURE = (".fbx", ".glb", ".gltf", ".obj")
@@ -60,9 +60,10 @@ def export_head(head: HeadObject, path: Path) -> Path:
     try:
         # The exporter for .usdz leaves the process in another folder.
         with chdir("."), tempfile.TemporaryDirectory() as pictures, removed_afterwards():
-            copies = _copies(head, meshes, Path(pictures) / path.stem)
-            if path.suffix.lower() in _WITH_ARMATURE:
-                _copy_armature(rig_of(head), copies)
+            rig = rig_of(head) if path.suffix.lower() in _WITH_ARMATURE else None
+            bones = frozenset() if rig is None else frozenset(bone.name for bone in rig.data.bones)
+            copies = _copies(head, meshes, Path(pictures) / path.stem, bones)
+            _copy_armature(rig, bones, copies)
             bpy.context.scene.collection.children.link(copies)
             with _in_metres(bpy.context.scene):
                 export(path, copies.name)
@@ -100,7 +101,9 @@ def _meshes(head: HeadObject) -> list[bpy.types.Object]:
     return [item for item in meshes if item.parent == head.root or PART_PROPERTY in item]
 
 
-def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) -> bpy.types.Collection:
+def _copies(
+    head: HeadObject, meshes: list[bpy.types.Object], pictures: Path, bones: frozenset[str]
+) -> bpy.types.Collection:
     """The head's root and meshes once more, as exporters want them."""
     root = head.root
     collection = bpy.data.collections.new(f"{root.name} export")
@@ -119,7 +122,7 @@ def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) ->
         else:
             made.matrix_basis = in_frame(original, root)
         plain_keys(original, made)
-        plain_regions(original, made)
+        plain_regions(original, made, bones)
         for index, slot in enumerate(original.material_slots):  # of duplicates that share a mesh each may have its own
             mesh.materials[index] = slot.material
         plain_materials(original, mesh, pictures)
@@ -127,7 +130,7 @@ def _copies(head: HeadObject, meshes: list[bpy.types.Object], pictures: Path) ->
     return collection
 
 
-def _copy_armature(rig: bpy.types.Object | None, copies: bpy.types.Collection) -> None:
+def _copy_armature(rig: bpy.types.Object | None, bones: frozenset[str], copies: bpy.types.Collection) -> None:
     """Let the copies of what follows a head's armature follow a copy of it."""
     if rig is None:
         return
@@ -137,7 +140,7 @@ def _copy_armature(rig: bpy.types.Object | None, copies: bpy.types.Collection) -
     copies.objects.link(armature)
     place = (armature.matrix_parent_inverse @ armature.matrix_basis).inverted()
     for made in copies.objects:
-        if made.type == "MESH" and any(bone.name in made.vertex_groups for bone in rig.data.bones):
+        if made.type == "MESH" and any(name in made.vertex_groups for name in bones):
             made.modifiers.new("Armature", "ARMATURE").object = armature
             made.parent, made.matrix_parent_inverse = armature, place @ made.matrix_parent_inverse  # as glTF wants it
 
@@ -230,24 +233,44 @@ def _one_frame(scene: bpy.types.Scene) -> Iterator[None]:
 
 def _write_obj(path: Path, collection: str) -> None:
     _built_in("obj_export", "OBJ")
-    choices = {
-        "check_existing": False,
-        "collection": collection,
-        "apply_modifiers": True,  # shape keys at their values count among them
-        "export_vertex_groups": True,  # regions of the face
-    }
-    bpy.ops.wm.obj_export(
-        filepath=str(path), export_materials=True, export_pbr_extensions=True, path_mode="COPY", **choices
-    )
-    keys = [item.data.shape_keys for item in bpy.data.collections[collection].objects if item.type == "MESH"]
-    sliders = [key for one in keys if one is not None for key in one.key_blocks[1:]]
-    if not sliders:
-        return
-    for slider in sliders:
+    objects = bpy.data.collections[collection].objects
+    items = [item for item in objects if item.type == "MESH"]
+    keys = [item.data.shape_keys for item in items if item.data.shape_keys is not None]
+    posed = _evaluated(items)
+    for slider in [key for one in keys for key in one.key_blocks[1:]]:
         slider.value = 0.0
+    for armature in [item for item in objects if item.type == "ARMATURE"]:
+        armature.data.pose_position = "REST"
+    neutral = _evaluated(items) if keys else None
+    _write_meshes(path, collection, dict(zip(items, posed, strict=True)), True)
+    if neutral is not None:
+        other = path.with_name(f"{path.stem}_neutral{path.suffix}")
+        _write_meshes(other, collection, dict(zip(items, neutral, strict=True)), False)
+
+
+def _evaluated(items: list[bpy.types.Object]) -> list[bpy.types.Mesh]:
+    """The meshes that sliders and armature make."""
     bpy.context.view_layer.update()
-    neutral = path.with_name(f"{path.stem}_neutral{path.suffix}")
-    bpy.ops.wm.obj_export(filepath=str(neutral), export_materials=False, **choices)
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    return [bpy.data.meshes.new_from_object(item.evaluated_get(depsgraph)) for item in items]
+
+
+def _write_meshes(
+    path: Path, collection: str, meshes: dict[bpy.types.Object, bpy.types.Mesh], with_materials: bool
+) -> None:
+    for item, mesh in meshes.items():
+        item.modifiers.clear()
+        item.data = mesh
+        leave_regions(item)
+    bpy.ops.wm.obj_export(
+        filepath=str(path),
+        check_existing=False,
+        collection=collection,
+        export_vertex_groups=True,  # regions of the face
+        export_materials=with_materials,
+        export_pbr_extensions=with_materials,
+        path_mode="COPY",
+    )
 
 
 def _switched_on(module: str, name: str, title: str) -> None:

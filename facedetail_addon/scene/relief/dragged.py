@@ -53,7 +53,9 @@ def begin_drag(skin: bpy.types.Object) -> bool:
     modifier.node_group = bpy.data.node_groups.get(DRAG_MODIFIER) or _moving_nodes()
     modifier.show_render = False
     modifier[_identifier(modifier, _OBJECT_INPUT)] = kept
-    skin.modifiers.move(len(skin.modifiers) - 1, place + 1)
+    modifier.use_pin_to_last = skin.modifiers[MEDIUM_MODIFIER].use_pin_to_last  # else it would stay before it
+    own, medium_at = skin.modifiers.find(DRAG_MODIFIER), skin.modifiers.find(MEDIUM_MODIFIER)
+    skin.modifiers.move(own, medium_at if own < medium_at else medium_at + 1)
     go_on_dragging(skin)
     return True
 
