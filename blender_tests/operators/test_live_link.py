@@ -241,3 +241,17 @@ def test_ten_minutes_are_read_and_keyed_within_seconds(blender, build, write):
     blender.ops.facedetail.live_link(filepath=str(path))
     assert len(curves(head.keys)['key_blocks["jawOpen"].value', 0].keyframe_points) == 36000
     assert time.process_time() - begun < 15
+
+
+def test_it_is_in_the_import_menu_and_in_the_panel(blender, build):
+    from types import SimpleNamespace
+
+    from blender_tests.operators.recording_layout import RecordingLayout, draw
+    from facedetail_addon import names
+    from facedetail_addon.ui.panel import draw_import_entry
+
+    build()
+    layout = RecordingLayout()
+    draw_import_entry(SimpleNamespace(layout=layout), blender.context)
+    assert names.OP_LIVE_LINK in layout.of("operator")
+    assert {names.OP_LIVE_LINK, names.OP_RIG} <= set(draw("FACEDETAIL_PT_expression").of("operator"))

@@ -160,3 +160,23 @@ def test_a_choice_that_is_made_already_evaluates_no_mesh(blender, build):
     finally:
         blender.app.handlers.depsgraph_update_post.remove(note)
     assert not seen, "what is set to what it was changes nothing"
+
+
+def test_a_step_in_a_window_is_ended_by_a_timer_that_every_step_sets_anew(blender, build):
+    from facedetail_addon.operators import relief
+    from facedetail_addon.scene.relief.displacement import Relief
+
+    head = build()
+    for strength in (0.5, 0.7):
+        relief.drag(head, Relief(strength=strength))
+        assert blender.app.timers.is_registered(relief.rest) and names.DRAGGED_PROPERTY in head.skin
+    assert relief.rest() is None, "once"
+    assert names.DRAGGED_PROPERTY not in head.skin
+    assert head.skin.modifiers[names.MEDIUM_MODIFIER].strength == pytest.approx(0.0007)
+
+
+def test_a_posed_head_is_not_dragged(blender, build, drag):
+    head = build()
+    blender.ops.facedetail.pose()
+    drag(head, strength=0.5)
+    assert names.DRAGGED_PROPERTY not in head.skin and names.POSED_PROPERTY in head.skin

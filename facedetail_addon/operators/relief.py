@@ -20,7 +20,12 @@ def show_strength(head: HeadObject, relief: Relief) -> None:
     """Show a relief of which a strength has changed. In a window more changes may follow at once."""
     if bpy.app.background:
         set_relief(head, relief)
-        return
+    else:
+        drag(head, relief)
+
+
+def drag(head: HeadObject, relief: Relief) -> None:
+    """One of many steps, the last of which is known by the rest after it."""
     drag_relief(head, relief)
     if bpy.app.timers.is_registered(rest):
         bpy.app.timers.unregister(rest)
