@@ -178,7 +178,8 @@ class WorkOperator:
         self._job = None
         redraw_all(manager)
         # Once more when Blender has ended the operator, which may be after it has drawn.
-        bpy.app.timers.register(_redraw_afterwards, first_interval=_AFTERWARDS_S)
+        if not bpy.app.background:
+            bpy.app.timers.register(_redraw_afterwards, first_interval=_AFTERWARDS_S)
 
 
 def _require_packages() -> None:
