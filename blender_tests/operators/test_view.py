@@ -89,6 +89,7 @@ def test_a_head_in_a_cube_is_shown_alone_and_the_panel_leads_back(blender, scree
 
 def test_what_is_not_in_the_way_stays_in_view(blender, screen, view, build):
     from facedetail_addon.operators.view import is_covered, look_at_new_head
+    from facedetail_addon.scene.frames import in_world
 
     layer, window = blender.context.view_layer, blender.context.window_manager.windows[0]
     blender.ops.mesh.primitive_cube_add(location=(0, 3, 0))
@@ -98,7 +99,7 @@ def test_what_is_not_in_the_way_stays_in_view(blender, screen, view, build):
     assert not is_covered(head, layer), "a cube behind it, and a head beside it"
     look_at_new_head(window, head)
     assert view[1].local_view is None
-    cube.location, cube.scale = head.camera.matrix_world.translation, (0.1, 0.1, 0.1)
+    cube.location, cube.scale = in_world(head.camera).translation, (0.1, 0.1, 0.1)
     assert is_covered(head, layer), "before the camera"
     cube.hide_set(True)
     assert not is_covered(head, layer)

@@ -5,6 +5,7 @@ import bpy
 import numpy as np
 
 from ..names import CLAY, OP_VIEW, RENDERED, SKIN, VIEW_CHOICES
+from ..scene.frames import in_world
 from ..scene.head_object import HeadObject
 
 _DESCRIPTIONS = {
@@ -100,12 +101,14 @@ def show_in_local_view(space: bpy.types.Space | None, head: HeadObject) -> None:
 
 
 def is_covered(head: HeadObject, view_layer: bpy.types.ViewLayer) -> bool:
-    """Whether something visible that is not the head's stands around it, or between it and its camera."""
-    view_layer.update()
+    """Whether something visible that is not the head's stands around it, or between it and its camera.
+
+    Nothing is evaluated for it: a new head takes Blender some tenths of a second.
+    """
     own = {head.root, *head.objects}
     points = _corners(head.skin)
     if head.camera is not None:
-        points = np.vstack([points, head.camera.matrix_world.translation])
+        points = np.vstack([points, in_world(head.camera).translation])
     low, high = points.min(axis=0), points.max(axis=0)
     for item in view_layer.objects:
         if item in own or item.type not in _SOLID_TYPES or not item.visible_get(view_layer=view_layer):
@@ -118,7 +121,7 @@ def is_covered(head: HeadObject, view_layer: bpy.types.ViewLayer) -> bool:
 
 def _corners(item: bpy.types.Object) -> np.ndarray:
     """(8, 3) of its bounding box in the world."""
-    matrix = np.array(item.matrix_world)
+    matrix = np.array(in_world(item))
     return np.array([corner[:] for corner in item.bound_box]) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
