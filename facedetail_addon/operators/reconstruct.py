@@ -115,7 +115,8 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
             use_light=self.use_light,
             light=self.light,
         )
-        head.relief_settings.strength = self.relief_strength
+        if head.relief_settings.strength != self.relief_strength:  # setting it begins a drag, which evaluates the mesh
+            head.relief_settings.strength = self.relief_strength
         session.current().last_result = remember(self._key, result)
         head.select(context.view_layer)
         if not bpy.app.background and context.window is not None:
