@@ -6,6 +6,7 @@ import pytest
 
 from blender_tests.made_up import changed
 from facedetail_addon.core.face_model.arkit import added_names
+from facedetail_addon.core.face_model.tongue import tongue_part
 from facedetail_addon.names import LIMIT_KEY
 
 EXPRESSION = {"jawOpen": 0.6, "mouthSmileLeft": 0.8, "eyeBlinkRight": 0.4, "jawLeft": 0.3}
@@ -89,7 +90,8 @@ def test_quads_uv_and_materials(model, built):
         mesh = parts[part.name].data
         assert len(mesh.polygons) == len(part.faces)
         assert not mesh.validate(), "Blender had to repair the mesh"
-        assert [slot.material is not None for slot in parts[part.name].material_slots] == [True] * len(part.materials)
+        slots = len(part.materials) + (part is tongue_part(model))
+        assert [slot.material is not None for slot in parts[part.name].material_slots] == [True] * slots
         uv = np.empty(2 * len(mesh.loops), np.float32)
         mesh.uv_layers[0].data.foreach_get("uv", uv)
         assert np.array_equal(uv.reshape(-1, 2), part.uv[part.face_uv[part.faces >= 0]])

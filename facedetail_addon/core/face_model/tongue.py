@@ -9,6 +9,7 @@ from ..image import smoothstep
 from .model import FaceModel, MeshPart
 
 _PART = "gums"
+_JAW = "jawOpen"
 _SEED_MM = (0.0, -31.0, 72.0)
 """On the back of the tongue of the mean head."""
 _FLOOR_MM, _BACK_MM, _BESIDE_MM = -48.2, 46.0, 21.0
@@ -42,14 +43,16 @@ def tongue_out(model: FaceModel) -> np.ndarray | None:
 
 
 def tongue_part(model: FaceModel) -> MeshPart | None:
-    """The part that the built-in head's tongue belongs to; None for other models."""
-    return next((part for part in model.parts if part.name == _PART and model.origin is None), None)
+    """The part that the built-in head's tongue belongs to; None for other models, and without the jaw that tells it."""
+    if model.origin is not None or _JAW not in model.expression_names:
+        return None
+    return next((part for part in model.parts if part.name == _PART), None)
 
 
 def tongue_vertices(model: FaceModel, gums: MeshPart) -> np.ndarray:
     """(N,) bool: of the built-in head's gums, the tongue: what hangs together above the floor of the mouth."""
     points = gums.of(model.mean)
-    jaw = gums.of(model.expression_basis[model.expression_names.index("jawOpen")])
+    jaw = gums.of(model.expression_basis[model.expression_names.index(_JAW)])
     free = np.linalg.norm(jaw, axis=1) > _WITH_JAW_MM
     free &= (points[:, 1] > _FLOOR_MM) & (points[:, 2] > _BACK_MM) & (np.abs(points[:, 0]) < _BESIDE_MM)
     corners = gums.triangles()
