@@ -89,3 +89,11 @@ def without_marks():
                     del item[name]
 
     return strip
+
+
+def select(bpy, *items) -> None:
+    """These objects alone; the last one is active."""
+    bpy.ops.object.select_all(action="DESELECT")
+    for item in items:
+        item.select_set(True)
+    bpy.context.view_layer.objects.active = items[-1]

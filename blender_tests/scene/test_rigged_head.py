@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from blender_tests.scene.conftest import select
 from facedetail_addon import names
 
 PANELS = ("FACEDETAIL_PT_result", "FACEDETAIL_PT_expression", "FACEDETAIL_PT_detail", "FACEDETAIL_PT_light")
@@ -41,14 +42,6 @@ def rig(blender):
         return made
 
     return add
-
-
-def select(bpy, *items) -> None:
-    """The last one is active."""
-    bpy.ops.object.select_all(action="DESELECT")
-    for item in items:
-        item.select_set(True)
-    bpy.context.view_layer.objects.active = items[-1]
 
 
 def shown(bpy) -> list[str]:

@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from blender_tests.scene.conftest import select
 from facedetail_addon import names
 
 SCALES = (2.0, 0.1)
@@ -16,13 +17,6 @@ def head(blender, registered, model, wavy):
     made = build_scene(wavy, model)
     blender.context.view_layer.update()
     return made
-
-
-def select(bpy, *items) -> None:
-    bpy.ops.object.select_all(action="DESELECT")
-    for item in items:
-        item.select_set(True)
-    bpy.context.view_layer.objects.active = items[-1]
 
 
 def by_object(bpy, head, scale: float) -> None:

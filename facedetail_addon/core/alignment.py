@@ -8,7 +8,8 @@ import numpy as np
 from .image import blurred, smoothstep
 
 _FLOW = {"pyr_scale": 0.5, "levels": 4, "winsize": 21, "iterations": 3, "poly_n": 7, "poly_sigma": 1.5, "flags": 0}
-_TEXEL_MM = 0.2 * 2048  # over the side: of a texel on the face
+TEXEL_MM = 0.2 * 2048
+"""Over the side: of a texel on the face."""
 _BAND_MM = (0.8, 6.0)  # waves that show where things are
 _SMOOTH_MM, _MOST_MM = 5.0, 2.5  # flow is smoothed over so much, and goes no further
 _GREY = 40.0  # levels per standard deviation
@@ -28,15 +29,19 @@ def shift_between(one: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.nd
         (S, S, 2) float32 texels.
     """
     side = len(one)
-    texel_mm = _TEXEL_MM / side
+    texel_mm = TEXEL_MM / side
     bands = [band(part, both) for part in (one, other)]
-    pictures = [(128 + _GREY * part).clip(0, 255).astype(np.uint8) for part in bands]
-    flow = cv2.calcOpticalFlowFarneback(*pictures, None, **_FLOW)
+    flow = cv2.calcOpticalFlowFarneback(*map(flow_picture, bands), None, **_FLOW)
     weight = both * np.minimum(np.abs(bands[0]), 1)
     sigma = _SMOOTH_MM / texel_mm
     flow = blurred(flow * weight[..., None], sigma) / (blurred(weight, sigma) + 1e-2)[..., None]
     most = _MOST_MM / texel_mm
     return flow.clip(-most, most).astype(np.float32)
+
+
+def flow_picture(fine: np.ndarray) -> np.ndarray:
+    """(S, S) standard deviations as the 8 bits that optical flow takes."""
+    return (128 + _GREY * fine).clip(0, 255).astype(np.uint8)
 
 
 def moved(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
@@ -74,7 +79,7 @@ def correlation(one: np.ndarray, other: np.ndarray, both: np.ndarray) -> float:
 
 def band(log_luminance: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(S, S) float32 waves of _BAND_MM over what is seen, in standard deviations; 0 elsewhere."""
-    texel_mm = _TEXEL_MM / len(log_luminance)
+    texel_mm = TEXEL_MM / len(log_luminance)
     inside = smoothstep(seen, 0.1, 0.5)
 
     def mean(sigma: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from .alignment import band, moved
+from .alignment import TEXEL_MM, band, flow_picture, moved
 from .colour import LUMINANCE, to_linear
 from .face_model.model import FACE_REGIONS, FaceModel
 from .fit.types import HeadFit, PoseFit, SkinMatches
@@ -20,8 +20,6 @@ from .uv.types import Atlas
 from .uv.unwrap import unwrap
 
 _FLOOR = 0.004  # linear, so that logarithms stay finite
-_TEXEL_MM = 0.2 * 2048  # over the side: of a texel on the face
-_GREY = 40.0  # levels per standard deviation
 _SMOOTH_MM = 3.0
 _EVEN_MM, _LEAST_VARIANCE = 6.0, 0.05  # contrast is evened over so much, where there is any
 _LEAST_CONFIDENCE = 0.15
@@ -49,15 +47,20 @@ class SkinView:
     vertex_px: np.ndarray
 
 
+def seen_luminance(pixels: np.ndarray, pose: PoseFit, model: FaceModel, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
+    """(S, S) float32 log luminance of a photo, (H, W, 3) uint8, with its light, and (S, S) where it shows skin."""
+    seen = unwrap(pixels, pose, model, atlas)
+    return np.log(to_linear(seen.color) @ LUMINANCE + _FLOOR).astype(np.float32), seen.confidence
+
+
 def skin_view(pixels: np.ndarray, pose: PoseFit, model: FaceModel, atlas: Atlas) -> SkinView:
     """Look at a photo, (H, W, 3) uint8, through the head that was fitted to it."""
-    seen = unwrap(pixels, pose, model, atlas)
-    luminance = np.log(to_linear(seen.color) @ LUMINANCE + _FLOOR).astype(np.float32)
+    luminance, seen = seen_luminance(pixels, pose, model, atlas)
     vertex_px = pose.perspective.project(model.skin.of(pose.vertices).astype(np.float64))
     px = np.zeros((*luminance.shape, 2), np.float32)
     for rows in atlas.bands():
         px[rows][atlas.covered[rows]] = atlas.texels(vertex_px.astype(np.float32), rows)
-    return SkinView(_even(band(luminance, seen.confidence), seen.confidence), seen.confidence, px, vertex_px)
+    return SkinView(_even(band(luminance, seen), seen), seen, px, vertex_px)
 
 
 def matched(
@@ -68,7 +71,7 @@ def matched(
     Args:
         views: which photos they are.
     """
-    texel_mm = _TEXEL_MM / len(one.fine)
+    texel_mm = TEXEL_MM / len(one.fine)
     there, back = flow_between(one, other), flow_between(other, one)
     apart = np.linalg.norm(there + moved(back, there), axis=2) * texel_mm
     agreement = _agreement(one.fine, moved(other.fine, there), texel_mm)
@@ -88,18 +91,17 @@ def matched(
 
 def flow_between(one: SkinView, other: SkinView) -> np.ndarray:
     """(S, S, 2) texels, where in ``other`` the things of ``one`` are (Kroeger et al. 2016: dense inverse search)."""
-    pictures = [(128 + _GREY * view.fine).clip(0, 255).astype(np.uint8) for view in (one, other)]
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
-    flow = search.calc(*pictures, None)
+    flow = search.calc(flow_picture(one.fine), flow_picture(other.fine), None)
     weight = np.minimum(one.seen, moved(other.seen, flow)) * np.minimum(np.abs(one.fine), 1)
-    sigma = _SMOOTH_MM * len(one.fine) / _TEXEL_MM
+    sigma = _SMOOTH_MM * len(one.fine) / TEXEL_MM
     return blurred(flow * weight[..., None], sigma) / (blurred(weight, sigma) + 1e-2)[..., None]
 
 
 def _even(fine: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """The same with as much contrast in shade as in light."""
-    sigma = _EVEN_MM * len(fine) / _TEXEL_MM
+    sigma = _EVEN_MM * len(fine) / TEXEL_MM
     inside = smoothstep(seen, 0.1, 0.5)
     variance = blurred(fine**2, sigma) / np.maximum(blurred(inside, sigma), 1e-2)
     return (fine / np.sqrt(variance + _LEAST_VARIANCE)).astype(np.float32)

@@ -13,13 +13,12 @@ import numpy as np
 
 from ..settings import Settings
 from .alignment import is_mirrored
-from .colour import LUMINANCE, to_linear
 from .detail.expression_shares import expression_shares, share_maps
 from .detail.merge import ReliefLayer, joined_relief, relief_maps, shares_by_photos
 from .detail.resolvable_size import resolvable_size
 from .errors import PhotoError
 from .fit.types import HeadFit, SkinMatches
-from .matching import matches_between
+from .matching import matches_between, seen_luminance
 from .models import Models
 from .notices import Notice
 from .observe.correspondence.profile import find_faces
@@ -34,13 +33,10 @@ from .seen import Relief, SeenSkin
 from .skin.merge import Joint, SkinLayer, joined, skin_layer
 from .stages import Stages
 from .uv.atlas import coarser
-from .uv.types import Atlas
-from .uv.unwrap import unwrap
 
 _ROUGHER, _ROUGH = 2.5, 0.02  # than the other photos' median residual, and in all: median distance over face height
 _PARALLAX_ROUNDS = 2  # the nearer the head, the surer the places
 _COMPARED = 512  # texels: where photos are compared
-_FLOOR = 0.004  # linear, so that logarithms stay finite
 _OBSERVED, _FITTED, _SEEN = 0.2, 0.35, 0.95  # where these parts of the work end
 
 
@@ -196,7 +192,10 @@ def disagreeing(person: PersonPhotos, head: HeadFit, models: Models) -> tuple[li
     heights = np.array([np.ptp(one.landmarks.mesh_px[:, 1]) for one in person.observations])
     rough = np.array([pose.residual_px for pose in head.poses]) / heights
     atlas = coarser(models.atlas, models.model, _COMPARED)
-    looks = [_unwrapped(number, person, head, models, atlas) for number in range(len(head.poses))]
+    looks = [
+        seen_luminance(observation.pixels, pose, models.model, atlas)
+        for observation, pose in zip(person.observations, head.poses, strict=True)
+    ]
     luminance, seen = zip(*looks, strict=True)
     out, notices = [], []
     for number, photo in enumerate(person.photos[1:], 1):
@@ -232,14 +231,6 @@ def _different(photos: list[Photo]) -> tuple[list[Photo], tuple[Notice, ...]]:
             text = f"{photo.path.name} was left out: it is the same picture as {twin.path.name}."
             notices.append(Notice("same_photo", text))
     return kept, tuple(notices)
-
-
-def _unwrapped(
-    number: int, person: PersonPhotos, head: HeadFit, models: Models, atlas: Atlas
-) -> tuple[np.ndarray, np.ndarray]:
-    """(S, S) log luminance with its light, and (S, S) where skin is seen."""
-    seen = unwrap(person.observations[number].pixels, head.poses[number], models.model, atlas)
-    return np.log(to_linear(seen.color) @ LUMINANCE + _FLOOR).astype(np.float32), seen.confidence
 
 
 def _seen(

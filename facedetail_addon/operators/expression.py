@@ -4,7 +4,7 @@
 import bpy
 
 from ..names import AS_IN_THE_PHOTO, EXPRESSION_CHOICES, NEUTRAL, OP_EXPRESSION
-from .selection import expression_problem, selected_head
+from .selection import allowed, expression_problem, selected_head
 
 _DESCRIPTIONS = {
     AS_IN_THE_PHOTO: "The expression that was found in the photo",
@@ -32,10 +32,7 @@ class FACEDETAIL_OT_expression(bpy.types.Operator):
         lacking = (
             "This head does not know its photo's expression." if head is not None and not head.photo_expression else ""
         )
-        problem = expression_problem(context, head, lacking)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, expression_problem(context, head, lacking))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         selected_head(context).set_photo_expression(1.0 if self.expression == AS_IN_THE_PHOTO else 0.0)

@@ -8,7 +8,7 @@ from ..names import OP_LIGHT
 from ..scene.build.light import NO_STAGE_TEXTS, light_scene, shown_light
 from ..scene.rollback import undone_on_failure
 from ..settings import SceneSettings, option_of
-from .selection import NO_HEAD, linked_text, selected_head
+from .selection import allowed, change_problem, selected_head
 from .view import show_in_local_view
 
 __all__ = ["FACEDETAIL_OT_light", "LIGHT_CHOICES", "NO_STAGE_TEXTS", "shown_light"]
@@ -33,18 +33,12 @@ class FACEDETAIL_OT_light(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = selected_head(context)
-        if head is None:
-            cls.poll_message_set(NO_HEAD)
-        elif head.linked_file is not None:
-            cls.poll_message_set(linked_text(head))
-        elif context.scene.library is not None:
-            cls.poll_message_set("The scene is linked from another file.")
-        elif context.mode != "OBJECT":
-            cls.poll_message_set("The scene is lit in Object Mode.")
-        else:
-            return True
-        return False
+        problem = change_problem(selected_head(context))
+        if not problem and context.scene.library is not None:
+            problem = "The scene is linked from another file."
+        if not problem and context.mode != "OBJECT":
+            problem = "The scene is lit in Object Mode."
+        return allowed(cls, problem)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         head = selected_head(context)

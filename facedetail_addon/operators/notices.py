@@ -4,7 +4,7 @@
 import bpy
 
 from ..names import OP_DISMISS
-from .selection import NO_HEAD, linked_text, selected_head
+from .selection import allowed, change_problem, selected_head
 
 
 class FACEDETAIL_OT_dismiss_notices(bpy.types.Operator):
@@ -16,11 +16,7 @@ class FACEDETAIL_OT_dismiss_notices(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = selected_head(context)
-        if head is not None and head.linked_file is None:
-            return True
-        cls.poll_message_set(NO_HEAD if head is None else linked_text(head))
-        return False
+        return allowed(cls, change_problem(selected_head(context)))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         selected_head(context).set_notices(())

@@ -9,7 +9,7 @@ from ..core.errors import FaceDetailError
 from ..core.face_model.live_link import read_performance
 from ..names import LIVE_LINK_LABEL, OP_LIVE_LINK
 from ..scene.performance import key_performance
-from .selection import expression_problem, selected_head
+from .selection import allowed, expression_problem, selected_head
 
 _SHARE_OF_READING = 0.8
 
@@ -39,10 +39,7 @@ class FACEDETAIL_OT_live_link(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        problem = expression_problem(context, selected_head(context), "")
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, expression_problem(context, selected_head(context), ""))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         context.window_manager.fileselect_add(self)

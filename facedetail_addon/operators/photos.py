@@ -21,7 +21,7 @@ from ..names import (
     UP,
 )
 from ..scene.camera import show_size
-from .selection import expression_problem, selected_head
+from .selection import allowed, expression_problem, selected_head
 from .work import is_at_work
 
 _WAYS = (
@@ -132,10 +132,7 @@ class FACEDETAIL_OT_photo(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         head = selected_head(context)
         lacking = "This head's cameras have been removed." if head is not None and not head.photo_cameras else ""
-        problem = expression_problem(context, head, lacking)
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, expression_problem(context, head, lacking))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         head = selected_head(context)

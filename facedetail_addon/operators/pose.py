@@ -5,7 +5,7 @@ import bpy
 
 from ..names import OP_POSE, SETTINGS_PROPERTY
 from ..scene.posing import is_posed, pose, pose_played, unpose, unpose_played
-from .selection import NO_HEAD, linked_text, selected_head
+from .selection import allowed, change_problem, selected_head
 
 __all__ = ["FACEDETAIL_OT_pose", "attach", "detach", "is_posed"]
 
@@ -20,14 +20,7 @@ fluently; again to show it as before. Renders stay as they are"""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = selected_head(context)
-        if head is None:
-            cls.poll_message_set(NO_HEAD)
-            return False
-        if head.linked_file is not None:
-            cls.poll_message_set(linked_text(head))
-            return False
-        return True
+        return allowed(cls, change_problem(selected_head(context)))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         head = selected_head(context)

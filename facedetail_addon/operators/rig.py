@@ -6,7 +6,7 @@ import bpy
 from ..core.errors import FaceDetailError
 from ..names import OP_RIG
 from ..scene.rig.build import add_rig
-from .selection import expression_problem, selected_head
+from .selection import allowed, expression_problem, selected_head
 
 
 class FACEDETAIL_OT_rig(bpy.types.Operator):
@@ -18,10 +18,7 @@ class FACEDETAIL_OT_rig(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        problem = expression_problem(context, selected_head(context), "")
-        if problem:
-            cls.poll_message_set(problem)
-        return not problem
+        return allowed(cls, expression_problem(context, selected_head(context), ""))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:

@@ -24,6 +24,20 @@ def linked_text(head: HeadObject) -> str:
     return f"This head is linked from {head.linked_file}. {LINKED_REMEDY}"
 
 
+def change_problem(head: HeadObject | None) -> str:
+    """Why nothing of a head can be changed; empty where it can."""
+    if head is None:
+        return NO_HEAD
+    return "" if head.linked_file is None else linked_text(head)
+
+
+def allowed(operator: type[bpy.types.Operator], problem: str) -> bool:
+    """What an operator's poll says of a problem, which its button tells; there is none where it is empty."""
+    if problem:
+        operator.poll_message_set(problem)
+    return not problem
+
+
 def expression_problem(context: bpy.types.Context, head: HeadObject | None, lacking: str) -> str:
     """Why the sliders of a head cannot be set now; empty where they can; ``lacking``: what else it lacks, or empty."""
     if head is None:

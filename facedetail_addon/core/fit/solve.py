@@ -205,28 +205,18 @@ def _look(
 
 def _followed(terms: Sequence[Term], unknowns: Unknowns, values: np.ndarray, views: Sequence[_View]) -> list[_View]:
     """The photos with cameras that follow the places of the skin in other photos, too."""
-    out = list(views)
-    for view in dict.fromkeys(term.views[1] for term in terms if isinstance(term, StereoTerm)):
-        points, targets, weights = zip(
-            *(
-                term.for_camera(
-                    values[unknowns.columns(term.views)],
-                    unknowns.identities,
-                    tuple(out[one].camera for one in term.views),
-                )
-                for term in terms
-                if isinstance(term, StereoTerm) and term.views[1] == view
-            ),
-            strict=True,
-        )
-        matches = views[view].matches
-        camera = refine_perspective(
-            views[view].camera,
-            np.concatenate([match.posed for match in matches] + list(points)),
-            np.concatenate([match.term.points_px for match in matches] + list(targets)),
-            np.concatenate([match.term.strength * match.term.weights for match in matches] + list(weights)),
-        )
-        out[view] = replace(views[view], camera=camera)
+    out, stereo = list(views), [term for term in terms if isinstance(term, StereoTerm)]
+    for view in dict.fromkeys(term.views[1] for term in stereo):
+        followed = []
+        for term in [term for term in stereo if term.views[1] == view]:
+            cameras = tuple(out[one].camera for one in term.views)
+            followed.append(term.for_camera(values[unknowns.columns(term.views)], unknowns.identities, cameras))
+        marks = [
+            (match.posed, match.term.points_px, match.term.strength * match.term.weights)
+            for match in views[view].matches
+        ]
+        points, targets, weights = map(np.concatenate, zip(*marks, *followed, strict=True))
+        out[view] = replace(views[view], camera=refine_perspective(views[view].camera, points, targets, weights))
     return out
 
 

@@ -58,8 +58,8 @@ class StereoTerm:
             known: of small turns and shifts of each camera, what else tells them.
         """
         posed = self._posed(values, identities)
-        jacobians = [point_jacobian(camera, points) for camera, points in zip(cameras, posed, strict=True)]
-        slide, residual = self._left_over(posed, cameras, jacobians)
+        jacobians = _jacobians(cameras, posed)
+        slide, residual, weights = self._left_over(posed, cameras, jacobians)
         across = np.concatenate([jacobians[1], -slide @ jacobians[0]], axis=2)  # by both photos' points in mm
         alpha, beta = self.points.identity, self.points.expression
         both = np.concatenate([alpha, alpha], axis=2)
@@ -69,7 +69,6 @@ class StereoTerm:
         rows = np.concatenate([of_alpha, of_first, of_second], axis=2) / self.px_per_mm
         turns = [pose_jacobian(camera, points) for camera, points in zip(cameras, posed, strict=True)]
         of_cameras = np.concatenate([-slide @ turns[0], turns[1]], axis=2) / self.px_per_mm
-        weights = self.weights * geman_mcclure(np.linalg.norm(residual, axis=1) / _FAR_MM)
         root = np.repeat(np.sqrt(weights), 2)[:, None]
         rows, of_cameras = rows.reshape(len(root), -1) * root, of_cameras.reshape(len(root), -1) * root
         target = residual.ravel() * root[:, 0]
@@ -88,9 +87,7 @@ class StereoTerm:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the second camera is to follow: (N, 3) mm, where it should see them, (N, 2) px, and (N,) weights."""
         posed = self._posed(values, identities)
-        jacobians = [point_jacobian(camera, points) for camera, points in zip(cameras, posed, strict=True)]
-        _, residual = self._left_over(posed, cameras, jacobians)
-        weights = self.weights * geman_mcclure(np.linalg.norm(residual, axis=1) / _FAR_MM)
+        _, residual, weights = self._left_over(posed, cameras, _jacobians(cameras, posed))
         return posed[1], cameras[1].project(posed[1]) + residual * self.px_per_mm, weights
 
     def _posed(self, values: np.ndarray, identities: int) -> tuple[np.ndarray, np.ndarray]:
@@ -101,13 +98,20 @@ class StereoTerm:
     def _left_over(
         self, posed: tuple[np.ndarray, np.ndarray], cameras: tuple[PerspectiveCamera, PerspectiveCamera],
         jacobians: list[np.ndarray],
-    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """(N, 2, 2) how px of the first photo go over into px of the second along the skin, and (N, 2) mm parallax."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+        """(N, 2, 2) how px of the first photo go over into px of the second along the skin, (N, 2) mm parallax, and
+        (N,) weights, less of places that were mistaken for others."""
         along = [jacobian @ self.tangents for jacobian in jacobians]
         slide = along[1] @ np.linalg.inv(along[0])
         apart = [places - camera.project(points) for places, camera, points in
                  zip((self.first_px, self.second_px), cameras, posed, strict=True)]  # fmt: skip
-        return slide, (apart[1] - np.einsum("nij,nj->ni", slide, apart[0])) / self.px_per_mm
+        residual = (apart[1] - np.einsum("nij,nj->ni", slide, apart[0])) / self.px_per_mm
+        return slide, residual, self.weights * geman_mcclure(np.linalg.norm(residual, axis=1) / _FAR_MM)
+
+
+def _jacobians(cameras: tuple[PerspectiveCamera, PerspectiveCamera], posed: tuple[np.ndarray, np.ndarray]) -> list:
+    """(N, 2, 3) of each photo."""
+    return [point_jacobian(camera, points) for camera, points in zip(cameras, posed, strict=True)]
 
 
 def stereo_term(matches: SkinMatches, head: HeadFit, prepared: PreparedModel) -> StereoTerm:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..alignment import moved, shift_between
+from ..alignment import TEXEL_MM, moved, shift_between
 from ..colour import LUMINANCE, to_linear, to_srgb8
 from ..face_model.model import FaceModel
 from ..geometry.mesh_fields import smooth_field
@@ -27,7 +27,6 @@ _GAIN_MM, _REACH_MM, _MOST_GAIN = 6.0, 60.0, 0.7  # smoothness and reach of what
 _OUTLIER = 0.3  # log difference that no error of the light makes: a spot, hair, shine
 _POWER = 4  # of weights: the better photo counts nearly alone
 _SOFT_MM = 3.0  # width of the borders
-_TEXEL_MM = 0.2 * 2048  # over the side: of a texel on the face
 _LEAST = 1e-3
 
 
@@ -126,7 +125,7 @@ def _gain(small: list[tuple[np.ndarray, np.ndarray]], both: np.ndarray, model: F
 
 def _share(one: np.ndarray, other: np.ndarray, side: int) -> np.ndarray:
     """(R, R) of the second, soft."""
-    sigma = _SOFT_MM * side / _TEXEL_MM
+    sigma = _SOFT_MM * side / TEXEL_MM
     powers = [blurred(weight, sigma) ** _POWER * smoothstep(weight, 0, 0.02) for weight in (one, other)]
     return powers[1] / np.maximum(powers[0] + powers[1], 1e-12) * (powers[1] > 0)
 

@@ -172,11 +172,15 @@ def _background(studio: Studio, rng: np.random.Generator, width: int, height: in
     return picture.reshape(-1, 3).clip(0, 1)
 
 
+def _exposed(colour: np.ndarray, seen: np.ndarray, brightness: float) -> np.ndarray:
+    """(H, W, 3) float32 sRGB, the brighter parts of the head of so much linear luminance."""
+    level = np.percentile((colour.reshape(-1, 3)[seen] @ LUMINANCE), 75) if len(seen) else 0.3
+    return to_srgb((colour * (brightness / max(float(level), 1e-3))).clip(0, 1).astype(np.float32))
+
+
 def _develop(colour: np.ndarray, seen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = colour.shape[:2]
-    level = np.percentile((colour.reshape(-1, 3)[seen] @ LUMINANCE), 75) if len(seen) else 0.3
-    exposed = colour * (rng.uniform(0.15, 0.75) / max(float(level), 1e-3))
-    picture = to_srgb(exposed.clip(0, 1).astype(np.float32))
+    picture = _exposed(colour, seen, rng.uniform(0.15, 0.75))
     picture = 0.5 + (picture - 0.5) * rng.uniform(0.75, 1.2)
     if rng.random() < 0.25:
         picture = np.repeat((picture @ LUMINANCE)[..., None], 3, axis=2)
@@ -195,8 +199,7 @@ def _develop(colour: np.ndarray, seen: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _develop_carefully(colour: np.ndarray, seen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    level = np.percentile((colour.reshape(-1, 3)[seen] @ LUMINANCE), 75) if len(seen) else 0.3
-    picture = to_srgb((colour * (rng.uniform(0.3, 0.6) / max(float(level), 1e-3))).clip(0, 1).astype(np.float32))
+    picture = _exposed(colour, seen, rng.uniform(0.3, 0.6))
     picture = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.6) + rng.normal(size=picture.shape) * 0.008
     return (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
