@@ -16,6 +16,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from ..colour import LUMINANCE, to_linear, to_srgb8
 from ..face_model.model import FaceModel
 from ..fit.types import PoseFit
+from ..geometry.mesh_fields import smooth_field
 from ..image import enlarged_rows, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
 from ..rendering.lobes import lamp_reflection, sky_reflection, sky_visibility
@@ -29,6 +30,7 @@ from .types import ALL_TERMS, Reflectance, ReflectanceTerms
 
 SIDE = 256
 """Texels per side of what is solved for."""
+_OILY_BORDER_MM = 10.0
 _OILY_BEYOND = 0.5  # of the shine that all of a face has in common, on ears, neck and scalp: sebum is the face's
 _LAMPS = 0.5  # what the stage's lamps count beside the harmonics, which know no narrow highlight
 _NODES = np.linspace(0.25, 0.70, 6)  # roughnesses that are tried; also the range
@@ -74,7 +76,8 @@ def find_reflectance(
     normals = vertex_normals(model.skin.of(pose.vertices), model.skin.triangles())
     reflection, share = _reflection(pose, normals, transfer, light, stage, model)
     going_on(0.02)
-    oily = np.where(model.in_region("ears", "neck", "scalp"), _OILY_BEYOND, 1.0)
+    oily = np.where(model.in_region("ears", "neck", "scalp"), _OILY_BEYOND, 1.0)[:, None]
+    oily = smooth_field(atlas.laplacian, atlas.areas, oily, np.ones(len(oily)), _OILY_BORDER_MM)
     expected = np.column_stack([gloss.roughness, gloss.specular, bare, oily]).astype(np.float32)
     places = np.flatnonzero(atlas.covered)
     per_texel = atlas.texels(np.column_stack([expected, light.shading]).astype(np.float32)).astype(np.float64)
