@@ -33,12 +33,12 @@ def fit_of(model: FaceModel, camera: PerspectiveCamera, expression: dict[str, fl
 
 
 def skin_colours(model: FaceModel, symmetric: bool = True) -> np.ndarray:
-    """(V_skin, 3) float32: a smooth skin-like pattern in space, red above green and blue everywhere."""
+    """(V_skin, 3) float32: a smooth pattern in space, as uneven as skin; red above green and blue everywhere."""
     x, y, z = (model.skin.of(model.mean) / 14).T
     x = np.abs(x) if symmetric else x
-    red = 205 + 25 * np.sin(x + 0.5 * y)
-    green = 140 + 20 * np.sin(y - x)
-    blue = 115 + 20 * np.sin(z + y)
+    red = 205 + 10 * np.sin(x + 0.5 * y)
+    green = 140 + 6 * np.sin(y - x)
+    blue = 115 + 5 * np.sin(z + y)
     return np.stack([red, green, blue], axis=1).astype(np.float32)
 
 

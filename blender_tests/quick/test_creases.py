@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creases that the photo has lighter than their shading says; and what must stay as the photo shows it."""
+"""Creases that the photo has lighter or darker than their shading says; and what must stay as the photo shows it."""
 
 import numpy as np
 import pytest
 
 from facedetail_addon.core.image import enlarged_rows
-from facedetail_addon.core.skin.creases import FineLight, lighter_creases, plain_creases
+from facedetail_addon.core.skin.creases import FineLight, plain_creases, unexpected_creases
 
 SIDE = 512  # texels of 0.8 mm
 SKIN = np.float32([0.5, 0.3, 0.2])
@@ -14,6 +14,7 @@ DARK = np.float32([-0.3, -0.5, -0.8])
 ALL = np.ones((SIDE, SIDE), np.float32)
 CREASE = np.repeat(np.exp(-0.5 * ((np.arange(SIDE) - 256) / 4.0) ** 2)[None], SIDE, axis=0).astype(np.float32)
 """3 mm to each side of a line down the middle."""
+NO_HAIR = 0 * ALL
 MIDDLE = np.s_[100:400, 254:258]
 
 
@@ -27,7 +28,7 @@ def evenly(colour: np.ndarray) -> np.ndarray:
 
 def test_a_crease_that_the_photo_does_not_have_is_not_painted_light():
     albedo = SKIN / shading()
-    found = lighter_creases(albedo, shading(), evenly(SKIN), ALL, ALL, ALL)
+    found = unexpected_creases(albedo, shading(), evenly(SKIN), ALL, ALL, ALL, NO_HAIR)
     assert found.shape == (SIDE, SIDE, 3) and found.min() >= 0
     before, after = (np.log(one / SKIN)[MIDDLE].mean(axis=(0, 1)) for one in (albedo, albedo * np.exp(-found)))
     assert (before > 0.27).all()
@@ -37,7 +38,7 @@ def test_a_crease_that_the_photo_does_not_have_is_not_painted_light():
 
 def test_colour_by_colour_so_that_shade_is_not_grey():
     photo = SKIN * np.exp(CREASE[..., None] * [-0.3, -0.5, -0.5])  # shading says that blue is darker
-    found = lighter_creases(photo / shading(), shading(), evenly(SKIN), ALL, ALL, ALL)
+    found = unexpected_creases(photo / shading(), shading(), evenly(SKIN), ALL, ALL, ALL, NO_HAIR)
     assert found[MIDDLE][..., 2].mean() > 0.15
     assert found[..., :2].max() < 0.01
 
@@ -55,7 +56,7 @@ def test_colour_by_colour_so_that_shade_is_not_grey():
 )
 def test_what_the_photo_shows_stays(photo, light, statistical):
     albedo, light, skin = ((one * ALL[..., None]).astype(np.float32) for one in (photo / light, light, statistical))
-    found = lighter_creases(albedo, light, skin, ALL, ALL, ALL)
+    found = unexpected_creases(albedo, light, skin, ALL, ALL, ALL, NO_HAIR)
     assert found.max() < 0.02
 
 
@@ -64,17 +65,27 @@ def test_crests_between_folds_are_lighter_by_light_but_pale_skin_stays_paler():
     left = []
     for excess in (0.4, 1.2):
         albedo = SKIN * np.exp(excess * CREASE)[..., None]
-        found = lighter_creases(albedo, evenly(np.ones(3)), evenly(SKIN), ALL, ALL, waves)
+        found = unexpected_creases(albedo, evenly(np.ones(3)), evenly(SKIN), ALL, ALL, waves, NO_HAIR)
         assert np.abs(found[:, :150]).max() < 0.01
         left.append((excess * CREASE[..., None] - found)[MIDDLE].mean())
     assert 0.1 < left[0] < 0.22
     assert 0.7 < left[1]
 
 
+@pytest.mark.parametrize(("folded", "hairy"), [(True, 0), (True, 1), (False, 0)], ids=["folds", "brow", "mole"])
+def test_grooves_between_folds_are_mostly_dark_by_shade_but_moles_and_brows_stay(folded, hairy):
+    waves = np.exp(0.2 * folded * np.sin(np.arange(SIDE) * 0.8))[None].repeat(SIDE, axis=0).astype(np.float32)
+    albedo = SKIN * np.exp(-0.8 * CREASE)[..., None]
+    found = unexpected_creases(albedo, evenly(np.ones(3)), evenly(SKIN), ALL, ALL, waves, hairy * ALL)
+    shade = -found[MIDDLE].mean()
+    assert 0.35 < shade < 0.6 if folded and not hairy else abs(shade) < 0.02
+    assert np.abs(found[:, :150]).max() < 0.01
+
+
 def test_nothing_is_found_where_no_skin_is_seen_or_no_light_is_known():
     albedo = SKIN / shading()
-    assert lighter_creases(albedo, shading(), evenly(SKIN), 0 * ALL, ALL, ALL).max() == 0
-    assert lighter_creases(albedo, shading(), evenly(SKIN), ALL, 0 * ALL, ALL).max() == 0
+    assert not unexpected_creases(albedo, shading(), evenly(SKIN), 0 * ALL, ALL, ALL, NO_HAIR).any()
+    assert not unexpected_creases(albedo, shading(), evenly(SKIN), ALL, 0 * ALL, ALL, NO_HAIR).any()
 
 
 def test_fine_light_of_the_other_side_is_mirrored():

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Weights of outliers in iteratively reweighted least squares."""
+"""Estimates that outliers hardly change."""
 
 import numpy as np
+
+_LEAST_WEIGHT = 1e-3  # in all, below which a median says nothing
 
 
 def geman_mcclure(scaled: np.ndarray) -> np.ndarray:
@@ -11,3 +13,15 @@ def geman_mcclure(scaled: np.ndarray) -> np.ndarray:
         scaled: (...) float, residuals over the scale at which one counts a quarter.
     """
     return 1 / (1 + scaled**2) ** 2
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray, fallback: np.ndarray) -> np.ndarray:
+    """(C,) median of (N, C) values by (N,) weights; the fallback where they add up to nothing."""
+    if weights.sum() < _LEAST_WEIGHT:
+        return np.asarray(fallback, np.float32)
+    out = np.empty(values.shape[1], np.float32)
+    for channel in range(values.shape[1]):
+        order = np.argsort(values[:, channel])
+        total = np.cumsum(weights[order])
+        out[channel] = values[order[np.searchsorted(total, total[-1] / 2)], channel]
+    return out

@@ -16,7 +16,7 @@ from ..colour import LUMINANCE
 from ..face_model.model import FACE_REGIONS, FaceModel
 from ..geometry.mesh_fields import smooth_field
 from ..image import smoothstep
-from ..robust import geman_mcclure
+from ..robust import geman_mcclure, weighted_median
 from ..uv.types import Atlas
 from .hair import find_hair
 
@@ -27,7 +27,6 @@ _OUTLIER = 0.3  # log difference from the person's tone that skin seldom has
 _MAX_OFFSET = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
 _AS_BRIGHT = (-0.4, -0.15)  # log luminance from the skin, at which another place is no such skin, and is it
 _FLOOR = 0.004  # linear, so that logarithms stay finite
-_LEAST_WEIGHT = 1e-3  # in all, below which a median says nothing
 _BORDER_MM = (4.0, 16.0)  # inside the border of the statistical albedo it begins to count, and counts fully
 _INSIDE = (0.7, 1.0)  # what the basis knows on nose and mouth: nothing inside nostrils and lips
 _SIDE_MM = 50.0  # so far from the middle skin takes its colour from its own side alone
@@ -81,13 +80,13 @@ def complete(
     mirrored_share = mirrored_confidence * (1 - confidence)
     if dazzled is not None:
         own = _log_ratio(albedo, statistical)
-        person = statistical * np.exp(_weighted_median(own, confidence * known, np.zeros(3)))
+        person = statistical * np.exp(weighted_median(own, confidence * known, np.zeros(3)))
         mirrored_share = mirrored_share * share_of_mirrored(mirrored * np.exp(gain), person, dazzled)
     share = confidence + mirrored_share
     mixed = confidence[:, None] * albedo + mirrored_share[:, None] * mirrored * np.exp(gain)
     mixed /= np.maximum(share, 1e-6)[:, None]
     ratio = _log_ratio(mixed, statistical)
-    tone = _weighted_median(ratio, share * known, np.zeros(3))
+    tone = weighted_median(ratio, share * known, np.zeros(3))
     # Where a brow is higher than most, or hair lies over the skin, the difference says nothing of the skin beside it.
     weight = share * known * geman_mcclure((ratio - tone) @ LUMINANCE / _OUTLIER)
     offset = smooth_field(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
@@ -110,7 +109,7 @@ def persons_colour(
         albedo, confidence, statistical, known: as of :func:`complete`.
     """
     face = model.in_region(*FACE_REGIONS)
-    tone = _weighted_median(_log_ratio(albedo, statistical), confidence * known, np.zeros(3))
+    tone = weighted_median(_log_ratio(albedo, statistical), confidence * known, np.zeros(3))
     plain = (
         np.median(statistical[face & (known > 0.5)], axis=0) if (face & (known > 0.5)).any() else statistical.mean(0)
     )
@@ -183,9 +182,9 @@ def _colour_prior(
     face = ~np.logical_or.reduce(list(inside.values()))
     typical = face & (known > 0.5)
     fallback = np.median(skin[typical], axis=0) if typical.any() else np.median(skin, axis=0)
-    tone = _weighted_median(colours[face], weights[face], fallback)
+    tone = weighted_median(colours[face], weights[face], fallback)
     left = smoothstep(rest[:, 0], -_SIDE_MM, _SIDE_MM)  # what is left of light from one side stays on its side
-    sides = [_weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
+    sides = [weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
     prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
     reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
     hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas, seen_hair)
@@ -203,7 +202,7 @@ def _colour_prior(
         red = mouth & ~inner
         if inner.any():
             red[red] = cKDTree(rest[inner]).query(rest[red])[0] < _LIPS_MM
-        lips = _weighted_median(skin[red], known[red], tone * flesh**0.3)  # seen ones shine, or are teeth
+        lips = weighted_median(skin[red], known[red], tone * flesh**0.3)  # seen ones shine, or are teeth
         rim = np.where(mouth[~socket][nearest, None], lips, tone)
         prior[inner], reach[inner] = lips, _RIM_REACH_MM
         deep = smoothstep(distance, *_DEEP_MM)[:, None]
@@ -214,15 +213,3 @@ def _colour_prior(
 
 def _log_ratio(values: np.ndarray, to: np.ndarray) -> np.ndarray:
     return (np.log(values + _FLOOR) - np.log(to + _FLOOR)).clip(-_MAX_LOG, _MAX_LOG)
-
-
-def _weighted_median(values: np.ndarray, weights: np.ndarray, fallback: np.ndarray) -> np.ndarray:
-    """(C,) median of (N, C) values by (N,) weights; the fallback where they add up to nothing."""
-    if weights.sum() < _LEAST_WEIGHT:
-        return np.asarray(fallback, np.float32)
-    out = np.empty(values.shape[1], np.float32)
-    for channel in range(values.shape[1]):
-        order = np.argsort(values[:, channel])
-        total = np.cumsum(weights[order])
-        out[channel] = values[order[np.searchsorted(total, total[-1] / 2)], channel]
-    return out

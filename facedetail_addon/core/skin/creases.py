@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Light that is finer than the head's: what relief makes of it, and creases that are lighter than was estimated.
+"""Light that is finer than the head's: what relief makes of it, and creases that are lighter or darker than that.
 
 Under brows and nose, in folds and below the chin the estimated light is often darker, or of a stronger hue, than the
-photo's: dividing by it would paint light or grey streaks.
+photo's: dividing by it would paint light or grey streaks. Grooves of lined skin hide more of the sky than their relief
+tells: dividing by too little leaves black and orange paint.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _ODD = 0.3  # log by which hair, lips and shadows differ from skin around, which
 _KNOWN = 0.1  # share of the surroundings whose shading is well known, from which on they count fully
 _FOLD_MM, _FOLDED = 3.0, (0.05, 0.15)  # so far around folds are near; RMS of relief's log shading there
 _CREST, _MOST_ON_CRESTS = 0.7, 0.4  # of what is lighter on crests between folds is light; log, for skin may be pale
+_IN_GROOVES, _DARKER = 0.7, (0.03, 0.15)  # of what is darker between folds is light; log at which it begins to count
 _GROOVE_TINT = np.float32([0.8, 1.05, 1.1])  # exponents of red, green and blue, chosen on portraits
 _LEAST_WEIGHT = 0.02
 _FLOOR = 0.004  # linear, so that logarithms stay finite
@@ -33,7 +35,7 @@ class FineLight:
 
     Attributes:
         relief: (R, R) float32 factor by which relief changes it.
-        creases: (S, S, 3) float32, logarithm of what creases are lighter; S ≤ R.
+        creases: (S, S, 3) float32, logarithm of what creases are lighter, negative where darker; S ≤ R.
         monochrome: the photo has no colours.
     """
 
@@ -63,30 +65,32 @@ def plain_creases() -> np.ndarray:
     return np.zeros((1, 1, 3), np.float32)
 
 
-def lighter_creases(
+def unexpected_creases(
     albedo: np.ndarray,
     shading: np.ndarray,
     skin: np.ndarray,
     seen: np.ndarray,
     trusted: np.ndarray,
     relief: np.ndarray,
+    hairy: np.ndarray,
 ) -> np.ndarray:
-    """How much lighter creases are than their shading says.
+    """How much lighter or darker creases are than their shading says.
 
     Colour by colour: where shading is darker than around, and albedo lighter than around, it is lighter by as much,
     until albedo is as light as around, or as it is in the photo. If skin of people is lighter there, so may albedo be.
-    What is light in the photo itself stays, as does all that is dark; but crests between folds, which catch light that
-    neither head nor relief know of, are mostly lighter by light.
+    What is light in the photo itself stays; but crests between folds, which catch light that neither head nor relief
+    know of, are mostly lighter by light. What is dark stays but in grooves between folds, where most of it is shade.
 
     Args:
         albedo: (R, R, 3) float32 linear, the photo divided by ``shading``, (R, R, 3) float32.
         skin: (S, S, 3) float32 linear, statistical albedo, any S.
         seen: (R, R) float32 in [0, 1], where the photo shows bare skin. trusted: the same of skin whose shading is well
             known, which is what creases are compared with.
-        relief: (R, R) float32 factor by which relief changes shading.
+        relief: (R, R) float32 factor by which relief changes shading. hairy: (S, S) float32 in [0, 1], any S, where
+            dark is a brow or a lash.
 
     Returns:
-        (S, S, 3) float32 ≥ 0, logarithms; S is R, but not more than 1024.
+        (S, S, 3) float32 logarithms; S is R, but not more than 1024.
     """
     side = min(len(albedo), _SIDE)
     albedo, shading, skin = (np.log(np.maximum(_sized(part, side), _FLOOR)) for part in (albedo, shading, skin))
@@ -96,9 +100,12 @@ def lighter_creases(
     unlike, light, unusual = (_apart(part, seen, trusted) for part in (albedo, shading, albedo - skin))
     lighter = np.minimum(unlike, unusual)
     known = smoothstep(_around(trusted, np.ones_like(trusted)), 0, _KNOWN)
-    on_crests = np.minimum(_CREST * lighter, _MOST_ON_CRESTS) * _folded(_sized(relief, side))
-    by_light = np.maximum(-light, on_crests)
-    found = np.minimum(lighter, by_light).clip(0) * smoothstep(lighter, *_LIGHTER) * known * seen
+    folded = _folded(_sized(relief, side))
+    by_light = np.maximum(-light, np.minimum(_CREST * lighter, _MOST_ON_CRESTS) * folded)
+    found = np.minimum(lighter, by_light).clip(0) * smoothstep(lighter, *_LIGHTER)
+    darker = np.minimum(np.maximum(unlike, unusual), 0)
+    found += _IN_GROOVES * darker * smoothstep(-darker, *_DARKER) * folded * (1 - _sized(hairy, side)[..., None])
+    found *= known * seen
     return blurred(found, _SOFT_MM * side / _TEXEL_MM)
 
 

@@ -3,7 +3,8 @@
 
 Hair, hats, collars and jewellery lie over skin; the photo's masks tell them. In deep shade and on skin that is nearly
 turned away colours are those of the sky and of what is beside, multiplied by a shading that is little known: what is
-fine there is the skin's, the smooth part of its colour is drawn to the person's.
+fine there is the skin's, the smooth part of its colour is drawn to the person's. So it is on a whole face that is more
+uneven than skin, for then light, gloss or a camera's curves were not understood.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..colour import LUMINANCE
 from ..face_model.model import FACE_REGIONS, FaceModel
 from ..geometry.mesh_fields import smooth_field
 from ..image import smoothstep
+from ..robust import weighted_median
 from ..uv.types import Atlas
 
 _SURE = (0.35, 0.75)  # probabilities of hair, person and skin between which a place begins to count as such, and does
@@ -27,6 +29,12 @@ _CERTAIN = {"face": (0.0, 0.3), "beside": (0.3, 1.0)}  # confidence at which a s
 _LIT = (0.25, 0.75)  # the same of shading, relative to its median
 _LEFT_LIGHT = 0.4  # of what is not certain
 _LEFT_HUE_SLANT, _LEFT_HUE_SHADE = 0.55, 0.1  # the same of hue, where skin is nearly turned away, and in shade
+_UNEVEN = (0.2, 0.08)  # logs of brightness and hue by which smooth skin differs from the expected; more is drawn back
+_MISUNDERSTOOD = (0.6, 1.4)  # times that, half of a face differs by so much where light begins to be, and is, at fault
+_UNEVEN_MM = (5.0, 2.5)  # smoothness of these
+_PAINT = {"hue": (0.9, 1.2), "saturation": (1.3, 1.7)}  # logs from which on it is paint
+_PAINT_BORDER = 4.0  # times the share of the surroundings that is painted: borders of paint are left as they are
+_ONLY_SATURATED = (0.5, 0.9)  # cosine to the direction in which skin gets more saturated
 _COLLAR_MM = (10.0, 28.0)  # from the neck: so near things of another hue are no skin
 _COLLAR_HUE = (0.25, 0.6)  # logarithm by which their hue differs at least, and does
 _STEADY = (0.45, 0.9)  # share of the surroundings on neck, ears and scalp that is seen, for a place to count
@@ -147,17 +155,56 @@ def correction(
         certain: (V,) in [0, 1], 1 where skin is seen straight on. shading: (V,) luminance of the light.
 
     Returns:
-        (V, 3) float32; 0 where skin is well lit and seen straight on.
+        (V, 3) float32; near 0 where skin is well lit, seen straight on and as even as skin is.
     """
     apart = _log_apart(albedo, usual)
-    smooth = smooth_field(atlas.laplacian, atlas.areas, apart, confidence, _SMOOTH_MM, 0.0, _REACH_MM)
+    hue_apart = _hue(apart)
+
+    def smoothed(values: np.ndarray, size_mm: float) -> np.ndarray:
+        return smooth_field(atlas.laplacian, atlas.areas, values, confidence, size_mm, 0.0, _REACH_MM)
+
+    smooth = smoothed(apart, _SMOOTH_MM)
     hue = _hue(smooth)
     face = model.in_region(*FACE_REGIONS)
     trust = np.where(face, *(smoothstep(certain, *_CERTAIN[name]) for name in ("face", "beside")))[:, None]
     lit = smoothstep(shading / float(np.median(shading)), *_LIT)[:, None]
     of_light = (1 - trust) * (1 - _LEFT_LIGHT) * (smooth - hue)
     of_hue = (1 - lit * (_LEFT_HUE_SLANT + (1 - _LEFT_HUE_SLANT) * trust)) * (1 - _LEFT_HUE_SHADE) * hue
-    return -(of_light + of_hue).astype(np.float32)
+    left_light = smoothed((apart - hue_apart)[:, :1], _UNEVEN_MM[0]) - of_light
+    left_hue = smoothed(hue_apart, _UNEVEN_MM[1]) - of_hue
+    paint = (_PAINT_BORDER * smoothed(_paint(left_hue, usual), _SMOOTH_MM)).clip(0, 1)
+    weight = confidence * face
+    light_excess = _excess(np.abs(left_light), _UNEVEN[0], weight)
+    hue_excess = _excess(np.linalg.norm(left_hue, axis=1, keepdims=True), _UNEVEN[1], weight)
+    uneven = (1 - paint) * (light_excess * left_light + hue_excess * left_hue)
+    return -(of_light + of_hue + uneven).astype(np.float32)
+
+
+def _paint(hue: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """(V, 1) in [0, 1], whether (V, 3) logs of hue are so far from skin's that they are paint's.
+
+    Skin that is only more saturated than (V, 3) the usual seldom is.
+    """
+    size = np.linalg.norm(hue, axis=1, keepdims=True)
+    saturated = _hue(np.log(usual + _FLOOR))
+    alike = (hue * saturated).sum(axis=1, keepdims=True)
+    alike /= np.maximum(size * np.linalg.norm(saturated, axis=1, keepdims=True), 1e-6)
+    only_saturated = smoothstep(alike, *_ONLY_SATURATED)
+    kinds = smoothstep(size, *_PAINT["hue"]), smoothstep(size, *_PAINT["saturation"])
+    return kinds[0] + only_saturated * (kinds[1] - kinds[0])
+
+
+def _excess(size: np.ndarray, usual: float, weight: np.ndarray) -> np.ndarray:
+    """(V, 1) share in [0, 1] of what skin differs by that is more than it does, where most of a face differs so much.
+
+    What differs in one place alone is a mark, and stays.
+
+    Args:
+        size: (V, 1) logarithms. usual: that of skin. weight: (V,), how well the face is seen.
+    """
+    typical = weighted_median(size, weight, np.zeros(1))
+    misunderstood = smoothstep(typical, *(np.array(_MISUNDERSTOOD) * usual))
+    return misunderstood * (1 - np.tanh(size / usual) * usual / np.maximum(size, 1e-6))
 
 
 def _log_apart(albedo: np.ndarray, usual: np.ndarray) -> np.ndarray:

@@ -22,7 +22,10 @@ _SOFT = 1.5  # texels; finer than this a highlight is not told from pores
 _LOW = 3.0  # texels: what is coarser than this is taken from beside a highlight, what is finer from the photo
 _AROUND = (5.0, 12.0, 30.0, 80.0)  # texels: how far beside is, the nearest that has enough skin
 _ENOUGH = (0.05, 0.3)  # share of the surroundings that is skin without highlight, at which they begin to tell, and do
-_WHITE = (0.06, 0.25)  # share of white in the colour from which on it may be a highlight, and is one
+_WHITE = (0.06, 0.16)  # sine of the angle by which white turns the skin's hue that may be, and is, a highlight's;
+# faces are unevenly red by about 3 degrees, which is much white where skin is pale, and little where it is dark
+_WHITE_BESIDE, _BESIDE_TEXELS = (0.03, 0.1), 6  # the same so near to what is one
+_LIKELY = 0.5  # of certain, from which on what is beside may be the highlight's border
 _OTHER = (0.15, 0.35)  # share of the colour that neither skin nor white explains, where paint begins, and is
 _EXPECTED = (0.2, 0.6)  # gloss of the estimated light over its median, where skin begins to shine, and may
 _SHINING = (0.9, 1.5)  # the same where even what is paler may shine
@@ -100,13 +103,13 @@ def find_highlights(
     colour = np.maximum(_blurred(albedo, weight, _SOFT), 0)
     ratio = np.log(colour + _FLOOR) - np.log(skin + _FLOOR)
     tone = _median(ratio, weight)
-    whiteness, _ = _white_and_skin(colour, skin * np.exp(tone))
+    whiteness, _ = _turned_white(colour, skin * np.exp(tone))
     # Shining skin is whiter than it is: the person's tone is that of the duller half.
     tone = _median(ratio, weight * (whiteness <= np.median(whiteness[weight > 0])) if weight.any() else weight)
     ratio, usual = ratio - tone, skin * np.exp(tone)
     light = ratio @ LUMINANCE
-    whiteness, under = _white_and_skin(colour, usual)
-    whiteness = smoothstep(whiteness, *_WHITE)
+    whiteness, under = _turned_white(colour, usual)
+    whiteness = _whole(whiteness)
     seen = np.log(albedo @ LUMINANCE + _FLOOR)
     low = _blurred(seen[..., None], weight, _LOW)[..., 0]
     hairy = brows * smoothstep(np.sqrt(_blurred((seen - low)[..., None] ** 2, weight, _LOW)[..., 0]), *_HAIRY)
@@ -133,6 +136,17 @@ def find_highlights(
     return Highlights(
         share, white.astype(np.float32), beside.astype(np.float32), np.exp(low), _contrast(seen, weight, share)
     )
+
+
+def _whole(turn: np.ndarray) -> np.ndarray:
+    """(S, S) in [0, 1] of (S, S) turns to white: what is certain, and less certain white around it."""
+    certain = smoothstep(turn, *_WHITE)
+    near = cv2.blur(cv2.dilate((certain / _LIKELY).clip(0, 1), _disc(_BESIDE_TEXELS)), (_BESIDE_TEXELS,) * 2)
+    return np.maximum(certain, near * smoothstep(turn, *_WHITE_BESIDE)).astype(np.float32)
+
+
+def _disc(radius: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
 
 
 def _agreement(share: np.ndarray, gloss: np.ndarray, weight: np.ndarray) -> float:
@@ -177,21 +191,24 @@ def _median(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.median(values[well], axis=0) if well.any() else np.zeros(values.shape[2:], np.float32)
 
 
-def _white_and_skin(colour: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(S, S) s over the luminance of colour ≈ d · skin + s · (1, 1, 1), least squares, and (S, S) d.
+def _turned_white(colour: np.ndarray, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(S, S) by how much white turns the skin's hue, and (S, S) d of colour ≈ d · skin + s · (1, 1, 1), least squares.
 
-    Less white where that is not what the colour is, as paint.
+    The turn is s over the colour's luminance times the sine of the angle between skin and white: what a share of white
+    shows of itself. Less where skin and white do not explain the colour, as with paint.
     """
     hue = skin / np.maximum(np.linalg.norm(skin, axis=2, keepdims=True), 1e-6)
     across = hue.sum(axis=2)  # of the hue and white, whose squared length is 3
     along_hue, along_white = (colour * hue).sum(axis=2), colour.sum(axis=2)
-    determinant = np.maximum(3 - across**2, 1e-2)
+    apart = 3 - across**2  # three times the squared sine
+    determinant = np.maximum(apart, 1e-2)
     white = (along_white - across * along_hue) / determinant
     skin_part = (3 * along_hue - across * along_white) / determinant
     square = (colour**2).sum(axis=2)
     explained = skin_part * along_hue + white * along_white  # of the square, by both
     other = np.sqrt(np.maximum(square - explained, 0) / np.maximum(square, 1e-9))
     share = white / np.maximum(colour @ LUMINANCE, 1e-3) * (1 - smoothstep(other, *_OTHER))
+    share *= np.sqrt(apart.clip(0) / 3)
     return share, skin_part / np.maximum(np.linalg.norm(skin, axis=2), 1e-6)
 
 

@@ -16,7 +16,7 @@ from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .completion import complete, outside_openings, persons_colour, share_of_mirrored
-from .creases import FineLight, lighter_creases, plain_creases
+from .creases import FineLight, plain_creases, unexpected_creases
 from .doubt import collars, correction, not_bluer, shown, steady
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import skin_grain
@@ -34,7 +34,8 @@ _ALBEDO_RANGE = (0.004, 0.95)  # linear
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
 _BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
-_BROW_TEXELS = 13  # of SIDE, across a brow, 10 mm
+_LID_LANDMARKS = (slice(36, 42), slice(42, 48))
+_BROW_TEXELS, _LASH_TEXELS = 13, 9  # of SIDE, across a brow, 10 mm, and lashes and what is painted beside them
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
@@ -83,8 +84,8 @@ def make_skin_maps(
     seen = _seen(unwrapped, at_skin, fine, atlas)
     highlights = _highlights(seen, usual.picture, light.monochrome, model)
     grain = skin_grain(seen.albedo @ LUMINANCE, seen.confidence)
-    fine = replace(fine, creases=_creases(seen, usual.picture, relief_shading, highlights))
-    _in_lighter_creases(seen.albedo, fine.creases, atlas)
+    fine = replace(fine, creases=_creases(seen, usual.picture, relief_shading, highlights, model))
+    _without_creases(seen.albedo, fine.creases, atlas)
     trusted = _trusted(unwrapped, lit, highlights, usual, masks, model, atlas)
     fill, known = usual, None
     if generator is not None or tell_known:
@@ -179,18 +180,19 @@ def _seen(unwrapped: UnwrappedPhoto, values: np.ndarray, fine: FineLight, atlas:
     return _Seen(albedo, confidence, bare, shading, gloss)
 
 
-def _creases(seen: _Seen, skin: np.ndarray, relief: np.ndarray, highlights: Highlights) -> np.ndarray:
+def _creases(seen: _Seen, skin: np.ndarray, relief: np.ndarray, highlights: Highlights, model: FaceModel) -> np.ndarray:
     """Of :class:`.creases.FineLight`; none under highlights, whose colour comes from beside.
 
     Args:
         skin: (S, S, 3) the statistical albedo. relief: (R, R) factor on the light.
     """
-    found = lighter_creases(seen.albedo, seen.light, skin, seen.bare, seen.confidence, relief)
+    hairy = np.maximum(_brows(model), _lashes(model))
+    found = unexpected_creases(seen.albedo, seen.light, skin, seen.bare, seen.confidence, relief, hairy)
     shine = cv2.resize(highlights.share, found.shape[:2], interpolation=cv2.INTER_LINEAR)
     return found * (1 - shine)[..., None]
 
 
-def _in_lighter_creases(albedo: np.ndarray, creases: np.ndarray, atlas: Atlas) -> None:
+def _without_creases(albedo: np.ndarray, creases: np.ndarray, atlas: Atlas) -> None:
     """Change (R, R, 3) albedo in place."""
     for rows in atlas.bands():
         albedo[rows] *= np.exp(-enlarged_rows(creases, rows, atlas.resolution))
@@ -209,12 +211,22 @@ def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool, model: F
 
 def _brows(model: FaceModel) -> np.ndarray:
     """(SIDE, SIDE) float32: where brows grow."""
+    return _lines(_BROW_LANDMARKS, False, _BROW_TEXELS, model)
+
+
+def _lashes(model: FaceModel) -> np.ndarray:
+    """(SIDE, SIDE) float32: where lids have lashes, or are painted."""
+    return _lines(_LID_LANDMARKS, True, _LASH_TEXELS, model)
+
+
+def _lines(parts: tuple[slice, ...], closed: bool, width: int, model: FaceModel) -> np.ndarray:
+    """(SIDE, SIDE) float32: lines through some of iBUG's landmarks, with soft borders."""
     uv = model.landmarks68.points(model.skin.vertex_uv())
     out = np.zeros((SIDE, SIDE), np.float32)
-    for brow in _BROW_LANDMARKS:
-        at = np.column_stack([uv[brow, 0], 1 - uv[brow, 1]]) * SIDE * 16
-        cv2.polylines(out, [np.round(at).astype(np.int32)], False, 1.0, _BROW_TEXELS, cv2.LINE_8, 4)
-    return cv2.GaussianBlur(out, (0, 0), _BROW_TEXELS / 6)
+    for part in parts:
+        at = np.column_stack([uv[part, 0], 1 - uv[part, 1]]) * SIDE * 16
+        cv2.polylines(out, [np.round(at).astype(np.int32)], closed, 1.0, width, cv2.LINE_8, 4)
+    return cv2.GaussianBlur(out, (0, 0), width / 6)
 
 
 @dataclass(frozen=True)
