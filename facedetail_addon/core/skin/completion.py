@@ -18,10 +18,12 @@ from ..geometry.mesh_fields import smooth_field
 from ..image import smoothstep
 from ..robust import geman_mcclure, weighted_median
 from ..uv.types import Atlas
+from .beard import Beard
 from .hair import find_hair
 
 _GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
-_REACH_MM = {"skin": 45.0, "hair": 6.0}  # how far beyond what was seen its colour reaches
+_BEARD_MM = 3.0
+_REACH_MM = {"skin": 45.0, "hair": 6.0, "beard": 30.0}  # how far beyond what was seen its colour reaches
 _MAX_LOG, _MAX_GAIN = 1.2, 0.5  # what differs more is not skin
 _OUTLIER = 0.3  # log difference from the person's tone that skin seldom has
 _MAX_OFFSET = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
@@ -64,6 +66,7 @@ def complete(
     atlas: Atlas,
     dazzled: np.ndarray | None = None,
     hair: np.ndarray | None = None,
+    beard: Beard | None = None,
 ) -> Completion:
     """Solve for what joins seen and unseen skin.
 
@@ -72,6 +75,7 @@ def complete(
         statistical: (V_skin, 3) of the albedo basis. known: (V_skin,) where it is skin.
         dazzled: (V_skin,) in [0, 1], how much of the confidence highlights have taken; none where None.
         hair: (V_skin,) probability of hair in the photo, NaN where nobody has looked; by colour alone where None.
+        beard: that goes on below the jaw.
     """
     mirrored, mirrored_confidence = atlas.mirror.points(albedo), atlas.mirror.points(confidence[:, None])[:, 0]
     both = np.minimum(confidence, mirrored_confidence)
@@ -92,7 +96,14 @@ def complete(
     offset = smooth_field(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
     offset = offset.clip(tone - _MAX_OFFSET, tone + _MAX_OFFSET).astype(np.float32)
     prior, reach, hairy = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas, hair)
-    # Beards, hair and shade are no colour for the skin beside them.
+    if beard is not None:
+        expected = prior + known[:, None] * (statistical * np.exp(tone) - prior)
+        apart, seen = _log_ratio(mixed, expected), share * beard.jaw
+        apart = smooth_field(atlas.laplacian, atlas.areas, apart, seen, _BEARD_MM, 0.0, _REACH_MM["beard"])
+        apart *= beard.under[:, None]
+        offset, prior = (offset + apart).astype(np.float32), (prior * np.exp(apart)).astype(np.float32)
+        hairy = np.maximum(hairy, beard.contrast * beard.under)
+    # Other beards, hair and shade are no colour for the skin beside them.
     skin = ~model.in_region("scalp", "socket")
     off = np.where(skin, _log_ratio(mixed, prior) @ LUMINANCE, 0)
     weight = share * geman_mcclure(off / _OUTLIER)

@@ -15,6 +15,7 @@ from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
+from .beard import find_beard
 from .completion import complete, outside_openings, persons_colour, share_of_mirrored
 from .creases import FineLight, plain_creases, unexpected_creases
 from .doubt import collars, correction, not_bluer, shown, steady
@@ -93,8 +94,9 @@ def make_skin_maps(
     if generator is not None:
         fill = generated_fill(seen.albedo, known, usual, basis, light.monochrome, generator, model, atlas)
     fields = complete(
-        trusted.albedo, trusted.weight, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1]
-    )
+        trusted.albedo, trusted.weight, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1],
+        beard=find_beard(seen.albedo, seen.confidence, model),
+    )  # fmt: skip
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     values = np.column_stack(  # columns: _OWN, _MIRRORED and so on
@@ -299,8 +301,9 @@ def _compose(
     Args:
         values: (N, 32) interpolated from the vertices. here: (rows, R) bool covered.
     """
-    colour = values[:, _COLOUR] * np.exp(values[:, _HAIR] * maps.hair[rows][here][:, None])
+    colour = values[:, _COLOUR]
     skin = colour + values[:, _KNOWN] * (maps.statistical[rows][here] * np.exp(values[:, _OFFSET]) - colour)
+    skin *= np.exp(values[:, _HAIR] * maps.hair[rows][here][:, None])
     grain = values[:, _GRAINY] * maps.grain[rows][here]
     own_light, other_light = values[:, _OWN], values[:, _MIRRORED]
     own = _side(
