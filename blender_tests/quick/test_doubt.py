@@ -110,6 +110,8 @@ def test_blue_in_shade_goes_and_blue_paint_stays():
     out = not_bluer(np.stack([shade, paint, light]), skin)
     assert out[0, 2] < 0.75 * shade[2]
     np.testing.assert_allclose(out[1:], np.stack([paint, light]), rtol=1e-5)
+    white_hair = np.float32([[0.5, 0.55, 0.7]])
+    assert not_bluer(white_hair, skin[:1])[0, 2] == pytest.approx(0.5)
     grey = np.full((3, 3), 0.05, np.float32)
     np.testing.assert_array_equal(not_bluer(grey, np.full((3, 3), 0.2, np.float32)), grey)
 

@@ -18,6 +18,7 @@ from ..robust import weighted_median
 from .basis import at_vertices
 
 _TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
+_SIDE = 1024  # texels that are enough
 _FINE_MM, _AROUND_MM = 0.6, 1.2  # contrast is that of what is finer; measured over so much
 _BEARD = (1.3, 2.0)  # contrast on the jaw over that on the cheeks, at which it may be a beard, and is
 _LIPS, _NOSE_BASE = slice(48, 60), 33  # of iBUG
@@ -52,6 +53,10 @@ def find_beard(albedo: np.ndarray, confidence: np.ndarray, model: FaceModel) -> 
     """
     rest = model.skin.of(model.mean)
     marks = model.landmarks68.points(model.mean)
+    if len(albedo) > _SIDE:
+        albedo, confidence = (
+            cv2.resize(one, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) for one in (albedo, confidence)
+        )
     at = at_vertices(np.dstack([_contrast(albedo, confidence), confidence]), model)
     contrast, seen = at.T
     low = rest[:, 1] < marks[_LIPS, 1].min() - _BELOW_LIPS_MM

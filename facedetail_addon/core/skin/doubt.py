@@ -127,7 +127,8 @@ def steady(weight: np.ndarray, certain: np.ndarray, model: FaceModel, atlas: Atl
 def not_bluer(colour: np.ndarray, skin: np.ndarray) -> np.ndarray:
     """(N, 3) linear albedo whose darker places are hardly bluer than (N, 3) skin: they lie in the sky's light.
 
-    What is very blue is paint, and stays.
+    None is bluer than grey, as white hair and what is left of shine would be in warm light that was divided out. What
+    is very blue is paint, and stays.
     """
     light, usual = colour @ LUMINANCE + _FLOOR, skin @ LUMINANCE + _FLOOR
     bluer = np.log((colour[:, 2] + _FLOOR) * usual / ((skin[:, 2] + _FLOOR) * light))
@@ -136,6 +137,9 @@ def not_bluer(colour: np.ndarray, skin: np.ndarray) -> np.ndarray:
     amount = smoothstep(np.log(usual[some] / light[some]), *_DARKER) * (1 - smoothstep(bluer, *_BLUER))
     out = colour.copy()
     out[some, 2] *= np.exp(-(1 - _BLUE_LEFT) * amount * bluer)
+    blue = np.flatnonzero(out[:, 2] > out[:, 0])
+    than_grey = np.log(out[blue, 2] / out[blue, 0])
+    out[blue, 2] *= np.exp(-(1 - smoothstep(than_grey, *_BLUER)) * than_grey)
     return out
 
 
