@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
+from facedetail_addon.core.geometry.mesh_fields import smooth_field
 from facedetail_addon.core.lighting.types import LightEstimate
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
@@ -41,6 +42,7 @@ _SIDE = 512  # texels; one is 0.8 mm
 _SEEN, _UNSEEN = 0.6, 0.02  # confidence of what is seen, and of what is not
 _LEAST = 30  # vertices, or texels, that a figure is made from
 _BRIGHTER, _PALER = 1.25, 0.85  # than the face's median: luminance and saturation where the photo shows a highlight
+_SMOOTH_MM = 4.0
 _RING, _BESIDE = 2, 12  # texels: half width of a highlight's border, and how far beside it goes
 _FINE = 2.0  # texels: contrast is that of what is finer
 _FLOOR = 0.004  # linear, so that logarithms stay finite
@@ -54,6 +56,8 @@ class BorderErrors:
         name: of the photo. tone: luminance of the seen albedo.
         rims: mean |∇ log luminance| per mm along each of LINES, less that of the statistical skin; 0 = no rim.
         filled: CIEDE2000 of unseen skin to the seen cheeks, by region.
+        uneven: of the seen face, how far its smooth colours lie from the statistical skin's in this person's tone:
+            ``hue``, 90 % of the distances of logarithms; ``brightness``, from 5 to 95 % of their luminance.
         shine: under the photo's highlights: ``border``, median |∇ log luminance| along their border over that beside;
             ``contrast``, of fine things over that of skin without highlights; ``white``, log luminance above beside.
     """
@@ -62,6 +66,7 @@ class BorderErrors:
     tone: float
     rims: dict[str, float]
     filled: dict[str, float]
+    uneven: dict[str, float]
     shine: dict[str, float]
 
 
@@ -93,6 +98,7 @@ def border_errors(
         tone=float(tone @ LUMINANCE),
         rims=_rims(colours, basis.albedo(light.gamma), model),
         filled=_filled(colours, tone, unwrapped.vertex_confidence, model),
+        uneven=_uneven(colours, basis.albedo(light.gamma), unwrapped.vertex_confidence, models),
         shine=_shine(small, unwrapped, light, models),
     )
 
@@ -128,6 +134,20 @@ def _filled(colours: np.ndarray, tone: np.ndarray, confidence: np.ndarray, model
             some = colours[unseen]
             out[name] = float(delta_e(some, np.broadcast_to(tone, some.shape)).mean())
     return out
+
+
+def _uneven(colours: np.ndarray, statistical: np.ndarray, confidence: np.ndarray, models: Models) -> dict[str, float]:
+    model, atlas = models.model, models.atlas
+    weight = confidence * models.basis.known * model.in_region(*FACE_REGIONS) * ~model.in_region("socket")
+    seen = weight > _SEEN
+    if seen.sum() < _LEAST:
+        return {}
+    apart = np.log(colours + _FLOOR) - np.log(statistical + _FLOOR)
+    apart -= np.median(apart[seen], axis=0)
+    smooth = smooth_field(atlas.laplacian, atlas.areas, apart, weight, _SMOOTH_MM)[seen]
+    light = smooth @ LUMINANCE
+    hue = np.linalg.norm(smooth - light[:, None], axis=1)
+    return {"hue": float(np.quantile(hue, 0.9)), "brightness": float(np.ptp(np.quantile(light, (0.05, 0.95))))}
 
 
 def _shine(albedo: np.ndarray, unwrapped: UnwrappedPhoto, light: LightEstimate, models: Models) -> dict[str, float]:
