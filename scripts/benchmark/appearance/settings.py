@@ -4,13 +4,14 @@
 from functools import cache
 from pathlib import Path
 
+from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.models import Models
 from facedetail_addon.settings import Settings
 
 SETTINGS = Settings(resolution=1024)
 _REAL = ("01", "02", "08", "14", "17", "18", "22", "31", "33", "36", "44", "49", "53")
 _DARK = (
-    "female-13", "female-24", "female-34", "female-44", "female-57", "female-61", "female-83", "male-35", "male-49",
+    "female-13", "female-24", "female-34", "female-44", "female-57", "female-61", "female-83", "male-36", "male-49",
     "male-53", "male-61", "male-67", "male-92",
 )  # fmt: skip
 _BY_TONE = {
@@ -38,11 +39,29 @@ def list_photos(data: Path, london_step: int, wild: int) -> list[tuple[str, Path
 
 
 def list_portraits(data: Path) -> list[Path]:
-    """Portraits for the albedo's borders: of real people, then dark and shiny ones of people who do not exist."""
+    """Portraits for the albedo's borders: of real people, then dark and shiny ones of people who do not exist.
+
+    Raises:
+        AssetError: one is missing.
+    """
     real = [data / "official_portraits" / f"{name}.jpg" for name in _REAL]
-    return real + [data / "synthetic_portraits" / f"{name}.jpg" for name in _DARK]
+    return _there(real + [data / "synthetic_portraits" / f"{name}.jpg" for name in _DARK])
 
 
 def list_by_tone(data: Path) -> list[tuple[str, Path]]:
-    """(group, file): six of each set, dark, medium and light skin by the typology angle among those that have it."""
-    return [(group, data / folder / f"{name}.jpg") for group, (folder, names) in _BY_TONE.items() for name in names]
+    """(group, file): six of each set, dark, medium and light skin by the typology angle among those that have it.
+
+    Raises:
+        AssetError: one is missing.
+    """
+    found = [(group, data / folder / f"{name}.jpg") for group, (folder, names) in _BY_TONE.items() for name in names]
+    _there([path for _, path in found])
+    return found
+
+
+def _there(photos: list[Path]) -> list[Path]:
+    """The photos; told before any is measured, for measuring takes long."""
+    for photo in photos:
+        if not photo.is_file():
+            raise AssetError(f"There is no portrait {photo}.", "Take the data that the benchmark was made for.")
+    return photos
