@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FACE_REGIONS
-from facedetail_addon.core.skin.doubt import collars, correction, not_bluer, shown, steady
+from facedetail_addon.core.skin.doubt import beside_covers, collars, correction, not_bluer, shown, steady
 from facedetail_addon.core.skin.grain import skin_grain
 
 SKIN = np.float32([0.12, 0.06, 0.04])
@@ -64,6 +64,25 @@ def test_hats_backgrounds_and_jewellery_are_not_shown(model, atlas, masks):
     assert seen[model.in_region("nose")].min() == 1, "paint on the face is the person's"
     masks[:, PERSON] = 0
     assert shown(masks, model, atlas)[model.in_region(*FACE_REGIONS)].max() == 0
+
+
+def test_strands_beside_hair_or_a_scarf_do_not_count_and_beards_brows_and_fair_skin_do(model, rest, masks, usual):
+    marks = model.landmarks68.points(rest)
+    face, scalp = model.in_region(*FACE_REGIONS), model.in_region("scalp", "ears")
+    to_scalp, to_brows = (cKDTree(points).query(rest)[0] for points in (rest[scalp], marks[17:27]))
+    dark = usual * np.float32(0.5)
+    for covered in (HAIR, MASKED_SKIN):
+        masks[:] = [1, 0, 1]
+        masks[scalp, HAIR], masks[scalp, MASKED_SKIN] = covered == HAIR, 0
+        found = beside_covers(dark, usual, masks, model)
+        upper = face & (rest[:, 1] > marks[33, 1])
+        assert found[upper & (to_scalp < 6)].min() > 0.9
+        assert found[upper & (to_scalp > 45)].max() == 0
+        assert found[face & (rest[:, 1] < marks[33, 1] - 14)].max() == 0, "a beard"
+        assert beside_covers(usual, usual, masks, model).max() == 0
+    masks[:] = [1, 0, 1]
+    masks[to_brows < 5, HAIR] = 1
+    assert beside_covers(dark, usual, masks, model).max() == 0, "brows"
 
 
 def test_collars_have_a_hue_and_beards_do_not(model, usual):

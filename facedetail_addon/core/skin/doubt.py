@@ -22,6 +22,8 @@ _SURE = (0.35, 0.75)  # probabilities of hair, person and skin between which a p
 _LIKELY = (0.08, 0.4)  # of skin on the face, where shade makes it doubtful
 _RIM_MM = (8.0, 20.0)  # from scalp and ears: so near hats, scarves and hair reach in, and no further
 _FRINGE_MM = (3.0, 7.0)  # beside hair that hangs into the face: its thin ends and its shadow
+_BESIDE_MM, _DARKER_BESIDE = (8.0, 20.0), (0.12, 0.35)  # from hair and scarves; log by which their strands are darker
+_BROWS, _BROW_MM = slice(17, 27), 8.0  # of iBUG's landmarks, and how far from them hair is a brow
 _BEARD_MM = (0.0, 12.0)  # below the nose's base hair is a beard, and stays
 _NOSE_BASE = 33  # of iBUG's landmarks
 _SMOOTH_MM, _REACH_MM = 6.0, 30.0  # of colours that are corrected, and how far beyond what is seen
@@ -85,6 +87,32 @@ def _fringe(hairy: np.ndarray, scalp: np.ndarray, rest: np.ndarray, atlas: Atlas
     if len(fringe) == 0:
         return np.zeros(len(rest))
     return 1 - smoothstep(cKDTree(rest[fringe]).query(rest)[0], *_FRINGE_MM)
+
+
+def beside_covers(albedo: np.ndarray, usual: np.ndarray, masks: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: what is darker than skin beside hair or a scarf: strands, and their shadow.
+
+    Below the nose's base it is a beard, and stays.
+
+    Args:
+        albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. masks: (V, 3) as of :func:`shown`.
+    """
+    hair, skin = masks[:, 1], masks[:, 2]
+    rest = model.skin.of(model.mean)
+    outer = model.in_region("scalp", "ears")
+    if not outer.any() or outer.all():
+        return np.zeros(len(albedo), np.float32)
+    brows = model.landmarks68.points(model.mean)[_BROWS]
+    covered = hair > np.mean(_SURE)
+    covered |= (skin < _LIKELY[1]) & (cKDTree(rest[outer]).query(rest)[0] < _RIM_MM[1])
+    covered &= cKDTree(brows).query(rest)[0] > _BROW_MM
+    if not covered.any():
+        return np.zeros(len(albedo), np.float32)
+    near = 1 - smoothstep(cKDTree(rest[covered]).query(rest)[0], *_BESIDE_MM)
+    base = float(model.landmarks68.points(model.mean)[_NOSE_BASE, 1])
+    above = 1 - smoothstep(base - rest[:, 1], *_BEARD_MM)
+    darker = smoothstep(-(_log_apart(albedo, usual) @ LUMINANCE), *_DARKER_BESIDE)
+    return (near * above * darker * model.in_region(*FACE_REGIONS)).astype(np.float32)
 
 
 def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: FaceModel) -> np.ndarray:

@@ -18,7 +18,7 @@ from .basis import at_vertices
 from .beard import find_beard
 from .completion import complete, outside_openings, persons_colour, share_of_mirrored
 from .creases import FineLight, plain_creases, unexpected_creases
-from .doubt import collars, correction, not_bluer, shown, steady
+from .doubt import beside_covers, collars, correction, not_bluer, shown, steady
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import skin_grain
 from .hair import diffuse_colour, short_hair
@@ -267,7 +267,7 @@ def _trusted(
     in_view = smoothstep(unwrapped.vertex_confidence, *_CONFIDENT) * light[:, 6]
     counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
-    skin = 1 - collars(albedo, persons, masks[:, 2], model)
+    skin = 1 - np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
     hairy = model.in_region("scalp") * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
