@@ -75,8 +75,10 @@ def write_scene_file(
 
 
 def _game_ready(head: HeadObject, density: str) -> HeadObject:
-    context = bpy.context
-    return make_game_head(head, density, context.scene, context.view_layer)
+    """In the scene, but not in its pictures."""
+    game = make_game_head(head, density, bpy.context.scene, bpy.context.view_layer)
+    game.collection.hide_render = True
+    return game
 
 
 def _save(path: Path) -> None:
