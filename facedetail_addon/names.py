@@ -29,6 +29,7 @@ OP_POSE = "facedetail.pose"
 OP_LIVE_LINK = "facedetail.live_link"
 LIVE_LINK_LABEL = "Live Link Face (.csv)"
 OP_RIG = "facedetail.rig"
+OP_GAME_READY = "facedetail.game_ready"
 OP_LIGHT = "facedetail.light"
 OP_VIEW = "facedetail.view"
 OP_DISMISS = "facedetail.dismiss_notices"
@@ -153,3 +154,8 @@ PHOTO_FILTER = (
 )
 MODEL_FILTER = "*.h5;*.mat;*.npz;generic_neutral_mesh.obj"
 WEIGHTS_FILTER = "*.tar;*.pth"
+
+DENSITY_PROPERTY = "facedetail_density"
+"""On the empty of a head for game engines: about how many quads its skin has, such as ``8k``."""
+EXPORT_NAME_PROPERTY = "facedetail_export_name"
+"""On what belongs to such a head: its name in exported files."""

@@ -16,6 +16,7 @@ from .operators.copy_command import FACEDETAIL_OT_copy_command
 from .operators.export import FACEDETAIL_OT_export
 from .operators.expression import FACEDETAIL_OT_expression
 from .operators.faces import stop_looking
+from .operators.game_ready import FACEDETAIL_OT_game_ready
 from .operators.light import FACEDETAIL_OT_light
 from .operators.lookdev import FACEDETAIL_OT_lookdev, FACEDETAIL_OT_turntable
 from .operators.notices import FACEDETAIL_OT_dismiss_notices
@@ -55,6 +56,7 @@ _CLASSES = (
     FACEDETAIL_OT_pose,
     FACEDETAIL_OT_live_link,
     FACEDETAIL_OT_rig,
+    FACEDETAIL_OT_game_ready,
     FACEDETAIL_OT_add_photos,
     FACEDETAIL_OT_remove_photo,
     FACEDETAIL_OT_move_photo,

@@ -279,6 +279,7 @@ class SceneSettings:
         render: a picture through the photo's camera. lookdev: a contact sheet.
         turntable: frames of a film around the head, 0 for none.
         export: the format of a file for other programs; empty: none.
+        density: of a head for game engines; empty: none.
 
     Raises:
         ValueError: a value is not allowed.
@@ -346,6 +347,18 @@ class SceneSettings:
             Choice("glb", "glTF Binary", "Expressions as morph targets, pictures inside: for the web and game engines"),
             Choice("usd", "USD", "Expressions as blend shapes, pictures inside: for film pipelines"),
             Choice("obj", "OBJ", "The head as it is posed, without expressions; pictures beside it"),
+        ),
+        places=(COMMAND_LINE,),
+    )
+
+    density: str = option(
+        "",
+        label="Game-Ready",
+        help="also make a head for game engines with about so many quads; it is what --export writes then",
+        choices=(
+            Choice("2k", "2k Quads", "For crowds and distance"),
+            Choice("8k", "8k Quads", "For most games"),
+            Choice("20k", "20k Quads", "For close-ups: all quads of the skin"),
         ),
         places=(COMMAND_LINE,),
     )

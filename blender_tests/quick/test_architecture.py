@@ -35,7 +35,7 @@ ALLOWED = {
     "session": {"jobs"},
     "cli": {"jobs", "scene", "core.face_model", "core.model_import", "core.observe", "core.result"},
     "jobs": {"core.face_model", "core.model_import", "core.models", "core.observe", "core.person", "core.result"},
-    "scene": {"core.result", *_MODEL, "core.detail", "core.eyes", "core.skin"},
+    "scene": {"core.result", *_MODEL, "core.detail", "core.eyes", "core.reduction", "core.skin"},
     "core.matching": {*_MODEL, *STAGES},
     "core.person": {"core.matching", "core.pipeline", *_PIPELINE},
     "core.pipeline": _PIPELINE,
@@ -45,6 +45,7 @@ ALLOWED = {
     "core.result": {*_MODEL, *STAGES},
     "core.rendering": set(),
     "core.face_model": {"core.rendering"},
+    "core.reduction": {*_MODEL, "core.uv"},
     "core.model_import": {*_MODEL, "core.observe"},
     "core.observe": {"core.face_model"},
     # Of the later stages their types alone: the fit begins again with what a first look has told.

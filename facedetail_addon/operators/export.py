@@ -33,6 +33,10 @@ class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):
     filter_glob: bpy.props.StringProperty(default=";".join(f"*{suffix}" for suffix in _SUFFIXES), options={"HIDDEN"})
     format: bpy.props.EnumProperty(name="Format", description="What the file is for", items=_FORMATS, default="GLB")
 
+    centimetres: bpy.props.BoolProperty(
+        name="Centimetres (Unreal)", description="FBX in centimetres, which Unreal takes as it is; else metres"
+    )
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if active_head(context) is None:
@@ -58,7 +62,9 @@ class FACEDETAIL_OT_export(ExportHelper, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            path = export_head(active_head(context), Path(bpy.path.abspath(self.filepath)))
+            path = export_head(
+                active_head(context), Path(bpy.path.abspath(self.filepath)), centimetres=self.centimetres
+            )
         except FaceDetailError as error:
             return report_error(self, error)
         self.report({"INFO"}, f"The head is in {path}")

@@ -19,6 +19,7 @@ from ..settings import SceneSettings
 from .build.scene import build_scene
 from .colour_management import view_notices
 from .export.head import export_head
+from .game.build import make_game_head
 from .head_object import HeadObject
 from .lookdev.pictures import Lookdev, sheet_steps
 from .lookdev.turntable import turntable_steps
@@ -58,9 +59,10 @@ def write_scene_file(
         use_light=settings.use_light,
         light=settings.light,
     )
+    shown = head if not settings.density else _game_ready(head, settings.density)
     steps = (
         (True, lambda: _save(folder / SCENE_FILE)),
-        (settings.export, lambda: export_head(head, folder / EXPORT_FILES[settings.export])),
+        (settings.export, lambda: export_head(shown, folder / EXPORT_FILES[settings.export])),
         (settings.render, lambda: render_scene(folder / RENDER_FILE, head)),
         (settings.lookdev, lambda: _write_sheet(folder / LOOKDEV_FILE, head)),
         (settings.turntable, lambda: _write_turntable(folder, head, settings.turntable)),
@@ -70,6 +72,13 @@ def write_scene_file(
             with _nothing_half_written(folder):
                 step()
     return view_notices(bpy.context.scene) if settings.use_light else ()
+
+
+def _game_ready(head: HeadObject, density: str) -> HeadObject:
+    """In the scene, but not in its pictures."""
+    game = make_game_head(head, density, bpy.context.scene, bpy.context.view_layer)
+    game.collection.hide_render = True
+    return game
 
 
 def _save(path: Path) -> None:

@@ -11,7 +11,7 @@ from ..core.errors import PerformanceError
 from ..core.face_model.arkit import ARKIT_NAMES, WHOLES
 from ..core.face_model.live_link import Performance
 from .head_object import HeadObject
-from .rig.bones import HEAD_BONE, rig_of
+from .rig.bones import head_bone_of, rig_of
 
 _LINEAR = 1
 """Of keyframes' interpolation: every frame is there."""
@@ -82,12 +82,12 @@ def _key_rotation(head: HeadObject, frames: np.ndarray, angles: np.ndarray) -> N
         for yaw, pitch, roll in angles.tolist()
     ]
     rig = rig_of(head)
-    if rig is not None and HEAD_BONE in rig.pose.bones:
-        bone = rig.pose.bones[HEAD_BONE]
+    bone = None if rig is None else head_bone_of(rig)
+    if bone is not None:
         axes = bone.bone.matrix_local.to_3x3()
         bone.rotation_mode = "QUATERNION"
         values = [(axes.inverted() @ turn @ axes).to_quaternion() for turn in turns]
-        owner, path = rig, f'pose.bones["{bpy.utils.escape_identifier(HEAD_BONE)}"].rotation_quaternion'
+        owner, path = rig, f'pose.bones["{bpy.utils.escape_identifier(bone.name)}"].rotation_quaternion'
     elif head.root.rotation_mode == "QUATERNION":
         owner, path, values = head.root, "delta_rotation_quaternion", [turn.to_quaternion() for turn in turns]
     else:

@@ -7,6 +7,7 @@ from ..names import (
     EXPORT_LABEL,
     OP_DISMISS,
     OP_EXPORT,
+    OP_GAME_READY,
     OP_LIGHT,
     OP_LOOKDEV,
     OP_TURNTABLE,
@@ -59,7 +60,9 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
         pictures = layout.row(align=True)
         pictures.operator(OP_LOOKDEV, icon="RENDER_STILL")
         pictures.operator(OP_TURNTABLE, icon="RENDER_ANIMATION")
-        layout.operator(OP_EXPORT, text=f"{EXPORT_LABEL}…", icon="EXPORT")
+        files = layout.row(align=True)
+        files.operator(OP_EXPORT, text=f"{EXPORT_LABEL}…", icon="EXPORT")
+        files.operator_menu_enum(OP_GAME_READY, "density", icon="MESH_GRID")
 
 
 def _draw_warnings(layout: bpy.types.UILayout, head: HeadObject, width: float) -> None:

@@ -222,6 +222,42 @@ class FaceModel:
         return out
 
 
+@dataclass(frozen=True)
+class Layout:
+    """A mesh of triangles and quads, and where it lies in a texture.
+
+    Attributes:
+        faces: (F, 4) int of the mesh's V vertices, −1 in the fourth of triangles. uv: (U, 2).
+        face_uv: (F, 4) int of ``uv``.
+    """
+
+    faces: np.ndarray
+    uv: np.ndarray
+    face_uv: np.ndarray
+
+    @property
+    def uv_vertex(self) -> np.ndarray:
+        """(U,) int: the vertex that each place in the layout belongs to."""
+        out = np.zeros(len(self.uv), np.int64)
+        present = self.faces >= 0
+        out[self.face_uv[present]] = self.faces[present]
+        return out
+
+    def triangles(self) -> np.ndarray:
+        """(T, 3) int32 of vertices; each quad splits along its first diagonal."""
+        return split_quads(self.faces)
+
+    def other_diagonals(self) -> "Layout":
+        """The same, with quads that split along their second diagonal."""
+        quads = self.faces[:, 3:] >= 0
+        faces, face_uv = (np.where(quads, np.roll(one, 1, axis=1), one) for one in (self.faces, self.face_uv))
+        return Layout(faces, self.uv, face_uv)
+
+    def uv_triangles(self) -> np.ndarray:
+        """(T, 3) int32 indices into ``uv``, in the order of :meth:`triangles`."""
+        return split_quads(self.face_uv)
+
+
 def _joined(parts: tuple[MeshPart, ...]) -> np.ndarray:
     return np.concatenate([part.triangles() + part.start for part in parts])
 

@@ -4,7 +4,7 @@
 import cv2
 import numpy as np
 
-from ..face_model.model import MeshPart
+from ..face_model.model import Layout, MeshPart
 from .types import UVRaster
 
 _SHIFT = 8  # OpenCV draws with this many fractional bits
@@ -13,7 +13,7 @@ _CHUNK = 1 << 15  # texels weighed at a time, to stay in the processor's cache
 _TOLERANCE = 1e-4  # weights this little below zero count as inside
 
 
-def rasterise_uv(model_part: MeshPart, resolution: int) -> UVRaster:
+def rasterise_uv(model_part: MeshPart | Layout, resolution: int) -> UVRaster:
     """Draw a part's triangles into its UV layout.
 
     Conservative: every texel that a triangle touches is covered, and a few that one nearly touches. Exact: a texel
@@ -22,7 +22,7 @@ def rasterise_uv(model_part: MeshPart, resolution: int) -> UVRaster:
     centre.
 
     Args:
-        model_part: a part whose UV lies in [0, 1]²; what lies outside is cut off.
+        model_part: a part, or another mesh, whose UV lies in [0, 1]²; what lies outside is cut off.
         resolution: R, texels per side.
     """
     texels = _texel_coordinates(model_part.uv, resolution)

@@ -65,7 +65,7 @@ def _part_steps(
     """One part. ``rest``: (V, 3) mm; ``skin``: what it follows, None for the skin itself."""
     placed = part_shape(part, shape.neutral)
     name = f"{stem} {part.name}"
-    mesh = _make_mesh(name, part, placed.positions)
+    mesh = make_mesh(name, part, placed.positions)
     yield
     made = _make_object(name, mesh, part, images)
     if part is tongue_part(model):
@@ -116,7 +116,7 @@ def _make_object(name: str, mesh: bpy.types.Mesh, part: MeshPart, images: SkinIm
     return made
 
 
-def _make_mesh(name: str, part: MeshPart, positions: np.ndarray) -> bpy.types.Mesh:
+def make_mesh(name: str, part: MeshPart, positions: np.ndarray) -> bpy.types.Mesh:
     present = part.faces >= 0
     sizes = present.sum(axis=1)
     mesh = bpy.data.meshes.new(name)

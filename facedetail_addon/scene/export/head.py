@@ -14,21 +14,24 @@ import bpy
 from mathutils import Matrix
 
 from ...core.errors import OutputError
-from ...names import PART_PROPERTY
+from ...names import DENSITY_PROPERTY, EXPORT_NAME_PROPERTY, PART_PROPERTY
 from ..frames import in_frame
 from ..head_object import HeadObject
 from ..rig.bones import rig_of
 from ..rollback import removed_afterwards
 from ..units import units_per_metre
-from .material import is_clear, plain_materials
+from .material import is_clear, plain_materials, unpack_pictures
+from .measures import scale_copies
+from .own_names import own_names
 from .regions import leave_regions, plain_regions
 from .shape_keys import plain_keys
 
 _WITH_ARMATURE = (".fbx", ".glb", ".gltf", ".obj")
+_CENTIMETRES = 100.0
 _REMEDY = "Choose a folder that you may write to, on a disk with free space."
 
 
-def export_head(head: HeadObject, path: Path) -> Path:
+def export_head(head: HeadObject, path: Path, *, centimetres: bool = False) -> Path:
     """Write a head in real size (metres) with its expression; in the artist's scene nothing changes.
 
     FBX, glTF and USD carry the expressions as shape keys of the neutral head; OBJ is the posed head, and beside it the
@@ -40,6 +43,7 @@ def export_head(head: HeadObject, path: Path) -> Path:
     Args:
         head: any.
         path: ``.fbx``, ``.glb``, ``.gltf``, ``.usd``, ``.usda``, ``.usdc``, ``.usdz`` or ``.obj``; replaced if there.
+        centimetres: of FBX: numbers and unit are centimetres, as Unreal's are.
 
     Returns:
         the path.
@@ -63,9 +67,12 @@ def export_head(head: HeadObject, path: Path) -> Path:
             rig = rig_of(head) if path.suffix.lower() in _WITH_ARMATURE else None
             bones = frozenset() if rig is None else frozenset(bone.name for bone in rig.data.bones)
             copies = _copies(head, meshes, Path(pictures) / path.stem, bones)
-            _copy_armature(rig, bones, copies)
+            _copy_armature(head, rig, bones, copies)
             bpy.context.scene.collection.children.link(copies)
-            with _in_metres(bpy.context.scene):
+            measured = centimetres and path.suffix.lower() == ".fbx"
+            if measured:
+                scale_copies(copies, _CENTIMETRES)
+            with own_names(copies), _unit(bpy.context.scene, 1 / _CENTIMETRES if measured else 1.0):
                 export(path, copies.name)
     except (RuntimeError, OSError) as error:
         raise OutputError(f"{path} cannot be written: {_reason(error)}.", _REMEDY) from error
@@ -108,8 +115,10 @@ def _copies(
     root = head.root
     collection = bpy.data.collections.new(f"{root.name} export")
     parent = bpy.data.objects.new(_plain(root.name), None)
-    parent.matrix_world = Matrix.Scale(1 / units_per_metre(bpy.context.scene), 4) @ root.matrix_world
+    if DENSITY_PROPERTY not in root:  # engines want the head at the origin
+        parent.matrix_world = Matrix.Scale(1 / units_per_metre(bpy.context.scene), 4) @ root.matrix_world
     collection.objects.link(parent)
+    unpacked: dict[bpy.types.Material, bpy.types.Material] = {}
     for original in meshes:
         if original.hide_render or is_clear(original):
             continue
@@ -126,11 +135,16 @@ def _copies(
         for index, slot in enumerate(original.material_slots):  # of duplicates that share a mesh each may have its own
             mesh.materials[index] = slot.material
         plain_materials(original, mesh, pictures)
+        unpack_pictures(mesh, pictures.parent, unpacked)
+        if EXPORT_NAME_PROPERTY in original:
+            made[EXPORT_NAME_PROPERTY] = original[EXPORT_NAME_PROPERTY]
         collection.objects.link(made)
     return collection
 
 
-def _copy_armature(rig: bpy.types.Object | None, bones: frozenset[str], copies: bpy.types.Collection) -> None:
+def _copy_armature(
+    head: HeadObject, rig: bpy.types.Object | None, bones: frozenset[str], copies: bpy.types.Collection
+) -> None:
     """Let the copies of what follows a head's armature follow a copy of it."""
     if rig is None:
         return
@@ -143,6 +157,9 @@ def _copy_armature(rig: bpy.types.Object | None, bones: frozenset[str], copies: 
         if made.type == "MESH" and any(name in made.vertex_groups for name in bones):
             made.modifiers.new("Armature", "ARMATURE").object = armature
             made.parent, made.matrix_parent_inverse = armature, place @ made.matrix_parent_inverse  # as glTF wants it
+    if DENSITY_PROPERTY in head.root:  # for engines an empty above the skeleton is one more bone
+        armature.parent = None
+        bpy.data.objects.remove(parent)
 
 
 def _plain(name: str) -> str:
@@ -210,14 +227,17 @@ def _usd_textures() -> dict[str, object]:
 
 
 @contextmanager
-def _in_metres(scene: bpy.types.Scene) -> Iterator[None]:
-    """One unit is a metre, as the copies are: some exporters ask the scene, others do not."""
-    length = scene.unit_settings.scale_length
+def _unit(scene: bpy.types.Scene, metres: float) -> Iterator[None]:
+    """One unit is so many metres, as the copies are: some exporters ask the scene, others do not."""
+    units = scene.unit_settings
+    system, length = units.system, units.scale_length
     try:
-        scene.unit_settings.scale_length = 1.0
+        if metres != 1.0:
+            units.system = "METRIC"
+        units.scale_length = metres
         yield
     finally:
-        scene.unit_settings.scale_length = length
+        units.system, units.scale_length = system, length
 
 
 @contextmanager

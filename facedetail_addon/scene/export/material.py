@@ -11,7 +11,14 @@ from ...core.eyes.pattern import iris_pattern
 from ...core.eyes.types import CORNEA_IOR, DEFAULT_EYES, EyeLook
 from ...core.io.images import write_png
 from ...core.skin.types import SKIN_IOR
-from ...names import FINE_MODIFIER, IRIS_ATTRIBUTE, MEDIUM_MODIFIER, SOCKET_ATTRIBUTE, UNSEEN_MODIFIER
+from ...names import (
+    EXPORT_NAME_PROPERTY,
+    FINE_MODIFIER,
+    IRIS_ATTRIBUTE,
+    MEDIUM_MODIFIER,
+    SOCKET_ATTRIBUTE,
+    UNSEEN_MODIFIER,
+)
 from ..build.eyes import EYE_ROUGHNESS, FIBRES_NODE, PATTERN_FULL, PATTERN_NODE, look_of
 from ..build.material import ALBEDO_NODE, FLESH, ROUGHNESS_NODE
 from ..nodes import add_node, find_node
@@ -22,26 +29,67 @@ from .eye_texture import eye_picture, eye_uv
 from .pictures import colours_png, numbers_png, picture_values
 
 _ALBEDO, _ROUGHNESS, _NORMAL, _EYE = "albedo", "roughness", "normal", "eye"
+_ENDINGS = {"JPEG": ".jpg", "TARGA": ".tga", "TIFF": ".tif", "OPEN_EXR": ".exr", "OPEN_EXR_MULTILAYER": ".exr"}
+"""Of files, by Blender's names of formats, where they are not alike."""
 _STEEPEST = 1e-3
 """Normals are taken to lean no further than this third coordinate says."""
 
 
-def plain_materials(original: bpy.types.Object, mesh: bpy.types.Mesh, stem: Path) -> None:
+def plain_materials(
+    original: bpy.types.Object, mesh: bpy.types.Mesh, stem: Path, normals: np.ndarray | None = None
+) -> None:
     """Give a copy of a head's mesh materials for exporters; those of the artist's own it keeps.
 
     Args:
         original: the head's object. mesh: a copy of its mesh.
         stem: beginning of the pictures' file names, which are written.
+        normals: (R, R, 3) uint8, of the skin; by default those of the relief that the head shows.
     """
     for index, material in enumerate(list(mesh.materials)):
         if material is None or not material.use_nodes:
             continue
-        if ALBEDO_NODE in material.node_tree.nodes:
-            mesh.materials[index] = _skin(original, material, stem)
+        if is_skin(material):
+            mesh.materials[index] = _skin(original, material, stem, normals)
             _part_flesh(mesh, index)
         elif _is_eye(material) and IRIS_ATTRIBUTE in mesh.attributes:
             mesh.materials[index] = _eye(material, stem)
             _lay_out_eye(mesh)
+
+
+def unpack_pictures(mesh: bpy.types.Mesh, folder: Path, copies: dict[bpy.types.Material, bpy.types.Material]) -> None:
+    """Let the materials of a copy that are a head's or the artist's own have their packed pictures as files.
+
+    Some exporters write no others. A material with such pictures is copied.
+
+    Args:
+        copies: of materials, which may have been made for other meshes.
+    """
+    for index, material in enumerate(list(mesh.materials)):
+        nodes = material.node_tree.nodes if material is not None and material.use_nodes else ()
+        packed = [node.name for node in nodes if node.type == "TEX_IMAGE" and _is_packed(node.image)]
+        if not packed:
+            continue
+        if material in copies:
+            mesh.materials[index] = copies[material]
+            continue
+        mesh.materials[index] = copies[material] = material.copy()
+        for node in (mesh.materials[index].node_tree.nodes[name] for name in packed):
+            image = node.image
+            data = bytes(image.packed_file.data)
+            path = folder / bpy.path.clean_name(image.get(EXPORT_NAME_PROPERTY, image.name))
+            path = path.with_suffix(_ENDINGS.get(image.file_format, f".{image.file_format.lower()}"))
+            path.write_bytes(data)
+            node.image = bpy.data.images.load(str(path), check_existing=True)
+            node.image.colorspace_settings.name = image.colorspace_settings.name
+
+
+def _is_packed(image: bpy.types.Image | None) -> bool:
+    return image is not None and image.source == "FILE" and image.packed_file is not None
+
+
+def is_skin(material: bpy.types.Material | None) -> bool:
+    """Whether a material is that of a head's skin, as FaceDetail makes it."""
+    return material is not None and material.use_nodes and ALBEDO_NODE in material.node_tree.nodes
 
 
 def is_clear(item: bpy.types.Object) -> bool:
@@ -56,7 +104,9 @@ def _surface(tree: bpy.types.NodeTree) -> str:
     return links[0].from_node.type if links else ""
 
 
-def _skin(original: bpy.types.Object, material: bpy.types.Material, stem: Path) -> bpy.types.Material:
+def _skin(
+    original: bpy.types.Object, material: bpy.types.Material, stem: Path, normals: np.ndarray | None
+) -> bpy.types.Material:
     made, shader = _principled(material.name)
     tree, nodes = made.node_tree, material.node_tree.nodes
     for name, kind, socket in ((ALBEDO_NODE, _ALBEDO, "Base Color"), (ROUGHNESS_NODE, _ROUGHNESS, "Roughness")):
@@ -66,10 +116,12 @@ def _skin(original: bpy.types.Object, material: bpy.types.Material, stem: Path) 
         path = _picture_file(stem, kind)
         path.write_bytes(colours_png(image) if kind == _ALBEDO else numbers_png(image))
         tree.links.new(_picture(tree, path, is_data=kind != _ALBEDO), shader.inputs[socket])
-    normals = _normals(original, material)
+    normals = relief_normals(original, material) if normals is None else normals
     if normals is not None:
         path = _picture_file(stem, _NORMAL)
-        write_png(path, normals)
+        write_png(
+            path, normals if normals.dtype == np.uint8 else np.round(255 * (0.5 + 0.5 * normals)).astype(np.uint8)
+        )
         normal_map = add_node(tree, "ShaderNodeNormalMap", (-250, -600))
         tree.links.new(_picture(tree, path, is_data=True), normal_map.inputs["Color"])
         tree.links.new(normal_map.outputs["Normal"], shader.inputs["Normal"])
@@ -83,8 +135,8 @@ def _image_of(nodes: bpy.types.Nodes, name: str) -> bpy.types.Image | None:
     return getattr(nodes.get(name), "image", None)
 
 
-def _normals(original: bpy.types.Object, material: bpy.types.Material) -> np.ndarray | None:
-    """(R, R, 3) uint8 tangent-space normals of the relief as the head shows it now; None without relief.
+def relief_normals(original: bpy.types.Object, material: bpy.types.Material) -> np.ndarray | None:
+    """(R, R, 3) float32 tangent-space normals of the relief as the head shows it now; None without relief.
 
     Slopes add up as heights do: both maps' slopes are taken apart into those of wrinkles and of pores.
     """
@@ -102,8 +154,7 @@ def _normals(original: bpy.types.Object, material: bpy.types.Material) -> np.nda
     if weights is not None:
         slopes *= cv2.resize(weights, slopes.shape[1::-1], interpolation=cv2.INTER_LINEAR)[..., None]
     normals = np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1)
-    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    return np.round(255 * (0.5 + 0.5 * normals)).astype(np.uint8)
+    return normals / np.linalg.norm(normals, axis=-1, keepdims=True)
 
 
 def _strength(original: bpy.types.Object, name: str) -> float:
@@ -132,7 +183,7 @@ def _part_flesh(mesh: bpy.types.Mesh, skin_index: int) -> None:
     mesh.polygons.foreach_get("material_index", slots)
     is_flesh = (np.minimum.reduceat(inside[corners], starts) > 0.5) & (slots == skin_index)
     made, shader = _principled(f"{mesh.materials[skin_index].name} inside")
-    shader.inputs["Base Color"].default_value = FLESH
+    shader.inputs["Base Color"].default_value = made.diffuse_color = FLESH
     mesh.materials.append(made)
     slots[is_flesh] = len(mesh.materials) - 1
     mesh.polygons.foreach_set("material_index", slots)

@@ -50,6 +50,11 @@ def rig_of(head: HeadObject) -> bpy.types.Object | None:
     return next(iter((*own, *followed)), None)
 
 
+def head_bone_of(rig: bpy.types.Object) -> bpy.types.PoseBone | None:
+    """The bone that turns the head, also under the name that game engines know; None where a rig has none."""
+    return rig.pose.bones.get(HEAD_BONE) or rig.pose.bones.get(HEAD_BONE.lower())
+
+
 def rest_points(head: HeadObject, part: bpy.types.Object, key: str = "") -> np.ndarray:
     """(N, 3) of a part without expression, or with one whole, in the axes of the head's empty."""
     keys = part.data.shape_keys

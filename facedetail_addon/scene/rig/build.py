@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An armature with neck, head, jaw and eye bones, which a head's meshes follow beneath all that makes them finer."""
 
+from dataclasses import replace
+
 import bpy
+import numpy as np
 from mathutils import Vector
 
 from ...core.errors import RigError
@@ -12,13 +15,15 @@ from .bones import Bone, find_bones, jaw_hinge, rig_of
 from .weights import part_weights, write_weights
 
 RIG_MODIFIER = "FaceDetail rig"
+_ROOT_TAIL = np.array([0.0, 0.05, 0.0])
 
 
-def add_rig(head: HeadObject, view_layer: bpy.types.ViewLayer) -> bpy.types.Object:
+def add_rig(head: HeadObject, view_layer: bpy.types.ViewLayer, root_bone: str = "") -> bpy.types.Object:
     """Give a head an armature. Sliders go on working; bones move what the sliders have shaped.
 
     Args:
         view_layer: of the scene that the head is in, in Object Mode; the selection is given back.
+        root_bone: of a bone at the head's origin that carries the others; empty for none.
 
     Returns:
         the armature's object, on the head's empty.
@@ -35,6 +40,9 @@ def add_rig(head: HeadObject, view_layer: bpy.types.ViewLayer) -> bpy.types.Obje
         raise RigError(f"{head.root.name} has a rig already: {there.name}.", "Delete that first to make another.")
     hinge = jaw_hinge(head)
     bones, parts = find_bones(head, hinge), head.parts
+    if root_bone:
+        first, *others = bones
+        bones = [Bone(root_bone, "", np.zeros(3), _ROOT_TAIL), replace(first, parent=root_bone), *others]
     name = f"{head.root.name.removesuffix(' head')} {RIG_PART}"
     rig = bpy.data.objects.new(name, bpy.data.armatures.new(name))
     head.collection.objects.link(rig)
