@@ -180,52 +180,49 @@ def test_a_killed_worker_loses_nothing_does_nothing_twice_and_resume_goes_on(far
     assert files_in(results) == {"a", "b", "manifest.jsonl"}
 
 
-def test_machines_that_differ_or_lack_something_are_named_and_results_come_as_bytes(
+def test_machines_that_differ_lack_or_break_something_are_named_and_results_come_as_bytes(
     farm, photos, results, start, tmp_path
 ):
     farm.need(1)
-    older, bare = (
-        farm.add("older", other_package(tmp_path / "older")),
-        farm.add("bare", bare_package(tmp_path / "bare")),
-    )
+    older = farm.add("older", package_copy(tmp_path / "older", older=True))
+    bare = farm.add("bare", package_copy(tmp_path / "bare", without="face_model.npz"))
+    broken = farm.add("broken", package_copy(tmp_path / "broken", damaged="face_detector.safetensors"))
     output = tmp_path / "out"
-    asked = ("scene", photos / "a.png", "--output", output, "--cluster", farm.address, *FAST)
-    run = start(*asked, "--send", "files")
+    asked = ("--output", output, "--cluster", farm.address, *FAST)
+    run = start("scene", photos / "a.png", tmp_path / "none.png", *asked, "--send", "files")
     out, err = run.communicate(timeout=PATIENCE_S)
-    assert (run.returncode, out.splitlines()) == (0, [str(output / "a")]), err
-    (said,) = [line for line in err.splitlines() if "left out" in line]
-    assert older in said and "its FaceDetail is" in said
-    assert bare in said and "face_model.npz is missing" in said
+    assert (run.returncode, out.splitlines()) == (3, [str(output / "a")]), err
+    before, within = [line for line in err.splitlines() if "left out" in line]
+    assert older in before and "its FaceDetail is" in before
+    assert bare in before and "face_model.npz is missing" in before
+    assert broken in within and "face_detector.safetensors is damaged" in within
+    assert f"error: {tmp_path / 'none.png'} does not exist" in err.replace("The photo ", "")
     assert files_in(output) == {"a", "manifest.jsonl"} and "scene.blend" in files_in(output / "a")
     for file in ("albedo.png", "normal.png", "head.obj", "observation.npz", "head_vertices.npz"):
         assert (output / "a" / file).read_bytes() == (results / "a" / file).read_bytes(), file
 
-    farm.kill(next(name for name in farm.workers if name.startswith("good")))
-    run = start(*asked)
+    for name in [name for name in farm.workers if name not in ("older", "bare")]:
+        farm.kill(name)
+    run = start("reconstruct", photos, *asked)
     out, err = run.communicate(timeout=PATIENCE_S)
     assert (run.returncode, out) == (3, "")
     (said,) = [line for line in err.splitlines() if line.startswith("error: ")]
     assert older in said and bare in said and "try: Have the same FaceDetail" in err
-    assert len(entries(output)) == 1, "nothing was begun"
+    assert len(entries(output)) == 2, "nothing was begun"
 
 
-def other_package(home: Path) -> Path:
-    """A copy of the package that is another version of it."""
-    package = home / "facedetail_addon"
-    shutil.copytree(HOME / "facedetail_addon", package, ignore=shutil.ignore_patterns("__pycache__", "weights"))
-    (package / "core" / "weights").symlink_to(HOME / "facedetail_addon" / "core" / "weights")
-    (package / "names.py").write_text((package / "names.py").read_text() + "\n# another version\n")
-    return home
-
-
-def bare_package(home: Path) -> Path:
-    """A copy of the package without a file of weights."""
+def package_copy(home: Path, *, older: bool = False, without: str = "", damaged: str = "") -> Path:
+    """A folder with a copy of the package that is another version, or has a file of weights not at all or not whole."""
     package, weights = home / "facedetail_addon", HOME / "facedetail_addon" / "core" / "weights"
     shutil.copytree(HOME / "facedetail_addon", package, ignore=shutil.ignore_patterns("__pycache__", "weights"))
     (package / "core" / "weights").mkdir()
     for path in weights.iterdir():
-        if path.name != "face_model.npz":
+        if path.name == damaged:
+            (package / "core" / "weights" / path.name).write_bytes(bytes(path.stat().st_size))
+        elif path.name != without:
             (package / "core" / "weights" / path.name).symlink_to(path)
+    if older:
+        (package / "names.py").write_text((package / "names.py").read_text() + "\n# another version\n")
     return home
 
 
