@@ -33,7 +33,7 @@ class Farm:
         self._folder, self._processes = folder, []
         self.workers: dict[str, subprocess.Popen] = {}
         told = folder / "scheduler.json"
-        self._start(HOME, "scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", told)
+        self.scheduler = self._start(HOME, "scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", told)
         self.address = wait_until(lambda: told.exists() and json.loads(told.read_text() or "{}").get("address"))
         self.client = Client(self.address, set_as_default=False)
 
@@ -55,9 +55,9 @@ class Farm:
         for name in list(self.workers)[count:]:
             self.kill(name)
 
-    def kill(self, name: str) -> None:
+    def kill(self, name: str, how: int = signal.SIGKILL) -> None:
         process = self.workers.pop(name)
-        process.kill()
+        process.send_signal(how)
         process.wait()
         wait_until(lambda: len(self.client.nthreads()) == len(self.workers))
 
@@ -244,8 +244,8 @@ def test_a_photo_whose_workers_are_lost_three_times_fails_and_the_rest_goes_on(f
     farm.need(3)
     output = tmp_path / "out"
     run = start("reconstruct", photos / "a.png", tmp_path / "none.png", "--output", output, "--cluster", farm.address)
-    for _ in range(3):
-        farm.kill(wait_until(lambda: farm.who_does(1)))
+    for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        farm.kill(wait_until(lambda: farm.who_does(1)), how)
     farm.add("good")
     out, err = run.communicate(timeout=PATIENCE_S)
     assert (run.returncode, out) == (3, ""), err
@@ -263,3 +263,18 @@ def test_no_worker_and_no_scheduler_are_said_within_seconds(farm, photos, tmp_pa
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out) == (3, "") and err.startswith("error: No Dask scheduler answers at tcp://127.0.0.1:9")
     assert err.count("\n") == 2 and not (tmp_path / "out" / "manifest.jsonl").exists()
+
+
+def test_a_scheduler_that_is_lost_ends_the_run_and_blames_no_photo(farm, photos, tmp_path, start):
+    """The last test of this scheduler."""
+    farm.need(1)
+    run = start("reconstruct", photos, "--output", tmp_path / "out", "--cluster", farm.address, *FAST)
+    read_until(run, "Loading the networks")
+    children = farm.children()
+    farm.client.close()
+    farm.scheduler.kill()
+    out, err = run.communicate(timeout=60)
+    assert (run.returncode, out) == (3, "") and err.startswith(f"error: The scheduler {farm.address} does not answer")
+    assert err.count("\n") == 2 and "--resume" in err and not (tmp_path / "out" / "manifest.jsonl").exists()
+    assert len(children) == 1
+    wait_until(lambda: not any(map(is_alive, children)))  # the engine's worker ends without a scheduler

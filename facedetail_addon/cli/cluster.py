@@ -20,6 +20,7 @@ from ..core.result.record import result_folder
 from ..jobs.job import JobError
 from ..jobs.messages import Failed, parse_line, to_line
 from ..jobs.parcels import pack, write_result_files
+from ..jobs.remote import STOPPED
 from .batch import FATAL, JobSpecification, PhotoResult, ProgressOf, Task
 from .cluster_link import ClusterLink, ClusterOptions, Machine
 from .terminal import ProgressLine
@@ -188,8 +189,8 @@ class _Running:
             self._future.cancel()
         line, files = self._future.result()
         answer = parse_line(line)
-        if self._given_up.is_set():
-            raise _Lost("given up")
+        if self._given_up.is_set() or isinstance(answer, Failed) and answer.code == STOPPED:
+            raise _Lost("it has given it up")
         if files:
             write_result_files(files, self.folder)
         if isinstance(answer, Failed):
@@ -217,6 +218,8 @@ def _settled(ended: _Running, link: ClusterLink, waiting: _Waiting) -> PhotoResu
     try:
         result = ended.result()
     except _Lost as lost:
+        link.look_again()  # where the scheduler is lost, no task is to blame
+        link.machines()
         if attempt < _ATTEMPTS:
             waiting.again(task, attempt)
             return None

@@ -127,6 +127,10 @@ class ClusterLink:
             raise self._nobody()
         return tuple(self._machines.values())
 
+    def look_again(self) -> None:
+        """Something is lost: the next question is who is still there."""
+        self._last_look = float("-inf")
+
     def leave_out(self, one: Machine, why: str) -> None:
         """A machine that has turned out to be of no use."""
         self._machines.pop(one.address, None)
@@ -289,7 +293,8 @@ def _connected(options: ClusterOptions) -> "Client":
         ) from error
     if not options.debug:
         warnings.filterwarnings("ignore", module="distributed")
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         place = urlsplit(options.scheduler)
         if place.scheme == "tcp":  # the engine itself would try for some time, and say so again and again

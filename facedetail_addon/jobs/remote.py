@@ -32,6 +32,8 @@ STOPPED = "stopped"
 """The code of a task that was given up."""
 SCENE_FAILED = "scene"
 """The code of a failure that leaves a result."""
+_AT_WORK = ("running", "paused", "closing_gracefully")
+"""States of a Dask worker whose results anybody will fetch; it closes where it is told to, or its scheduler is lost."""
 _PAUSE_S = 0.02
 _IDLE_S = 120.0
 """After that, children with nothing to do end, so that a machine does not hold models for nobody."""
@@ -65,9 +67,12 @@ def do(host: Any, run: str, key: str, line: str, parcel: dict[str, Any] | None) 
     def report(stage: str, fraction: float) -> None:
         host.log_event(topic(run), (key, stage, fraction))
 
+    def is_given_up() -> bool:
+        return stopped.is_set() or host.status.name not in _AT_WORK
+
     with _children(host).one(run) as (child, stopped):
         if parcel is None:
-            return to_line(_done_by(child, stopped, request, report)), {}
+            return to_line(_done_by(child, is_given_up, request, report)), {}
         # Dask removes this folder of a worker that was killed when the next one starts.
         with tempfile.TemporaryDirectory(dir=host.local_directory) as scratch:
             try:
@@ -75,7 +80,7 @@ def do(host: Any, run: str, key: str, line: str, parcel: dict[str, Any] | None) 
             except OSError as error:
                 message = f"{request.photo} cannot be laid out on {socket.gethostname()}: {error}."
                 return to_line(Failed(request.job, OutputError.code, message, "Make room on that machine.")), {}
-            answer = _done_by(child, stopped, unpacked.request, report)
+            answer = _done_by(child, is_given_up, unpacked.request, report)
             files = unpacked.result() if isinstance(answer, Done) or answer.code == SCENE_FAILED else {}
             if isinstance(answer, Failed):
                 answer = dataclasses.replace(answer, message=unpacked.in_their_words(answer.message))
@@ -98,14 +103,14 @@ def topic(run: str) -> str:
 
 
 def _done_by(
-    child: Worker, stopped: threading.Event, request: Reconstruct, report: Callable[[str, float], None]
+    child: Worker, is_given_up: Callable[[], bool], request: Reconstruct, report: Callable[[str, float], None]
 ) -> Done | Failed:
     fields = {field.name: getattr(request, field.name) for field in dataclasses.fields(request) if field.name != "job"}
     shown = None
     try:
         job = Job(child, _itself, type(request), **fields)
         while (folder := job.step()) is None:
-            if stopped.is_set():
+            if is_given_up():
                 job.cancel()
                 return Failed(request.job, STOPPED, "The task was given up.", "Try again.")
             if shown != (job.stage, job.fraction):
