@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Sourced by the other scripts: goes to the repository, makes .venv with the pinned requirements when it is missing or
-# out of date, and sets VENV_PYTHON. PYTHON names another Python 3.11.
+# out of date, and sets VENV_PYTHON. PYTHON names another Python 3.11. The tests of --cluster need its requirements, too.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 VENV_PYTHON="$PWD/.venv/bin/python"
+REQUIREMENTS=(requirements.txt scripts/requirements-cluster.txt)
 
 ready_stamp() {
-    "$VENV_PYTHON" -c 'import hashlib, sys; print(sys.version_info[:2], hashlib.sha256(open("requirements.txt", "rb").read()).hexdigest())' 2>/dev/null
+    local program='import hashlib, sys
+hashes = [hashlib.sha256(open(path, "rb").read()).hexdigest() for path in sys.argv[1:]]
+print(sys.version_info[:2], *hashes)'
+    "$VENV_PYTHON" -c "$program" "${REQUIREMENTS[@]}" 2>/dev/null
 }
 
 make_venv() {
@@ -21,7 +25,7 @@ make_venv() {
 
 install_requirements() {
     echo "Installing the pinned requirements into .venv (once; some minutes)" >&2
-    "$VENV_PYTHON" -m pip install --disable-pip-version-check --quiet --no-deps -r requirements.txt >&2
+    "$VENV_PYTHON" -m pip install --disable-pip-version-check --quiet --no-deps "${REQUIREMENTS[@]/#/-r}" >&2
     # The public index's torch for Linux needs CUDA libraries beside it, which differ by version; a CPU build needs none.
     "$VENV_PYTHON" -m pip install --disable-pip-version-check --quiet -c requirements.txt torch >&2
 }

@@ -5,12 +5,15 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from ..paths import user_assets_directory
 from ..settings import COMMAND_LINE, Option, SceneSettings, Settings, Value, options
+from .cluster_link import AUTO, SENDING
 
 RECONSTRUCT, SCENE = "reconstruct", "scene"
 _MAX_JOBS = 64
+_SCHEMES = ("tcp", "tls")
 _HELP = {
     RECONSTRUCT: "write a result folder for each photo",
     SCENE: "write a result folder with scene.blend for each photo (needs Blender or its bpy module)",
@@ -65,6 +68,12 @@ def _add_arguments(parser: argparse.ArgumentParser, action: str) -> None:
     add("--recursive", action="store_true", help="take the photos of folders in folders, too")
     text = "how many photos to do at once, each in a process of its own (default %(default)s)"
     add("--jobs", default=1, type=_number(int, 1, _MAX_JOBS), metavar="N", help=text)
+    text = "do the photos on the workers of this Dask scheduler, in the place of this machine"
+    add("--cluster", type=_scheduler, metavar="tcp://HOST:8786", help=text)
+    text = (
+        "with --cluster, how photos and results travel: as files, by paths of a shared folder, or as each worker needs"
+    )
+    add("--send", default=AUTO, choices=SENDING, help=text + " (default %(default)s)")
     add("--resume", action="store_true", help="leave out photos whose result with these settings is there already")
     text = "folder of imported face models and FAN's weights (default %(default)s)"
     add("--assets", default=user_assets_directory(), type=Path, metavar="DIR", help=text)
@@ -103,6 +112,18 @@ def _number(kind: type, minimum: float, maximum: float) -> Callable[[str], float
         return value
 
     return parse
+
+
+def _scheduler(text: str) -> str:
+    """Parses the address of a Dask scheduler."""
+    place = urlsplit(text)
+    try:
+        complete = place.scheme in _SCHEMES and place.hostname and place.port
+    except ValueError:  # of the port
+        complete = False
+    if not complete or place.path:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as tcp://host:8786")
+    return text
 
 
 def _index(word_for_none: str) -> Callable[[str], int | None]:

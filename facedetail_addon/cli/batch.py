@@ -15,7 +15,7 @@ from .scene_tasks import do
 from .terminal import ProgressLine
 
 _PAUSE_S = 0.02
-_FATAL = frozenset(("asset", "face_model", "packages"))
+FATAL = frozenset(("asset", "face_model", "packages"))
 """Codes of errors that every photo would have."""
 
 
@@ -174,6 +174,6 @@ def _itself(folder: Path) -> Path:
 
 
 def _checked(result: PhotoResult) -> PhotoResult:
-    if result.error is not None and result.error.code in _FATAL:
+    if result.error is not None and result.error.code in FATAL:
         raise result.error
     return result

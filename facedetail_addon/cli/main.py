@@ -14,18 +14,19 @@ from contextlib import closing
 from pathlib import Path
 
 from ..core.errors import FaceDetailError, FaceModelError
+from ..jobs.remote import TASKS
 from ..jobs.runner import Worker
 from ..paths import site_directories
 from ..settings import BUILTIN, SceneSettings, Settings
 from .arguments import SCENE, chosen, main_parser, scene_parser
 from .batch import JobSpecification, Task, results_here, results_of_workers
+from .cluster import results_of_cluster
+from .cluster_link import ClusterOptions
 from .inputs import find_people, find_photos
 from .run_log import RunLog, report_error
 from .terminal import ProgressLine, stdout_kept_clean, write_line
 
 EXIT_OK, EXIT_USAGE, EXIT_INPUT, EXIT_INTERRUPTED = 0, 2, 3, 130
-_TASKS = "cli.scene_tasks"
-"""The module of what workers do for the command line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +65,13 @@ def _reconstruct_photos(arguments: argparse.Namespace, announce: Callable[[Path]
     Args:
         announce: called with every result's folder.
     """
-    if arguments.action == SCENE and not _blender_is_there():
+    if arguments.cluster and arguments.jobs > 1:
+        write_line(
+            sys.stderr, "error: --jobs is for this machine alone: a cluster's workers say how much they do at once."
+        )
+        write_line(sys.stderr, "try: Leave --jobs out, and start more workers: python -m dask worker … --nworkers N.")
+        return EXIT_USAGE
+    if arguments.action == SCENE and not arguments.cluster and not _blender_is_there():
         write_line(sys.stderr, "error: A scene needs Blender, and this Python has no bpy module.")
         write_line(sys.stderr, "try: Run it as blender --command facedetail, or install bpy 4.5 with pip.")
         return EXIT_USAGE
@@ -89,10 +96,15 @@ def _reconstruct_photos(arguments: argparse.Namespace, announce: Callable[[Path]
         place = f" ({task.number}/{len(photos)})" if len(photos) > 1 else ""
         return ProgressLine(sys.stderr, (task.name or task.photo.name) + place, quiet)
 
-    if len(photos) == 1 or debug:
-        results = results_here(run_log.tasks(), specification, progress_of)
+    tasks = run_log.tasks()
+    if arguments.cluster:
+        options = ClusterOptions(arguments.cluster, arguments.send, _warn(quiet), debug)
+        paths = [path for photo in photos for path in (photo.path, *photo.more)]
+        results = results_of_cluster(tasks, specification, progress_of, options, arguments.output, paths)
+    elif len(photos) == 1 or debug:
+        results = results_here(tasks, specification, progress_of)
     else:
-        results = results_of_workers(run_log.tasks(), specification, progress_of, _workers(arguments, len(photos)))
+        results = results_of_workers(tasks, specification, progress_of, _workers(arguments, len(photos)))
     with closing(results):
         for result in results:
             run_log.record(result)
@@ -107,6 +119,10 @@ def _specification(arguments: argparse.Namespace) -> JobSpecification:
     )
 
 
+def _warn(quiet: bool) -> Callable[[str], None]:
+    return lambda text: None if quiet else write_line(sys.stderr, f"warning: {text}")
+
+
 def _workers(arguments: argparse.Namespace, photos: int) -> list[Worker]:
     """Processes that share the processor's cores; a scene's are Blenders where this is one, and not its module."""
     count = min(arguments.jobs, photos)
@@ -117,7 +133,7 @@ def _workers(arguments: argparse.Namespace, photos: int) -> list[Worker]:
         blender = bpy.app.binary_path
     threads = max(1, (os.cpu_count() or 1) // count) if count > 1 else None
     sites = site_directories(sys.path)
-    return [Worker(sites, blender=blender, tasks=_TASKS, threads=threads) for _ in range(count)]
+    return [Worker(sites, blender=blender, tasks=TASKS, threads=threads) for _ in range(count)]
 
 
 def _face_model(arguments: argparse.Namespace) -> str:
