@@ -5,7 +5,12 @@ import numpy as np
 
 
 def minimise_in_box(
-    quadratic: np.ndarray, linear: np.ndarray, lower: np.ndarray, upper: np.ndarray, rounds: int = 200
+    quadratic: np.ndarray,
+    linear: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    rounds: int = 200,
+    start: np.ndarray | None = None,
 ) -> np.ndarray:
     """argmin ½ xᵀ H x − gᵀ x with lower ≤ x ≤ upper, by an active set with projected steps.
 
@@ -13,12 +18,12 @@ def minimise_in_box(
     unknowns whose gradient points inwards are freed. H must be positive definite.
 
     Args:
-        quadratic: (N, N) H. linear: (N,) g. lower, upper: (N,).
+        quadratic: (N, N) H. linear: (N,) g. lower, upper: (N,). start: (N,) near the end, where one is known.
 
     Returns:
         (N,) float64.
     """
-    x = np.clip(np.zeros(len(linear)), lower, upper)
+    x = np.clip(np.zeros(len(linear)) if start is None else start, lower, upper)
     free = (x > lower) & (x < upper)
     for _ in range(rounds):
         gradient = quadratic @ x - linear

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..eyes.types import EyeLook
+from ..fit.pins import PinnedEdit
 from ..fit.types import HeadFit, PoseFit
 from ..notices import Notice
 from ..observe.types import Observation
@@ -38,6 +39,14 @@ class PhotoLight:
 
 
 @dataclass(frozen=True)
+class ByHand:
+    """What an artist has done to the automatic fit, and that fit, which every later refit begins with."""
+
+    edit: PinnedEdit
+    automatic: HeadFit
+
+
+@dataclass(frozen=True)
 class HeadRecord:
     """What is known of a person, but for pictures: one head, and what each of their photos adds.
 
@@ -53,6 +62,7 @@ class HeadRecord:
         eyes: colours of iris and white; default ones in results from before they were estimated.
         stage_seconds: seconds per stage, by stage name.
         notices: warnings.
+        by_hand: pins that ``fit`` follows; None where nobody has pinned anything.
     """
 
     face_model: str
@@ -65,6 +75,17 @@ class HeadRecord:
     eyes: EyeLook
     stage_seconds: dict[str, float]
     notices: tuple[Notice, ...]
+    by_hand: ByHand | None = None
+
+    @property
+    def automatic(self) -> HeadFit:
+        """The fit before anybody pinned anything."""
+        return self.fit if self.by_hand is None else self.by_hand.automatic
+
+    @property
+    def edit(self) -> PinnedEdit:
+        """What has been pinned."""
+        return PinnedEdit() if self.by_hand is None else self.by_hand.edit
 
     @property
     def observation(self) -> Observation:
