@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from ..face_model.model import FaceModel
 from ..geometry.camera import PerspectiveCamera
-from .bounded import minimise_in_box
+from .bounded import minimise_rarely_bound
 from .equations import NormalEquations
 from .eyes import gaze_of
 from .perspective import point_jacobian, pose_jacobian
@@ -165,37 +165,50 @@ def solve_pins(
     Args:
         shape: equations of α and all photos' β about the automatic head. poses: of the cameras.
     """
-    layout = term.layout
-    known = _known(term, settings, model, shape, poses)
-    lower, upper = _bounds(term, settings, model)
+    known, bounds = _known(term, settings, model, shape, poses), _bounds(term, settings, model)
     noise = {view: (_SIGMA_MM * px_per_mm(camera)) ** 2 for view, camera in term.cameras.items()}
     noise = np.repeat([noise[view] for view in term.views.tolist()], 2)
-    values = np.zeros(layout.count)
+    values = _by_model(term, known, bounds, noise, with_skin=True)
+    local = _by_skin(term, values, noise)
+    most = np.linalg.norm(term.around(local), axis=1).max(initial=0)
+    if most > _MOST_LOCAL_MM:
+        # The rest of the pull is the model's.
+        local *= _MOST_LOCAL_MM / most
+        beyond = replace(term, base=term.base + term.around(local))
+        values = _by_model(beyond, known, bounds, noise, with_skin=False)
+    return Solved(values, local, term.px - term.drawn(values, term.placed(values) + term.around(local)))
+
+
+def _by_model(
+    term: PinTerm, known: np.ndarray, bounds: tuple[np.ndarray, np.ndarray], noise: np.ndarray, *, with_skin: bool
+) -> np.ndarray:
+    """All unknowns; ``with_skin``: the skin about the pins may take its share."""
+    values, rarely = np.zeros(term.layout.count), np.ones(term.layout.count, bool)
+    for view in term.layout.views:
+        rarely[term.layout.beta(view)] = False  # most expressions are at rest
     drawn = term.drawn(values, placed := term.placed(values))
     for _ in range(_ROUNDS):
         rows, to_px = term.rows(values, placed)
-        sure = np.linalg.inv(term.local(to_px) + np.diag(noise))
+        sure = np.linalg.inv(term.local(to_px) * with_skin + np.diag(noise))
         target = (term.px - drawn).ravel() + rows @ values
         weighted = rows.T @ sure
-        values = minimise_in_box(known + weighted @ rows, weighted @ target, lower, upper, start=values)
+        values = minimise_rarely_bound(known + weighted @ rows, weighted @ target, *bounds, rarely, values)
         before, drawn = drawn, term.drawn(values, placed := term.placed(values))
         if np.abs(drawn - before).max() < _SETTLED_PX:
             break
-    return _with_skin(term, values, placed, noise)
+    return values
 
 
-def _with_skin(term: PinTerm, values: np.ndarray, placed: np.ndarray, noise: np.ndarray) -> Solved:
-    """What is left of the pulls goes to the skin about the pins."""
-    local = np.zeros((len(placed), 3))
+def _by_skin(term: PinTerm, values: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """(N, 3) mm of the fields about the pins that take what is left of the pulls."""
+    placed, local = term.placed(values), np.zeros((len(term.px), 3))
     for _ in range(2):  # it is not quite linear
         moved = placed + term.around(local)
         _, to_px = term.rows(values, moved)
         left_over = (term.px - term.drawn(values, moved)).ravel()
         push = np.linalg.solve(term.local(to_px) + np.diag(noise), left_over).reshape(-1, 2)
         local += _LOCAL_MM**2 * np.einsum("nij,ni->nj", to_px, push)
-    most = np.linalg.norm(term.around(local), axis=1).max(initial=0)
-    local *= min(1.0, _MOST_LOCAL_MM / most) if most > 0 else 0.0
-    return Solved(values, local, term.px - term.drawn(values, placed + term.around(local)))
+    return local
 
 
 def _known(
