@@ -44,7 +44,7 @@ ALLOWED = {
         "core.result",
         "core.update",
     },
-    "scene": {"core.result", *_MODEL, "core.detail", "core.eyes", "core.skin"},
+    "scene": {"core.fit", "core.result", *_MODEL, "core.detail", "core.eyes", "core.skin"},
     "core.matching": {*_MODEL, *STAGES},
     "core.person": {"core.matching", "core.pipeline", *_PIPELINE},
     "core.editing": {"core.face_model", "core.fit", "core.result"},

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the worker does for each kind of request. What needs torch is imported by the task that needs it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,11 +109,6 @@ def _update_skin(request: UpdateSkin, warm: dict, report: Report) -> Path:
 
     folder = Path(request.folder)
     earlier, edit = read_result(folder), parse_pins(request.pins, "the head")
-    scenes = sorted(name for name in SCENE_FILES if (folder / name).exists())
-    if scenes:
-        raise OutputError(
-            f"{folder} holds {', '.join(scenes)} of the head as it was.", "Move these files away, or delete them."
-        )
     settings = settings_of(earlier)
     report("Loading the networks", 0.0)
     models = _loaded(settings, request.assets, warm, report)
@@ -120,7 +116,14 @@ def _update_skin(request: UpdateSkin, warm: dict, report: Report) -> Path:
         earlier, edit, models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
     )
     report(SAVING, SHARE_RECONSTRUCTED)
-    return write_result(updated, folder.parent, models.model, name=folder.name)
+
+    def keep_scenes(new: Path) -> None:
+        """The artist may be working in one of them."""
+        for name in SCENE_FILES:
+            if (folder / name).exists():
+                shutil.copy2(folder / name, new / name)
+
+    return write_result(updated, folder.parent, models.model, keep_scenes, folder.name)
 
 
 def _earlier(request: Reconstruct) -> HeadRecord | None:

@@ -22,6 +22,7 @@ from .export.head import export_head
 from .head_object import HeadObject
 from .lookdev.pictures import Lookdev, sheet_steps
 from .lookdev.turntable import turntable_steps
+from .pinned import remember_result
 from .render import render_scene
 from .steps import run_through
 
@@ -58,6 +59,7 @@ def write_scene_file(
         use_light=settings.use_light,
         light=settings.light,
     )
+    remember_result(head, "//", reconstruction.record)
     steps = (
         (True, lambda: _save(folder / SCENE_FILE)),
         (settings.export, lambda: export_head(head, folder / EXPORT_FILES[settings.export])),
