@@ -59,6 +59,9 @@ def test_meshes_sliders_and_camera_are_those_of_a_head_built_so(blender, head, m
     other = build_scene(replace(made, record=replace(made.record, fit=fit)), model)
     for name, part in head.parts.items():
         twin = other.parts[name]
+        if part.data.shape_keys is None:
+            assert twin.data.shape_keys is None
+            continue
         for keys in zip(part.data.shape_keys.key_blocks, twin.data.shape_keys.key_blocks, strict=True):
             places = [np.array([point.co for point in key.data]) for key in keys]
             np.testing.assert_allclose(*places, atol=1e-6)
@@ -94,14 +97,8 @@ def test_what_the_artist_has_done_stays(blender, head, made, model):
     head.root.parent = parent
     run_through(follow_steps(head, model, moved(made, model)))
     assert keys.key_blocks["browDownLeft"].value == pytest.approx(0.7)
-    assert (
-        len(
-            keys.animation_data.action.layers[0].strips[0].channelbags[0].fcurves
-            if hasattr(keys.animation_data.action, "layers") and len(keys.animation_data.action.layers)
-            else keys.animation_data.action.fcurves
-        )
-        == 1
-    )
+    assert keys.animation_data.action is not None
+    assert keys.key_blocks["jawOpen"].value == pytest.approx(0.4)
     basis = np.array([point.co for point in keys.reference_key.data])
     np.testing.assert_allclose(np.array([point.co for point in mine.data]) - basis, 0.01, atol=1e-6)
     assert (skin.name, material.name, head.root.parent) == ("my head", "my skin", parent)
@@ -112,7 +109,7 @@ def test_new_maps_go_into_the_images_that_are_there_and_painted_ones_stay(head, 
     albedo[:] = 40
     roughness = made.maps["roughness"] // 2
     other = replace(made, maps={**made.maps, "albedo": albedo, "roughness": roughness})
-    images = {map_of(image): image for image in images_of(head)}
+    images = {map_of(image): image for image in images_of(head) if map_of(image)}
     assert {"albedo", "roughness", "specular", "displacement_medium", "normal", "photo"} <= set(images)
     assert not any(is_painted(image) for image in images.values())
     painted = images["roughness"]
