@@ -10,10 +10,12 @@ import pytest
 import skimage
 
 from facedetail_addon.cli.main import EXIT_INPUT, EXIT_USAGE, main
+from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.fit.pin_places import PinSurface
 from facedetail_addon.core.fit.pins import NO_PINS, Pin, PinnedEdit
 from facedetail_addon.core.result.files import AUTOMATIC_FILE, PINS_FILE, read_record, read_result
 from facedetail_addon.core.result.pin_file import pins_text
+from facedetail_addon.core.result.record import result_key
 from facedetail_addon.jobs.messages import UpdateSkin
 from facedetail_addon.jobs.tasks import do
 
@@ -57,7 +59,8 @@ def test_a_result_made_again_without_its_pins_is_the_automatic_one(result, tmp_p
     folder = Path(shutil.copytree(result, tmp_path / "astronaut"))
     before = read_record(folder)
     warm: dict = {}
-    made = do(UpdateSkin(1, str(folder), str(tmp_path / "assets"), pins_text(NO_PINS)), warm, silent)
+    key = result_key(before)
+    made = do(UpdateSkin(1, str(folder), str(tmp_path / "assets"), pins_text(NO_PINS), key), warm, silent)
     assert made == folder
     after = read_record(folder)
     assert not (folder / PINS_FILE).exists() and not (folder / AUTOMATIC_FILE).exists()
@@ -66,7 +69,7 @@ def test_a_result_made_again_without_its_pins_is_the_automatic_one(result, tmp_p
     np.testing.assert_array_equal(after.pose.beta, before.automatic.pose.beta)
     assert not np.array_equal(after.pose.vertices, before.pose.vertices)
     # And with the pins again it is what the command line made of them at once.
-    do(UpdateSkin(2, str(folder), str(tmp_path / "assets"), pins_text(before.edit)), warm, silent)
+    do(UpdateSkin(2, str(folder), str(tmp_path / "assets"), pins_text(before.edit), key), warm, silent)
     again, first = read_result(folder), read_result(result)
     np.testing.assert_array_equal(again.record.pose.vertices, first.record.pose.vertices)
     np.testing.assert_array_equal(again.maps["albedo"], first.maps["albedo"])
@@ -104,3 +107,10 @@ def test_pins_that_cannot_be_end_before_any_photo_is_read(tmp_path, capsys, valu
     )
     assert why in capsys.readouterr().err
     assert not (tmp_path / "out" / "astronaut").exists()
+
+
+def test_another_photos_result_is_not_replaced(result, tmp_path):
+    folder = Path(shutil.copytree(result, tmp_path / "astronaut"))
+    with pytest.raises(OutputError, match="another photo"):
+        do(UpdateSkin(1, str(folder), str(tmp_path / "assets"), pins_text(NO_PINS), "0" * 16), {}, silent)
+    assert (folder / PINS_FILE).exists()

@@ -30,8 +30,8 @@ _MODEL = {"core.face_model", "core.rendering"}
 _PIPELINE = {"core.photo_notices", "core.seen", "core.models", "core.result", *_MODEL, *STAGES}
 ALLOWED = {
     "top": {"cli", "ui", "operators", "session"},
-    "ui": {"operators", "session", "core.face_model"},
-    "operators": {"session", "jobs", "scene", "core.editing", "core.face_model", "core.result"},
+    "ui": {"operators", "session", "core.editing", "core.face_model"},
+    "operators": {"session", "jobs", "scene", "core.editing", "core.face_model", "core.fit", "core.result"},
     "session": {"jobs", "core.editing"},
     "cli": {"jobs", "scene", "core.face_model", "core.model_import", "core.observe", "core.result"},
     "jobs": {
@@ -47,7 +47,7 @@ ALLOWED = {
     "scene": {"core.fit", "core.result", *_MODEL, "core.detail", "core.eyes", "core.skin"},
     "core.matching": {*_MODEL, *STAGES},
     "core.person": {"core.matching", "core.pipeline", *_PIPELINE},
-    "core.editing": {"core.face_model", "core.fit", "core.result"},
+    "core.editing": {*_MODEL, "core.fit", "core.result"},
     "core.update": {"core.person", "core.pipeline", *_PIPELINE},
     "core.pipeline": _PIPELINE,
     "core.photo_notices": {"core.seen", "core.models", *STAGES},

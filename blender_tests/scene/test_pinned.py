@@ -10,8 +10,9 @@ import pytest
 
 from blender_tests.conftest import make_reconstruction
 from facedetail_addon.core.errors import OutputError
+from facedetail_addon.core.result.files import require_result
 from facedetail_addon.core.result.pictures import encode_pictures
-from facedetail_addon.core.result.record import Reconstruction
+from facedetail_addon.core.result.record import Reconstruction, result_key
 from facedetail_addon.names import RESULT_PROPERTY
 from facedetail_addon.scene.build.scene import build_scene
 from facedetail_addon.scene.head_object import HeadObject
@@ -20,10 +21,10 @@ from facedetail_addon.scene.pinned import (
     follow_steps,
     images_of,
     is_stale,
+    noted_key,
     pins_of,
     remember_pins,
     remember_result,
-    require_result,
     result_folder_of,
     skin_steps,
 )
@@ -138,11 +139,12 @@ def test_a_head_knows_its_result_and_says_when_it_is_gone_or_another(blender, he
         result_folder_of(head)
     remember_result(head, str(made_up_result[1]), made.record)
     assert result_folder_of(head) == made_up_result[1]
-    require_result(head, made.record)
+    assert noted_key(head) == result_key(made.record)
+    require_result(made_up_result[1], made.record, noted_key(head))
     landmarks = replace(made.record.observation.landmarks, sparse_px=made.record.observation.landmarks.sparse_px + 1)
     other = replace(made.record, observations=(replace(made.record.observation, landmarks=landmarks),))
     with pytest.raises(OutputError, match="another photo"):
-        require_result(head, other)
+        require_result(made_up_result[1], other, noted_key(head))
     head.root[RESULT_PROPERTY] = str(tmp_path / "gone")
     with pytest.raises(OutputError, match="not there any more"):
         result_folder_of(head)

@@ -23,6 +23,7 @@ from .fit.pinned import PinnedFit, PinnedStart, prepare_pins, refit
 from .fit.pins import MOST_PINS, NO_PINS, Pin, PinnedEdit, PinSettings
 from .fit.prepared import PreparedModel, prepare
 from .notices import Notice
+from .rendering.normals import vertex_normals
 from .result.record import HeadRecord
 
 REACH = 12.0
@@ -30,6 +31,8 @@ REACH = 12.0
 _OUTLINE_STRIDE = 3
 _MOST_STEPS = 200
 _PAUSE_S = 0.002
+_LIGHT = np.array([-0.35, -0.45, -0.82])  # from above and the left, camera axes
+_DARKEST = np.float32(0.25)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class EditBase:
     @property
     def model(self) -> FaceModel:
         return self.surface.model
+
+    @cached_property
+    def solid_triangles(self) -> np.ndarray:
+        """(T, 3) of what hides what is behind it."""
+        return self.model.solid_triangles()
 
     @cached_property
     def handle_points(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
@@ -91,13 +99,14 @@ class Shown:
     """What a view draws of a photo. All places are pixels of the photo.
 
     Attributes:
-        posed: (V, 3) float32 mm. drawn: (V, 3) float32 px, and depth in mm.
+        posed: (V, 3) float32 mm. drawn: (V, 3) float32 px, and depth in mm. shade: (V,) float32, 0 to 1, as clay.
         pins: numbers of the photo's pins among all. dropped, placed: (P, 2) where each was dropped, and where its place
             is. hidden: (P,) bool, those that do not count. handles: (H, 2).
     """
 
     posed: np.ndarray
     drawn: np.ndarray
+    shade: np.ndarray
     pins: np.ndarray
     dropped: np.ndarray
     placed: np.ndarray
@@ -443,10 +452,12 @@ def _shown(base: EditBase, fit: PinnedFit, edit: PinnedEdit, photo: int) -> Show
     drawn = np.empty_like(turned)
     drawn[:, :2] = turned[:, :2] * np.float32(camera.focal_px) / turned[:, 2:] + camera.center_px.astype(np.float32)
     drawn[:, 2] = turned[:, 2]
+    towards = vertex_normals(posed, base.solid_triangles) @ (camera.rotation.T @ _LIGHT).astype(np.float32)
+    shade = _DARKEST + (1 - _DARKEST) * towards.clip(0, 1)
     pins = np.array([number for number, pin in enumerate(edit.pins) if pin.photo == photo], int)
     dropped = np.array([edit.pins[number].px for number in pins], np.float64).reshape(-1, 2)
     pulls = np.nan_to_num(fit.pulls_px[pins]).reshape(-1, 2)
-    return Shown(posed, drawn, pins, dropped, dropped - pulls, fit.hidden[pins], _handles(base, drawn, photo))
+    return Shown(posed, drawn, shade, pins, dropped, dropped - pulls, fit.hidden[pins], _handles(base, drawn, photo))
 
 
 def _handles(base: EditBase, drawn: np.ndarray, photo: int) -> np.ndarray:

@@ -46,13 +46,14 @@ class UpdateSkin:
 
     Attributes:
         folder: of the result. assets: the user's folder with face models and weights.
-        pins: as ``pins.json`` has them.
+        pins: as ``pins.json`` has them. key: by which the right result is known.
     """
 
     job: int
     folder: str
     assets: str
     pins: str
+    key: str
 
 
 @dataclass(frozen=True)

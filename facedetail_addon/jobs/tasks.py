@@ -12,7 +12,7 @@ from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
 from ..core.fit.pins import PinnedEdit
 from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
-from ..core.result.files import SCENE_FILES, read_record, read_result, write_result
+from ..core.result.files import SCENE_FILES, read_record, read_result, require_result, write_result
 from ..core.result.pin_file import parse_pins
 from ..core.result.record import HeadRecord, Reconstruction, result_folder
 from ..settings import Settings
@@ -109,6 +109,7 @@ def _update_skin(request: UpdateSkin, warm: dict, report: Report) -> Path:
 
     folder = Path(request.folder)
     earlier, edit = read_result(folder), parse_pins(request.pins, "the head")
+    require_result(folder, earlier.record, request.key)
     settings = settings_of(earlier)
     report("Loading the networks", 0.0)
     models = _loaded(settings, request.assets, warm, report)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A head in a Blender file that follows pins: what it remembers of them, its new shape, and its new skin."""
 
-import hashlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from ..core.face_model.model import FaceModel
 from ..core.fit.types import HeadFit
 from ..core.result.files import RECORD_FILE
 from ..core.result.pictures import Pictures, decode_share
-from ..core.result.record import HeadRecord
+from ..core.result.record import HeadRecord, result_key
 from ..names import (
     HEAD_LIGHT_PROPERTY,
     HEAD_STAGE_PROPERTY,
@@ -45,14 +44,6 @@ def remember_result(head: HeadObject, folder: str, record: HeadRecord) -> None:
         item[RESULT_PROPERTY], item[RESULT_KEY_PROPERTY] = folder, result_key(record)
 
 
-def result_key(record: HeadRecord) -> str:
-    """Tells results of other photos apart."""
-    digest = hashlib.sha256()
-    for observation in record.observations:
-        digest.update(observation.landmarks.sparse_px.tobytes())
-    return digest.hexdigest()[:16]
-
-
 def result_folder_of(head: HeadObject) -> Path:
     """Where the head's result lies.
 
@@ -71,13 +62,10 @@ def result_folder_of(head: HeadObject) -> Path:
     return folder
 
 
-def require_result(head: HeadObject, record: HeadRecord) -> None:
-    """Raises OutputError where a result is not the one that the head was made of."""
-    if head.root.get(RESULT_KEY_PROPERTY) != result_key(record):
-        raise OutputError(
-            f"The result folder of {head.root.name} holds another photo's result by now.",
-            "Reconstruct the photo again, to another folder.",
-        )
+def noted_key(head: HeadObject) -> str:
+    """By what the head's result is known; empty where it does not know."""
+    noted = head.root.get(RESULT_KEY_PROPERTY)
+    return noted if isinstance(noted, str) else ""
 
 
 def pins_of(head: HeadObject) -> str:

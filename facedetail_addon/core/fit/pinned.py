@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...settings import LANDMARKS
+from ..errors import FaceDetailError
 from ..face_model.model import FaceModel
 from ..geometry.camera import PerspectiveCamera
 from ..observe.types import Observation
@@ -160,6 +161,10 @@ def prepare_pins(
     values = unknowns.join(automatic.identity, [pose.beta for pose in automatic.poses])
     priors = [observation.camera_prior for observation in observations]
     equations, poses, found = linearised(terms, unknowns, values, cameras, priors)
+    if not np.isfinite(equations.quadratic).all():
+        raise FaceDetailError(
+            "What was found in the photo of this result does not belong to its head.", "Reconstruct the photo again."
+        )
     kept = np.delete(np.arange(unknowns.count), len(automatic.alpha))  # the scale, which no photo tells, stays
     return PinnedStart(
         surface=surface or PinSurface.of(model),

@@ -21,7 +21,7 @@ from .obj import write_mtl, write_obj
 from .observation_file import read_observation, write_observation
 from .pin_file import pins_text, read_automatic, read_pins, write_automatic
 from .preview import render_preview
-from .record import MORE_OBSERVATIONS, MORE_PHOTOS, ByHand, HeadRecord, Reconstruction, result_folder
+from .record import MORE_OBSERVATIONS, MORE_PHOTOS, ByHand, HeadRecord, Reconstruction, result_folder, result_key
 from .record_json import FORMAT_VERSION, parse_record, photos_of, read_json, record_text, require_readable
 
 RECORD_FILE = "reconstruction.json"
@@ -152,6 +152,14 @@ def read_result(folder: Path) -> Reconstruction:
         replace(observation, pixels=photo) for observation, photo in zip(record.observations, photos, strict=True)
     )
     return Reconstruction(replace(record, observations=observations), maps)
+
+
+def require_result(folder: Path, record: HeadRecord, key: str) -> None:
+    """Raises OutputError where a result is another than the one with that key of :func:`~.record.result_key`."""
+    if result_key(record) != key:
+        raise OutputError(
+            f"{folder} holds another photo's result by now.", "Reconstruct the head's photo again, to another folder."
+        )
 
 
 def read_record(folder: Path) -> HeadRecord:

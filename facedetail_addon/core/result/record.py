@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The reconstruction of one person: what is known of the head and of each photo, and the maps."""
 
+import hashlib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,6 +120,14 @@ class Reconstruction:
     def displacement(self) -> np.ndarray:
         """(R, R) float32 mm along the smooth normal, + outwards: the whole relief that the photo shows."""
         return self.maps["displacement_medium"] + self.maps["displacement_fine"]
+
+
+def result_key(record: HeadRecord) -> str:
+    """Tells results of other photos apart."""
+    digest = hashlib.sha256()
+    for observation in record.observations:
+        digest.update(np.ascontiguousarray(observation.landmarks.sparse_px, np.float32))
+    return digest.hexdigest()[:16]
 
 
 def result_folder(directory: Path, photo_name: str) -> Path:
