@@ -79,11 +79,11 @@ _CLASSES = (
     FACEDETAIL_OT_copy_command,
     FACEDETAIL_UL_photos,
     FACEDETAIL_PT_reconstruct,
+    FACEDETAIL_PT_fit,
     FACEDETAIL_PT_face_model,
     FACEDETAIL_PT_advanced,
     FACEDETAIL_PT_result,
     FACEDETAIL_PT_expression,
-    FACEDETAIL_PT_fit,
     FACEDETAIL_PT_detail,
     FACEDETAIL_PT_light,
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panel of pins: the buttons of a head, and the sliders while its fit is edited."""
+"""Pins in the panel: the buttons of a head, and the sliders while its fit is edited."""
 
 import bpy
 
@@ -8,13 +8,13 @@ from ..core.editing import EditSession
 from ..names import EDIT_PROPERTY, OP_EDIT, OP_EDIT_FIT, OP_UPDATE_SKIN, PANEL_CATEGORY
 from ..operators.edit_fit import pinned_texts
 from ..operators.layout import draw_text, line_width
-from ..operators.selection import selected_head
+from ..operators.selection import HeadObject
 
 _BUTTONS_IN_A_ROW = 3
 
 
 class FACEDETAIL_PT_fit(bpy.types.Panel):
-    """Pins on the photo of the selected head"""
+    """How the head follows pins, while its fit is edited."""
 
     bl_label = "Fit"
     bl_category = PANEL_CATEGORY
@@ -24,26 +24,14 @@ class FACEDETAIL_PT_fit(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return session.current().edit is not None or selected_head(context) is not None
+        return session.current().edit is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         edit = session.current().edit
-        if edit is None:
-            self._draw_buttons(context)
-        elif not edit.is_ready:
-            self.layout.label(text="Reading the result…", icon="TEMP")
-        else:
+        if edit.is_ready:
             self._draw_sliders(context, edit)
-
-    def _draw_buttons(self, context: bpy.types.Context) -> None:
-        layout, width = self.layout, line_width(context)
-        layout.operator(OP_EDIT_FIT, icon="PINNED")
-        stale, text = pinned_texts(selected_head(context))
-        if text:
-            draw_text(layout.column(align=True), text, width, icon="ERROR" if stale else "NONE")
-        update = layout.row()
-        update.alert = stale
-        update.operator(OP_UPDATE_SKIN, icon="FILE_REFRESH")
+        else:
+            self.layout.label(text="Reading the result…", icon="TEMP")
 
     def _draw_sliders(self, context: bpy.types.Context, edit: EditSession) -> None:
         layout, settings = self.layout, getattr(context.window_manager, EDIT_PROPERTY)
@@ -74,3 +62,15 @@ class FACEDETAIL_PT_fit(bpy.types.Panel):
         row.operator(OP_EDIT, text="", icon="LOOP_BACK").action = "UNDO"
         row.operator(OP_EDIT, text="", icon="LOOP_FORWARDS").action = "REDO"
         row.operator(OP_EDIT, text="Align Face Again", icon="CAMERA_DATA").action = "ALIGN"
+
+
+def draw_fit_buttons(layout: bpy.types.UILayout, head: HeadObject, width: float) -> None:
+    """What begins editing, and what makes the skin anew, in red where it is older than the shape."""
+    row = layout.row(align=True)
+    row.operator(OP_EDIT_FIT, icon="PINNED")
+    stale, text = pinned_texts(head)
+    update = row.row(align=True)
+    update.alert = stale
+    update.operator(OP_UPDATE_SKIN, icon="FILE_REFRESH")
+    if text:
+        draw_text(layout.column(align=True), text, width, icon="ERROR" if stale else "NONE")
