@@ -99,8 +99,9 @@ def reconstruct_person(
         fitted = fit(person.observations, models, settings, stage=part)
     fitted, matches = by_parallax(person.observations, fitted, models, settings, part)
     head = refine(person.observations, fitted, models, settings, part, matches)
-    edit = start.edit if start is not None and not edit.pins else edit
-    if edit.pins and len(person.photos) < len(photos):
+    if not edit.pins and start is not None:
+        edit = start.edit  # of the first photos, which are all there
+    elif edit.pins and len(person.photos) < len(photos):
         raise PinError(
             f"The pins count {len(photos)} photos, and {len(photos) - len(person.photos)} of these were left out: "
             + " ".join(notice.message for notice in person.notices),

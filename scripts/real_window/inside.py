@@ -81,17 +81,24 @@ class Stillness:
 
         return started
 
-    def timed_edit(self, function: Callable, kind_of: Callable[..., str]) -> Callable:
-        """A function of the operator that edits a fit, with a stop watch."""
+    def timed_edit(self, kind: type) -> None:
+        """Put stop watches into the operator that edits a fit. Blender counts the arguments of ``modal``."""
+        handle, draw = kind.modal, kind._draw
 
-        def timed(*arguments):
-            kind, begin, busy = kind_of(*arguments), time.perf_counter(), time.thread_time()
+        def noted(what: str, function: Callable, *arguments: object) -> object:
+            begin, busy = time.perf_counter(), time.thread_time()
             try:
                 return function(*arguments)
             finally:
-                self.edits.append((kind, time.perf_counter() - begin, time.thread_time() - busy))
+                self.edits.append((what, time.perf_counter() - begin, time.thread_time() - busy))
 
-        return timed
+        def modal(operator, context, event):
+            return noted(event.type, handle, operator, context, event)
+
+        def drawing(operator):
+            return noted("drawing", draw, operator)
+
+        kind.modal, kind._draw = modal, drawing
 
 
 def stage() -> str:
@@ -172,9 +179,7 @@ def serve(address: str) -> None:
     still = Stillness()
     for kind in (bpy.types.FACEDETAIL_OT_reconstruct, bpy.types.FACEDETAIL_OT_lookdev):
         kind.modal, kind.start = still.timed(kind.modal), still.timed_start(kind.start)
-    edit = bpy.types.FACEDETAIL_OT_edit_fit
-    edit.modal = still.timed_edit(edit.modal, lambda operator, context, event: event.type)
-    edit._draw = still.timed_edit(edit._draw, lambda operator: "drawing")
+    still.timed_edit(bpy.types.FACEDETAIL_OT_edit_fit)
     update = bpy.types.FACEDETAIL_OT_update_skin
     update.modal = still.timed(update.modal)
     names = {**globals(), "still": still}

@@ -43,13 +43,13 @@ def open_sidebar(window: BlenderWindow) -> None:
     raise WindowError(f"no tab {TAB} in the sidebar")
 
 
-def find_button(window: BlenderWindow, operator: str = OPERATOR) -> tuple[float, float]:
-    """Where the button is: Ctrl-C over a button copies what it does."""
+def find_button(window: BlenderWindow, operator: str = OPERATOR, across: float = 0.5) -> tuple[float, float]:
+    """Where the button is, so far across the sidebar: Ctrl-C over a button copies what it does."""
     for patience_s in (0.15, 0.6):  # a busy machine draws late
         x, y, width, height = window.ask("rectangle('UI')")
         hits = []
         for down in range(20, height, ROW_PX):
-            at = x + width / 2, y + height - down
+            at = x + across * width, y + height - down
             if operator in copied(window, at, patience_s):
                 hits.append(at)
             elif hits:
@@ -182,7 +182,7 @@ def main(photo: str, screenshots: Path) -> int:
             cancel_pictures(window, report)
             look(window)
             finish_pictures(window, screenshots, report)
-            edit_fit(window, find_button(window, EDIT_FIT), photo, report)
+            edit_fit(window, find_button(window, EDIT_FIT, 0.3), photo, report)
             load_during_a_job(window, photo, report)
             open_a_saved_file(window, photo, report)
             quit_during_a_job(window, photo, left, report)
