@@ -116,13 +116,14 @@ class Shown:
 
 @dataclass(frozen=True)
 class _Answer:
-    """A refit that was done, of what was asked for, and what a view draws of it."""
+    """A refit that was done, of what was asked for, what a view draws of it, and the processor's seconds it took."""
 
     edit: PinnedEdit
     photo: int
     fit: PinnedFit
     shown: Shown
     notices: tuple[Notice, ...]
+    seconds: float
 
 
 class EditSession:
@@ -136,13 +137,13 @@ class EditSession:
         edit: as it is now, a drag that is under way included.
         photo: the photo that is looked at, from 0.
         grabbed: the number of the pin that is dragged, or None.
-        refits: how many were done.
+        refits, busy_s: how many were done and fetched, and the processor's seconds that they took.
     """
 
     def __init__(self, load: Callable[[], EditBase], edit: PinnedEdit | None = None):
         self.base: EditBase | None = None
         self.edit, self._begun = edit or NO_PINS, edit
-        self.photo, self.grabbed, self.refits = 0, None, 0
+        self.photo, self.grabbed, self.refits, self.busy_s = 0, None, 0, 0.0
         self._undone: list[PinnedEdit] = []
         self._done: list[PinnedEdit] = []
         self._before: PinnedEdit | None = None  # the step that is under way began with it
@@ -171,6 +172,7 @@ class EditSession:
         if answer is None:
             return False
         self.refits += 1
+        self.busy_s += answer.seconds
         self._answer = answer
         return True
 
@@ -431,11 +433,13 @@ class _Refitter:
                 if self._ended:
                     return
                 (edit, photo), self._asked = self._asked, None
+            begun = time.thread_time()
             try:
                 if start is None or not start.is_for(edit.settings):
                     start = base.start(edit.settings)
                 fit = refit(start, edit, None if fit is None else fit.points)
-                answer = _Answer(edit, photo, fit, _shown(base, fit, edit, photo), notices(fit, edit))
+                shown, told = _shown(base, fit, edit, photo), notices(fit, edit)
+                answer = _Answer(edit, photo, fit, shown, told, time.thread_time() - begun)
                 with self._news:
                     self._answer = answer
             except Exception as error:  # noqa: BLE001  as above; the next refit may be possible

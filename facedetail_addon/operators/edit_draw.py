@@ -13,7 +13,8 @@ from .edit_view import Frame
 
 WIRE, CLAY_AND_WIRE, CLAY = "WIRE", "BOTH", "CLAY"
 _CLAY = np.float32([0.80, 0.77, 0.74])
-_WIRE = (0.25, 0.85, 1.0, 0.75)
+_WIRE, _DENSE_PX = (0.25, 0.85, 1.0), 9.0
+"""Edges shorter than so many pixels of the screen are drawn fainter: else they are a fog."""
 _DARK, _FAINT_DARK = (0.02, 0.02, 0.02, 0.9), (0.02, 0.02, 0.02, 0.45)
 _PIN, _GRABBED = (1.0, 0.93, 0.35, 1.0), (1.0, 0.55, 0.1, 1.0)
 _PULLED, _HIDDEN = (1.0, 0.25, 0.2, 1.0), (0.6, 0.6, 0.6, 1.0)
@@ -21,6 +22,7 @@ _HANDLE = (1.0, 1.0, 1.0, 0.6)
 _PIN_RADIUS, _HANDLE_RADIUS, _RING, _LINE = 5.0, 2.2, 1.6, 1.3
 """Points of the screen."""
 _CORNERS = 16
+_SAMPLE = 50  # of how many edges one is measured
 _NEARER = -2e-3  # of the wire than of the clay, in depth
 
 
@@ -92,6 +94,11 @@ class EditDrawing:
         )
         self._shown = shown
 
+    def _wire_strength(self, shown: Shown, frame: Frame) -> float:
+        some = shown.drawn[self._edges[::_SAMPLE], :2]
+        length = np.linalg.norm(some[:, 0] - some[:, 1], axis=1).mean() * frame.scale
+        return float(np.clip(length / _DENSE_PX, 0.12, 0.85))
+
     def _render(self, shown: Shown, frame: Frame, size: tuple[int, int], look: str) -> None:
         """The head into a picture as large as the region."""
         if self._picture is None or (self._picture.width, self._picture.height) != size:
@@ -113,10 +120,11 @@ class EditDrawing:
                 gpu.state.color_mask_set(True, True, True, True)
                 if look != CLAY:
                     gpu.state.depth_mask_set(False)
+                    gpu.state.blend_set("ALPHA")
                     gpu.matrix.load_projection_matrix(_projection(frame, size, near, far, _NEARER))
                     shader = gpu.shader.from_builtin("UNIFORM_COLOR")
                     shader.bind()
-                    shader.uniform_float("color", _WIRE)
+                    shader.uniform_float("color", (*_WIRE, self._wire_strength(shown, frame)))
                     self._wire.draw(shader)
             gpu.state.depth_mask_set(False)
             gpu.state.depth_test_set("NONE")

@@ -144,6 +144,7 @@ class FACEDETAIL_OT_edit_fit(bpy.types.Operator):
         self._name, self._view, self._drawing, self._steps = head.root.name, view, None, None
         self._remembered = pins_of(head), is_stale(head)
         self._warned: set[str] = set()
+        self._told: tuple = ()
         session.current().edit = self._edit
         self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
         self._handler = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
@@ -195,8 +196,7 @@ class FACEDETAIL_OT_edit_fit(bpy.types.Operator):
                 self.report({"INFO"}, "The fit is as it was")
                 return {"CANCELLED"}
         elif self._edit.is_ready:
-            self._edit_by(event)
-        self._view.redraw()
+            self._edit_by(event)  # what it changes is drawn when the head has followed
         return {"RUNNING_MODAL"}
 
     def _edit_by(self, event: bpy.types.Event) -> None:
@@ -270,13 +270,18 @@ class FACEDETAIL_OT_edit_fit(bpy.types.Operator):
     def _warn(self) -> None:
         """Say once what an artist should know of the pins; the panel goes on saying it."""
         if self._edit.grabbed is None:
-            codes = {notice.code for notice in self._edit.notices}
             for notice in self._edit.notices:
                 if notice.code not in self._warned:
                     self.report({"WARNING"}, notice.message)
-            if codes != self._warned:
-                self._warned = codes
-        self._view.redraw_panel()
+            self._warned = {notice.code for notice in self._edit.notices}
+        told = (
+            tuple(notice.message for notice in self._edit.notices),
+            self._edit.edit.settings,
+            len(self._edit.edit.pins),
+        )
+        if told != self._told:
+            self._told = told
+            self._view.redraw_panel()
 
     def _head(self) -> HeadObject | None:
         try:

@@ -98,7 +98,7 @@ class FaceDetailEdit(bpy.types.PropertyGroup):
         update=_send_focal,
     )
     look: bpy.props.EnumProperty(
-        name="Head", description="How the head is drawn", items=_LOOKS, default=CLAY_AND_WIRE, update=_look_changed
+        name="Head", description="How the head is drawn", items=_LOOKS, default=CLAY, update=_look_changed
     )
     opacity: bpy.props.FloatProperty(
         name="Opacity",
