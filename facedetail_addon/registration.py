@@ -5,7 +5,7 @@ import bpy
 
 from . import session
 from .names import COMMAND
-from .operators import pose, properties, relief, upkeep
+from .operators import edit_tool, pose, properties, relief, upkeep
 from .operators.assets import (
     FACEDETAIL_OT_download,
     FACEDETAIL_OT_import_model,
@@ -13,6 +13,8 @@ from .operators.assets import (
     FACEDETAIL_OT_remove,
 )
 from .operators.copy_command import FACEDETAIL_OT_copy_command
+from .operators.edit_fit import FACEDETAIL_OT_edit, FACEDETAIL_OT_edit_fit
+from .operators.edit_settings import FaceDetailEdit
 from .operators.export import FACEDETAIL_OT_export
 from .operators.expression import FACEDETAIL_OT_expression
 from .operators.faces import stop_looking
@@ -32,7 +34,9 @@ from .operators.pose import FACEDETAIL_OT_pose
 from .operators.properties import FaceDetailRelief, FaceDetailSettings, FaceDetailState
 from .operators.reconstruct import FACEDETAIL_OT_reconstruct
 from .operators.rig import FACEDETAIL_OT_rig
+from .operators.update_skin import FACEDETAIL_OT_update_skin
 from .operators.view import FACEDETAIL_OT_view
+from .ui.edit import FACEDETAIL_PT_fit
 from .ui.expression import FACEDETAIL_PT_expression
 from .ui.head import FACEDETAIL_PT_detail, FACEDETAIL_PT_light, FACEDETAIL_PT_result
 from .ui.panel import (
@@ -50,6 +54,10 @@ _CLASSES = (
     FaceDetailSettings,
     FaceDetailRelief,
     FaceDetailState,
+    FaceDetailEdit,
+    FACEDETAIL_OT_edit_fit,
+    FACEDETAIL_OT_edit,
+    FACEDETAIL_OT_update_skin,
     FACEDETAIL_OT_reconstruct,
     FACEDETAIL_OT_export,
     FACEDETAIL_OT_expression,
@@ -73,6 +81,7 @@ _CLASSES = (
     FACEDETAIL_OT_copy_command,
     FACEDETAIL_UL_photos,
     FACEDETAIL_PT_reconstruct,
+    FACEDETAIL_PT_fit,
     FACEDETAIL_PT_face_model,
     FACEDETAIL_PT_advanced,
     FACEDETAIL_PT_result,
@@ -90,6 +99,7 @@ def register() -> None:
     upkeep.attach()
     pose.attach()
     relief.attach()
+    edit_tool.attach()
     started = session.start()
     bpy.types.TOPBAR_MT_file_import.append(draw_import_entry)
     started.command = bpy.utils.register_cli_command(COMMAND, _run_command)
@@ -101,6 +111,7 @@ def unregister() -> None:
     bpy.types.TOPBAR_MT_file_import.remove(draw_import_entry)
     stop_looking()
     session.end()
+    edit_tool.detach()
     relief.detach()
     pose.detach()
     upkeep.detach()

@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 import bpy.utils.previews
 
+from .core.editing import EditSession
 from .jobs.job import Job
 from .jobs.last_result import LastResult
 from .jobs.runner import Worker
@@ -90,6 +91,7 @@ class Session:
         renderer: a second Blender, for pictures; None where this one is no program that could be started.
         faces: the search for faces in the chosen photo.
         thumbnails: of photos and faces.
+        edit: the pins that are moved now; None where none are.
         last_result: of the reconstruct operator, so that it only builds what a choice has changed when it is adjusted;
             kept until the next result or file.
         command: Blender's handle of the command-line command.
@@ -99,6 +101,7 @@ class Session:
     renderer: Worker | None
     faces: FaceSearch
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
+    edit: EditSession | None = None
     last_result: LastResult | None = None
     command: object = None
 
@@ -136,6 +139,8 @@ def end() -> None:
     global _session
     ended, _session = current(), None
     bpy.app.handlers.load_post.remove(_forget_last_result)
+    if ended.edit is not None:
+        ended.edit.close()
     for worker in ended.workers:
         atexit.unregister(worker.cancel)
         worker.cancel()

@@ -14,11 +14,21 @@ from facedetail_addon.core.colour import LUMINANCE, to_linear, to_srgb8
 from facedetail_addon.core.detail.expression_shares import expression_shares
 from facedetail_addon.core.detail.merge import ReliefLayer, joined_relief, shares_by_photos
 from facedetail_addon.core.errors import OutputError, PhotoError
+from facedetail_addon.core.face_model.model import FaceModel
+from facedetail_addon.core.fit.pin_places import PinSurface
+from facedetail_addon.core.fit.pins import Pin, PinnedEdit
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.person import faces_of, strangers
 from facedetail_addon.core.person import reconstruct_person
 from facedetail_addon.core.result.files import read_result, write_result
-from facedetail_addon.core.result.record import MORE_OBSERVATIONS, MORE_PHOTOS, MOST_PHOTOS, Reconstruction
+from facedetail_addon.core.result.record import (
+    MORE_OBSERVATIONS,
+    MORE_PHOTOS,
+    MOST_PHOTOS,
+    ByHand,
+    HeadRecord,
+    Reconstruction,
+)
 from facedetail_addon.core.skin.merge import SkinLayer, joined, seam_contrast
 from facedetail_addon.core.skin.types import SkinMaps
 from facedetail_addon.core.uv.atlas import make_atlas
@@ -184,7 +194,11 @@ def test_a_person_by_two_photos_comes_back_from_its_folder(models, data_dir, tmp
     shutil.copy(photos[0], again)
     alone = reconstruct_person(photos[:1], models, SETTINGS, lambda text, share: None)
     done, every = [], [*photos, stranger, again, mirrored]
-    found = reconstruct_person(every, models, SETTINGS, lambda text, share: done.append(share), alone.record)
+    edit = PinnedEdit((_pin(models.model, alone.record, (9.0, 4.0)),))
+    pinned = replace(alone.record, by_hand=ByHand(edit, alone.record.fit))
+    found = reconstruct_person(every, models, SETTINGS, lambda text, share: done.append(share), pinned)
+    assert found.record.edit == edit, "a photo that is added goes on with what was pinned"
+    assert not np.array_equal(found.record.fit.vertices_neutral, found.record.automatic.vertices_neutral)
     assert done == sorted(done) and done[-1] == 1
     told = {notice.code: notice.message for notice in found.record.notices}
     assert "064.jpg" in told["another_person"] and "again.jpg" in told["same_photo"]
@@ -200,6 +214,14 @@ def test_a_person_by_two_photos_comes_back_from_its_folder(models, data_dir, tmp
     (folder / MORE_PHOTOS[0]).unlink()
     with pytest.raises(OutputError, match="photo_2"):
         read_result(folder)
+
+
+def _pin(model: FaceModel, record: HeadRecord, by_px: tuple[float, float]) -> Pin:
+    """On the jaw's left."""
+    place, number = model.landmarks68, 13
+    part, uv = PinSurface.of(model).place_of(place.vertices[number], place.weights[number])
+    px = record.pose.perspective.project(record.pose.landmarks68_mm[number][None].astype(np.float64))[0]
+    return Pin(0, uv, tuple((px + by_px).tolist()), part)
 
 
 def _as_kept(found: Reconstruction, confidence: np.ndarray) -> Reconstruction:

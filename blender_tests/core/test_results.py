@@ -23,6 +23,8 @@ from facedetail_addon.core.notices import Notice
 from facedetail_addon.core.observe.expression.types import EMOTIONS, Emotion
 from facedetail_addon.core.rendering.stage import LightStage
 from facedetail_addon.core.result.files import (
+    AUTOMATIC_FILE,
+    PINS_FILE,
     RESULT_FILES,
     SCENE_FILE,
     SCENE_FILES,
@@ -76,7 +78,7 @@ def test_everything_comes_back(made, saved):
 def test_folder_holds_the_documented_files(saved):
     assert saved.name == "Zoë 1"
     names = {path.name for path in saved.iterdir()}
-    assert names == RESULT_FILES - SCENE_FILES - set(MORE_PHOTOS) - set(MORE_OBSERVATIONS)
+    assert names == RESULT_FILES - SCENE_FILES - {PINS_FILE, AUTOMATIC_FILE} - set(MORE_PHOTOS) - set(MORE_OBSERVATIONS)
     assert [path.name for path in saved.parent.iterdir()] == ["Zoë 1"], "nothing temporary stays"
 
 

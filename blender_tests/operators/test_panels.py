@@ -155,7 +155,9 @@ def test_panels_of_a_head_show_with_a_head_only(blender, draw, model, reconstruc
 
     result = draw("FACEDETAIL_PT_result")
     assert result.of("label") == ["made up head"]
-    assert result.of("operator") == [*[names.OP_VIEW] * 3, names.OP_LOOKDEV, names.OP_TURNTABLE, names.OP_EXPORT]
+    fit = [names.OP_EDIT_FIT, names.OP_UPDATE_SKIN]
+    assert result.of("operator") == [*fit, *[names.OP_VIEW] * 3, names.OP_LOOKDEV, names.OP_TURNTABLE, names.OP_EXPORT]
+    assert not blender.types.FACEDETAIL_PT_fit.poll(blender.context), "it has the sliders of a fit that is edited"
     assert draw("FACEDETAIL_PT_expression").of("label")[0] == "In the photo: surprise (75 %)"
     assert draw("FACEDETAIL_PT_detail").of("prop")[:2] == ["mode", "strength"]
     assert draw("FACEDETAIL_PT_light").of("prop") == [names.STUDIO_PROPERTY, "default_value", "default_value"]
@@ -224,8 +226,9 @@ def test_expression_is_open_and_next_to_result(blender, draw):
     from facedetail_addon.registration import _CLASSES  # Blender draws panels in the order of their registration
 
     order = [one for one in _CLASSES if getattr(one, "bl_parent_id", "") == MAIN and not hasattr(one, "draw_choices")]
-    assert [one.__name__ for one in order[:2]] == ["FACEDETAIL_PT_result", "FACEDETAIL_PT_expression"]
-    assert all("DEFAULT_CLOSED" not in getattr(one, "bl_options", set()) for one in order[:2])
+    shown = order[1:3]  # the first one shows while a fit is edited
+    assert [one.__name__ for one in shown] == ["FACEDETAIL_PT_result", "FACEDETAIL_PT_expression"]
+    assert all("DEFAULT_CLOSED" not in getattr(one, "bl_options", set()) for one in order[:3])
 
 
 def test_the_end_of_a_job_draws_everything(blender, draw, photo):
@@ -297,3 +300,35 @@ def test_remaining_time_is_guessed_late_and_calm(reports, now, text):
     for fraction, at in reports:
         eta.remaining(fraction, at)
     assert eta.remaining(reports[-1][0], now) == text
+
+
+def test_the_sliders_of_pins_show_while_a_fit_is_edited_and_tell_the_pins(blender, draw, model, made_up_result):
+    from types import SimpleNamespace
+
+    from facedetail_addon import session
+    from facedetail_addon.core.fit.pins import NO_PINS, PinnedEdit, PinSettings
+    from facedetail_addon.core.notices import Notice
+
+    told = []
+    record = made_up_result[0].record
+    session.current().edit = SimpleNamespace(
+        is_ready=True, photos=2, photo=0, edit=NO_PINS, fit=None, notices=(Notice("pin", "Pin 1 lies far off."),),
+        image_size=(320, 240), base=SimpleNamespace(record=record), set=lambda **what: told.append(what),
+        set_focal=lambda focal_px: told.append(focal_px), close=lambda: None,
+    )  # fmt: skip
+    try:
+        panel = draw("FACEDETAIL_PT_fit")
+        assert "Pin 1 lies far off." in " ".join(panel.of("label"))
+        assert panel.of("operator") == [names.OP_EDIT] * 5
+        assert {"look", "opacity", "shape_rigidity", "pose_rigidity", "mirror", "focal_mm"} <= set(panel.of("prop"))
+        sliders = getattr(blender.context.window_manager, names.EDIT_PROPERTY)
+        sliders.shape_rigidity, sliders.mirror, sliders.focal_mm = 2.5, True, 85.0
+        assert told == [{"shape_rigidity": 2.5}, {"mirror": True}, pytest.approx(85 * 320 / 36, rel=1e-4)]
+        from facedetail_addon.operators.edit_settings import show_settings
+
+        told.clear()
+        session.current().edit.edit = PinnedEdit((), PinSettings(pose_rigidity=4.0))
+        show_settings(blender.context.window_manager, session.current().edit)
+        assert (sliders.pose_rigidity, sliders.shape_rigidity, sliders.mirror) == (4.0, 1.0, False)
+    finally:
+        session.current().edit = None

@@ -65,6 +65,8 @@ def _add_arguments(parser: argparse.ArgumentParser, action: str) -> None:
     add("--output", required=True, type=Path, metavar="DIR", help="a folder; each photo gets DIR/<its name>/")
     text = "all photos named show one person, and so do those of each folder: one head from all of them"
     add("--one-person", action="store_true", help=text)
+    text = "a file of pins that the head is to follow (pins.json of a result, or your own), for one photo or person"
+    add("--pins", type=Path, metavar="FILE", help=text)
     add("--recursive", action="store_true", help="take the photos of folders in folders, too")
     text = "how many photos to do at once, each in a process of its own (default %(default)s)"
     add("--jobs", default=1, type=_number(int, 1, _MAX_JOBS), metavar="N", help=text)

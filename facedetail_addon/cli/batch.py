@@ -55,11 +55,13 @@ class JobSpecification:
     Attributes:
         settings: what the pipeline is asked for. assets: the user's folder with face models and weights.
         scene: what is made of the result in Blender; None: nothing, a result folder is enough.
+        pins: what the head is to follow, as ``pins.json`` has it; empty: nothing.
     """
 
     settings: Settings
     assets: Path
     scene: SceneSettings | None = None
+    pins: str = ""
 
     @property
     def kind(self) -> type[Reconstruct]:
@@ -69,7 +71,7 @@ class JobSpecification:
     def fields_of(self, task: Task) -> dict[str, object]:
         """Those of a task's request, all but its number."""
         files = {"photo": str(task.photo), "output": str(task.directory), "assets": str(self.assets)}
-        files |= {"more_photos": tuple(map(str, task.more)), "name": task.name}
+        files |= {"more_photos": tuple(map(str, task.more)), "name": task.name, "pins": self.pins}
         scene = {} if self.scene is None else {"scene": self.scene}
         return {**files, "settings": self.settings, **scene}
 

@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ..core.errors import FaceDetailError, FaceModelError
+from ..core.result.pin_file import pins_text, read_pins
 from ..jobs.remote import TASKS
 from ..jobs.runner import Worker
 from ..paths import site_directories
@@ -80,6 +81,10 @@ def _reconstruct_photos(arguments: argparse.Namespace, announce: Callable[[Path]
     else:
         inputs = find_photos(arguments.photos, arguments.output, recursive=arguments.recursive)
     photos = inputs.photos
+    if arguments.pins is not None and len(photos) > 1:
+        write_line(sys.stderr, f"error: --pins is for one photo or person, and {len(photos)} were named.")
+        write_line(sys.stderr, "try: Name one photo, or all photos of one person with --one-person.")
+        return EXIT_USAGE
     specification = _specification(arguments)
     quiet, debug = arguments.quiet, arguments.debug
     run_log = RunLog(
@@ -116,6 +121,7 @@ def _specification(arguments: argparse.Namespace) -> JobSpecification:
         chosen(Settings, arguments, face_model=_face_model(arguments)),
         arguments.assets,
         chosen(SceneSettings, arguments) if arguments.action == SCENE else None,
+        "" if arguments.pins is None else pins_text(read_pins(arguments.pins)),
     )
 
 

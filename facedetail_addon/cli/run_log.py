@@ -161,6 +161,7 @@ def settings_hash(specification: JobSpecification) -> str:
     """Hexadecimal, equal for specifications that make equal results of an equal photo."""
     scene = None if specification.scene is None else asdict(specification.scene)
     asked = {"format": FORMAT_VERSION, "settings": asdict(specification.settings), "scene": scene}
+    asked |= {"pins": specification.pins} if specification.pins else {}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

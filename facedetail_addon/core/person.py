@@ -17,6 +17,7 @@ from .detail.expression_shares import expression_shares, share_maps
 from .detail.merge import ReliefLayer, joined_relief, relief_maps, shares_by_photos
 from .detail.resolvable_size import resolvable_size
 from .errors import PhotoError
+from .fit.pins import NO_PINS, PinError, PinnedEdit
 from .fit.types import HeadFit, SkinMatches
 from .matching import matches_between, seen_luminance
 from .models import Models
@@ -27,9 +28,9 @@ from .observe.person import faces_of, strangers
 from .observe.photo import Photo, read_photo
 from .observe.types import Observation
 from .photo_notices import head_notices, photo_notices
-from .pipeline import fit, observe, read_skin, reconstruct, refine, result_maps
+from .pipeline import fit, follow_pins, observe, read_skin, reconstruct, refine, result_maps
 from .result.record import MOST_PHOTOS, HeadRecord, Reconstruction
-from .seen import Relief, SeenSkin
+from .seen import FittedHead, Relief, SeenSkin
 from .skin.merge import Joint, SkinLayer, joined, skin_layer
 from .stages import Stages
 from .uv.atlas import coarser
@@ -65,6 +66,7 @@ def reconstruct_person(
     settings: Settings,
     progress: Callable[[str, float], None],
     earlier: HeadRecord | None = None,
+    edit: PinnedEdit = NO_PINS,
 ) -> Reconstruction:
     """Reconstruct one person from one or several photos.
 
@@ -72,13 +74,15 @@ def reconstruct_person(
         photos: image files, the first that whose camera and expression the scene takes; ``settings.face`` is which of
             its faces it is. In the others it is the face that is most like it.
         models, settings, progress: as of :func:`.pipeline.reconstruct`.
-        earlier: a result of the first of these photos; the fit to all begins with its head.
+        earlier: a result of the first of these photos; the fit to all begins with its head, and follows its pins where
+            there are no others.
+        edit: pins that the head is to follow.
 
     Raises:
         PhotoError: a photo cannot be read, shows no face, or most photos show somebody else than the first.
     """
     if len(photos) == 1:
-        return reconstruct(photos[0], models, settings, progress)
+        return reconstruct(photos[0], models, settings, progress, edit)
     if len(photos) > MOST_PHOTOS:
         raise PhotoError(
             f"{len(photos)} photos of one person were named; at most {MOST_PHOTOS} can be used.",
@@ -87,13 +91,31 @@ def reconstruct_person(
     stage = Stages(progress)
     person = observe_person(photos, models, settings, stage)
     part = stage.part(_OBSERVED, _FITTED, f"{len(person.photos)} photos", 0.34, 0.5)
-    fitted = fit(person.observations, models, settings, start=_start(earlier, person, settings), stage=part)
+    start = _start(earlier, person, settings)
+    fitted = fit(person.observations, models, settings, start=start and start.automatic, stage=part)
     odd, notices = disagreeing(person, fitted, models)
     if odd:
         person = person.without(odd, notices)
         fitted = fit(person.observations, models, settings, stage=part)
     fitted, matches = by_parallax(person.observations, fitted, models, settings, part)
     head = refine(person.observations, fitted, models, settings, part, matches)
+    if not edit.pins and start is not None:
+        edit = start.edit  # of the first photos, which are all there
+    elif edit.pins and len(person.photos) < len(photos):
+        raise PinError(
+            f"The pins count {len(photos)} photos, and {len(photos) - len(person.photos)} of these were left out: "
+            + " ".join(notice.message for notice in person.notices),
+            "Leave these photos out yourself, and their pins.",
+        )
+    pinned = follow_pins(person.observations, head, models, settings, edit, part)
+    return completed_person(person, FittedHead(head, fitted, pinned, edit), models, settings, stage)
+
+
+def completed_person(
+    person: PersonPhotos, fitted: FittedHead, models: Models, settings: Settings, stage: Stages
+) -> Reconstruction:
+    """The reconstruction of several photos whose head is known."""
+    head = fitted.head
     seen = [_seen(number, person, head, models, settings, stage) for number in range(len(person.photos))]
     with stage("merge", "Joining the photos", _SEEN):
         layers = skin_layers(person, head, seen, models)
@@ -113,10 +135,11 @@ def reconstruct_person(
         notices=(
             *person.notices,
             *_notices(person, head, seen, models),
-            *head_notices(fitted, head, models, settings),
+            *head_notices(fitted, models, settings),
         ),
+        by_hand=fitted.by_hand,
     )
-    progress("Reconstructed", 1.0)
+    stage.progress("Reconstructed", 1.0)
     hair = np.max([one.hair for one in seen], axis=0)
     return Reconstruction(record, result_maps(person.photos[0].pixels, skin.maps, relief, hair))
 
@@ -211,13 +234,13 @@ def disagreeing(person: PersonPhotos, head: HeadFit, models: Models) -> tuple[li
     return out, tuple(notices)
 
 
-def _start(earlier: HeadRecord | None, person: PersonPhotos, settings: Settings) -> HeadFit | None:
-    """The head of an earlier result, where it is of the first of these photos and of the same face model."""
+def _start(earlier: HeadRecord | None, person: PersonPhotos, settings: Settings) -> HeadRecord | None:
+    """An earlier result, where it is of the first of these photos and of the same face model."""
     if earlier is None or earlier.face_model != settings.face_model:
         return None
     names = [observation.photo_name for observation in person.observations]
     known = [observation.photo_name for observation in earlier.observations]
-    return earlier.fit if known == names[: len(known)] else None
+    return earlier if known == names[: len(known)] else None
 
 
 def _different(photos: list[Photo]) -> tuple[list[Photo], tuple[Notice, ...]]:

@@ -18,7 +18,7 @@ from .models import Models
 from .notices import Notice
 from .observe.types import Observation
 from .refine.form import notices as form_notices
-from .seen import SeenSkin
+from .seen import FittedHead, SeenSkin
 from .skin.cover import notices as cover_notices
 
 
@@ -36,11 +36,12 @@ def photo_notices(observation: Observation, head: HeadFit, seen: SeenSkin, model
     )
 
 
-def head_notices(fitted: HeadFit, head: HeadFit, models: Models, settings: Settings) -> tuple[Notice, ...]:
+def head_notices(fitted: FittedHead, models: Models, settings: Settings) -> tuple[Notice, ...]:
     """What an artist should know of the head that became of a fitted one."""
-    if not is_refined(models, settings):
-        return ()
-    return (*refine_notices(fitted, head), *form_notices(head, models.model))
+    if fitted.by_landmarks is None or not is_refined(models, settings):
+        return fitted.pin_notices
+    head = fitted.automatic
+    return (*refine_notices(fitted.by_landmarks, head), *form_notices(head, models.model), *fitted.pin_notices)
 
 
 def is_refined(models: Models, settings: Settings) -> bool:

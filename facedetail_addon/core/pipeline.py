@@ -23,6 +23,9 @@ from .eyes.sampling import EyeSample, sample_eye
 from .face_model.eyeball import fit_eyeball, seen_front
 from .fit.dense import fit_dense
 from .fit.photometric.term import Photometry
+from .fit.pinned import PinnedFit, prepare_pins, refit
+from .fit.pins import NO_PINS, PinnedEdit
+from .fit.prepared import prepare
 from .fit.refine import refine_dense
 from .fit.sparse import fit_sparse
 from .fit.stereo import stereo_term
@@ -53,7 +56,7 @@ from .rendering.normals import vertex_normals
 from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, Reconstruction
-from .seen import Appearance, Illumination, Relief, SeenSkin
+from .seen import Appearance, FittedHead, Illumination, Relief, SeenSkin
 from .skin.hair_map import hair_map
 from .skin.texture import bare_skin, make_skin_maps
 from .skin.types import SkinMaps
@@ -68,7 +71,11 @@ _FIRST_BANDS, _FIRST_DIRECTIONS = 3, 128  # of the light that the head is refine
 
 
 def reconstruct(
-    photo: Path, models: Models, settings: Settings, progress: Callable[[str, float], None]
+    photo: Path,
+    models: Models,
+    settings: Settings,
+    progress: Callable[[str, float], None],
+    edit: PinnedEdit = NO_PINS,
 ) -> Reconstruction:
     """Reconstruct one face of one photo.
 
@@ -77,16 +84,27 @@ def reconstruct(
         models: what :meth:`Models.load` gave for the same settings.
         settings: which face, how large a texture, what the expression is taken from, how fine the light.
         progress: as of :class:`Stages`, and once more at the end.
+        edit: pins that the head is to follow.
 
     Raises:
         PhotoError: the photo cannot be read. NoFaceError: it shows no face, or not the asked-for one.
+        PinError: the pins are none of this photo or head.
     """
     stage = Stages(progress)
     with stage("photo", "Reading the photo", 0.0):
         picture = read_photo(photo)
     observation = observe(picture, models, settings, stage)
-    fitted = fit((observation,), models, settings, stage=stage)
-    head = refine((observation,), fitted, models, settings, stage)
+    by_landmarks = fit((observation,), models, settings, stage=stage)
+    automatic = refine((observation,), by_landmarks, models, settings, stage)
+    pinned = follow_pins((observation,), automatic, models, settings, edit, stage)
+    return completed(observation, FittedHead(automatic, by_landmarks, pinned, edit), models, settings, stage)
+
+
+def completed(
+    observation: Observation, fitted: FittedHead, models: Models, settings: Settings, stage: Stages
+) -> Reconstruction:
+    """The reconstruction of one photo whose head is known."""
+    head = fitted.head
     seen = read_skin(observation, head, models, settings, stage)
     record = HeadRecord(
         face_model=settings.face_model,
@@ -100,11 +118,12 @@ def reconstruct(
         stage_seconds=stage.seconds,
         notices=(
             *photo_notices(observation, head, seen, models),
-            *head_notices(fitted, head, models, settings),
+            *head_notices(fitted, models, settings),
         ),
+        by_hand=fitted.by_hand,
     )
-    progress("Reconstructed", 1.0)
-    return Reconstruction(record, result_maps(picture.pixels, seen.appearance.skin, seen.relief, seen.hair))
+    stage.progress("Reconstructed", 1.0)
+    return Reconstruction(record, result_maps(observation.pixels, seen.appearance.skin, seen.relief, seen.hair))
 
 
 def observe(
@@ -211,6 +230,28 @@ def refine(
         refined = refine_dense(observations, looks, head, models.prepared, settings.expression, stereo)
     with stage("form", "Shaping folds and cheeks", 0.45):
         return _formed(observations, looks, refined, models)
+
+
+def follow_pins(
+    observations: Sequence[Observation],
+    automatic: HeadFit,
+    models: Models,
+    settings: Settings,
+    edit: PinnedEdit,
+    stage: Stages | None = None,
+) -> PinnedFit | None:
+    """What an artist's pins make of the automatic fit; None where they leave it as it is.
+
+    Raises:
+        PinError: they are none of these photos or of this head.
+    """
+    if edit.is_automatic:
+        return None
+    stage = stage or Stages()
+    with stage("pins", "Following the pins", 0.48):
+        prepared = models.prepared or prepare(models.model, models.calibration)
+        start = prepare_pins(observations, automatic, prepared, settings.expression, edit.settings)
+        return refit(start, edit)
 
 
 def illuminate(

@@ -7,13 +7,48 @@ import numpy as np
 
 from .detail.types import DetailMaps
 from .eyes.types import EyeLook
+from .fit.pin_notices import notices as pin_notices
+from .fit.pinned import PinnedFit
+from .fit.pins import PinnedEdit
+from .fit.types import HeadFit
 from .lighting.types import LightEstimate
 from .notices import Notice
 from .rendering.stage import LightStage
 from .rendering.types import Transfer
-from .result.record import PhotoLight
+from .result.record import ByHand, PhotoLight
 from .skin.types import SkinMaps
 from .uv.types import UnwrappedPhoto
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """A head, and what it became of.
+
+    Attributes:
+        automatic: the fit to landmarks, outline, light and shade. by_landmarks: the same without light and shade; None
+            where nobody knows any more.
+        pinned: what an artist's pins make of that, and ``edit`` the pins; None where there are none.
+    """
+
+    automatic: HeadFit
+    by_landmarks: HeadFit | None
+    pinned: PinnedFit | None = None
+    edit: PinnedEdit = PinnedEdit()
+
+    @property
+    def head(self) -> HeadFit:
+        """The head itself."""
+        return self.automatic if self.pinned is None else self.pinned.head()
+
+    @property
+    def by_hand(self) -> ByHand | None:
+        """What its record keeps of the pins."""
+        return None if self.pinned is None else ByHand(self.edit, self.automatic)
+
+    @property
+    def pin_notices(self) -> tuple[Notice, ...]:
+        """What an artist should know of the pins."""
+        return () if self.pinned is None else pin_notices(self.pinned, self.edit)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,18 @@ from ..core.result.files import read_record
 from ..core.result.pictures import Pictures, read_pictures
 from ..core.result.record import HeadRecord
 from ..settings import Settings
-from .messages import Done, Download, Failed, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
+from .messages import (
+    Done,
+    Download,
+    Failed,
+    FindFaces,
+    ImportModel,
+    InstallFile,
+    Reconstruct,
+    RenderHead,
+    Request,
+    UpdateSkin,
+)
 from .runner import Worker
 
 _SHARE_OF_WORKER = 0.9
@@ -127,6 +138,16 @@ def reconstruct_job(
     files = {"photo": str(photo), "output": str(output), "assets": str(assets)}
     files |= {"more_photos": tuple(map(str, more_photos))}
     return Job(worker, partial(load_result, assets=assets), Reconstruct, **files, settings=settings)
+
+
+def update_job(worker: Worker, folder: Path, pins: str, key: str, assets: Path) -> Job[Loaded]:
+    """Make light, skin and relief of a result anew for other pins.
+
+    Args:
+        folder: of the result, which is replaced. pins: as ``pins.json`` has them. key: by which it is known.
+    """
+    fields = {"folder": str(folder), "pins": pins, "key": key, "assets": str(assets)}
+    return Job(worker, partial(load_result, assets=assets), UpdateSkin, **fields)
 
 
 def import_job(worker: Worker, source: Path, assets: Path) -> Job[InstalledModel]:

@@ -27,6 +27,7 @@ class Reconstruct:
         settings: what the pipeline is asked for.
         more_photos: paths of others of the same person.
         name: of the result folder, that of the photo where empty.
+        pins: what the head is to follow, as ``pins.json`` has it; empty: nothing.
     """
 
     job: int
@@ -36,6 +37,23 @@ class Reconstruct:
     settings: Settings = Settings()
     more_photos: tuple[str, ...] = ()
     name: str = ""
+    pins: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateSkin:
+    """Blender asks for light, skin and relief of a result's head as other pins have it; the result is replaced.
+
+    Attributes:
+        folder: of the result. assets: the user's folder with face models and weights.
+        pins: as ``pins.json`` has them. key: by which the right result is known.
+    """
+
+    job: int
+    folder: str
+    assets: str
+    pins: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -139,7 +157,7 @@ class Failed:
     remedy: str
 
 
-Request = Reconstruct | WriteScene | ImportModel | Download | InstallFile | RenderHead | FindFaces
+Request = Reconstruct | WriteScene | UpdateSkin | ImportModel | Download | InstallFile | RenderHead | FindFaces
 Reply = Ready | Progress | Done | Failed
 Message = Request | Reply
 

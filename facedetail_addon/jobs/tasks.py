@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the worker does for each kind of request. What needs torch is imported by the task that needs it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.assets.user import download_user_asset, install_user_asset
 from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
+from ..core.fit.pins import PinnedEdit
 from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
-from ..core.result.files import read_record, write_result
+from ..core.result.files import SCENE_FILES, read_record, read_result, require_result, write_result
+from ..core.result.pin_file import parse_pins
 from ..core.result.record import HeadRecord, Reconstruction, result_folder
-from .messages import Download, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request
+from ..settings import Settings
+from .messages import Download, FindFaces, ImportModel, InstallFile, Reconstruct, RenderHead, Request, UpdateSkin
+
+if TYPE_CHECKING:  # it needs torch
+    from ..core.models import Models
 
 Report = Callable[[str, float], None]
 Also = Callable[[Reconstruction, FaceModel], Callable[[Path], None]]
@@ -46,6 +53,8 @@ def tidy_after(request: Request, process: int) -> None:
         return
     if isinstance(request, Reconstruct):
         discard_half_written(folder_of(request), process)
+    if isinstance(request, UpdateSkin):
+        discard_half_written(Path(request.folder), process)
     discard_half_installed(Path(request.assets), process)
 
 
@@ -67,24 +76,55 @@ def reconstruct_photo(request: Reconstruct, warm: dict, report: Report, also: Al
         FaceDetailError: as :func:`match_if_outdated`, ``Models.load``, ``reconstruct_person`` and ``write_result``.
     """
     report("Loading the networks", 0.0)
-    from ..core.models import Models
     from ..core.person import reconstruct_person
 
     settings = request.settings
-    key = (request.assets, settings.loading_key())
-    if key not in warm:
-        warm.clear()
-        match_if_outdated(settings.face_model, Path(request.assets), report)
-        warm[key] = Models.load(settings, Path(request.assets))
-    models = warm[key]
+    edit = parse_pins(request.pins, "the request") if request.pins else PinnedEdit()
+    models = _loaded(settings, request.assets, warm, report)
     photos = [Path(photo) for photo in (request.photo, *request.more_photos)]
     earlier = _earlier(request) if request.more_photos else None
     reconstruction = reconstruct_person(
-        photos, models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED), earlier
+        photos, models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED), earlier, edit
     )
     report(SAVING, SHARE_RECONSTRUCTED)
     also_write = also and also(reconstruction, models.model)
     return write_result(reconstruction, Path(request.output), models.model, also_write, request.name)
+
+
+def _loaded(settings: Settings, assets: str, warm: dict, report: Report) -> "Models":
+    """What photos with these settings need; it stays loaded for the next."""
+    from ..core.models import Models
+
+    key = (assets, settings.loading_key())
+    if key not in warm:
+        warm.clear()
+        match_if_outdated(settings.face_model, Path(assets), report)
+        warm[key] = Models.load(settings, Path(assets))
+    return warm[key]
+
+
+def _update_skin(request: UpdateSkin, warm: dict, report: Report) -> Path:
+    report("Reading the result", 0.0)
+    from ..core.update import settings_of, update_skin
+
+    folder = Path(request.folder)
+    earlier, edit = read_result(folder), parse_pins(request.pins, "the head")
+    require_result(folder, earlier.record, request.key)
+    settings = settings_of(earlier)
+    report("Loading the networks", 0.0)
+    models = _loaded(settings, request.assets, warm, report)
+    updated = update_skin(
+        earlier, edit, models, settings, lambda stage, done: report(stage, done * SHARE_RECONSTRUCTED)
+    )
+    report(SAVING, SHARE_RECONSTRUCTED)
+
+    def keep_scenes(new: Path) -> None:
+        """The artist may be working in one of them."""
+        for name in SCENE_FILES:
+            if (folder / name).exists():
+                shutil.copy2(folder / name, new / name)
+
+    return write_result(updated, folder.parent, models.model, keep_scenes, folder.name)
 
 
 def _earlier(request: Reconstruct) -> HeadRecord | None:
@@ -157,6 +197,7 @@ def _find_faces(request: FindFaces, warm: dict, report: Report) -> Path:
 
 _TASKS: dict[type, Callable[[Any, dict, Report], Path]] = {
     Reconstruct: reconstruct_photo,
+    UpdateSkin: _update_skin,
     ImportModel: _import_model,
     Download: _download,
     InstallFile: _install_file,

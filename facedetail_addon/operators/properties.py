@@ -14,6 +14,7 @@ from ..core.face_model.store import installed_models
 from ..names import (
     ADAPTIVE,
     DISPLACE,
+    EDIT_PROPERTY,
     NORMAL_MAP,
     RELIEF_PROPERTY,
     SETTINGS_PROPERTY,
@@ -28,6 +29,7 @@ from ..scene.relief.displacement import Relief, known_fine_level, relief_skin
 from ..session import chosen_assets_directory
 from ..settings import BUILTIN, MAX_RELIEF_STRENGTH, PANEL
 from . import relief
+from .edit_settings import FaceDetailEdit
 from .faces import found_faces, look_for_faces
 from .options import with_options
 from .photos import FaceDetailPhoto
@@ -309,12 +311,14 @@ def attach() -> None:
     setattr(bpy.types.Scene, SETTINGS_PROPERTY, bpy.props.PointerProperty(type=FaceDetailSettings))
     setattr(bpy.types.Object, RELIEF_PROPERTY, bpy.props.PointerProperty(type=FaceDetailRelief))
     setattr(bpy.types.WindowManager, STATE_PROPERTY, bpy.props.PointerProperty(type=FaceDetailState))
+    setattr(bpy.types.WindowManager, EDIT_PROPERTY, bpy.props.PointerProperty(type=FaceDetailEdit))
     bpy.app.handlers.load_post.append(_file_is_opened)
 
 
 def detach() -> None:
     """Take them away again."""
     bpy.app.handlers.load_post.remove(_file_is_opened)
+    delattr(bpy.types.WindowManager, EDIT_PROPERTY)
     delattr(bpy.types.WindowManager, STATE_PROPERTY)
     delattr(bpy.types.Object, RELIEF_PROPERTY)
     delattr(bpy.types.Scene, SETTINGS_PROPERTY)

@@ -14,6 +14,7 @@ from ..names import OP_RECONSTRUCT, PHOTO_FILTER, RECONSTRUCT_LABEL, SETTINGS_PR
 from ..scene.build.scene import build_steps, check_scene
 from ..scene.colour_management import view_notices
 from ..scene.head_object import HeadObject
+from ..scene.pinned import remember_result
 from ..session import chosen_assets_directory, chosen_results_directory
 from ..settings import BUILTIN, OPERATOR, SceneSettings, Settings, options
 from .faces import look_for_faces
@@ -118,6 +119,7 @@ class FACEDETAIL_OT_reconstruct(WorkOperator, bpy.types.Operator):
         if head.relief_settings.strength != self.relief_strength:  # setting it begins a drag, which evaluates the mesh
             head.relief_settings.strength = self.relief_strength
         session.current().last_result = remember(self._key, result)
+        remember_result(head, str(result.folder), result.record)
         head.select(context.view_layer)
         if not bpy.app.background and context.window is not None:
             self._show_in_window(context, head)

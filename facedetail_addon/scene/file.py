@@ -23,6 +23,7 @@ from .game.build import make_game_head
 from .head_object import HeadObject
 from .lookdev.pictures import Lookdev, sheet_steps
 from .lookdev.turntable import turntable_steps
+from .pinned import remember_result
 from .render import render_scene
 from .steps import run_through
 
@@ -59,6 +60,7 @@ def write_scene_file(
         use_light=settings.use_light,
         light=settings.light,
     )
+    remember_result(head, "//", reconstruction.record)
     shown = head if not settings.density else _game_ready(head, settings.density)
     steps = (
         (True, lambda: _save(folder / SCENE_FILE)),

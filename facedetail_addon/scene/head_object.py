@@ -2,7 +2,7 @@
 """A head in a Blender file: which one an object belongs to, what there is of it, and another pose for it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -28,8 +28,9 @@ from ..names import (
 from .camera import camera_matrix, check_lens, set_lens
 from .frames import set_in_frame
 from .ownership import is_root, number_in, part_of, root_of
-from .pose import fits_meshes, set_shape
+from .pose import fits_meshes, shape_steps
 from .shape import HeadShape
+from .steps import run_through
 from .units import units_of
 
 LINKED_REMEDY = "Change it in that file, or make it this file's: Object, Relations, Make Local, All."
@@ -248,6 +249,10 @@ class HeadObject:
                 key.value = share * value
 
     def set_pose(self, model: FaceModel, shape: HeadShape, camera: PerspectiveCamera) -> None:
+        """Run :meth:`pose_steps` through; its arguments and errors."""
+        run_through(self.pose_steps(model, shape, camera))
+
+    def pose_steps(self, model: FaceModel, shape: HeadShape, camera: PerspectiveCamera) -> Generator[None, None, None]:
         """Give it another shape, expression and view in place, as building it with them would; the rest stays.
 
         What the artist has removed stays away, and what they have added (sliders, objects, modifiers) stays. No mesh of
@@ -268,7 +273,7 @@ class HeadObject:
         if not (shape.fits(model) and fits_meshes(parts, model)):
             raise OutputError(f"{self.root.name} has not the vertices of the face model {model.name}.", _REMEDY)
         check_lens(camera)
-        set_shape(self.root, parts, model, shape)
+        yield from shape_steps(self.root, parts, model, shape)
         item = self.camera
         if item is not None:
             set_lens(item.data, camera, units_of(self.root))

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Arrays as Blender images, packed into the .blend so that it can move to another machine."""
 
+import zlib
+
 import bpy
 import numpy as np
 
 from ..core.result.maps import DATA, map_spec
 from ..core.result.pictures import Pictures
+from ..names import MAP_PROPERTY
 from .colour_management import rendered_primaries
 
 
@@ -55,8 +58,39 @@ def packed_map(stem: str, pictures: Pictures, name: str) -> bpy.types.Image:
     Args:
         stem: the names' beginning.
     """
-    spec = map_spec(name)
-    return packed_file(f"{stem} {spec.label}", pictures.files[name], is_data=spec.colour_space == DATA)
+    spec, data = map_spec(name), pictures.files[name]
+    image = packed_file(f"{stem} {spec.label}", data, is_data=spec.colour_space == DATA)
+    mark_map(image, name, data)
+    return image
+
+
+def mark_map(image: bpy.types.Image, name: str, data: bytes) -> None:
+    """Note on an image which map it is, and the bytes that it holds."""
+    image[MAP_PROPERTY] = f"{name} {zlib.crc32(data):08x}"
+
+
+def map_of(image: bpy.types.Image) -> str:
+    """Which map an image was packed as; empty where it does not say."""
+    noted = image.get(MAP_PROPERTY)
+    return noted.partition(" ")[0] if isinstance(noted, str) else ""
+
+
+def is_painted(image: bpy.types.Image) -> bool:
+    """Whether a map holds other pixels than it was packed with: the artist has painted on it, or put a file there."""
+    noted, packed = image.get(MAP_PROPERTY), image.packed_file
+    if image.is_dirty or packed is None or not isinstance(noted, str):
+        return True
+    return noted.partition(" ")[2] != f"{zlib.crc32(packed.data):08x}"
+
+
+def repack(image: bpy.types.Image, name: str, data: bytes) -> None:
+    """Put another file's bytes into a map's image; who shows it shows them."""
+    image.pack(data=data, data_len=len(data))
+    image.source = "FILE"
+    image.buffers_free()
+    image.gl_free()
+    mark_map(image, name, data)
+    image.update_tag()
 
 
 def _filled(image: bpy.types.Image, colors: np.ndarray) -> bpy.types.Image:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Another shape for the meshes of a head that is there, as a build would have made them."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 import bpy
 import numpy as np
@@ -26,6 +26,8 @@ from .shape import (
 )
 from .units import remember_size
 
+_KEYS_A_STEP = 4
+
 Parts = Mapping[str, bpy.types.Object]
 
 
@@ -40,9 +42,13 @@ def fits_meshes(parts: Parts, model: FaceModel) -> bool:
     )
 
 
-def set_shape(root: bpy.types.Object, parts: Parts, model: FaceModel, shape: HeadShape) -> None:
-    """Change the parts of a head. What the artist has removed or renamed stays away, and shape keys of the artist's own
-    keep what they add. Duplicates that share the meshes change with them.
+def shape_steps(
+    root: bpy.types.Object, parts: Parts, model: FaceModel, shape: HeadShape
+) -> Generator[None, None, None]:
+    """Change the parts of a head, pausing between short steps.
+
+    What the artist has removed or renamed stays away, and shape keys of the artist's own keep what they add. Duplicates
+    that share the meshes change with them.
 
     Args:
         root: the head's empty.
@@ -54,26 +60,33 @@ def set_shape(root: bpy.types.Object, parts: Parts, model: FaceModel, shape: Hea
         item = parts.get(part.name)
         if item is None:
             continue
+        yield
         placed = part_shape(part, shape.neutral)
-        _move_keys(item, model, part, placed)
+        yield from _key_steps(item, model, part, placed)
         _set_rest(item, None if part is model.skin else skin, placed, part.of(rest), needed=rest.any())
         if placed.iris is not None:
             write_attribute(item.data, IRIS_ATTRIBUTE, "FLOAT_VECTOR", placed.iris)
             _move_origin(item, root, placed.origin)
         item.data.update()
         remember_size(item)
+    yield
     write_attribute(skin.data, SCATTER_ATTRIBUTE, "FLOAT", scatter_freedom(model, shape.neutral))
     set_sliders(skin, model, shape.beta)
 
 
-def _move_keys(item: bpy.types.Object, model: FaceModel, part: MeshPart, placed: PartShape) -> None:
+def _key_steps(
+    item: bpy.types.Object, model: FaceModel, part: MeshPart, placed: PartShape
+) -> Generator[None, None, None]:
     """The mesh at rest and all shape keys but that of the rest."""
     mesh, keys = item.data, item.data.shape_keys
     if keys is not None:
         basis = keys.reference_key
         moved = placed.positions - _points(basis)
         offsets = dict(key_offsets(model, part))
-        for key in keys.key_blocks:
+        yield
+        for number, key in enumerate(keys.key_blocks):
+            if number % _KEYS_A_STEP == 0:
+                yield
             if key.name in offsets:
                 write_key(key, placed.positions, offsets[key.name])
             elif key != basis and key.name not in (REST_KEY, LIMIT_KEY):

@@ -22,6 +22,7 @@ from ..operators.layout import draw_text, line_width
 from ..operators.light import LIGHT_CHOICES, NO_STAGE_TEXTS, shown_light
 from ..operators.selection import HeadObject, selected_head, selected_relief
 from ..operators.view import shown_view
+from .edit import draw_fit_buttons
 from .light import light_controls
 from .photos import draw_photos_of_head
 from .relief import RELIEF_CONTROLS, UNSEEN_CONTROL, relief_texts
@@ -47,6 +48,7 @@ class FACEDETAIL_PT_result(_Subpanel, bpy.types.Panel):
         layout = self.layout
         head = selected_head(context)
         layout.label(text=head.root.name, icon="USER")
+        draw_fit_buttons(layout, head, line_width(context))
         _draw_warnings(layout, head, line_width(context))
         if context.space_data.local_view is not None:
             alone = layout.row(align=True)

@@ -29,19 +29,21 @@ class Stillness:
     Attributes:
         gaps: (stage, seconds between two ticks) while recording. handlers: (stage, seconds in the job's own handler,
             those on the processor alone: other programs on a busy machine do not count). starts: both seconds of
-            starting a job.
+            starting a job. edits: (what, both seconds) of each call while a fit is edited.
     """
 
     def __init__(self):
         self.gaps: list[tuple[str, float]] = []
         self.handlers: list[tuple[str, float, float]] = []
         self.starts: list[tuple[float, float]] = []
+        self.edits: list[tuple[str, float, float]] = []
         self._last: float | None = None
 
     def start(self) -> None:
         self.gaps.clear()
         self.handlers.clear()
         self.starts.clear()
+        self.edits.clear()
         self._last = time.perf_counter()
 
     def stop(self) -> None:
@@ -78,6 +80,25 @@ class Stillness:
                 self.starts.append((time.perf_counter() - begin, time.thread_time() - busy))
 
         return started
+
+    def timed_edit(self, kind: type) -> None:
+        """Put stop watches into the operator that edits a fit. Blender counts the arguments of ``modal``."""
+        handle, draw = kind.modal, kind._draw
+
+        def noted(what: str, function: Callable, *arguments: object) -> object:
+            begin, busy = time.perf_counter(), time.thread_time()
+            try:
+                return function(*arguments)
+            finally:
+                self.edits.append((what, time.perf_counter() - begin, time.thread_time() - busy))
+
+        def modal(operator, context, event):
+            return noted(event.type, handle, operator, context, event)
+
+        def drawing(operator):
+            return noted("drawing", draw, operator)
+
+        kind.modal, kind._draw = modal, drawing
 
 
 def stage() -> str:
@@ -158,6 +179,9 @@ def serve(address: str) -> None:
     still = Stillness()
     for kind in (bpy.types.FACEDETAIL_OT_reconstruct, bpy.types.FACEDETAIL_OT_lookdev):
         kind.modal, kind.start = still.timed(kind.modal), still.timed_start(kind.start)
+    still.timed_edit(bpy.types.FACEDETAIL_OT_edit_fit)
+    update = bpy.types.FACEDETAIL_OT_update_skin
+    update.modal = still.timed(update.modal)
     names = {**globals(), "still": still}
 
     def listen() -> None:

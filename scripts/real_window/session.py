@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ending import load_during_a_job, open_a_saved_file, quit_during_a_job
 from pictures import cancel_pictures, finish_pictures
+from pins import edit_fit
 from report import CANCEL_S, JOB_S, STATE, Report, child, running, temporary
 from window import BlenderWindow, WindowError, blender_window
 
@@ -20,6 +21,7 @@ DISPLAY = ":77"
 MODULE = "bl_ext.user_default.facedetail"
 TAB = "FaceDetail"
 OPERATOR = "bpy.ops.facedetail.reconstruct("
+EDIT_FIT = "bpy.ops.facedetail.edit_fit("
 ROW_PX = 7
 """The sidebar is searched in steps of less than a button's height."""
 UNDO_S = 60
@@ -41,18 +43,18 @@ def open_sidebar(window: BlenderWindow) -> None:
     raise WindowError(f"no tab {TAB} in the sidebar")
 
 
-def find_button(window: BlenderWindow) -> tuple[float, float]:
-    """Where the button is: Ctrl-C over a button copies what it does."""
+def find_button(window: BlenderWindow, operator: str = OPERATOR, across: float = 0.5) -> tuple[float, float]:
+    """Where the button is, so far across the sidebar: Ctrl-C over a button copies what it does."""
     for patience_s in (0.15, 0.6):  # a busy machine draws late
         x, y, width, height = window.ask("rectangle('UI')")
         hits = []
         for down in range(20, height, ROW_PX):
-            at = x + width / 2, y + height - down
-            if OPERATOR in copied(window, at, patience_s):
+            at = x + across * width, y + height - down
+            if operator in copied(window, at, patience_s):
                 hits.append(at)
             elif hits:
                 return hits[len(hits) // 2]
-    raise WindowError("no button Reconstruct from Photo in the sidebar")
+    raise WindowError(f"no button of {operator} in the sidebar")
 
 
 def copied(window: BlenderWindow, at: tuple[float, float], patience_s: float) -> str:
@@ -180,6 +182,7 @@ def main(photo: str, screenshots: Path) -> int:
             cancel_pictures(window, report)
             look(window)
             finish_pictures(window, screenshots, report)
+            edit_fit(window, find_button(window, EDIT_FIT, 0.3), photo, report)
             load_during_a_job(window, photo, report)
             open_a_saved_file(window, photo, report)
             quit_during_a_job(window, photo, left, report)

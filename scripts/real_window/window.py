@@ -62,6 +62,27 @@ class BlenderWindow:
         self._xdotool("click", "1")
         time.sleep(_SETTLE_S)
 
+    def drag(
+        self, begin: tuple[float, float], end: tuple[float, float], steps: int, pause_s: float, back: bool = False
+    ) -> None:
+        """Press the left button, move there in steps, and let go; ``back``: to and fro."""
+        self.point(*begin)
+        time.sleep(_SETTLE_S)
+        moves = []
+        for step in range(1, steps + 1):
+            share = step / steps
+            share = 1 - abs(2 * share - 1) if back else share
+            x, y = (one + share * (other - one) for one, other in zip(begin, end, strict=True))
+            moves += ["mousemove", f"{x:.0f}", f"{HEIGHT - y:.0f}", "sleep", str(pause_s)]
+        self._xdotool("mousedown", "1", "sleep", "0.2", *moves, "sleep", "0.1", "mouseup", "1")
+        time.sleep(_SETTLE_S)
+
+    def scroll(self, x: float, y: float) -> None:
+        """Move the mouse there, and turn its wheel forwards by one step."""
+        self.point(x, y)
+        self._xdotool("click", "4")
+        time.sleep(_SETTLE_S)
+
     def key(self, name: str) -> None:
         """Press and release a key."""
         self._xdotool("key", name)

@@ -103,6 +103,23 @@ def fit_dense(
     return _head(solved, unknowns, prepared, mesh_px, size, aim)
 
 
+def terms_of(observations: Sequence[Observation], prepared: PreparedModel, expression: str = LANDMARKS) -> list[Term]:
+    """All that :func:`fit_dense` weighs, for heads that are fitted already.
+
+    Raises:
+        ValueError, FaceDetailError: as of :func:`fit_dense`.
+    """
+    require_landmarks(observations)
+    require_priors(observations, expression)
+    calibration = prepared.calibration
+    mesh_px = [usable_px(observation.landmarks.mesh_px, _POINTS) for observation in observations]
+    faces = [normalise_landmarks(points, calibration.mean, calibration.mean_sigma) for points in mesh_px]
+    settings = turned_settings(DEFAULT_SETTINGS, observations, prepared)
+    size = estimate_size(prepared.model, observations)
+    priors = _priors(prepared, observations, faces, size, expression, settings)
+    return [*priors, *_seen(prepared, observations, faces, mesh_px, settings)]
+
+
 def turned_settings(settings: FitSettings, observations: Sequence[Observation], prepared: PreparedModel) -> FitSettings:
     """The settings for photos that are turned as these are.
 

@@ -29,18 +29,39 @@ def aim_eyes(
     Returns:
         (E,) float32 in [0, 1].
     """
-    weight = dict(zip(model.expression_names, beta.tolist(), strict=True))
-    gaze = [name for name in model.expression_names if name.startswith("eyeLook")]
-    eyes = model.eyes
-    sides = [side for side in IRIS_LANDMARKS if side.lower() in eyes]
-    covered = any(weight.get(f"eyeBlink{side}", 0.0) > MOST_BLINK for side in sides)
-    if len(gaze) != 8 or len(sides) != 2 or covered:
+    if not can_aim(model, beta):
         return beta
-    still = np.array([0.0 if name in gaze else value for name, value in weight.items()], np.float32)
-    vertices = model.vertices(alpha, still).astype(np.float64)
-    turns = {side: _turn_deg(eyes[side.lower()], vertices, camera, mesh_px[IRIS_LANDMARKS[side], :2]) for side in sides}
+    still = np.where(gaze_of(model), 0, beta).astype(np.float32)
+    return aimed(model, model.vertices(alpha, still).astype(np.float64), beta, camera, mesh_px)
+
+
+def gaze_of(model: FaceModel) -> np.ndarray:
+    """(E,) bool: the eyeLook expressions."""
+    return np.array([name.startswith("eyeLook") for name in model.expression_names])
+
+
+def can_aim(model: FaceModel, beta: np.ndarray) -> bool:
+    """Whether the model has eyes that can be aimed, and (E,) weights leave them open."""
+    weight = dict(zip(model.expression_names, beta.tolist(), strict=True))
+    sides = [side for side in IRIS_LANDMARKS if side.lower() in model.eyes]
+    covered = any(weight.get(f"eyeBlink{side}", 0.0) > MOST_BLINK for side in sides)
+    return gaze_of(model).sum() == 8 and len(sides) == 2 and not covered
+
+
+def aimed(
+    model: FaceModel, still: np.ndarray, beta: np.ndarray, camera: PerspectiveCamera, mesh_px: np.ndarray
+) -> np.ndarray:
+    """:func:`aim_eyes` for a model whose eyes :func:`can_aim`.
+
+    Args:
+        still: (V, 3) float64 mm with the eyes looking straight ahead; those of the eyes alone count.
+    """
+    weight = dict(zip(model.expression_names, beta.tolist(), strict=True))
+    turns = {
+        side: _turn_deg(model.eyes[side.lower()], still, camera, mesh_px[at, :2]) for side, at in IRIS_LANDMARKS.items()
+    }
     up = np.mean([turn[1] for turn in turns.values()]) / FULL_GAZE_DEG
-    for side in sides:
+    for side in IRIS_LANDMARKS:
         outwards = turns[side][0] / FULL_GAZE_DEG * (1 if side == "Left" else -1)
         weight |= {
             f"eyeLookUp{side}": max(up, 0.0), f"eyeLookDown{side}": max(-up, 0.0),

@@ -166,6 +166,29 @@ def solve(
     )
 
 
+def linearised(
+    terms: Sequence[Term],
+    unknowns: Unknowns,
+    values: np.ndarray,
+    cameras: Sequence[PerspectiveCamera],
+    camera_priors: Sequence[CameraPrior],
+) -> tuple[NormalEquations, tuple[NormalEquations, ...], tuple[PerspectiveCamera, ...]]:
+    """What all terms but photometric ones say about a head that is known, without moving it.
+
+    Args:
+        values: all unknowns. cameras: of each photo, known; the other arguments as of :func:`solve`.
+
+    Returns:
+        the equations of all unknowns; of small turns and shifts of each camera, 6 unknowns each; the cameras that the
+        landmarks find from those that were given.
+    """
+    views = [_look(terms, unknowns, values, view, cameras[view], camera_priors[view]) for view in range(unknowns.views)]
+    views = _followed(terms, unknowns, values, views)
+    parts = _linearised(terms, unknowns, values, views)
+    poses = tuple(view.pose_equations() for view in views)
+    return total(parts, unknowns), poses, tuple(view.camera for view in views)
+
+
 def total(parts: Sequence[tuple[Views, NormalEquations]], unknowns: Unknowns) -> NormalEquations:
     """Equations of all unknowns: the sum of equations of α and the β of a photo or two each (of α alone for None)."""
     quadratic, linear = np.zeros((unknowns.count, unknowns.count)), np.zeros(unknowns.count)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import OutputError
+from ..errors import FaceDetailError, OutputError
 from ..face_model.library import load_named_model
 from ..face_model.model import FaceModel
 from ..io.archive import read_arrays
@@ -19,12 +19,15 @@ from ..rendering.environment import environment_image
 from .maps import MAPS, MapSpec, check_maps, map_spec
 from .obj import write_mtl, write_obj
 from .observation_file import read_observation, write_observation
+from .pin_file import pins_text, read_automatic, read_pins, write_automatic
 from .preview import render_preview
-from .record import MORE_OBSERVATIONS, MORE_PHOTOS, HeadRecord, Reconstruction, result_folder
+from .record import MORE_OBSERVATIONS, MORE_PHOTOS, ByHand, HeadRecord, Reconstruction, result_folder, result_key
 from .record_json import FORMAT_VERSION, parse_record, photos_of, read_json, record_text, require_readable
 
 RECORD_FILE = "reconstruction.json"
 OBSERVATION_FILE = "observation.npz"
+PINS_FILE, AUTOMATIC_FILE = "pins.json", "automatic.npz"
+"""What was pinned by hand, and the fit before; only where something was."""
 ALBEDO_FILE = next(spec.file for spec in MAPS if spec.name == "albedo")
 DISPLACEMENT_FILE = "displacement.exr"
 """The whole relief that the photo shows, for other programs; its two parts are read back."""
@@ -56,7 +59,7 @@ EXPORT_EXTRAS = (
 SCENE_FILES = frozenset((SCENE_FILE, RENDER_FILE, LOOKDEV_FILE, TURNTABLE_FILE, *EXPORT_FILES.values(), *EXPORT_EXTRAS))
 """What the command line's ``scene`` adds to a result."""
 RESULT_FILES = SCENE_FILES | frozenset(
-    (RECORD_FILE, OBSERVATION_FILE, PREVIEW_FILE, VERTICES_FILE, DISPLACEMENT_FILE)
+    (RECORD_FILE, OBSERVATION_FILE, PINS_FILE, AUTOMATIC_FILE, PREVIEW_FILE, VERTICES_FILE, DISPLACEMENT_FILE)
     + (HEAD_FILE, NEUTRAL_FILE, MATERIAL_FILE, ENVIRONMENT_FILE)
     + tuple(spec.file for spec in MAPS)
     + MORE_OBSERVATIONS
@@ -111,6 +114,9 @@ def write_result(
         for observation, file, picture in zip(record.observations[1:], MORE_OBSERVATIONS, MORE_PHOTOS, strict=False):
             write_observation(folder / file, observation)
             write_png(folder / picture, observation.pixels)
+        if record.by_hand is not None:
+            (folder / PINS_FILE).write_text(pins_text(record.by_hand.edit), encoding="utf-8")
+            write_automatic(folder / AUTOMATIC_FILE, record.by_hand.automatic)
         (folder / RECORD_FILE).write_text(text, encoding="utf-8")
         if also is not None:
             also(folder)
@@ -148,6 +154,14 @@ def read_result(folder: Path) -> Reconstruction:
     return Reconstruction(replace(record, observations=observations), maps)
 
 
+def require_result(folder: Path, record: HeadRecord, key: str) -> None:
+    """Raises OutputError where a result is another than the one with that key of :func:`~.record.result_key`."""
+    if result_key(record) != key:
+        raise OutputError(
+            f"{folder} holds another photo's result by now.", "Reconstruct the head's photo again, to another folder."
+        )
+
+
 def read_record(folder: Path) -> HeadRecord:
     """What a result folder holds beside its pictures, every value checked.
 
@@ -165,10 +179,26 @@ def read_record(folder: Path) -> HeadRecord:
         posed, neutral = _read_vertices(folder / VERTICES_FILE, count)
         files = (OBSERVATION_FILE, *MORE_OBSERVATIONS)[:count]
         seen = [_read_observation(folder / file, values) for file in files]
-        return parse_record(values, posed, neutral, seen)
+        record = parse_record(values, posed, neutral, seen)
+        return _with_pins(record, folder)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise OutputError(f"{record_path} holds values that cannot be: {reason}.", REMEDY) from error
+
+
+def _with_pins(record: HeadRecord, folder: Path) -> HeadRecord:
+    """The record with what was pinned by hand, where something was."""
+    if not (folder / PINS_FILE).exists():
+        return record
+    try:
+        edit = read_pins(folder / PINS_FILE)
+    except FaceDetailError as error:
+        raise OutputError(error.message, REMEDY) from error
+    try:
+        automatic = read_automatic(folder / AUTOMATIC_FILE, record.fit)
+    except ValueError as error:
+        raise OutputError(f"{folder / AUTOMATIC_FILE} cannot be read: {error}.", REMEDY) from error
+    return replace(record, by_hand=ByHand(edit, automatic))
 
 
 def _write_map(path: Path, spec: MapSpec, array: np.ndarray) -> None:

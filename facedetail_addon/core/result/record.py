@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The reconstruction of one person: what is known of the head and of each photo, and the maps."""
 
+import hashlib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..eyes.types import EyeLook
+from ..fit.pins import PinnedEdit
 from ..fit.types import HeadFit, PoseFit
 from ..notices import Notice
 from ..observe.types import Observation
@@ -38,6 +40,14 @@ class PhotoLight:
 
 
 @dataclass(frozen=True)
+class ByHand:
+    """What an artist has done to the automatic fit, and that fit, which every later refit begins with."""
+
+    edit: PinnedEdit
+    automatic: HeadFit
+
+
+@dataclass(frozen=True)
 class HeadRecord:
     """What is known of a person, but for pictures: one head, and what each of their photos adds.
 
@@ -53,6 +63,7 @@ class HeadRecord:
         eyes: colours of iris and white; default ones in results from before they were estimated.
         stage_seconds: seconds per stage, by stage name.
         notices: warnings.
+        by_hand: pins that ``fit`` follows; None where nobody has pinned anything.
     """
 
     face_model: str
@@ -65,6 +76,17 @@ class HeadRecord:
     eyes: EyeLook
     stage_seconds: dict[str, float]
     notices: tuple[Notice, ...]
+    by_hand: ByHand | None = None
+
+    @property
+    def automatic(self) -> HeadFit:
+        """The fit before anybody pinned anything."""
+        return self.fit if self.by_hand is None else self.by_hand.automatic
+
+    @property
+    def edit(self) -> PinnedEdit:
+        """What has been pinned."""
+        return PinnedEdit() if self.by_hand is None else self.by_hand.edit
 
     @property
     def observation(self) -> Observation:
@@ -98,6 +120,14 @@ class Reconstruction:
     def displacement(self) -> np.ndarray:
         """(R, R) float32 mm along the smooth normal, + outwards: the whole relief that the photo shows."""
         return self.maps["displacement_medium"] + self.maps["displacement_fine"]
+
+
+def result_key(record: HeadRecord) -> str:
+    """Tells results of other photos apart."""
+    digest = hashlib.sha256()
+    for observation in record.observations:
+        digest.update(np.ascontiguousarray(observation.landmarks.sparse_px, np.float32))
+    return digest.hexdigest()[:16]
 
 
 def result_folder(directory: Path, photo_name: str) -> Path:

@@ -63,6 +63,18 @@ def add_wrinkles(skin: bpy.types.Object, model: FaceModel, maps: Mapping[str, np
     return True
 
 
+def update_wrinkles(skin: bpy.types.Object, model: FaceModel, maps: Mapping[str, np.ndarray]) -> None:
+    """Give a skin that has wrinkles other shares of them, as of :func:`add_wrinkles`; groups without any stay so."""
+    modifier = skin.modifiers.get(WRINKLE_MODIFIER)
+    if modifier is None or modifier.type != "NODES" or modifier.node_group is None:
+        return
+    found = {one.label: one.shares for one in _found(skin, model, maps, least=0.0)}
+    nothing = np.zeros(len(skin.data.vertices), np.float32)
+    inputs = [item for item in modifier.node_group.interface.items_tree if item.socket_type == "NodeSocketFloat"]
+    for number, item in enumerate(inputs):
+        write_attribute(skin.data, _attribute(number), "FLOAT", found.get(item.name, nothing))
+
+
 def follow_own_sliders(skin: bpy.types.Object) -> None:
     """Let the wrinkles of a copy with a mesh of its own follow that one's sliders."""
     curves = skin.animation_data.drivers if skin.animation_data is not None else ()
@@ -95,7 +107,9 @@ def shown_weights(skin: bpy.types.Object) -> np.ndarray | None:
     return None if (weights == 1).all() else _in_uv(mesh, weights)
 
 
-def _found(skin: bpy.types.Object, model: FaceModel, maps: Mapping[str, np.ndarray]) -> list[_Wrinkles]:
+def _found(
+    skin: bpy.types.Object, model: FaceModel, maps: Mapping[str, np.ndarray], least: float = _LEAST
+) -> list[_Wrinkles]:
     keys, on_sides, uv = skin.data.shape_keys, sides(model), model.skin.vertex_uv()
     names = () if keys is None else keys.get(PHOTO_EXPRESSION_PROPERTY, {}).keys()
     found = []
@@ -105,7 +119,7 @@ def _found(skin: bpy.types.Object, model: FaceModel, maps: Mapping[str, np.ndarr
         shares = sample(maps[name], at.astype(np.float32), cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
         for side, belongs in zip(SIDES, on_sides.T, strict=True):
             one = _Wrinkles(f"{name} {side}", shares * belongs, group.sliders(side, list(names)))
-            if one.sliders and one.shares.max() >= _LEAST:
+            if one.sliders and one.shares.max() >= least:
                 found.append(one)
     return found
 
