@@ -15,6 +15,7 @@ import facedetail_addon
 from facedetail_addon.cli.arguments import main_parser
 from facedetail_addon.cli.batch import JobSpecification
 from facedetail_addon.cli.cluster_link import AUTO, ClusterError, ClusterLink, ClusterOptions, _caller
+from facedetail_addon.cli.main import main
 from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.result.files import RECORD_FILE, SCENE_FILE, VERTICES_FILE
 from facedetail_addon.jobs import machine
@@ -164,6 +165,18 @@ def test_addresses_without_host_port_or_scheme_are_wrong_usage(text, capsys):
     with pytest.raises(SystemExit):
         main_parser("facedetail").parse_args(["reconstruct", "a.png", "--output", "out", "--cluster", text])
     assert "no address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--cluster", "tcp://127.0.0.1:9", "--jobs", "2"), "--jobs is for this machine alone"),
+        (("--send", "files"), "--send is for machines of a cluster"),
+    ],
+)
+def test_arguments_that_have_no_meaning_together_are_wrong_usage(arguments, said, tmp_path, capfd):
+    assert main(["reconstruct", "a.png", "--output", str(tmp_path), *arguments]) == 2
+    assert said in capfd.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_without_the_engine_the_remedy_is_named(tmp_path, monkeypatch):

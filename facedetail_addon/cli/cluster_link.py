@@ -221,7 +221,8 @@ class ClusterLink:
             )
         return ClusterError(
             f"No worker of {scheduler} can be used. {'; '.join(self._left_out.values())}.",
-            "Have the same FaceDetail, Python and packages on all machines, and start their workers again.",
+            "Have the same FaceDetail, Python and packages on all machines, and start their workers again"
+            + ("; where they share no folder, leave --send paths out." if self._options.sending == SEND_PATHS else "."),
         )
 
     def _call(

@@ -22,7 +22,7 @@ from ..settings import BUILTIN, SceneSettings, Settings
 from .arguments import SCENE, chosen, main_parser, scene_parser
 from .batch import JobSpecification, Task, results_here, results_of_workers
 from .cluster import results_of_cluster
-from .cluster_link import ClusterOptions
+from .cluster_link import AUTO, ClusterOptions
 from .inputs import find_people, find_photos
 from .run_log import RunLog, report_error
 from .terminal import ProgressLine, stdout_kept_clean, write_line
@@ -66,11 +66,9 @@ def _reconstruct_photos(arguments: argparse.Namespace, announce: Callable[[Path]
     Args:
         announce: called with every result's folder.
     """
-    if arguments.cluster and arguments.jobs > 1:
-        write_line(
-            sys.stderr, "error: --jobs is for this machine alone: a cluster's workers say how much they do at once."
-        )
-        write_line(sys.stderr, "try: Leave --jobs out, and start more workers: python -m dask worker … --nworkers N.")
+    if wrong := _wrong_together(arguments):
+        write_line(sys.stderr, f"error: {wrong[0]}")
+        write_line(sys.stderr, f"try: {wrong[1]}")
         return EXIT_USAGE
     if arguments.action == SCENE and not arguments.cluster and not _blender_is_there():
         write_line(sys.stderr, "error: A scene needs Blender, and this Python has no bpy module.")
@@ -114,6 +112,18 @@ def _reconstruct_photos(arguments: argparse.Namespace, announce: Callable[[Path]
         for result in results:
             run_log.record(result)
     return EXIT_INPUT if run_log.failures else EXIT_OK
+
+
+def _wrong_together(arguments: argparse.Namespace) -> tuple[str, str] | None:
+    """Arguments of which one leaves the other without a meaning: what is wrong, and what to do."""
+    if arguments.cluster and arguments.jobs > 1:
+        return (
+            "--jobs is for this machine alone: a cluster's workers say how much they do at once.",
+            "Leave --jobs out, and start more workers: python -m dask worker … --nworkers N.",
+        )
+    if arguments.send != AUTO and not arguments.cluster:
+        return "--send is for machines of a cluster, and none is named.", "Leave --send out, or add --cluster."
+    return None
 
 
 def _specification(arguments: argparse.Namespace) -> JobSpecification:
