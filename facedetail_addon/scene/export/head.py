@@ -26,7 +26,6 @@ from .own_names import own_names
 from .regions import leave_regions, plain_regions
 from .shape_keys import plain_keys
 
-_WITH_ARMATURE = (".fbx", ".glb", ".gltf", ".obj")
 _CENTIMETRES = 100.0
 _REMEDY = "Choose a folder that you may write to, on a disk with free space."
 
@@ -37,8 +36,8 @@ def export_head(head: HeadObject, path: Path, *, centimetres: bool = False) -> P
     FBX, glTF and USD carry the expressions as shape keys of the neutral head; OBJ is the posed head, and beside it the
     neutral one, ``…_neutral.obj``. Regions of the face are groups of OBJ's faces, and numbers of glTF's and USD's
     vertices. FBX, ``.glb`` and ``.usdz`` have
-    their pictures inside, the others beside them. There is no camera or light. FBX and glTF
-    carry the armature that the skin follows, OBJ what it makes of the head; USD's is empty.
+    their pictures inside, the others beside them. There is no camera or light. FBX, glTF and USD carry the armature
+    that the skin follows, OBJ what it makes of the head.
 
     Args:
         head: any.
@@ -64,7 +63,7 @@ def export_head(head: HeadObject, path: Path, *, centimetres: bool = False) -> P
     try:
         # The exporter for .usdz leaves the process in another folder.
         with chdir("."), tempfile.TemporaryDirectory() as pictures, removed_afterwards():
-            rig = rig_of(head) if path.suffix.lower() in _WITH_ARMATURE else None
+            rig = rig_of(head)
             bones = frozenset() if rig is None else frozenset(bone.name for bone in rig.data.bones)
             copies = _copies(head, meshes, Path(pictures) / path.stem, bones)
             _copy_armature(head, rig, bones, copies)
@@ -209,7 +208,7 @@ def _write_usd(path: Path, collection: str) -> None:
             check_existing=False,
             collection=collection,
             export_animation=True,  # else the shape keys' values are left out
-            export_armatures=False,
+            export_armatures=True,
             export_shapekeys=True,
             export_lights=False,
             export_cameras=False,
