@@ -145,6 +145,7 @@ class FACEDETAIL_OT_edit_fit(bpy.types.Operator):
         self._remembered = pins_of(head), is_stale(head)
         self._warned: set[str] = set()
         self._told: tuple = ()
+        self._to_zoom = False
         session.current().edit = self._edit
         self._timer = context.window_manager.event_timer_add(_TIMER_S, window=context.window)
         self._handler = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
@@ -241,6 +242,10 @@ class FACEDETAIL_OT_edit_fit(bpy.types.Operator):
             show_settings(context.window_manager, self._edit)
             self._warn()
             self._view.redraw()
+        if self._to_zoom and self._view.frame is not None:
+            drawn = self._edit.shown.drawn[:, :2]
+            self._view.zoom_to(drawn.min(axis=0).astype(float), drawn.max(axis=0).astype(float))
+            self._to_zoom = False
         if was_ready and context.scene.camera != self._camera(head):
             self._show(context)  # another photo was chosen
         return {"PASS_THROUGH"}
@@ -261,6 +266,7 @@ class FACEDETAIL_OT_edit_fit(bpy.types.Operator):
         self._drawing = self._drawing or EditDrawing(self._edit.base)
         self._view.restore()
         self._view.show(context.scene, camera, self._edit.image_size)
+        self._view.frame, self._to_zoom = None, True
         backgrounds = camera.data.background_images
         if not any(one.image is not None and one.image.size[0] for one in backgrounds):
             self.report({"WARNING"}, "The photo behind the head is not there any more: pins are put as on glass")

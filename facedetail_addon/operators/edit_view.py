@@ -8,6 +8,7 @@ saved.
 from dataclasses import dataclass, field
 
 import bpy
+import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
 
 from ..scene.camera import show_size
@@ -15,6 +16,10 @@ from ..scene.camera import show_size
 _HIDDEN = ("mesh", "curve", "surf", "meta", "font", "curves", "pointcloud", "volume", "armature", "lattice", "light",
            "light_probe", "speaker", "empty", "grease_pencil")  # fmt: skip
 """Kinds of objects that would stand before the photo."""
+
+
+_FILLED = 0.75  # of the region, by the head
+_ZOOMS = (-30.0, 600.0)
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,9 @@ class EditView:
         self._set(space, "lock_camera", False)
         self._set(space.overlay, "show_overlays", True)
         self._set(space.region_3d, "view_perspective", "CAMERA")
+        for name in ("view_camera_zoom", "view_camera_offset"):
+            kept = getattr(space.region_3d, name)
+            self._kept.append((space.region_3d, name, kept if isinstance(kept, float) else tuple(kept)))
         self._set(space.shading, "type", "SOLID")
         self._set(scene, "camera", camera)
         self._set(camera.data, "show_background_images", True)
@@ -99,6 +107,33 @@ class EditView:
             except (ReferenceError, TypeError):  # deleted meanwhile
                 continue
         self._kept.clear()
+
+    def zoom_to(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Fill what is seen of the region with a part of the photo; once it was drawn.
+
+        Args:
+            low, high: (2,) corners of the part, pixels of the photo.
+        """
+        frame, region_3d = self.frame, self.area.spaces.active.region_3d
+        if frame is None:
+            return
+        width, height = self.region.width, self.region.height
+        left, right = (self._covered(kind) for kind in ("TOOLS", "UI"))
+        room = np.array([max(width - left - right, 1), height])
+        before = _zoom_factor(region_3d.view_camera_zoom)
+        factor = before * (_FILLED * room / ((high - low) * frame.scale)).min()
+        zoom = min(max(_zoom_of(factor), _ZOOMS[0]), _ZOOMS[1])
+        factor = _zoom_factor(zoom)
+        beside = ((low + high) / 2 - np.array(frame.size) / 2) * [1, -1] * frame.scale * factor / before
+        beside[0] += (right - left) / 2
+        region_3d.view_camera_zoom = zoom
+        region_3d.view_camera_offset = (beside / (2 * factor * np.array([width, height]))).clip(-1, 1).tolist()
+        self.redraw()
+
+    def _covered(self, kind: str) -> int:
+        """How much of the region's width another one lies on."""
+        over = [one.width for one in self.area.regions if one.type == kind and one.width > 1]
+        return max(over, default=0) if bpy.context.preferences.system.use_region_overlap else 0
 
     def measured(self, scene: bpy.types.Scene, size: tuple[int, int]) -> Frame | None:
         """Where the region shows the photo now; kept as ``frame``. While the region is drawn."""
@@ -142,6 +177,15 @@ class EditView:
         if hasattr(owner, name):  # kinds of objects differ from version to version
             self._kept.append((owner, name, getattr(owner, name)))
             setattr(owner, name, value)
+
+
+def _zoom_factor(zoom: float) -> float:
+    """How large Blender shows a camera's frame at a zoom; 1 at 29."""
+    return (2**0.5 + zoom / 50) ** 2 / 4
+
+
+def _zoom_of(factor: float) -> float:
+    return 50 * (2 * factor**0.5 - 2**0.5)
 
 
 def _holds(region: bpy.types.Region, x: int, y: int) -> bool:

@@ -29,39 +29,40 @@ class FACEDETAIL_PT_fit(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         edit = session.current().edit
         if edit.is_ready:
-            self._draw_sliders(context, edit)
+            _draw_sliders(self.layout, context, edit)
         else:
             self.layout.label(text="Reading the result…", icon="TEMP")
 
-    def _draw_sliders(self, context: bpy.types.Context, edit: EditSession) -> None:
-        layout, settings = self.layout, getattr(context.window_manager, EDIT_PROPERTY)
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        column = layout.column(align=True)
-        draw_text(column, "Enter keeps, Esc leaves", line_width(context), icon="PINNED")
-        for notice in edit.notices:
-            draw_text(layout.box().column(align=True), notice.message, line_width(context), icon="INFO")
-        if edit.photos > 1:
-            grid = layout.grid_flow(row_major=True, columns=_BUTTONS_IN_A_ROW, align=True)
-            for photo in range(edit.photos):
-                pins = sum(pin.photo == photo for pin in edit.edit.pins)
-                button = grid.operator(OP_EDIT, text=f"Photo {photo + 1} ({pins})", depress=photo == edit.photo)
-                button.action, button.photo = "PHOTO", photo + 1
-        layout.row().prop(settings, "look", expand=True)
-        layout.prop(settings, "opacity", slider=True)
-        rigid = layout.column(align=True)
-        for name in ("shape_rigidity", "expression_rigidity", "pose_rigidity"):
-            rigid.prop(settings, name, slider=True)
-        locks = layout.column(heading="Pins")
-        for name in ("mirror", "lock_expression", "lock_eyes"):
-            locks.prop(settings, name)
-        lens = layout.column(align=True)
-        lens.prop(settings, "focal_mm", slider=True)
-        lens.prop(settings, "lock_focal")
-        row = layout.row(align=True)
-        row.operator(OP_EDIT, text="", icon="LOOP_BACK").action = "UNDO"
-        row.operator(OP_EDIT, text="", icon="LOOP_FORWARDS").action = "REDO"
-        row.operator(OP_EDIT, text="Align Face Again", icon="CAMERA_DATA").action = "ALIGN"
+
+def _draw_sliders(layout: bpy.types.UILayout, context: bpy.types.Context, edit: EditSession) -> None:
+    settings = getattr(context.window_manager, EDIT_PROPERTY)
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    column = layout.column(align=True)
+    draw_text(column, "Enter keeps, Esc leaves", line_width(context), icon="PINNED")
+    for notice in edit.notices:
+        draw_text(layout.box().column(align=True), notice.message, line_width(context), icon="INFO")
+    if edit.photos > 1:
+        grid = layout.grid_flow(row_major=True, columns=_BUTTONS_IN_A_ROW, align=True)
+        for photo in range(edit.photos):
+            pins = sum(pin.photo == photo for pin in edit.edit.pins)
+            button = grid.operator(OP_EDIT, text=f"Photo {photo + 1} ({pins})", depress=photo == edit.photo)
+            button.action, button.photo = "PHOTO", photo + 1
+    layout.row().prop(settings, "look", expand=True)
+    layout.prop(settings, "opacity", slider=True)
+    rigid = layout.column(align=True)
+    for name in ("shape_rigidity", "expression_rigidity", "pose_rigidity"):
+        rigid.prop(settings, name, slider=True)
+    locks = layout.column(heading="Pins")
+    for name in ("mirror", "lock_expression", "lock_eyes"):
+        locks.prop(settings, name)
+    lens = layout.column(align=True)
+    lens.prop(settings, "focal_mm", slider=True)
+    lens.prop(settings, "lock_focal")
+    row = layout.row(align=True)
+    row.operator(OP_EDIT, text="", icon="LOOP_BACK").action = "UNDO"
+    row.operator(OP_EDIT, text="", icon="LOOP_FORWARDS").action = "REDO"
+    row.operator(OP_EDIT, text="Align Face Again", icon="CAMERA_DATA").action = "ALIGN"
 
 
 def draw_fit_buttons(layout: bpy.types.UILayout, head: HeadObject, width: float) -> None:

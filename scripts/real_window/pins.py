@@ -15,7 +15,6 @@ JAW, MOUTH, NOSE = 13, 54, 30
 """Of iBUG's 68, whose handles come first: two on the left of the head, one in the middle."""
 DRAGS_PX = {JAW: (26, 10), MOUTH: (14, -10), NOSE: (-8, 12)}
 STEPS, STEP_S = 120, 0.016
-ZOOMS = 5
 READY_S, MOST_MS, LEAST_A_SECOND = 60, 50, 15
 
 
@@ -24,8 +23,7 @@ def edit_fit(window: BlenderWindow, button: tuple[float, float], photo: str, rep
     window.click(*button)
     window.wait("the fit can be edited", lambda: window.ask(f"{EDIT} is not None and {EDIT}.is_ready"), READY_S)
     report.check("a click on Edit Fit begins it", True)
-    for _ in range(ZOOMS):
-        window.scroll(*_place(window, NOSE))
+    window.ask("[one.tag_redraw() for one in view3d()[1].regions] and None")
     window.settled_screenshot("10_edit_fit", 2)
     window.ask("still.start()")
     for number, by in DRAGS_PX.items():

@@ -77,12 +77,6 @@ class BlenderWindow:
         self._xdotool("mousedown", "1", "sleep", "0.2", *moves, "sleep", "0.1", "mouseup", "1")
         time.sleep(_SETTLE_S)
 
-    def scroll(self, x: float, y: float) -> None:
-        """Move the mouse there, and turn its wheel forwards by one step."""
-        self.point(x, y)
-        self._xdotool("click", "4")
-        time.sleep(_SETTLE_S)
-
     def key(self, name: str) -> None:
         """Press and release a key."""
         self._xdotool("key", name)
