@@ -8,9 +8,11 @@ python3 session.py PHOTO SCREENSHOTS, in a machine with blender, Xvfb, xdotool a
 import json
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+from buttons import press_buttons
 from ending import load_during_a_job, open_a_saved_file, quit_during_a_job
 from pictures import cancel_pictures, finish_pictures
 from report import CANCEL_S, JOB_S, STATE, Report, child, running, temporary
@@ -180,6 +182,8 @@ def main(photo: str, screenshots: Path) -> int:
             cancel_pictures(window, report)
             look(window)
             finish_pictures(window, screenshots, report)
+            with tempfile.TemporaryDirectory() as files:
+                press_buttons(window, Path(files), report)
             load_during_a_job(window, photo, report)
             open_a_saved_file(window, photo, report)
             quit_during_a_job(window, photo, left, report)
