@@ -7,7 +7,8 @@
 # Debian trixie's Blender runs under Xvfb (Mesa's software OpenGL) in a folder of its own, made by debootstrap when it is
 # missing (2.5 GB, some minutes) and used again after that. The zip is installed as an artist installs it; then
 # real_window/session.py clicks through one cancelled and one finished reconstruction, checks the scene, measures for how
-# long the window stands still, takes screenshots, makes contact sheets, and opens another file and quits during a job.
+# long the window stands still, takes screenshots, makes contact sheets, presses all buttons of a head (Pose, Add Rig, Live
+# Link, Game-Ready, Export), and opens another file and quits during a job.
 # Prints a line for each check; exit status 0 when all have passed.
 # Needs root, debootstrap and a network for the first run; chroot and mount always.
 #

@@ -59,6 +59,7 @@ def main(archive: str, photo: str, output: str, packages: str | None = None) -> 
     if facts["torch"] is not None or packages is not None:
         with read_only([folder, unpacked]) as facts["read_only"]:
             facts |= reconstruct(photo, output)
+            facts["buttons"] = buttons(output)
     facts["files_changed"] = sorted(name for name, _ in in_archive(archive) ^ in_folder(folder))
     facts["paths_changed"] = paths != sys.path
     pid = sys.modules[NAME + ".session"].current().worker.pid
@@ -87,6 +88,18 @@ def reconstruct(photo: str, output: str) -> dict:
         "emotion": skin.parent[importlib.import_module(NAME + ".names").EMOTION_PROPERTY],
         "camera": bpy.context.scene.camera.name,
     }
+
+
+def buttons(output: str) -> dict[str, tuple[bool, str]]:
+    """What each button of the head does, by its name."""
+    sys.path.append(str(Path(__file__).resolve().parents[2] / "scripts" / "real_window"))
+    pressing = importlib.import_module("pressing")
+    folder = Path(output) / "buttons"
+    folder.mkdir()
+    try:
+        return {name: pressing.press(name, str(folder)) for name in pressing.BUTTONS}
+    finally:
+        sys.path.pop()
 
 
 def broken_torch(torch: Path, photo: str, output: str) -> dict:

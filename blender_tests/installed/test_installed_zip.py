@@ -161,6 +161,13 @@ def test_reconstructs(session):
     assert (session.output / "astronaut" / "reconstruction.json").is_file()
 
 
+def test_all_buttons_of_a_head_work(session):
+    if "buttons" not in session.facts:
+        pytest.skip("nothing was reconstructed: this zip brings no torch")
+    wrong = {name: told for name, (right, told) in session.facts["buttons"].items() if not right}
+    assert not wrong and len(session.facts["buttons"]) >= 13
+
+
 def test_says_what_to_do_without_torch(session):
     """It registers all the same."""
     without = session.facts["without_torch"]

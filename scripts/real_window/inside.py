@@ -19,6 +19,9 @@ from types import ModuleType
 
 import bpy
 
+sys.path.append(str(Path(__file__).parent))
+import pressing
+
 _TICK_S = 0.01
 _PATIENCE_S = 400
 
@@ -129,6 +132,13 @@ def in_view(operator: Callable, *how: str, **options: object) -> list[str]:
     window, area = view3d()
     with bpy.context.temp_override(window=window, area=area, region=region("WINDOW")):
         return sorted(operator(*how, **options))
+
+
+def press_in_view(button: str, folder: str) -> tuple[bool, str]:
+    """Press one of the head's buttons as if from the 3D view."""
+    window, area = view3d()
+    with bpy.context.temp_override(window=window, area=area, region=region("WINDOW")):
+        return pressing.press(button, folder)
 
 
 def shade(kind: str, overlays: bool) -> None:

@@ -8,9 +8,11 @@ python3 session.py PHOTO SCREENSHOTS, in a machine with blender, Xvfb, xdotool a
 import json
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+from buttons import press_buttons
 from ending import load_during_a_job, open_a_saved_file, quit_during_a_job
 from pictures import cancel_pictures, finish_pictures
 from pins import edit_fit
@@ -182,7 +184,12 @@ def main(photo: str, screenshots: Path) -> int:
             cancel_pictures(window, report)
             look(window)
             finish_pictures(window, screenshots, report)
+<<<<<<< HEAD
             edit_fit(window, find_button(window, EDIT_FIT, 0.3), photo, report)
+=======
+            with tempfile.TemporaryDirectory() as files:
+                press_buttons(window, Path(files), report)
+>>>>>>> game
             load_during_a_job(window, photo, report)
             open_a_saved_file(window, photo, report)
             quit_during_a_job(window, photo, left, report)
