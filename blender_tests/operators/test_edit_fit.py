@@ -12,6 +12,7 @@ import skimage
 import facedetail_addon
 from blender_tests.conftest import make_reconstruction
 from facedetail_addon import session
+from facedetail_addon.core.errors import OutputError
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.fit.pin_places import PinSurface
 from facedetail_addon.core.fit.pins import Pin, PinnedEdit
@@ -22,7 +23,8 @@ from facedetail_addon.names import PINS_PROPERTY, RESULT_KEY_PROPERTY, RESULT_PR
 from facedetail_addon.scene.build.scene import build_scene
 from facedetail_addon.scene.head_object import HeadObject
 from facedetail_addon.scene.images import map_of
-from facedetail_addon.scene.pinned import images_of, is_stale, pins_of, remember_result
+from facedetail_addon.scene.pinned import follow_steps, images_of, is_stale, pins_of, remember_result
+from facedetail_addon.scene.steps import run_through
 
 PHOTO = Path(skimage.__file__).parent / "data" / "astronaut.png"
 LEFT_JAW = 13
@@ -119,6 +121,16 @@ def test_nothing_is_edited_without_a_head_or_in_edit_mode(addon, blender, head):
     assert addon.edit_fit.poll() and addon.update_skin.poll()
     blender.context.view_layer.objects.active = None
     assert not addon.edit_fit.poll() and not addon.update_skin.poll()
+
+
+def test_a_head_in_edit_mode_is_not_half_changed(addon, blender, head, result, model):
+    record, before = read_record(result), basis_of(head)
+    fit = replace(record.fit, vertices_neutral=record.fit.vertices_neutral + np.float32(3))
+    blender.ops.object.mode_set(mode="EDIT")
+    with pytest.raises(OutputError, match="Edit Mode"):
+        run_through(follow_steps(head, model, fit))
+    blender.ops.object.mode_set(mode="OBJECT")
+    np.testing.assert_array_equal(basis_of(head), before)
 
 
 def test_the_skin_is_made_anew_for_the_pinned_head_and_what_was_painted_stays(addon, blender, model, tmp_path):

@@ -160,9 +160,11 @@ class FACEDETAIL_OT_edit_fit(bpy.types.Operator):
         try:
             result = self._handle(context, event)
         except FaceDetailError as error:
+            self._remember()
             self._finish(context)
             return report_error(self, error)
         except BaseException:
+            self._remember()
             self._finish(context)
             raise
         if result & {"FINISHED", "CANCELLED"}:
@@ -298,6 +300,12 @@ class FACEDETAIL_OT_edit_fit(bpy.types.Operator):
     def _camera(self, head: HeadObject) -> bpy.types.Object | None:
         cameras = head.photo_cameras or head.cameras
         return cameras[self._edit.photo] if self._edit.photo < len(cameras) else None
+
+    def _remember(self) -> None:
+        """The pins stay with the head whatever went wrong; its shape follows when they are edited and kept again."""
+        head = self._head()
+        if head is not None and self._edit.is_ready and self._edit.is_changed:
+            remember_pins(head, pins_text(self._edit.edit), stale=True)
 
     def _forget(self) -> None:
         """Saving may have noted pins that are left now."""

@@ -138,6 +138,9 @@ class EditView:
     def measured(self, scene: bpy.types.Scene, size: tuple[int, int]) -> Frame | None:
         """Where the region shows the photo now; kept as ``frame``. While the region is drawn."""
         camera, region_3d = scene.camera, self.area.spaces.active.region_3d
+        if camera is None or camera.type != "CAMERA":
+            self.frame = None
+            return None
         corners = [
             location_3d_to_region_2d(self.region, region_3d, camera.matrix_world @ corner)
             for corner in camera.data.view_frame(scene=scene)

@@ -273,6 +273,8 @@ class HeadObject:
         if not (shape.fits(model) and fits_meshes(parts, model)):
             raise OutputError(f"{self.root.name} has not the vertices of the face model {model.name}.", _REMEDY)
         check_lens(camera)
+        if any(part.data.is_editmode for part in parts.values()):
+            raise OutputError(f"{self.root.name} is in Edit Mode.", "Leave Edit Mode (Tab), and do it again.")
         yield from shape_steps(self.root, parts, model, shape)
         item = self.camera
         if item is not None:

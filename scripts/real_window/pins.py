@@ -154,6 +154,7 @@ def _leave_otherwise(window: BlenderWindow, report: Report) -> None:
     window.ask("setattr(bpy.context.window_manager.windows[0], 'workspace', bpy.data.workspaces['UV Editing'])")
     window.wait("another workspace ends it", lambda: window.ask(f"{EDIT} is None"), READY_S)
     report.check("another workspace keeps the pins", window.ask(f"installed('scene.pinned').is_stale({HEAD})"))
+    window.ask("sorted(bpy.ops.object.mode_set(mode='OBJECT')) if bpy.context.mode != 'OBJECT' else []")
     window.ask("setattr(bpy.context.window_manager.windows[0], 'workspace', bpy.data.workspaces['Layout'])")
     window.wait("the workspace is back", lambda: window.ask(f"{workspace}.name") == "Layout", 10)
     time.sleep(1)
