@@ -184,12 +184,9 @@ def main(photo: str, screenshots: Path) -> int:
             cancel_pictures(window, report)
             look(window)
             finish_pictures(window, screenshots, report)
-<<<<<<< HEAD
             edit_fit(window, find_button(window, EDIT_FIT, 0.3), photo, report)
-=======
             with tempfile.TemporaryDirectory() as files:
                 press_buttons(window, Path(files), report)
->>>>>>> game
             load_during_a_job(window, photo, report)
             open_a_saved_file(window, photo, report)
             quit_during_a_job(window, photo, left, report)
