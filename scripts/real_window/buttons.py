@@ -19,4 +19,3 @@ def press_buttons(window: BlenderWindow, folder: Path, report: Report) -> None:
         right, told = window.ask(f"press_in_view({button!r}, {str(folder)!r})")
         report.check(f"button {button}", right)
         report.figure(f"{button}: {told or 'done'}, seconds", round(time.monotonic() - begin, 1))
-    window.settled_screenshot("10_buttons", 3)
