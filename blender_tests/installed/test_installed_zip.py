@@ -129,7 +129,8 @@ def session(request, build_for, tmp_path_factory) -> Iterator[Session]:
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     shutil.rmtree(user)
     assert done.returncode == ENDS.get(version, 0), done.stderr + done.stdout
-    facts = json.loads(done.stdout.strip().splitlines()[-1])
+    # What Blender's own code prints may come after it, when the process ends.
+    facts = json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
     yield Session(facts, version, user, output, bool(torch.sha256), packages)
 
 
