@@ -288,3 +288,7 @@ if __name__ == "__main__":
     with contextlib.redirect_stdout(io.StringIO()):
         answer = main(*sys.argv[1:])
     sys.stdout.write("\n" + json.dumps(answer) + "\n")
+    sys.stdout.flush()
+    # The module of 4.2 dies as it quits when an add-on with an update function has been removed, and that of 4.5 waits
+    # for ever when such a one has written glTF. Blender itself shuts down in another order.
+    os._exit(0)

@@ -28,7 +28,8 @@ BLENDERS_NUMPY = {"3.11": ("1.24.3", "1.26.4"), "3.13": ("2.3.4",)}
 NOT_BUNDLED = {"opencv-python", "numba", "setuptools", "colorama"}
 PACKAGE = Path(__file__).resolve().parent.parent.parent / "facedetail_addon"
 # What Blender's Python has.
-BLENDERS_MODULES = {"_cycles", "bpy", "bpy_extras", "mathutils", "numpy"}
+BLENDERS_MODULES = {"_cycles", "bpy", "bpy_extras", "gpu", "gpu_extras", "mathutils", "numpy"}
+OPTIONAL = {"distributed"}  # for batches on a cluster, which no zip brings
 # Known by name and version alone; the README says where they come from.
 NOT_LOCKED = {("torch", "linux-x64", "3.13")}
 
@@ -87,7 +88,7 @@ def test_every_import_of_the_addon_is_bundled_or_blenders(platform, python):
     if len(here) < len([wheel for wheel in wheels if wheel.sha256]):
         pytest.skip(f"not all wheels in {WHEELS}: python -m scripts.fetch_wheels --platform {platform} fetches them")
     bundled = {name for wheel in here for name in modules_of(WHEELS / wheel.file)}
-    missing = imports_of(PACKAGE) - bundled - sys.stdlib_module_names - BLENDERS_MODULES - NOT_BUNDLED
+    missing = imports_of(PACKAGE) - bundled - sys.stdlib_module_names - BLENDERS_MODULES - NOT_BUNDLED - OPTIONAL
     assert missing == {wheel.name for wheel in wheels if not wheel.sha256}
 
 

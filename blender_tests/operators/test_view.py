@@ -32,9 +32,8 @@ def test_one_click_changes_the_view_and_the_panel_shows_which(blender, view, bui
         with blender.context.temp_override(window=blender.context.window_manager.windows[0], area=area):
             assert blender.ops.facedetail.view(view=choice) == {"FINISHED"}
         assert shown_view(space.shading) == choice
-    assert [button.view for button in draw("FACEDETAIL_PT_result").buttons[:3]] == [
-        names.CLAY, names.SKIN, names.RENDERED
-    ]  # fmt: skip
+    shown = [button.view for button in draw("FACEDETAIL_PT_result").buttons if hasattr(button, "view")]
+    assert shown == [names.CLAY, names.SKIN, names.RENDERED]
     space.shading.type = "WIREFRAME"
     assert shown_view(space.shading) == ""
     with pytest.raises(RuntimeError, match="3D views"):
