@@ -156,6 +156,13 @@ def show_preferences(module: str) -> None:
     bpy.ops.preferences.addon_expand(module=module)
 
 
+def close_preferences() -> None:
+    """They lie over the sidebar else."""
+    for window in list(bpy.context.window_manager.windows)[1:]:
+        with bpy.context.temp_override(window=window):
+            bpy.ops.wm.window_close()
+
+
 def unpacked() -> list[str]:
     """Images that would not travel with the file."""
     return [image.name for image in bpy.data.images if image.users and image.source == "FILE" and not image.packed_file]

@@ -42,6 +42,11 @@ def edit_fit(window: BlenderWindow, button: tuple[float, float], photo: str, rep
     _leave_otherwise(window, report)
 
 
+def saved_with_pins(photo: str) -> str:
+    """The file that a head is saved in, with its pins."""
+    return str(Path(photo).with_name("pinned.blend"))
+
+
 def _place(window: BlenderWindow, number: int) -> tuple[float, float]:
     """Where a handle of the head is on the screen."""
     x, y = window.ask(f"{EDIT}.shown.handles[{number}].tolist()")
@@ -128,7 +133,7 @@ def _update(window: BlenderWindow, report: Report) -> None:
 
 
 def _open_and_drag_again(window: BlenderWindow, photo: str, report: Report) -> None:
-    file = str(Path(photo).with_name("pinned.blend"))
+    file = saved_with_pins(photo)
     window.ask(f"sorted(bpy.ops.wm.save_as_mainfile(filepath={file!r}))")
     window.ask(f"sorted(bpy.ops.wm.open_mainfile(filepath={file!r}))")
     time.sleep(2)

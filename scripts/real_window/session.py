@@ -15,7 +15,7 @@ from pathlib import Path
 from buttons import press_buttons
 from ending import load_during_a_job, open_a_saved_file, quit_during_a_job
 from pictures import cancel_pictures, finish_pictures
-from pins import edit_fit
+from pins import edit_fit, saved_with_pins
 from report import CANCEL_S, JOB_S, STATE, Report, child, running, temporary
 from window import BlenderWindow, WindowError, blender_window
 
@@ -164,6 +164,7 @@ def look(window: BlenderWindow) -> None:
     time.sleep(2)
     window.resize("Preferences", 1000, 960)
     window.settled_screenshot("7_preferences", 3)
+    window.ask("close_preferences()")
 
 
 def main(photo: str, screenshots: Path) -> int:
@@ -185,6 +186,8 @@ def main(photo: str, screenshots: Path) -> int:
             look(window)
             finish_pictures(window, screenshots, report)
             edit_fit(window, find_button(window, EDIT_FIT, 0.3), photo, report)
+            window.ask(f"sorted(bpy.ops.wm.open_mainfile(filepath={saved_with_pins(photo)!r}))")  # its head is gone
+            time.sleep(2)
             with tempfile.TemporaryDirectory() as files:
                 press_buttons(window, Path(files), report)
             load_during_a_job(window, photo, report)
