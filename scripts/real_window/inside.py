@@ -156,8 +156,8 @@ def show_preferences(module: str) -> None:
     bpy.ops.preferences.addon_expand(module=module)
 
 
-def close_preferences() -> None:
-    """They lie over the sidebar else."""
+def close_other_windows() -> None:
+    """Preferences and contact sheet, which lie over the sidebar."""
     for window in list(bpy.context.window_manager.windows)[1:]:
         with bpy.context.temp_override(window=window):
             bpy.ops.wm.window_close()

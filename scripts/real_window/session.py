@@ -164,7 +164,6 @@ def look(window: BlenderWindow) -> None:
     time.sleep(2)
     window.resize("Preferences", 1000, 960)
     window.settled_screenshot("7_preferences", 3)
-    window.ask("close_preferences()")
 
 
 def main(photo: str, screenshots: Path) -> int:
@@ -185,6 +184,8 @@ def main(photo: str, screenshots: Path) -> int:
             cancel_pictures(window, report)
             look(window)
             finish_pictures(window, screenshots, report)
+            window.ask("close_other_windows()")
+            time.sleep(1)
             edit_fit(window, find_button(window, EDIT_FIT, 0.3), photo, report)
             window.ask(f"sorted(bpy.ops.wm.open_mainfile(filepath={saved_with_pins(photo)!r}))")  # its head is gone
             time.sleep(2)
