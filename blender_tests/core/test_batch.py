@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Folders on the command line, with workers that are killed, runs that are interrupted, and runs that go on."""
 
-import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
-import skimage
 
-import facedetail_addon
+from blender_tests.core.command_line import FAST, children_of, entries, photos_in, read_until, starting
 from blender_tests.processes import PATIENCE_S, is_alive
 from facedetail_addon.cli.batch import JobSpecification, Task, results_of_workers
 from facedetail_addon.cli.run_log import settings_hash
@@ -23,59 +20,18 @@ from facedetail_addon.jobs.runner import Worker
 from facedetail_addon.paths import site_directories
 from facedetail_addon.settings import PRIOR, SceneSettings, Settings
 
-HOME = Path(facedetail_addon.__file__).parent.parent
-ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
-FAST = ("--resolution", "512", "--detail", "none", "--quality", "draft")
-
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of child processes")
 
 
 @pytest.fixture
 def photos(tmp_path) -> Path:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("a.png", "b.png"):
-        shutil.copy(ASTRONAUT, folder / name)
-    (folder / "c.jpg").write_text("no picture")
-    return folder
+    return photos_in(tmp_path / "photos")
 
 
 @pytest.fixture
 def start():
-    """Starts the command line; what still runs at the end is ended."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    running = []
-
-    def begin(*arguments: object) -> subprocess.Popen:
-        command = [sys.executable, "-m", "facedetail_addon", *map(str, arguments)]
-        running.append(subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        return running[-1]
-
-    yield begin
-    for process in running:
-        process.kill()
-        process.communicate()
-    signal.signal(signal.SIGINT, before)
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return found
-
-
-def read_until(process: subprocess.Popen, *texts: str) -> None:
-    """Read standard error until a line with each text has come."""
-    missing = set(texts)
-    while missing:
-        line = process.stderr.readline()
-        assert line, "ended too early"
-        missing = {text for text in missing if text not in line}
-
-
-def entries(output: Path) -> list[dict]:
-    return [json.loads(line) for line in (output / "manifest.jsonl").read_text().splitlines()]
+    with starting() as begin:
+        yield begin
 
 
 def test_a_killed_photo_is_the_only_loss_and_resume_makes_it_good(photos, tmp_path, start):
@@ -83,7 +39,7 @@ def test_a_killed_photo_is_the_only_loss_and_resume_makes_it_good(photos, tmp_pa
     asked = (*FAST, "--expression", PRIOR)
     run = start("reconstruct", photos, "--output", output, *asked)
     read_until(run, "a.png (1/3): Unwrapping")
-    (killed,) = children(run.pid)
+    (killed,) = children_of(run.pid)
     os.kill(killed, signal.SIGKILL)
     out, err = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 3
@@ -114,7 +70,7 @@ def test_interrupt_ends_every_worker_and_leaves_nothing_half(photos, tmp_path, s
     output = tmp_path / "out"
     run = start("reconstruct", photos, "--output", output, "--jobs", 2, *FAST)
     read_until(run, "a.png (1/3): Unwrapping", "b.png (2/3): Fitting")
-    workers = children(run.pid)
+    workers = children_of(run.pid)
     assert len(workers) == 2
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=PATIENCE_S)

@@ -12,16 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import skimage
 from distributed import Client
 
-import facedetail_addon
+from blender_tests.core.command_line import FAST, HOME, children_of, entries, photos_in, read_until, starting
 from blender_tests.processes import PATIENCE_S, is_alive, wait_until
 from facedetail_addon.core.result.files import read_result
-
-HOME = Path(facedetail_addon.__file__).parent.parent
-ASTRONAUT = Path(skimage.__file__).parent / "data" / "astronaut.png"
-FAST = ("--resolution", "512", "--detail", "none", "--quality", "draft")
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of child processes")
 
@@ -95,48 +90,13 @@ def farm(tmp_path_factory) -> Iterator[Farm]:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("a.png", "b.png"):
-        shutil.copy(ASTRONAUT, folder / name)
-    (folder / "c.jpg").write_text("no picture")
-    return folder
+    return photos_in(tmp_path_factory.mktemp("photos"))
 
 
 @pytest.fixture
 def start():
-    """Starts the command line; what still runs at the end is ended."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    running = []
-
-    def begin(*arguments: object) -> subprocess.Popen:
-        command = [sys.executable, "-m", "facedetail_addon", *map(str, arguments)]
-        running.append(subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        return running[-1]
-
-    yield begin
-    for process in running:
-        process.kill()
-        process.communicate()
-    signal.signal(signal.SIGINT, before)
-
-
-def children_of(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return found
-
-
-def read_until(process: subprocess.Popen, text: str) -> None:
-    """Read standard error until a line with a text has come."""
-    said = []
-    while not said or text not in said[-1]:
-        said.append(process.stderr.readline())
-        assert said[-1], f"ended too early: {said}"
-
-
-def entries(output: Path) -> list[dict]:
-    return [json.loads(line) for line in (output / "manifest.jsonl").read_text().splitlines()]
+    with starting() as begin:
+        yield begin
 
 
 def files_in(folder: Path) -> set[str]:
