@@ -3,11 +3,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
 from ..face_model.model import PointEmbedding
+from ..image import Surroundings, surroundings
 
 _BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
 
@@ -71,6 +73,11 @@ class Atlas:
     def covered(self) -> np.ndarray:
         """(R, R) bool: texels on the skin."""
         return self.raster.triangle >= 0
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What lies around the skin, with which its maps are padded."""
+        return surroundings(self.covered)
 
     def texels(self, values: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         """(V, C) float32 values of the skin's vertices to (N, C) of the covered texels of some rows, row by row."""
