@@ -66,6 +66,11 @@ def with_normals(transfer: Transfer, normals: np.ndarray) -> Transfer:
     return replace(transfer, diffuse=np.einsum("vk,vkb->vb", normals, transfer.vector).astype(np.float32))
 
 
+def open_sky(transfer: Transfer) -> np.ndarray:
+    """(V,) float32 in [0, 1]: how much of an even sky each vertex sees, cosine-weighted."""
+    return (transfer.diffuse[:, 0] * np.float32(_UNIFORM)).clip(0, 1)
+
+
 def diffuse_light(
     points: np.ndarray,
     normals: np.ndarray,

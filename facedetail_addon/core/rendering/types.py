@@ -45,3 +45,17 @@ class Transfer:
     interreflection: csr_matrix
     gloss: np.ndarray
     transmission: np.ndarray
+
+
+@dataclass(frozen=True)
+class SkinLight:
+    """What one light makes of the skin of one posed head, as one camera sees it.
+
+    Attributes:
+        shading: (V, 3) float32, positive: irradiance / π. gloss: (V, 3) float32, what the surface adds.
+        sky: (V,) float32 in [0, 1], how much of an even sky each vertex sees, cosine-weighted.
+    """
+
+    shading: np.ndarray
+    gloss: np.ndarray
+    sky: np.ndarray

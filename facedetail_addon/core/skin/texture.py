@@ -118,7 +118,7 @@ def make_skin_maps(
     for rows in atlas.bands():
         here = covered[rows]
         albedo[rows][here] = to_srgb8(_compose(atlas.texels(values, rows), unwrapped, seen, rows, here, maps))
-    pad_islands(albedo, covered)
+    pad_islands(albedo, atlas.surroundings)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
     return SkinMaps(albedo, roughness, specular, unwrapped.confidence, fine.creases, known)
 
@@ -396,5 +396,5 @@ def _reflection(white: np.ndarray, gloss: SkinGloss, atlas: Atlas) -> tuple[np.n
         roughness = (at[:, 0] - _ROUGHNESS_FALL * excess[rows][here]).clip(*_ROUGHNESS_RANGE)
         level = (at[:, 1] + _LEVEL_RISE * excess[rows][here]).clip(*_LEVEL_RANGE)
         out[rows][here, :2] = np.round(np.column_stack([roughness, level]) * 255).astype(np.uint8)
-    pad_islands(out, atlas.covered)
+    pad_islands(out, atlas.surroundings)
     return np.ascontiguousarray(out[..., 0]), np.ascontiguousarray(out[..., 1])

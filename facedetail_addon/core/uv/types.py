@@ -3,31 +3,63 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
 from ..face_model.model import PointEmbedding
+from ..image import Surroundings, surroundings
 
+_WHOLE = np.iinfo(np.uint16).max
 _BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
 
 
 @dataclass(frozen=True)
 class UVRaster:
-    """The triangles of one part, drawn into its UV layout.
+    """The triangles of one part, drawn into its UV layout; N covered texels in row-major order, row 0 the top (v = 1).
 
     Attributes:
-        triangle: (R, R) int32 index into ``MeshPart.triangles()``, −1 outside every island; row 0 is the top (v = 1).
-        barycentric: (N, 3) float32 weights of the triangle's corners for the N covered texels in row-major order;
-            non-negative, each row sums to 1. Texels that an island only touches get the nearest point of its border.
+        covered: (R, R) bool: texels on an island.
+        index: (N,) which of ``MeshPart.triangles()`` each covered texel shows.
+        weights: (N, 2) uint16, 65535 = 1, of the triangle's second and third corner, the first has the rest. Texels that
+            an island only touches get the nearest point of its border.
     """
 
-    triangle: np.ndarray
-    barycentric: np.ndarray
+    covered: np.ndarray
+    index: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, triangle: np.ndarray, barycentric: np.ndarray) -> "UVRaster":
+        """Of (R, R) int triangles, −1 outside every island, and (N, 3) weights of the corners of the covered texels."""
+        covered = triangle >= 0
+        index = triangle[covered]
+        small = len(index) == 0 or index.max() <= np.iinfo(np.uint16).max
+        second, third = (np.round(barycentric[:, k].clip(0, 1) * _WHOLE).astype(np.int32) for k in (1, 2))
+        weights = np.stack([second, np.minimum(third, _WHOLE - second)], axis=1)
+        return cls(covered, index.astype(np.uint16 if small else np.int32), weights.astype(np.uint16))
 
     @property
     def resolution(self) -> int:
-        return self.triangle.shape[0]
+        return self.covered.shape[0]
+
+    @property
+    def triangle(self) -> np.ndarray:
+        """(R, R) int32 of all texels, −1 outside every island."""
+        out = np.full(self.covered.shape, -1, np.int32)
+        out[self.covered] = self.index
+        return out
+
+    @property
+    def barycentric(self) -> np.ndarray:
+        """(N, 3) float32 weights of the triangle's corners; non-negative, each row sums to 1."""
+        return _three(self.weights)
+
+    @cached_property
+    def _begins(self) -> np.ndarray:
+        """(R + 1,) how many covered texels lie above each row."""
+        return np.concatenate([[0], np.cumsum(np.count_nonzero(self.covered, axis=1))])
 
     def interpolation(self, triangles: np.ndarray, vertex_count: int, rows: slice = slice(None)) -> csr_matrix:
         """The covered texels of some rows as weighted vertices.
@@ -38,12 +70,20 @@ class UVRaster:
         Returns:
             (N, V) float32 matrix; multiplied with (V, C) values of the vertices it gives (N, C) values of the texels.
         """
-        covered = self.triangle[rows]
-        first = int(np.count_nonzero(self.triangle[: rows.start or 0] >= 0))
-        corners = triangles[covered[covered >= 0]]
-        weights = self.barycentric[first : first + len(corners)]
+        start, stop, _ = rows.indices(self.resolution)
+        texels = slice(self._begins[start], self._begins[max(start, stop)])
+        corners = triangles[self.index[texels]]
         pointer = np.arange(0, 3 * len(corners) + 1, 3, dtype=np.int32)
+        weights = _three(self.weights[texels])
         return csr_matrix((weights.ravel(), corners.ravel(), pointer), shape=(len(corners), vertex_count))
+
+
+def _three(weights: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 of (N, 2) uint16 weights."""
+    out = np.empty((len(weights), 3), np.float32)
+    np.multiply(weights, np.float32(1 / _WHOLE), out=out[:, 1:])
+    out[:, 0] = 1 - out[:, 1] - out[:, 2]
+    return np.maximum(out, 0, out=out)
 
 
 @dataclass(frozen=True)
@@ -70,7 +110,12 @@ class Atlas:
     @property
     def covered(self) -> np.ndarray:
         """(R, R) bool: texels on the skin."""
-        return self.raster.triangle >= 0
+        return self.raster.covered
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What lies around the skin, with which its maps are padded."""
+        return surroundings(self.covered)
 
     def texels(self, values: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         """(V, C) float32 values of the skin's vertices to (N, C) of the covered texels of some rows, row by row."""
