@@ -101,6 +101,8 @@ def detail_inputs(
         "metric": _metric(*gradients),
     }
     at = _over_box(fields, atlas)
+    for share in ("allowed", "hairless"):
+        np.minimum(at[share], 1, out=at[share])  # weights of corners may sum to a little more
     rows, columns = box_at(atlas.resolution)
     texel_mm = TEXEL_MM * SIDE / atlas.resolution
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
@@ -192,7 +194,7 @@ def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.n
     frame = cv2.dilate(smoothstep(darker, *_BLACK), _disc(beside))
     darker = cv2.morphologyEx(darker, cv2.MORPH_OPEN, _disc(wide))
     covered = np.maximum.reduce([smoothstep(darker, *_DARK), frame, brow])
-    return 1 - cv2.resize(covered, (width, height), interpolation=cv2.INTER_LINEAR)
+    return (1 - cv2.resize(covered, (width, height), interpolation=cv2.INTER_LINEAR)).clip(0, 1)
 
 
 def _disc(texels: int) -> np.ndarray:
