@@ -101,8 +101,6 @@ def detail_inputs(
         "metric": _metric(*gradients),
     }
     at = _over_box(fields, atlas)
-    for share in ("allowed", "hairless"):
-        np.minimum(at[share], 1, out=at[share])  # weights of corners may sum to a little more
     rows, columns = box_at(atlas.resolution)
     texel_mm = TEXEL_MM * SIDE / atlas.resolution
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]

@@ -12,6 +12,7 @@ from ..face_model.model import PointEmbedding
 from ..image import Surroundings, surroundings
 
 _WHOLE = np.iinfo(np.uint16).max
+_TOGETHER = 1 - 2.0**-21
 _BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
 
 
@@ -22,8 +23,8 @@ class UVRaster:
     Attributes:
         covered: (R, R) bool: texels on an island.
         index: (N,) which of ``MeshPart.triangles()`` each covered texel shows.
-        weights: (N, 2) uint16, 65535 = 1, of the triangle's second and third corner, the first has the rest. Texels that
-            an island only touches get the nearest point of its border.
+        weights: (N, 2) uint16, 65535 = 1, of the triangle's second and third corner; the first has the rest. Texels
+            that an island only touches get the nearest point of its border.
     """
 
     covered: np.ndarray
@@ -79,10 +80,10 @@ class UVRaster:
 
 
 def _three(weights: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 of (N, 2) uint16 weights."""
+    """(N, 3) float32 of (N, 2) uint16 weights; a hair less than 1 together, so that rounding never leaves a range."""
     out = np.empty((len(weights), 3), np.float32)
-    np.multiply(weights, np.float32(1 / _WHOLE), out=out[:, 1:])
-    out[:, 0] = 1 - out[:, 1] - out[:, 2]
+    np.multiply(weights, np.float32(_TOGETHER / _WHOLE), out=out[:, 1:])
+    out[:, 0] = np.float32(_TOGETHER) - out[:, 1] - out[:, 2]
     return np.maximum(out, 0, out=out)
 
 
