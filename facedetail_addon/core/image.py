@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small helpers for pictures and textures."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -38,24 +40,57 @@ def enlarged_rows(values: np.ndarray, rows: slice, side: int) -> np.ndarray:
     return cv2.warpAffine(values, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def pad_islands(colour: np.ndarray, covered: np.ndarray) -> None:
-    """Fill the texels outside the islands in place: copies of the nearest border texel, softened further out.
+def enlarged_at(values: np.ndarray, texel: np.ndarray, side: int) -> np.ndarray:
+    """(N[, C]) of a square map, (S, S[, C]) float32, C ≤ 4, enlarged to R = ``side`` texels, at (N,) of its R²."""
+    scale = np.float32(len(values) / side)
+    at = np.empty((len(texel), 2), np.float32)
+    at[:, 0], at[:, 1] = texel % side, texel // side
+    at = at * scale + (scale / 2 - np.float32(0.5))
+    return sample(values, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
 
-    Args:
-        colour: (R, R, 3) uint8, written where not ``covered``. covered: (R, R) bool.
+
+@dataclass(frozen=True)
+class Padding:
+    """What fills texels outside the islands of a texture: copies of the nearest border texel, softened further out.
+
+    Attributes:
+        outside: (N,) int32 of the texels, row by row. source: (N,) int32 their nearest inside.
+        softened: (N, 1) float32 in [0, 1], how much.
     """
-    if covered.all() or not covered.any():
-        return
-    distance, labels = cv2.distanceTransformWithLabels(
-        (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    source = np.zeros(int(labels.max()) + 1, np.int32)
-    inside, outside = np.flatnonzero(covered), np.flatnonzero(~covered)
-    source[labels.ravel()[inside]] = inside
-    flat = colour.reshape(-1, 3)
-    flat[outside] = flat[source[labels.ravel()[outside]]]
-    small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
-    soft = cv2.resize(soft, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    amount = smoothstep(distance, _PAD_TEXELS, 5 * _PAD_TEXELS)
-    colour[:] = cv2.blendLinear(colour, soft, 1 - amount, amount)
+
+    outside: np.ndarray
+    source: np.ndarray
+    softened: np.ndarray
+
+    @classmethod
+    def around(cls, covered: np.ndarray) -> "Padding":
+        """Of (R, R) bool texels that islands cover."""
+        if covered.all() or not covered.any():
+            return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 1), np.float32))
+        distance, labels = cv2.distanceTransformWithLabels(
+            (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        source = np.zeros(int(labels.max()) + 1, np.int32)
+        inside, outside = np.flatnonzero(covered), np.flatnonzero(~covered)
+        source[labels.ravel()[inside]] = inside
+        softened = smoothstep(distance.ravel()[outside], _PAD_TEXELS, 5 * _PAD_TEXELS)
+        return cls(outside.astype(np.int32), source[labels.ravel()[outside]], softened[:, None])
+
+    def fill(self, colour: np.ndarray) -> None:
+        """Write (R, R, 3) uint8 in place outside the islands."""
+        if len(self.outside) == 0:
+            return
+        flat = colour.reshape(-1, colour.shape[2])
+        near = flat.take(self.source, axis=0)
+        flat[self.outside] = near
+        small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
+        soft = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
+        soft = cv2.resize(soft, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        soft = soft.reshape(flat.shape).take(self.outside, axis=0)
+        mixed = near + self.softened * (soft.astype(np.float32) - near)
+        flat[self.outside] = (mixed + np.float32(0.5)).astype(np.uint8)
+
+
+def pad_islands(colour: np.ndarray, covered: np.ndarray) -> None:
+    """:class:`Padding` once: fill (R, R, 3) uint8 in place where (R, R) bool ``covered`` is not."""
+    Padding.around(covered).fill(colour)

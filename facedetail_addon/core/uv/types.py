@@ -2,14 +2,19 @@
 """The canonical texture space of a head, and what a photo shows in it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
 from ..face_model.model import PointEmbedding
+from ..geometry.mesh_fields import FAR_MM, Smoother, fill_reducing_order, grown, smoother
+from ..image import Padding
 
-_BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
+_BAND_TEXELS = 1 << 16  # of the texture worked on at a time, to stay in the processor's cache
+REDUCED_SIDE = 1024
+"""Texels per side that are enough to look for highlights, creases and beards."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,52 @@ class UVRaster:
     def resolution(self) -> int:
         return self.triangle.shape[0]
 
-    def interpolation(self, triangles: np.ndarray, vertex_count: int, rows: slice = slice(None)) -> csr_matrix:
-        """The covered texels of some rows as weighted vertices.
+    @cached_property
+    def texel(self) -> np.ndarray:
+        """(N,) int64 which of the R² texels are covered, in row-major order."""
+        return np.flatnonzero(self.triangle >= 0)
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """(R + 1,) how many covered texels lie above each row."""
+        return np.searchsorted(self.texel, np.arange(self.resolution + 1) * self.resolution)
+
+    def covered_of(self, rows: slice) -> slice:
+        """Which of the N covered texels lie in some rows."""
+        start, stop, _ = rows.indices(self.resolution)
+        return slice(int(self._starts[start]), int(self._starts[max(start, stop)]))
+
+    def texels_of(self, rows: slice) -> np.ndarray:
+        """(N,) int64 which of the R² texels are the covered ones of some rows."""
+        return self.texel[self.covered_of(rows)]
+
+    def reduced(self, step: int) -> "UVRaster":
+        """With one texel for ``step`` × ``step``, an even number; covered where the ones beside its centre are."""
+        half = step // 2
+        row = np.full(self.triangle.size, -1, np.int64)
+        row[self.texel] = np.arange(len(self.texel))
+        row = row.reshape(self.triangle.shape)
+        before, after = row[half - 1 :: step, half - 1 :: step], row[half::step, half::step]
+        triangles = self.triangle[half::step, half::step]
+        covered = (before >= 0) & (after >= 0)
+        both = covered & (self.triangle[half - 1 :: step, half - 1 :: step] == triangles)
+        before = np.where(both, before, after)[covered]
+        weights = (self.barycentric[before] + self.barycentric[after[covered]]) / 2
+        return UVRaster(np.where(covered, triangles, -1).astype(np.int32), weights)
+
+    def interpolation(
+        self, triangles: np.ndarray, vertex_count: int, which: slice | np.ndarray = slice(None)
+    ) -> csr_matrix:
+        """Covered texels as weighted vertices.
 
         Args:
-            triangles: (T, 3) int, ``MeshPart.triangles()``. vertex_count: V of the part. rows: rows of the texture.
+            triangles: (T, 3) int, ``MeshPart.triangles()``. vertex_count: V of the part. which: of the covered texels.
 
         Returns:
             (N, V) float32 matrix; multiplied with (V, C) values of the vertices it gives (N, C) values of the texels.
         """
-        covered = self.triangle[rows]
-        first = int(np.count_nonzero(self.triangle[: rows.start or 0] >= 0))
-        corners = triangles[covered[covered >= 0]]
-        weights = self.barycentric[first : first + len(corners)]
+        corners = triangles.take(self.triangle.take(self.texel[which]), axis=0)
+        weights = self.barycentric[which]
         pointer = np.arange(0, 3 * len(corners) + 1, 3, dtype=np.int32)
         return csr_matrix((weights.ravel(), corners.ravel(), pointer), shape=(len(corners), vertex_count))
 
@@ -67,20 +105,71 @@ class Atlas:
     def resolution(self) -> int:
         return self.raster.resolution
 
-    @property
+    @cached_property
     def covered(self) -> np.ndarray:
         """(R, R) bool: texels on the skin."""
         return self.raster.triangle >= 0
 
+    @cached_property
+    def padding(self) -> Padding:
+        """What fills the texels beside the skin."""
+        return Padding.around(self.covered)
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """(V,) int: of :func:`.mesh_fields.fill_reducing_order`."""
+        return fill_reducing_order(self.laplacian)
+
+    @cached_property
+    def reduced(self) -> "Atlas":
+        """With 1024 texels per side, where what is looked for is no finer; itself where it has not more."""
+        step = self.resolution // REDUCED_SIDE
+        if step < 2 or self.resolution % (2 * REDUCED_SIDE):
+            return self
+        return replace(self, raster=self.raster.reduced(step))
+
     def texels(self, values: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         """(V, C) float32 values of the skin's vertices to (N, C) of the covered texels of some rows, row by row."""
-        return self.raster.interpolation(self.triangles, len(self.areas), rows) @ values
+        return self.covered_texels(values, self.raster.covered_of(rows))
+
+    def covered_texels(self, values: np.ndarray, which: slice | np.ndarray) -> np.ndarray:
+        """(V, C) float32 values of the skin's vertices to (N, C) of some of the covered texels."""
+        return self.raster.interpolation(self.triangles, len(self.areas), which) @ values
+
+    def picture(self, values: np.ndarray) -> np.ndarray:
+        """(V,) or (V, C) values of the skin's vertices to (R, R) or (R, R, C) float32, 0 beside the skin."""
+        side = self.resolution
+        out = np.zeros((side * side, *values.shape[1:]), np.float32)
+        values = np.ascontiguousarray(values, np.float32)
+        for rows in self.bands():
+            out[self.raster.texels_of(rows)] = self.texels(values, rows)
+        return out.reshape(side, side, *values.shape[1:])
+
+    def smoother(
+        self,
+        weights: np.ndarray,
+        detail_mm: float,
+        reach_mm: np.ndarray | float = FAR_MM,
+        where: np.ndarray | None = None,
+        beyond: int = 4,
+    ) -> Smoother:
+        """Of :func:`.mesh_fields.smooth_field` over the skin.
+
+        Args:
+            where: (V,) bool, vertices that are asked for; all where None. beyond: others that are not more edges away
+                from them count, too.
+        """
+        order = self.order
+        if where is not None:
+            order = order[grown(self.laplacian, where, beyond)[order]]
+        return smoother(self.laplacian, self.areas, weights, detail_mm, reach_mm, order)
 
     def bands(self, start: int = 0, stop: int | None = None) -> Iterator[slice]:
         """Rows of the texture from start to stop, all by default, in bands that are small in memory."""
         stop = self.resolution if stop is None else stop
-        for row in range(start, stop, _BAND_ROWS):
-            yield slice(row, min(row + _BAND_ROWS, stop))
+        height = max(1, _BAND_TEXELS // self.resolution)
+        for row in range(start, stop, height):
+            yield slice(row, min(row + height, stop))
 
 
 @dataclass(frozen=True)
