@@ -40,6 +40,15 @@ def enlarged_rows(values: np.ndarray, rows: slice, side: int) -> np.ndarray:
     return cv2.warpAffine(values, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
+def enlarged_at(values: np.ndarray, texel: np.ndarray, side: int) -> np.ndarray:
+    """(N[, C]) of a square map, (S, S[, C]) float32, C ≤ 4, enlarged to R = ``side`` texels, at (N,) of its R²."""
+    scale = np.float32(len(values) / side)
+    at = np.empty((len(texel), 2), np.float32)
+    at[:, 0], at[:, 1] = texel % side, texel // side
+    at = at * scale + (scale / 2 - np.float32(0.5))
+    return sample(values, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What lies outside the islands of a texture of R texels a side.
@@ -82,7 +91,7 @@ def pad_islands(colour: np.ndarray, around: Surroundings) -> None:
     if len(around.outside) == 0:
         return
     flat = colour.reshape(-1, 3)
-    flat[around.outside] = flat[around.nearest]
+    flat[around.outside] = flat.take(around.nearest, axis=0)
     small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
     soft = cv2.resize(small, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(-1, 3)

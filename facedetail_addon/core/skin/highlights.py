@@ -8,13 +8,13 @@ highlight is. Under it the smooth part of the skin goes on from beside, and what
 as strong as it is beside the highlight.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from ..colour import LUMINANCE
-from ..image import enlarged_rows, smoothstep
+from ..image import enlarged_at, enlarged_rows, smoothstep
 
 SIDE = 512
 """Texels per side of the maps in which highlights are looked for."""
@@ -67,9 +67,14 @@ class Highlights:
     low: np.ndarray
     contrast: np.ndarray
 
-    def mirrored(self) -> "Highlights":
-        """Those of the other side of the face, in a UV that is symmetric."""
-        return Highlights(*(np.ascontiguousarray(getattr(self, one.name)[:, ::-1]) for one in fields(self)))
+    def share_at(self, texel: np.ndarray, side: int) -> np.ndarray:
+        """(N,) share at (N,) of the R² texels of a larger map."""
+        return enlarged_at(self.share, texel, side)
+
+    def at(self, texel: np.ndarray, side: int) -> np.ndarray:
+        """(N, 6) share, low, contrast and beside there."""
+        parts = np.dstack([self.share, self.low, self.contrast]), self.beside
+        return np.column_stack([enlarged_at(one, texel, side) for one in parts])
 
     def enlarged(self, rows: slice, here: np.ndarray) -> np.ndarray:
         """(N, 6) share, low, contrast and beside at texels of some rows of a larger map.
