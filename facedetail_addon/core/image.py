@@ -86,15 +86,15 @@ def pad_islands(colour: np.ndarray, around: Surroundings) -> None:
     """Fill the texels outside the islands in place: copies of the nearest border texel, softened further out.
 
     Args:
-        colour: (R, R, 3) uint8, written outside the islands. around: these.
+        colour: (R, R, C) uint8, written outside the islands. around: these.
     """
     if len(around.outside) == 0:
         return
-    flat = colour.reshape(-1, 3)
+    flat = colour.reshape(-1, colour.shape[2])
     flat[around.outside] = flat.take(around.nearest, axis=0)
     small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
-    soft = cv2.resize(small, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(-1, 3)
+    soft = cv2.resize(small, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(flat.shape)
     texels = around.outside[around.far]
     copied, softness = flat[texels].astype(np.float32), around.softness[:, None]
     flat[texels] = np.round(copied + (soft[texels] - copied) * softness).astype(np.uint8)
