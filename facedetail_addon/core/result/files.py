@@ -16,12 +16,10 @@ from ..io.atomic_directory import atomic_directory
 from ..io.exr import read_exr, write_exr
 from ..io.images import REMEDY, read_png, write_hdr, write_png
 from ..notices import Notice
-from ..rendering.environment import environment_image
 from .maps import MAPS, MapSpec, check_maps, map_spec
 from .obj import write_mtl, write_objs
 from .observation_file import read_observation, write_observation
 from .pin_file import pins_text, read_automatic, read_pins, write_automatic
-from .preview import render_preview
 from .record import MORE_OBSERVATIONS, MORE_PHOTOS, ByHand, HeadRecord, Reconstruction, result_folder, result_key
 from .record_json import FORMAT_VERSION, parse_record, photos_of, read_json, record_text, require_readable
 
@@ -111,6 +109,9 @@ def write_result(
 
 def _write_files(folder: Path, reconstruction: Reconstruction, model: FaceModel, text: str) -> None:
     """All of a result; the maps are compressed in threads of their own while the preview is drawn."""
+    from ..rendering.environment import environment_image  # who reads results need not load what draws them
+    from .preview import render_preview
+
     record = reconstruction.record
     with ThreadPoolExecutor(_ENCODERS) as pool:
         encoded = [pool.submit(_write_map, folder / spec.file, spec, reconstruction.maps[spec.name]) for spec in MAPS]

@@ -22,8 +22,8 @@ class UVRaster:
     Attributes:
         covered: (R, R) bool: texels on an island.
         index: (N,) which of ``MeshPart.triangles()`` each covered texel shows.
-        weights: (N, 2) uint16, 65535 = 1, of the triangle's second and third corner, the first has the rest. Texels that
-            an island only touches get the nearest point of its border.
+        weights: (N, 2) uint16, 65535 = 1, of the triangle's second and third corner; the first has the rest. Texels
+            that an island only touches get the nearest point of its border.
     """
 
     covered: np.ndarray
