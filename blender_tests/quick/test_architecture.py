@@ -21,6 +21,7 @@ MAX_LINES, MAX_FUNCTION_LINES = 500, 80
 GROUND = {
     "names": set(), "settings": {"names"}, "paths": set(), "requirements": {"names", "paths"},
     "core.errors": set(), "core.notices": set(), "core.colour": set(), "core.image": set(), "core.robust": set(),
+    "core.parallel": set(),
     "core.alignment": {"core.image"}, "core.stages": {"core.memory"}, "core.memory": set(),
     "core.geometry": {"core.errors"}, "core.io": {"core.errors"}, "core.assets": {"core.errors"},
 }  # fmt: skip

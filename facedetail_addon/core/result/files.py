@@ -16,6 +16,7 @@ from ..io.atomic_directory import atomic_directory
 from ..io.exr import read_exr, write_exr
 from ..io.images import REMEDY, read_png, write_hdr, write_png
 from ..notices import Notice
+from ..parallel import thread_count
 from .maps import MAPS, MapSpec, check_maps, map_spec
 from .obj import write_mtl, write_objs
 from .observation_file import read_observation, write_observation
@@ -67,8 +68,6 @@ RESULT_FILES = SCENE_FILES | frozenset(
 
 _ENVIRONMENT_HEIGHT = 256
 _MAX_VERTICES = 1_000_000
-_ENCODERS = 2
-"""Threads that compress maps while the preview is drawn."""
 
 
 def write_result(
@@ -113,7 +112,7 @@ def _write_files(folder: Path, reconstruction: Reconstruction, model: FaceModel,
     from .preview import render_preview
 
     record = reconstruction.record
-    with ThreadPoolExecutor(_ENCODERS) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         encoded = [pool.submit(_write_map, folder / spec.file, spec, reconstruction.maps[spec.name]) for spec in MAPS]
         encoded.append(pool.submit(_write_displacement, folder / DISPLACEMENT_FILE, reconstruction))
         write_png(folder / PREVIEW_FILE, render_preview(reconstruction, model))
