@@ -2,9 +2,12 @@
 """What the forward model needs of a head besides its shape."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:  # who reads results need not load it
+    from scipy.sparse import csr_matrix
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Transfer:
 
     diffuse: np.ndarray
     vector: np.ndarray
-    interreflection: csr_matrix
+    interreflection: "csr_matrix"
     gloss: np.ndarray
     transmission: np.ndarray
 

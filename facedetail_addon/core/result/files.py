@@ -16,12 +16,11 @@ from ..io.atomic_directory import atomic_directory
 from ..io.exr import read_exr, write_exr
 from ..io.images import REMEDY, read_png, write_hdr, write_png
 from ..notices import Notice
-from ..rendering.environment import environment_image
+from ..parallel import thread_count
 from .maps import MAPS, MapSpec, check_maps, map_spec
 from .obj import write_mtl, write_objs
 from .observation_file import read_observation, write_observation
 from .pin_file import pins_text, read_automatic, read_pins, write_automatic
-from .preview import render_preview
 from .record import MORE_OBSERVATIONS, MORE_PHOTOS, ByHand, HeadRecord, Reconstruction, result_folder, result_key
 from .record_json import FORMAT_VERSION, parse_record, photos_of, read_json, record_text, require_readable
 
@@ -69,8 +68,6 @@ RESULT_FILES = SCENE_FILES | frozenset(
 
 _ENVIRONMENT_HEIGHT = 256
 _MAX_VERTICES = 1_000_000
-_ENCODERS = 2
-"""Threads that compress maps while the preview is drawn."""
 
 
 def write_result(
@@ -111,8 +108,11 @@ def write_result(
 
 def _write_files(folder: Path, reconstruction: Reconstruction, model: FaceModel, text: str) -> None:
     """All of a result; the maps are compressed in threads of their own while the preview is drawn."""
+    from ..rendering.environment import environment_image  # who reads results need not load what draws them
+    from .preview import render_preview
+
     record = reconstruction.record
-    with ThreadPoolExecutor(_ENCODERS) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         encoded = [pool.submit(_write_map, folder / spec.file, spec, reconstruction.maps[spec.name]) for spec in MAPS]
         encoded.append(pool.submit(_write_displacement, folder / DISPLACEMENT_FILE, reconstruction))
         write_png(folder / PREVIEW_FILE, render_preview(reconstruction, model))
