@@ -60,9 +60,7 @@ def find_hair(
     if not scalp.any() or scalp.all():
         return None
     inside = np.zeros(len(rest), np.float32)
-    inside[scalp] = smoothstep(
-        distance_within(rest[scalp], rest[~scalp], _HAIRLINE_MM[1]), *_HAIRLINE_MM
-    )
+    inside[scalp] = smoothstep(distance_within(rest[scalp], rest[~scalp], _HAIRLINE_MM[1]), *_HAIRLINE_MM)
     off = np.log(colours + _FLOOR) - np.log(skin + _FLOOR)
     light = off @ LUMINANCE
     tinted = np.abs(off - light[:, None]).max(axis=1)

@@ -40,6 +40,11 @@ class UVRaster:
         return np.flatnonzero(self.triangle >= 0)
 
     @cached_property
+    def _covered_triangle(self) -> np.ndarray:
+        """(N,) int32 which triangle lies under each covered texel."""
+        return self.triangle.take(self.texel)
+
+    @cached_property
     def _starts(self) -> np.ndarray:
         """(R + 1,) how many covered texels lie above each row."""
         return np.searchsorted(self.texel, np.arange(self.resolution + 1) * self.resolution)
@@ -78,7 +83,7 @@ class UVRaster:
         Returns:
             (N, V) float32 matrix; multiplied with (V, C) values of the vertices it gives (N, C) values of the texels.
         """
-        corners = triangles.take(self.triangle.take(self.texel[which]), axis=0)
+        corners = triangles.take(self._covered_triangle[which], axis=0)
         weights = self.barycentric[which]
         pointer = np.arange(0, 3 * len(corners) + 1, 3, dtype=np.int32)
         return csr_matrix((weights.ravel(), corners.ravel(), pointer), shape=(len(corners), vertex_count))
