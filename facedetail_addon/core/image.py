@@ -66,50 +66,51 @@ def enlarged_at(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Padding:
-    """What fills texels outside the islands of a texture: copies of the nearest border texel, softened further out.
+class Surroundings:
+    """What lies outside the islands of a texture of R texels a side.
 
     Attributes:
-        outside: (N,) int32 of the texels, first the softened ones. source: (N,) int32 their nearest inside.
-        softened: (M, 1) float32 in (0, 1], how much; M ≤ N.
+        side: R. outside: (M,) int32 texels, row by row. nearest: (M,) int32 texel of an island that is nearest to each.
+        far: (F,) int32 which of the M lie so far out that they are softened. softness: (F,) float32, how much.
     """
 
+    side: int
     outside: np.ndarray
-    source: np.ndarray
-    softened: np.ndarray
-
-    @classmethod
-    def around(cls, covered: np.ndarray) -> "Padding":
-        """Of (R, R) bool texels that islands cover."""
-        if covered.all() or not covered.any():
-            return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 1), np.float32))
-        distance, labels = cv2.distanceTransformWithLabels(
-            (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        source = np.zeros(int(labels.max()) + 1, np.int32)
-        inside, outside = np.flatnonzero(covered), np.flatnonzero(~covered)
-        source[labels.ravel()[inside]] = inside
-        softened = smoothstep(distance.ravel()[outside], _PAD_TEXELS, 5 * _PAD_TEXELS)
-        order = np.argsort(softened == 0, kind="stable")
-        outside, softened = outside[order].astype(np.int32), softened[order]
-        return cls(outside, source[labels.ravel()[outside]], softened[softened > 0][:, None])
-
-    def fill(self, colour: np.ndarray) -> None:
-        """Write (R, R, 3) uint8 in place outside the islands."""
-        if len(self.outside) == 0:
-            return
-        flat = colour.reshape(-1, colour.shape[2])
-        near = flat.take(self.source, axis=0)
-        flat[self.outside] = near
-        small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
-        soft = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
-        soft = cv2.resize(soft, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        some, near = self.outside[: len(self.softened)], near[: len(self.softened)]
-        soft = soft.reshape(flat.shape).take(some, axis=0)
-        mixed = near + self.softened * (soft.astype(np.float32) - near)
-        flat[some] = (mixed + np.float32(0.5)).astype(np.uint8)
+    nearest: np.ndarray
+    far: np.ndarray
+    softness: np.ndarray
 
 
-def pad_islands(colour: np.ndarray, covered: np.ndarray) -> None:
-    """:class:`Padding` once: fill (R, R, 3) uint8 in place where (R, R) bool ``covered`` is not."""
-    Padding.around(covered).fill(colour)
+def surroundings(covered: np.ndarray) -> Surroundings:
+    """Of islands, (R, R) bool; made once for many textures."""
+    if covered.all() or not covered.any():
+        none = np.zeros(0, np.int32)
+        return Surroundings(len(covered), none, none, none, np.zeros(0, np.float32))
+    distance, labels = cv2.distanceTransformWithLabels(
+        (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    labels, distance = labels.ravel(), distance.ravel()
+    inside, outside = (np.flatnonzero(which).astype(np.int32) for which in (covered, ~covered))
+    texel = np.zeros(int(labels.max()) + 1, np.int32)
+    texel[labels[inside]] = inside
+    softness = smoothstep(distance[outside], _PAD_TEXELS, 5 * _PAD_TEXELS)
+    far = np.flatnonzero(softness).astype(np.int32)
+    return Surroundings(len(covered), outside, texel[labels[outside]], far, softness[far])
+
+
+def pad_islands(colour: np.ndarray, around: Surroundings) -> None:
+    """Fill the texels outside the islands in place: copies of the nearest border texel, softened further out.
+
+    Args:
+        colour: (R, R, C) uint8, written outside the islands. around: these.
+    """
+    if len(around.outside) == 0:
+        return
+    flat = colour.reshape(-1, colour.shape[2])
+    flat[around.outside] = flat.take(around.nearest, axis=0)
+    small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
+    soft = cv2.resize(small, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(flat.shape)
+    texels = around.outside[around.far]
+    copied, softness = flat[texels].astype(np.float32), around.softness[:, None]
+    flat[texels] = np.round(copied + (soft[texels] - copied) * softness).astype(np.uint8)

@@ -123,7 +123,8 @@ def completed(
         by_hand=fitted.by_hand,
     )
     stage.progress("Reconstructed", 1.0)
-    return Reconstruction(record, result_maps(observation.pixels, seen.appearance.skin, seen.relief, seen.hair))
+    maps = result_maps(observation.pixels, seen.appearance.skin, seen.relief, seen.hair)
+    return Reconstruction(record, maps, seen.skin_light)
 
 
 def observe(

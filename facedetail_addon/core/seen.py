@@ -14,7 +14,8 @@ from .fit.types import HeadFit
 from .lighting.types import LightEstimate
 from .notices import Notice
 from .rendering.stage import LightStage
-from .rendering.types import Transfer
+from .rendering.transfer import open_sky
+from .rendering.types import SkinLight, Transfer
 from .result.record import ByHand, PhotoLight
 from .skin.types import SkinMaps
 from .uv.types import UnwrappedPhoto
@@ -101,3 +102,8 @@ class SeenSkin:
     def photo_light(self) -> PhotoLight:
         """As results have it."""
         return PhotoLight(self.light.estimate.gamma, self.light.estimate.radiance, self.light.stage)
+
+    @property
+    def skin_light(self) -> SkinLight:
+        """What it makes of the skin."""
+        return SkinLight(self.light.estimate.shading, self.light.estimate.gloss, open_sky(self.light.transfer))

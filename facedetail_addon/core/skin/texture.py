@@ -10,7 +10,7 @@ from torch import nn
 
 from ..colour import LUMINANCE, to_linear
 from ..face_model.model import FaceModel
-from ..image import framed, smoothstep
+from ..image import framed, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
@@ -102,7 +102,7 @@ def make_skin_maps(
     side = atlas.resolution
     statistical = cv2.resize(fill.picture.clip(*ALBEDO_RANGE), (side, side), interpolation=cv2.INTER_CUBIC)
     albedo = composed(Paints(*values, unwrapped, statistical, highlights, fine, short_hair(side), grain), atlas)
-    atlas.padding.fill(albedo)
+    pad_islands(albedo, atlas.surroundings)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
     return SkinMaps(albedo, roughness, specular, unwrapped.confidence, fine.creases, known)
 
@@ -333,7 +333,7 @@ def _reflection(white: np.ndarray, gloss: SkinGloss, atlas: Atlas) -> tuple[np.n
     level = small.picture(gloss.specular) + _LEVEL_RISE * excess
     out = np.dstack([roughness.clip(*_ROUGHNESS_RANGE), level.clip(*_LEVEL_RANGE)])
     out = np.round(out * 255).astype(np.uint8)
-    small.padding.fill(out)
+    pad_islands(out, small.surroundings)
     if small is not atlas:  # both are smooth
         out = cv2.resize(out, (atlas.resolution,) * 2, interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(out[..., 0]), np.ascontiguousarray(out[..., 1])

@@ -10,8 +10,10 @@ from scipy.sparse import csc_matrix, csr_matrix
 
 from ..face_model.model import PointEmbedding
 from ..geometry.mesh_fields import FAR_MM, Smoother, fill_reducing_order, grown, smoother
-from ..image import Padding
+from ..image import Surroundings, surroundings
 
+_WHOLE = np.iinfo(np.uint16).max
+_TOGETHER = 1 - 2.0**-21
 _BAND_TEXELS = 1 << 16  # of the texture worked on at a time, to stay in the processor's cache
 REDUCED_SIDE = 1024
 """Texels per side that are enough to look for highlights, creases and beards."""
@@ -19,35 +21,54 @@ REDUCED_SIDE = 1024
 
 @dataclass(frozen=True)
 class UVRaster:
-    """The triangles of one part, drawn into its UV layout.
+    """The triangles of one part, drawn into its UV layout; N covered texels in row-major order, row 0 the top (v = 1).
 
     Attributes:
-        triangle: (R, R) int32 index into ``MeshPart.triangles()``, −1 outside every island; row 0 is the top (v = 1).
-        barycentric: (N, 3) float32 weights of the triangle's corners for the N covered texels in row-major order;
-            non-negative, each row sums to 1. Texels that an island only touches get the nearest point of its border.
+        covered: (R, R) bool: texels on an island.
+        index: (N,) which of ``MeshPart.triangles()`` each covered texel shows.
+        weights: (N, 2) uint16, 65535 = 1, of the triangle's second and third corner; the first has the rest. Texels
+            that an island only touches get the nearest point of its border.
     """
 
-    triangle: np.ndarray
-    barycentric: np.ndarray
+    covered: np.ndarray
+    index: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, triangle: np.ndarray, barycentric: np.ndarray) -> "UVRaster":
+        """Of (R, R) int triangles, −1 outside every island, and (N, 3) weights of the corners of the covered texels."""
+        covered = triangle >= 0
+        index = triangle[covered]
+        small = len(index) == 0 or index.max() <= np.iinfo(np.uint16).max
+        second, third = (np.round(barycentric[:, k].clip(0, 1) * _WHOLE).astype(np.int32) for k in (1, 2))
+        weights = np.stack([second, np.minimum(third, _WHOLE - second)], axis=1)
+        return cls(covered, index.astype(np.uint16 if small else np.int32), weights.astype(np.uint16))
 
     @property
     def resolution(self) -> int:
-        return self.triangle.shape[0]
+        return self.covered.shape[0]
+
+    @property
+    def triangle(self) -> np.ndarray:
+        """(R, R) int32 of all texels, −1 outside every island."""
+        out = np.full(self.covered.shape, -1, np.int32)
+        out[self.covered] = self.index
+        return out
+
+    @property
+    def barycentric(self) -> np.ndarray:
+        """(N, 3) float32 weights of the triangle's corners; non-negative, each row sums to 1."""
+        return _three(self.weights)
 
     @cached_property
     def texel(self) -> np.ndarray:
         """(N,) int64 which of the R² texels are covered, in row-major order."""
-        return np.flatnonzero(self.triangle >= 0)
-
-    @cached_property
-    def _covered_triangle(self) -> np.ndarray:
-        """(N,) int32 which triangle lies under each covered texel."""
-        return self.triangle.take(self.texel)
+        return np.flatnonzero(self.covered)
 
     @cached_property
     def _starts(self) -> np.ndarray:
         """(R + 1,) how many covered texels lie above each row."""
-        return np.searchsorted(self.texel, np.arange(self.resolution + 1) * self.resolution)
+        return np.concatenate([[0], np.cumsum(np.count_nonzero(self.covered, axis=1))])
 
     def covered_of(self, rows: slice) -> slice:
         """Which of the N covered texels lie in some rows."""
@@ -61,16 +82,15 @@ class UVRaster:
     def reduced(self, step: int) -> "UVRaster":
         """With one texel for ``step`` × ``step``, an even number; covered where the ones beside its centre are."""
         half = step // 2
-        row = np.full(self.triangle.size, -1, np.int64)
+        row = np.full(self.covered.size, -1, np.int32)
         row[self.texel] = np.arange(len(self.texel))
-        row = row.reshape(self.triangle.shape)
+        row = row.reshape(self.covered.shape)
         before, after = row[half - 1 :: step, half - 1 :: step], row[half::step, half::step]
-        triangles = self.triangle[half::step, half::step]
         covered = (before >= 0) & (after >= 0)
-        both = covered & (self.triangle[half - 1 :: step, half - 1 :: step] == triangles)
-        before = np.where(both, before, after)[covered]
-        weights = (self.barycentric[before] + self.barycentric[after[covered]]) / 2
-        return UVRaster(np.where(covered, triangles, -1).astype(np.int32), weights)
+        before, after = before[covered], after[covered]
+        before = np.where(self.index[before] == self.index[after], before, after)
+        weights = (self.weights[before].astype(np.uint32) + self.weights[after]) // 2
+        return UVRaster(covered, self.index[after], weights.astype(np.uint16))
 
     def interpolation(
         self, triangles: np.ndarray, vertex_count: int, which: slice | np.ndarray = slice(None)
@@ -83,10 +103,18 @@ class UVRaster:
         Returns:
             (N, V) float32 matrix; multiplied with (V, C) values of the vertices it gives (N, C) values of the texels.
         """
-        corners = triangles.take(self._covered_triangle[which], axis=0)
-        weights = self.barycentric[which]
+        corners = triangles.take(self.index[which], axis=0)
         pointer = np.arange(0, 3 * len(corners) + 1, 3, dtype=np.int32)
+        weights = _three(self.weights[which])
         return csr_matrix((weights.ravel(), corners.ravel(), pointer), shape=(len(corners), vertex_count))
+
+
+def _three(weights: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 of (N, 2) uint16 weights; a hair less than 1 together, so that rounding never leaves a range."""
+    out = np.empty((len(weights), 3), np.float32)
+    np.multiply(weights, np.float32(_TOGETHER / _WHOLE), out=out[:, 1:])
+    out[:, 0] = np.float32(_TOGETHER) - out[:, 1] - out[:, 2]
+    return np.maximum(out, 0, out=out)
 
 
 @dataclass(frozen=True)
@@ -110,15 +138,15 @@ class Atlas:
     def resolution(self) -> int:
         return self.raster.resolution
 
-    @cached_property
+    @property
     def covered(self) -> np.ndarray:
         """(R, R) bool: texels on the skin."""
-        return self.raster.triangle >= 0
+        return self.raster.covered
 
     @cached_property
-    def padding(self) -> Padding:
-        """What fills the texels beside the skin."""
-        return Padding.around(self.covered)
+    def surroundings(self) -> Surroundings:
+        """What lies around the skin, with which its maps are padded."""
+        return surroundings(self.covered)
 
     @cached_property
     def order(self) -> np.ndarray:
