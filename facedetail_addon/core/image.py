@@ -40,12 +40,28 @@ def enlarged_rows(values: np.ndarray, rows: slice, side: int) -> np.ndarray:
     return cv2.warpAffine(values, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def enlarged_at(values: np.ndarray, texel: np.ndarray, side: int) -> np.ndarray:
-    """(N[, C]) of a square map, (S, S[, C]) float32, C ≤ 4, enlarged to R = ``side`` texels, at (N,) of its R²."""
-    scale = np.float32(len(values) / side)
-    at = np.empty((len(texel), 2), np.float32)
-    at[:, 0], at[:, 1] = texel % side, texel // side
-    at = at * scale + (scale / 2 - np.float32(0.5))
+def framed(seen: np.ndarray, step: int) -> tuple[slice, slice]:
+    """The rows and columns of (H, W) that hold all that is not 0, and a little beside it, in whole steps."""
+    frame = []
+    for axis in (1, 0):
+        at, length = np.flatnonzero(seen.any(axis=axis)), seen.shape[1 - axis]
+        first, last = (at[0], at[-1] + 1) if len(at) else (0, 1)
+        frame.append(slice(max(first // step - 1, 0) * step, min((-(-last // step) + 1) * step, length)))
+    return frame[0], frame[1]
+
+
+def texel_centres(texel: np.ndarray, side: int) -> np.ndarray:
+    """(N, 2) float32 in [0, 1], across and down, of (N,) of the R² texels of a square map; R = ``side``."""
+    out = np.empty((len(texel), 2), np.float32)
+    np.divmod(texel, side, out=(out[:, 1], out[:, 0]), casting="unsafe")
+    out += np.float32(0.5)
+    out *= np.float32(1 / side)
+    return out
+
+
+def enlarged_at(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(N[, C]) of a square map, (S, S[, C]) float32, C ≤ 4, at (N, 2) of :func:`texel_centres` of a larger one."""
+    at = centres * np.float32(len(values)) - np.float32(0.5)
     return sample(values, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
 
 

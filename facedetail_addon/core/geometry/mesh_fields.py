@@ -54,20 +54,21 @@ class Smoother:
 
     Attributes:
         order: (N,) int vertices that are solved for; others stay at the prior. keep, pull: (N,) weights of value and
-            prior. factors: of the N equations, in that order.
+            prior. factors: of the N equations, in that order. precision: their type of numbers.
     """
 
     order: np.ndarray
     keep: np.ndarray
     pull: np.ndarray
     factors: SuperLU
+    precision: type
 
     def __call__(self, values: np.ndarray, prior: np.ndarray | float = 0.0) -> np.ndarray:
         """(V, C) values to (V, C) float32; prior: (V, C) or one value."""
         prior = np.broadcast_to(prior, values.shape)
         out = np.array(prior, np.float32)
         right = self.keep[:, None] * values[self.order] + self.pull[:, None] * prior[self.order]
-        out[self.order] = self.factors.solve(right.astype(np.float64))
+        out[self.order] = self.factors.solve(right.astype(self.precision))
         return out
 
 
@@ -82,15 +83,18 @@ def smoother(
     """What :func:`smooth_field` solves, for several fields.
 
     Args:
-        order: (N,) the vertices to solve for, of :func:`fill_reducing_order`; others are cut off. All where None.
+        order: (N,) the vertices to solve for, of :func:`fill_reducing_order`; others are cut off, and numbers are
+            single, which keeps five digits. All, and double, where None.
     """
     keep = areas * weights / detail_mm**2
     pull = areas / np.square(np.broadcast_to(reach_mm, areas.shape))
     if order is None:
-        return Smoother(np.arange(len(areas)), keep, pull, _factors(diags(keep + pull) + laplacian, "MMD_AT_PLUS_A"))
+        factors = _factors(diags(keep + pull) + laplacian, "MMD_AT_PLUS_A")
+        return Smoother(np.arange(len(areas)), keep, pull, factors, np.float64)
     keep, pull, part = keep[order], pull[order], laplacian[order][:, order]
     cut = np.asarray(part.sum(axis=1)).ravel()  # of a whole mesh 0
-    return Smoother(order, keep, pull, _factors(diags(keep + pull - cut) + part, "NATURAL"))
+    factors = _factors((diags(keep + pull - cut) + part).astype(np.float32), "NATURAL")
+    return Smoother(order, keep, pull, factors, np.float32)
 
 
 def smooth_field(

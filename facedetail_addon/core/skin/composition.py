@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..colour import LUMINANCE, to_linear, to_srgb8
-from ..image import smoothstep
+from ..image import enlarged_at, smoothstep, texel_centres
 from ..uv.types import Atlas, UnwrappedPhoto
 from .completion import share_of_mirrored
 from .creases import FineLight
@@ -23,6 +23,7 @@ CONFIDENT = (0.0, 0.15)
 _LEAST_DIFFUSE = 0.35  # of a texel's colour stays diffuse, however much gloss was expected: hair has less of it
 _CLIPPED = (248, 254)  # 8-bit values between which a texel's colour stops counting
 _FLOOR = ALBEDO_RANGE[0]  # so that logarithms stay finite
+_SHINING = 1 / 512  # share of a highlight below which it changes no level
 _CLIPPED_BYTES = smoothstep(np.arange(256), *_CLIPPED)
 _OFFSET, _COLOUR, _KNOWN, _HAIR, _GRAINY = slice(0, 3), slice(3, 6), 6, 7, 8  # columns of :class:`Paints`' skin
 _SHADING, _GLOSS, _CONFIDENCE, _CORRECTION, _GAIN = slice(0, 3), slice(3, 6), 6, slice(7, 10), slice(10, 13)  # light
@@ -159,13 +160,14 @@ def _seen(
     in_view = smoothstep(confidence.take(texel), *CONFIDENT) * light[_CONFIDENCE]
     colour = np.ascontiguousarray(pixels.reshape(-1, 3).take(texel, axis=0).T)
     clipped = _CLIPPED_BYTES.take(colour.max(axis=0))
-    shine = paints.highlights.share_at(place, len(confidence))
+    centres = texel_centres(place, len(confidence))
+    shine = enlarged_at(paints.highlights.share, centres)
     share = in_view * (1 - clipped * (1 - shine))
     colour = freed_of_light(to_linear(colour), light[_SHADING] * paints.fine.factor(place), light[_GLOSS])
-    colour = (colour * np.exp(-paints.fine.creases_at(place))).clip(*ALBEDO_RANGE)
-    shining = np.flatnonzero(shine)
+    colour = (colour * np.exp(-enlarged_at(paints.fine.creases, centres).T)).clip(*ALBEDO_RANGE)
+    shining = np.flatnonzero(shine > _SHINING)
     if len(shining):
-        highlights = paints.highlights.at(place[shining], len(confidence))
+        highlights = paints.highlights.at(centres[shining])
         colour[:, shining] = without_highlights(colour[:, shining].T, highlights).T
     colour *= np.exp(light[_CORRECTION])
     flat = clipped * shine

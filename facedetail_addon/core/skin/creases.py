@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..image import blurred, enlarged_at, smoothstep
+from ..image import blurred, framed, smoothstep
 from ..robust import geman_mcclure
 
 _SIDE = 1024  # texels at which creases are looked for
@@ -54,10 +54,6 @@ class FineLight:
         logs += relief.clip(min=0)
         return np.exp(logs)
 
-    def creases_at(self, texel: np.ndarray) -> np.ndarray:
-        """(3, N) logarithms there."""
-        return enlarged_at(self.creases, texel, len(self.relief)).T
-
 
 def plain_creases() -> np.ndarray:
     """None: (1, 1, 3) float32 of :class:`FineLight`."""
@@ -93,7 +89,7 @@ def unexpected_creases(
     """
     side = min(len(albedo), _SIDE)
     seen = _sized(seen, side)
-    part = _framed(seen)  # nothing is found beside what is seen
+    part = framed(seen, 2 * _AROUND_TEXELS)  # nothing is found beside what is seen
     colours = (_sized(one, side)[part] for one in (albedo, shading, skin))
     albedo, shading, skin = (np.log(np.maximum(one, np.float32(_FLOOR))) for one in colours)
     seen, trusted, relief, hairy = (_sized(one, side)[part] for one in (seen, trusted, relief, hairy))
@@ -115,17 +111,6 @@ def unexpected_creases(
     out = np.zeros((side, side, 3), np.float32)
     out[part] = blurred(found, _SOFT_MM * size)
     return out
-
-
-def _framed(seen: np.ndarray) -> tuple[slice, slice]:
-    """The rows and columns of (S, S) that hold all that is seen, and a little beside it."""
-    frame = []
-    for axis in (1, 0):
-        at = np.flatnonzero(seen.any(axis=axis))
-        first, last = (at[0], at[-1] + 1) if len(at) else (0, 1)
-        step = 2 * _AROUND_TEXELS
-        frame.append(slice(max(first - step, 0) // step * step, min(-(-(last + step) // step) * step, len(seen))))
-    return frame[0], frame[1]
 
 
 def _folded(relief: np.ndarray, sigma: float) -> np.ndarray:

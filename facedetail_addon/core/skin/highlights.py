@@ -9,6 +9,7 @@ as strong as it is beside the highlight.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -67,14 +68,23 @@ class Highlights:
     low: np.ndarray
     contrast: np.ndarray
 
-    def share_at(self, texel: np.ndarray, side: int) -> np.ndarray:
-        """(N,) share at (N,) of the R² texels of a larger map."""
-        return enlarged_at(self.share, texel, side)
+    def framed(self, part: tuple[slice, slice], side: int) -> "Highlights":
+        """Of a map of (side, side) texels, of which these are a part; beside them there are none."""
+        whole = []
+        for name, nothing in (("share", 0), ("white", 0), ("beside", 1), ("low", 1), ("contrast", 1)):
+            values = getattr(self, name)
+            whole.append(np.full((side, side, *values.shape[2:]), nothing, np.float32))
+            whole[-1][part] = values
+        return Highlights(*whole)
 
-    def at(self, texel: np.ndarray, side: int) -> np.ndarray:
-        """(N, 6) share, low, contrast and beside there."""
-        parts = np.dstack([self.share, self.low, self.contrast]), self.beside
-        return np.column_stack([enlarged_at(one, texel, side) for one in parts])
+    def at(self, centres: np.ndarray) -> np.ndarray:
+        """(N, 6) share, low, contrast and beside at (N, 2) of :func:`..image.texel_centres` of a larger map."""
+        return np.column_stack([enlarged_at(one, centres) for one in (self._levels, self.beside)])
+
+    @cached_property
+    def _levels(self) -> np.ndarray:
+        """(S, S, 3) share, low and contrast."""
+        return np.dstack([self.share, self.low, self.contrast])
 
     def enlarged(self, rows: slice, here: np.ndarray) -> np.ndarray:
         """(N, 6) share, low, contrast and beside at texels of some rows of a larger map.
@@ -82,7 +92,7 @@ class Highlights:
         Args:
             here: (rows, R) bool, which of them.
         """
-        parts = np.dstack([self.share, self.low, self.contrast]), self.beside
+        parts = self._levels, self.beside
         return np.column_stack([enlarged_rows(one, rows, here.shape[1])[here] for one in parts])
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..colour import LUMINANCE, to_linear
 from ..face_model.model import FaceModel
-from ..image import pad_islands, smoothstep
+from ..image import framed, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
@@ -29,6 +29,7 @@ from .types import AlbedoBasis, SkinMaps
 _SHADOW = (0.04, 0.12)  # shading relative to its median, below which the photo tells nothing of the skin
 _CAVITY = (0.45, 0.8)  # and relative to its surroundings: beside the nose a shift of a millimetre would show as paint
 _CAVITY_MM, _CAVITY_EDGES = 12.0, 8  # radius of these surroundings, and how far beyond seen skin they count
+_FRAME = 32  # texels of SIDE beside what is seen, at least, where highlights are looked for
 _ROWS = 64  # of the reduced photo worked on at a time, to stay in the processor's cache
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
@@ -227,7 +228,10 @@ def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool, brows: n
     colour /= np.maximum(weight, 1e-3)[..., None]
     skin = cv2.resize(statistical, size, interpolation=cv2.INTER_LINEAR)
     gloss = cv2.resize(seen.gloss, size, interpolation=cv2.INTER_AREA)
-    return find_highlights(colour, weight, skin, monochrome, brows, gloss)
+    part = framed(weight, _FRAME)  # beside what is seen none are found
+    parts = (one[part] for one in (colour, weight, skin))
+    found = find_highlights(*parts, monochrome, brows[part], gloss[part])
+    return found.framed(part, SIDE)
 
 
 def _brows(model: FaceModel) -> np.ndarray:
