@@ -58,10 +58,11 @@ def composed(paints: Paints, atlas: Atlas) -> np.ndarray:
     """(R, R, 3) uint8 sRGB albedo, 0 beside the skin."""
     side = atlas.resolution
     out = np.zeros((side * side, 3), np.uint8)
-    for rows in atlas.bands():
-        covered = atlas.raster.covered_of(rows)
-        if covered.stop > covered.start:
-            out[atlas.raster.texel[covered]] = to_srgb8(_composed(covered, paints, atlas)).T
+
+    def paint(texel: np.ndarray, covered: slice) -> None:
+        out[texel] = to_srgb8(_composed(covered, paints, atlas)).T
+
+    atlas.each_band(paint)
     return out.reshape(side, side, 3)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The canonical texture space of a head, and what a photo shows in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -174,9 +174,19 @@ class Atlas:
         side = self.resolution
         out = np.zeros((side * side, *values.shape[1:]), np.float32)
         values = np.ascontiguousarray(values, np.float32)
-        for rows in self.bands():
-            out[self.raster.texels_of(rows)] = self.texels(values, rows)
+
+        def draw(texel: np.ndarray, covered: slice) -> None:
+            out[texel] = self.covered_texels(values, covered)
+
+        self.each_band(draw)
         return out.reshape(side, side, *values.shape[1:])
+
+    def each_band(self, work: Callable[[np.ndarray, slice], None], start: int = 0, stop: int | None = None) -> None:
+        """Call with (N,) which of the R² texels, and which of the covered ones, some rows have, band by band."""
+        for rows in self.bands(start, stop):
+            covered = self.raster.covered_of(rows)
+            if covered.stop > covered.start:
+                work(self.raster.texel[covered], covered)
 
     def smoother(
         self,
