@@ -112,9 +112,10 @@ class UVRaster:
 def _three(weights: np.ndarray) -> np.ndarray:
     """(N, 3) float32 of (N, 2) uint16 weights; a hair less than 1 together, so that rounding never leaves a range."""
     out = np.empty((len(weights), 3), np.float32)
-    np.multiply(weights, np.float32(_TOGETHER / _WHOLE), out=out[:, 1:])
-    out[:, 0] = np.float32(_TOGETHER) - out[:, 1] - out[:, 2]
-    return np.maximum(out, 0, out=out)
+    others = weights * np.float32(_TOGETHER / _WHOLE)
+    out[:, 0] = (np.float32(_TOGETHER) - others[:, 0] - others[:, 1]).clip(min=0)
+    out[:, 1:] = others
+    return out
 
 
 @dataclass(frozen=True)
