@@ -11,6 +11,7 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.skin.basis import at_vertices, load_basis
 from facedetail_addon.core.skin.gloss import skin_gloss
+from facedetail_addon.core.skin.types import in_steps
 from scripts.training.albedo_basis.file import save_basis
 
 
@@ -80,18 +81,34 @@ def test_grey_is_grey_and_as_bright(basis):
     assert np.abs(np.log((one @ LUMINANCE) / (other @ LUMINANCE)))[basis.known > 0.5].mean() < 0.05
 
 
+def modes_of(basis) -> np.ndarray:
+    """(G, S, S, 3) log albedo per σ."""
+    return basis.mode_maps * basis.mode_steps[:, None, None, None]
+
+
+def test_maps_of_modes_add_up_in_whatever_steps_they_are_kept(basis):
+    gamma = np.linspace(-1, 1, len(basis.modes))
+    wanted = np.exp(np.minimum(basis.mean_map + np.tensordot(gamma, modes_of(basis), axes=1), 0))
+    np.testing.assert_allclose(basis.albedo_map(gamma), wanted, atol=1e-5)
+    kept, steps = in_steps(modes_of(basis))
+    finer = replace(basis, mode_maps=kept, mode_steps=steps)
+    np.testing.assert_allclose(finer.albedo_map(gamma), wanted, atol=2e-3)
+    np.testing.assert_allclose(basis.grey().albedo_map(gamma)[..., 0], (wanted @ LUMINANCE), atol=0.05)
+
+
 def test_saved_and_read_back(model, basis, tmp_path):
     side = 256
     known = np.zeros((side, side), np.float32)
     known[60:150, 80:170] = 0.7
     path = tmp_path / "basis.npz"
     reach = np.array([[-2.0, -1.0], [1.0, 2.0]])
-    save_basis(path, model, known, basis.mean_map, basis.mode_maps[:2], np.full((side, side), 0.1), reach)
+    modes = modes_of(basis)[:2]
+    save_basis(path, model, known, basis.mean_map, modes, np.full((side, side), 0.1), reach)
     back = load_basis(model, path)
     stored = known > 0
     assert np.abs(back.mean_map - basis.mean_map)[stored].max() < 4e-3
-    steps = np.abs(basis.mode_maps[:2, stored]).reshape(2, -1).max(axis=1) / 127
-    assert (np.abs(back.mode_maps - basis.mode_maps[:2])[:, stored].reshape(2, -1).max(axis=1) <= steps * 0.51).all()
+    steps = np.abs(modes[:, stored]).reshape(2, -1).max(axis=1) / 127
+    assert (np.abs(modes_of(back) - modes)[:, stored].reshape(2, -1).max(axis=1) <= steps * 0.51).all()
     np.testing.assert_allclose([back.lowest, back.highest], reach)
 
 

@@ -73,19 +73,20 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     shapes["reach"] = (2, len(modes))
     if modes.dtype != np.int8 or any(arrays[name].shape != shape for name, shape in shapes.items()):
         raise ValueError("its arrays do not belong together")
-    maps = np.concatenate([
-        arrays["mean"].astype(np.float32)[None],
-        modes.astype(np.float32) * arrays["steps"].astype(np.float32)[:, None, None],
-    ])  # fmt: skip
+    steps = arrays["steps"].astype(np.float32)
+    mean = arrays["mean"].astype(np.float32)
     lowest, highest = arrays["reach"].astype(np.float32)
-    if not np.isfinite(maps).all() or not (lowest <= highest).all():
+    if not np.isfinite(mean).all() or not np.isfinite(steps).all() or not (lowest <= highest).all():
         raise ValueError("it holds values that are not finite")
     nearest = nearest_stored(stored)
-    maps = np.ascontiguousarray(maps[:, nearest]).reshape(len(maps), side, side, 3)
+    mean_map = np.ascontiguousarray(mean[nearest]).reshape(side, side, 3)
+    mode_maps = np.ascontiguousarray(modes[:, nearest]).reshape(len(modes), side, side, 3)
     residual_sigma = (arrays["residual_sigma"].astype(np.float32) / 255)[nearest].reshape(side, side)
-    at = at_vertices(np.dstack([*maps, residual_sigma, known]).astype(np.float32), model)
-    colours = np.ascontiguousarray(at[:, :-2].reshape(len(at), -1, 3).transpose(1, 0, 2))
+    colours = [at_vertices(mean_map, model)]
+    colours += [at_vertices(mode.astype(np.float32) * step, model) for mode, step in zip(mode_maps, steps, strict=True)]
+    at = at_vertices(np.dstack([residual_sigma, known]), model)
     plain = model.in_region(*_PLAIN)
     return AlbedoBasis(
-        lowest, highest, colours[0], colours[1:], at[:, -2].copy(), at[:, -1].copy(), plain, maps[0], maps[1:]
-    )
+        lowest, highest, colours[0], np.stack(colours[1:]), at[:, 0].copy(), at[:, 1].copy(), plain, mean_map,
+        mode_maps, steps,
+    )  # fmt: skip

@@ -14,7 +14,7 @@ from ..colour import LUMINANCE, to_linear
 from ..face_model.model import FaceModel, NativeAlbedo
 from ..uv.types import Atlas
 from .basis import load_basis, nearest_stored
-from .types import AlbedoBasis
+from .types import AlbedoBasis, in_steps
 
 _MOST_MODES = 100  # of a model, those of largest variance
 _MAP_SIDE = 256  # texels of the maps, at least
@@ -50,9 +50,10 @@ def _native_basis(native: NativeAlbedo, learned: AlbedoBasis, atlas: Atlas) -> A
     mean += np.median(_log_luminance(learned.mean[skin]) - _log_luminance(mean[skin]))
     reach = np.full(len(modes), _REACH, np.float32)
     maps = _maps(np.concatenate([mean[None], modes]), atlas)
+    mode_maps, steps = in_steps(maps[1:])
     return replace(
         learned, lowest=-reach, highest=reach, mean=mean, modes=modes, residual_sigma=np.sqrt(left_over),
-        mean_map=maps[0], mode_maps=maps[1:],
+        mean_map=maps[0].copy(), mode_maps=mode_maps, mode_steps=steps,
     )  # fmt: skip
 
 

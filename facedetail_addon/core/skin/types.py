@@ -20,6 +20,8 @@ paper's two skins ("skin2": 0.63, 0.44, 0.34 and 4.82, 1.69, 1.09 mm) powers are
 matter that scatters as "skin1" would have about 1 at dark skin's albedos, but melanin lies in the epidermis, like a
 filter that leaves scattering below it as it is (Donner and Jensen 2006): half of that is between both."""
 
+_AT_ONCE = 10  # maps of modes that are made floats
+
 
 @dataclass(frozen=True)
 class AlbedoBasis:
@@ -36,7 +38,7 @@ class AlbedoBasis:
         known: (V_skin,) float32, 1 = skin that the portraits showed, 0 = hair, inside of mouth and sockets.
         plain: (V_skin,) bool, forehead, cheeks, nose and chin, where skin is mostly of one colour.
         mean_map: (S, S, 3) float32 in canonical UV, row 0 at the top, padded beyond the island.
-        mode_maps: (G, S, S, 3) float32.
+        mode_maps: (G, S, S, 3) int8 or int16, in units of ``mode_steps``, (G,) float32.
     """
 
     lowest: np.ndarray
@@ -48,6 +50,7 @@ class AlbedoBasis:
     plain: np.ndarray
     mean_map: np.ndarray
     mode_maps: np.ndarray
+    mode_steps: np.ndarray
 
     def albedo(self, gamma: np.ndarray) -> np.ndarray:
         """(G,) to (V_skin, 3) float32 albedo, at most 1."""
@@ -55,13 +58,25 @@ class AlbedoBasis:
 
     def albedo_map(self, gamma: np.ndarray) -> np.ndarray:
         """(G,) to (S, S, 3) float32."""
-        return _colours(self.mean_map + _mixed(gamma, self.mode_maps))
+        weights, mixed = np.asarray(gamma, np.float32) * self.mode_steps, self.mean_map.copy()
+        for start in range(0, len(weights), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            mixed += _mixed(weights[some], self.mode_maps[some].astype(np.float32))
+        return _colours(mixed)
 
     def grey(self) -> "AlbedoBasis":
         """The same people without colours: each mode changes luminance as it does around the mean."""
         mean, modes = _grey(self.mean, self.modes)
-        mean_map, mode_maps = _grey(self.mean_map, self.mode_maps)
-        return replace(self, mean=mean, modes=modes, mean_map=mean_map, mode_maps=mode_maps)
+        mean_map, grey_maps = _grey(self.mean_map, self.mode_maps * self.mode_steps[:, None, None, None])
+        mode_maps, steps = in_steps(grey_maps)
+        return replace(self, mean=mean, modes=modes, mean_map=mean_map, mode_maps=mode_maps, mode_steps=steps)
+
+
+def in_steps(modes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(G, …) modes as int16 and (G,) float32 steps: ``mode_maps`` and ``mode_steps`` of a basis."""
+    most = np.abs(modes).reshape(len(modes), -1).max(axis=1)
+    steps = np.maximum(most / np.iinfo(np.int16).max, 1e-12).astype(np.float32)
+    return np.round(modes / steps.reshape(-1, *[1] * (modes.ndim - 1))).astype(np.int16), steps
 
 
 def _mixed(gamma: np.ndarray, modes: np.ndarray) -> np.ndarray:
