@@ -14,10 +14,12 @@ import numpy as np
 from ..image import blurred, enlarged_rows, smoothstep
 from ..robust import geman_mcclure
 
-_SIDE = 1024  # texels at which creases are looked for
+CREASES_SIDE = 1024
+"""Texels per side of the map in which creases are looked for; that of smaller textures is theirs."""
 _TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _SOFT_MM = 0.5  # what is finer is the skin's
 _AROUND_MM, _AROUND_TEXELS = 20.0, 8  # of the surroundings, whose texels are as many times as wide
+_GROOVE_MM = 7.0  # the same of grooves; what is wider is no groove
 _LIGHTER = (0.02, 0.1)  # log by which a crease is lighter than around, at which that begins to count, and does
 _ODD = 0.3  # log by which hair, lips and shadows differ from skin around, which then is hardly compared with them
 _KNOWN = 0.1  # share of the surroundings whose shading is well known, from which on they count fully
@@ -92,7 +94,7 @@ def unexpected_creases(
     Returns:
         (S, S, 3) float32 logarithms; S is R, but not more than 1024.
     """
-    side = min(len(albedo), _SIDE)
+    side = min(len(albedo), CREASES_SIDE)
     albedo, shading, skin = (np.log(np.maximum(_sized(part, side), _FLOOR)) for part in (albedo, shading, skin))
     seen, trusted = (_sized(part, side)[..., None] for part in (seen, trusted))
     odd = _apart(albedo - skin, seen, trusted).mean(axis=2, keepdims=True)
@@ -103,7 +105,8 @@ def unexpected_creases(
     folded = _folded(_sized(relief, side))
     by_light = np.maximum(-light, np.minimum(_CREST * lighter, _MOST_ON_CRESTS) * folded)
     found = np.minimum(lighter, by_light).clip(0) * smoothstep(lighter, *_LIGHTER)
-    darker = np.minimum(np.maximum(unlike, unusual), 0)
+    narrow = _apart(albedo, seen, trusted, _GROOVE_MM)
+    darker = np.minimum(np.maximum(np.maximum(unlike, unusual), narrow), 0)
     found += _IN_GROOVES * darker * smoothstep(-darker, *_DARKER) * folded * (1 - _sized(hairy, side)[..., None])
     found *= known * seen
     return blurred(found, _SOFT_MM * side / _TEXEL_MM)
@@ -115,17 +118,17 @@ def _folded(relief: np.ndarray) -> np.ndarray:
     return smoothstep(np.sqrt(square.clip(0)), *_FOLDED)[..., None]
 
 
-def _apart(values: np.ndarray, seen: np.ndarray, trusted: np.ndarray) -> np.ndarray:
+def _apart(values: np.ndarray, seen: np.ndarray, trusted: np.ndarray, around_mm: float = _AROUND_MM) -> np.ndarray:
     """(S, S, 3) less the surroundings' mean."""
     sigma = _SOFT_MM * len(values) / _TEXEL_MM
     nearby = blurred(values * seen, sigma) / np.maximum(blurred(seen, sigma), _LEAST_WEIGHT)[..., None]
-    return nearby - _around(values, trusted)
+    return nearby - _around(values, trusted, around_mm)
 
 
-def _around(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _around(values: np.ndarray, weight: np.ndarray, around_mm: float = _AROUND_MM) -> np.ndarray:
     """(S, S, C) mean over the surroundings of (S, S, C) with (S, S, 1) weight."""
     side = max(len(values) // _AROUND_TEXELS, 1)
-    sigma = _AROUND_MM * side / _TEXEL_MM
+    sigma = around_mm * side / _TEXEL_MM
     total, share = (blurred(_sized(part, side), sigma).reshape(side, side, -1) for part in (values * weight, weight))
     return _sized(total / np.maximum(share, _LEAST_WEIGHT), len(values)).reshape(values.shape)
 

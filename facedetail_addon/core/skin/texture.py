@@ -17,8 +17,8 @@ from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .beard import find_beard
 from .completion import complete, outside_openings, persons_colour, share_of_mirrored
-from .creases import FineLight, plain_creases, unexpected_creases
-from .doubt import beside_covers, collars, correction, not_bluer, shown, steady
+from .creases import CREASES_SIDE, FineLight, plain_creases, unexpected_creases
+from .doubt import beside_covers, collars, corrected, correction, not_bluer, shown, steady
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import skin_grain
 from .hair import diffuse_colour, short_hair
@@ -87,7 +87,7 @@ def make_skin_maps(
     grain = skin_grain(seen.albedo @ LUMINANCE, seen.confidence)
     fine = replace(fine, creases=_creases(seen, usual.picture, relief_shading, highlights, model))
     _without_creases(seen.albedo, fine.creases, atlas)
-    trusted = _trusted(unwrapped, lit, highlights, usual, masks, model, atlas)
+    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas)
     fill, known = usual, None
     if generator is not None or tell_known:
         known = _known(seen, highlights, trusted.skin, atlas)
@@ -189,9 +189,19 @@ def _creases(seen: _Seen, skin: np.ndarray, relief: np.ndarray, highlights: High
         skin: (S, S, 3) the statistical albedo. relief: (R, R) factor on the light.
     """
     hairy = np.maximum(_brows(model), _lashes(model))
-    found = unexpected_creases(seen.albedo, seen.light, skin, seen.bare, seen.confidence, relief, hairy)
+    matte = _matte(seen.albedo, highlights)
+    found = unexpected_creases(matte, seen.light, skin, seen.bare, seen.confidence, relief, hairy)
     shine = cv2.resize(highlights.share, found.shape[:2], interpolation=cv2.INTER_LINEAR)
     return found * (1 - shine)[..., None]
+
+
+def _matte(albedo: np.ndarray, highlights: Highlights) -> np.ndarray:
+    """(S, S, 3) of (R, R, 3) albedo without highlights, as creases are looked for; S ≤ R."""
+    side = min(len(albedo), CREASES_SIDE)
+    small = cv2.resize(albedo, (side, side), interpolation=cv2.INTER_AREA)
+    everywhere = np.ones((side, side), bool)
+    flat = highlights.enlarged(slice(0, side), everywhere)
+    return without_highlights(small.reshape(-1, 3), flat).reshape(small.shape)
 
 
 def _without_creases(albedo: np.ndarray, creases: np.ndarray, atlas: Atlas) -> None:
@@ -250,6 +260,7 @@ class _Trusted:
 def _trusted(
     unwrapped: UnwrappedPhoto,
     light: np.ndarray,
+    creases: np.ndarray,
     highlights: Highlights,
     usual: Fill,
     masks: np.ndarray,
@@ -259,9 +270,9 @@ def _trusted(
     """What counts of the photo, vertex by vertex.
 
     Args:
-        light: (V, 7) shading, gloss and confidence.
+        light: (V, 7) shading, gloss and confidence. creases: (S, S, 3) of :class:`.creases.FineLight`.
     """
-    albedo = _delighted(unwrapped.vertex_color, light[:, :3], light[:, 3:6])
+    albedo = _delighted(unwrapped.vertex_color, light[:, :3] * np.exp(at_vertices(creases, model)), light[:, 3:6])
     share, beside = at_vertices(highlights.share, model), at_vertices(highlights.beside, model)
     albedo += share[:, None] * (beside - albedo)
     in_view = smoothstep(unwrapped.vertex_confidence, *_CONFIDENT) * light[:, 6]
@@ -273,8 +284,9 @@ def _trusted(
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
     persons += hairy[:, None] * (hair - persons)
     shading = light[:, :3] @ LUMINANCE
-    correcting = correction(albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas)
-    albedo = (albedo * np.exp(correcting)).clip(*_ALBEDO_RANGE)
+    hair = at_vertices(_brows(model), model)
+    correcting = correction(albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, hair)
+    albedo = corrected(albedo, correcting).clip(*_ALBEDO_RANGE)
     return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share))
 
 
@@ -359,7 +371,7 @@ def _side(
     clipped = smoothstep(texel.max(axis=1), *_CLIPPED)
     weight = in_view * (1 - clipped * (1 - highlights[:, 0]))
     seen = np.flatnonzero(weight > 0)
-    colour = without_highlights(bare[seen], highlights[seen]) * np.exp(light[seen, 7:10])
+    colour = corrected(without_highlights(bare[seen], highlights[seen]), light[seen, 7:10])
     colour *= np.exp(grain[seen] * clipped[seen] * highlights[seen, 0])[:, None]
     return _Side(seen, not_bluer(colour, skin[seen]), weight[seen], in_view - weight)
 
