@@ -87,7 +87,7 @@ def judged(inputs: DetailInputs, where: np.ndarray, net: LineNet) -> tuple[float
     view = look_for_lines(inputs)
     middle = (cv2.resize(where, None, fx=1 / STEP, fy=1 / STEP, interpolation=cv2.INTER_AREA) > 0.7) & (view.mask > 0.9)
     assert middle.sum() > 100
-    return float(view.lines.likelihood[middle].mean()), float(form_likelihood(view, net, False)[middle].mean())
+    return float(view.lines.likelihood[middle].mean()), float(form_likelihood(view, net)[middle].mean())
 
 
 def darker(inputs: DetailInputs, log_luminance: np.ndarray, hue: np.ndarray | float = 0.0) -> DetailInputs:
@@ -124,7 +124,7 @@ def test_what_is_hidden_has_no_form_and_twice_is_the_same(flat, net):
     inputs, _ = flat
     view = look_for_lines(replace(inputs, mask=np.zeros_like(inputs.mask)))
     assert net_channels(view).shape == (CHANNELS, *view.mask.shape)
-    first, second = (form_likelihood(view, net, False) for _ in range(2))
+    first, second = (form_likelihood(view, net) for _ in range(2))
     assert first.dtype == np.float32 and first.max() < 0.02
     np.testing.assert_array_equal(first, second)
 
@@ -133,7 +133,7 @@ def test_maps_of_any_size_are_judged(flat, net):
     inputs, _ = flat
     cut = {name: np.ascontiguousarray(part[100:330, 200:514]) for name, part in vars(inputs).items()}
     view = look_for_lines(DetailInputs(**cut))
-    found = form_likelihood(view, net, False)
+    found = form_likelihood(view, net)
     assert found.shape == view.mask.shape and np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1
 
 
@@ -159,7 +159,7 @@ def test_edges_of_shine_are_hardly_carved(flat, net):
     shiny = darker(inputs, shine, -0.1 * shine)
     view = look_for_lines(shiny)
     relief, filtered = (
-        carve_lines(view, likely).height_mm for likely in (form_likelihood(view, net, False), view.lines.likelihood)
+        carve_lines(view, likely).height_mm for likely in (form_likelihood(view, net), view.lines.likelihood)
     )
     sure = inputs.mask > 0.7
     assert relief[sure].std() < 0.04

@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,9 +12,12 @@ from blender_tests.made_up import changed
 from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
+from facedetail_addon.core.rendering.shade import shade
+from facedetail_addon.core.rendering.transfer import light_transfer, open_sky
+from facedetail_addon.core.rendering.types import SkinGloss, SkinLight
 from facedetail_addon.core.result.preview import appearance_of, head_box, render_preview
-from facedetail_addon.core.result.preview_frame import trace_frame
-from facedetail_addon.core.result.preview_panels import paint_of, relit
+from facedetail_addon.core.result.preview_frame import Frame, shown_edges, trace_frame
+from facedetail_addon.core.result.preview_panels import paint_of, relit, surface_of
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.core.uv.atlas import make_atlas
 from facedetail_addon.core.uv.unwrap import unwrap
@@ -179,3 +183,47 @@ def turned(reconstruction: Reconstruction, model, yaw_deg: float, height: int) -
     frame = trace_frame(reconstruction.record.pose.vertices, model, camera, (height, height), (0, 0, height, height))
     appearance = appearance_of(reconstruction)
     return relit(appearance, paint_of(appearance, frame), frame)
+
+
+def test_pixels_where_the_head_ends_or_folds_are_means_of_four(reconstruction, model):
+    frame = front(reconstruction, model)
+    width, height = frame.size
+    cover = frame.cover.reshape(height, width)
+    assert set(np.unique(cover)) == {0, 0.25, 0.5, 0.75, 1}
+    border = (cover > 0) & (cover < 1)
+    inside = cv2.erode((cover == 1).astype(np.uint8), np.ones((5, 5))) > 0
+    split = np.bincount(frame.pixel, minlength=width * height).reshape(height, width) > 1
+    assert border.sum() > height and 0.001 < split[inside].mean() < 0.15
+    np.testing.assert_allclose(np.bincount(frame.pixel, frame.weight)[frame.pixel[frame.weight == 1]], 1)
+
+
+def test_an_edge_is_beside_another_surface_or_one_that_lies_deeper():
+    kind, distance = np.zeros((6, 7), int), np.full((6, 7), 1000.0, np.float32)
+    kind[:, 6], distance[:, 6] = -1, np.inf
+    distance[:, :2] += 40
+    distance += np.arange(6, dtype=np.float32)[:, None] * 5  # a slope is none
+    edges = shown_edges(kind.ravel(), distance.ravel(), 1e-3, (7, 6)).reshape(6, 7)
+    np.testing.assert_array_equal(edges, np.tile(np.array([0, 1, 1, 0, 0, 1, 1], bool), (6, 1)))
+
+
+def test_light_that_is_known_is_not_looked_for_again(reconstruction, model):
+    """And shows what is found where it is not: nearly the same colours, and the given ones where they are others."""
+    frame, appearance = front(reconstruction, model), appearance_of(reconstruction)
+    paint, skin = paint_of(appearance, frame), model.skin.stop
+    gloss = SkinGloss(np.full(skin, 0.55, np.float32), np.full(skin, 0.5, np.float32))
+    eye = frame.camera.position()
+    transfer = light_transfer(frame.vertices, frame.triangles, skin, eye, gloss, 3, directions=128)
+    shading, shine = shade(transfer, appearance.radiance, np.full((skin, 3), 0.3))
+    known = SkinLight(shading, shine, open_sky(transfer))
+    found, given = (relit(appearance, paint, frame, light).astype(int) for light in (None, known))
+    assert np.abs(found - given).mean() < 2
+    darker = replace(known, shading=known.shading / 4)
+    assert relit(appearance, paint, frame, darker).mean() < 0.8 * given.mean()
+    cast, from_sky = (surface_of(frame, light).visibility for light in (None, known))
+    assert np.abs(cast - from_sky).mean() < 0.05
+
+
+def front(reconstruction: Reconstruction, model) -> Frame:
+    """As the preview looks at the head."""
+    pose = reconstruction.record.pose
+    return trace_frame(pose.vertices, model, pose.perspective, (HEIGHT, HEIGHT), head_box(reconstruction, model))

@@ -21,7 +21,8 @@ MAX_LINES, MAX_FUNCTION_LINES = 500, 80
 GROUND = {
     "names": set(), "settings": {"names"}, "paths": set(), "requirements": {"names", "paths"},
     "core.errors": set(), "core.notices": set(), "core.colour": set(), "core.image": set(), "core.robust": set(),
-    "core.alignment": {"core.image"}, "core.stages": set(),
+    "core.parallel": set(),
+    "core.alignment": {"core.image"}, "core.stages": {"core.memory"}, "core.memory": set(),
     "core.geometry": {"core.errors"}, "core.io": {"core.errors"}, "core.assets": {"core.errors"},
 }  # fmt: skip
 _STAGES = ("observe", "fit", "uv", "lighting", "skin", "eyes", "detail", "refine")
@@ -241,4 +242,11 @@ def test_results_can_be_read_without_torch():
         "import facedetail_addon.core.result.record, facedetail_addon.core.result.files, facedetail_addon.jobs.runner"
     )
     done = run_without("torch", program)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["jobs.tasks", "cli.main"])
+def test_what_is_slow_to_load_waits_until_after_the_first_word(module):
+    """The worker tells what it does, and the command line its help, before anything of these is loaded."""
+    done = run_without("scipy torch embreex", f"import facedetail_addon.{module}")
     assert done.returncode == 0, done.stderr

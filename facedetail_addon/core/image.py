@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small helpers for pictures and textures."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -38,24 +40,77 @@ def enlarged_rows(values: np.ndarray, rows: slice, side: int) -> np.ndarray:
     return cv2.warpAffine(values, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def pad_islands(colour: np.ndarray, covered: np.ndarray) -> None:
-    """Fill the texels outside the islands in place: copies of the nearest border texel, softened further out.
+def framed(seen: np.ndarray, step: int) -> tuple[slice, slice]:
+    """The rows and columns of (H, W) that hold all that is not 0, and a little beside it, in whole steps."""
+    frame = []
+    for axis in (1, 0):
+        at, length = np.flatnonzero(seen.any(axis=axis)), seen.shape[1 - axis]
+        first, last = (at[0], at[-1] + 1) if len(at) else (0, 1)
+        frame.append(slice(max(first // step - 1, 0) * step, min((-(-last // step) + 1) * step, length)))
+    return frame[0], frame[1]
 
-    Args:
-        colour: (R, R, 3) uint8, written where not ``covered``. covered: (R, R) bool.
+
+def texel_centres(texel: np.ndarray, side: int) -> np.ndarray:
+    """(N, 2) float32 in [0, 1], across and down, of (N,) of the R² texels of a square map; R = ``side``."""
+    out = np.empty((len(texel), 2), np.float32)
+    np.divmod(texel, side, out=(out[:, 1], out[:, 0]), casting="unsafe")
+    out += np.float32(0.5)
+    out *= np.float32(1 / side)
+    return out
+
+
+def enlarged_at(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(N[, C]) of a square map, (S, S[, C]) float32, C ≤ 4, at (N, 2) of :func:`texel_centres` of a larger one."""
+    at = centres * np.float32(len(values)) - np.float32(0.5)
+    return sample(values, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What lies outside the islands of a texture of R texels a side.
+
+    Attributes:
+        side: R. outside: (M,) int32 texels, row by row. nearest: (M,) int32 texel of an island that is nearest to each.
+        far: (F,) int32 which of the M lie so far out that they are softened. softness: (F,) float32, how much.
     """
+
+    side: int
+    outside: np.ndarray
+    nearest: np.ndarray
+    far: np.ndarray
+    softness: np.ndarray
+
+
+def surroundings(covered: np.ndarray) -> Surroundings:
+    """Of islands, (R, R) bool; made once for many textures."""
     if covered.all() or not covered.any():
-        return
+        none = np.zeros(0, np.int32)
+        return Surroundings(len(covered), none, none, none, np.zeros(0, np.float32))
     distance, labels = cv2.distanceTransformWithLabels(
         (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    source = np.zeros(int(labels.max()) + 1, np.int32)
-    inside, outside = np.flatnonzero(covered), np.flatnonzero(~covered)
-    source[labels.ravel()[inside]] = inside
-    flat = colour.reshape(-1, 3)
-    flat[outside] = flat[source[labels.ravel()[outside]]]
+    labels, distance = labels.ravel(), distance.ravel()
+    inside, outside = (np.flatnonzero(which).astype(np.int32) for which in (covered, ~covered))
+    texel = np.zeros(int(labels.max()) + 1, np.int32)
+    texel[labels[inside]] = inside
+    softness = smoothstep(distance[outside], _PAD_TEXELS, 5 * _PAD_TEXELS)
+    far = np.flatnonzero(softness).astype(np.int32)
+    return Surroundings(len(covered), outside, texel[labels[outside]], far, softness[far])
+
+
+def pad_islands(colour: np.ndarray, around: Surroundings) -> None:
+    """Fill the texels outside the islands in place: copies of the nearest border texel, softened further out.
+
+    Args:
+        colour: (R, R, C) uint8, written outside the islands. around: these.
+    """
+    if len(around.outside) == 0:
+        return
+    flat = colour.reshape(-1, colour.shape[2])
+    flat[around.outside] = flat.take(around.nearest, axis=0)
     small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
-    soft = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
-    soft = cv2.resize(soft, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    amount = smoothstep(distance, _PAD_TEXELS, 5 * _PAD_TEXELS)
-    colour[:] = cv2.blendLinear(colour, soft, 1 - amount, amount)
+    small = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
+    soft = cv2.resize(small, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(flat.shape)
+    texels = around.outside[around.far]
+    copied, softness = flat[texels].astype(np.float32), around.softness[:, None]
+    flat[texels] = np.round(copied + (soft[texels] - copied) * softness).astype(np.uint8)

@@ -141,7 +141,8 @@ def completed_person(
     )
     stage.progress("Reconstructed", 1.0)
     hair = np.max([one.hair for one in seen], axis=0)
-    return Reconstruction(record, result_maps(person.photos[0].pixels, skin.maps, relief, hair))
+    maps = result_maps(person.photos[0].pixels, skin.maps, relief, hair)
+    return Reconstruction(record, maps, seen[0].skin_light)
 
 
 def observe_person(photos: Sequence[Path], models: Models, settings: Settings, stage: Stages) -> PersonPhotos:

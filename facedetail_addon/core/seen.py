@@ -13,8 +13,10 @@ from .fit.pins import PinnedEdit
 from .fit.types import HeadFit
 from .lighting.types import LightEstimate
 from .notices import Notice
+from .rendering.rays import RayScene
 from .rendering.stage import LightStage
-from .rendering.types import Transfer
+from .rendering.transfer import open_sky
+from .rendering.types import SkinLight, Transfer
 from .result.record import ByHand, PhotoLight
 from .skin.types import SkinMaps
 from .uv.types import UnwrappedPhoto
@@ -59,12 +61,14 @@ class Illumination:
         unwrapped: what the photo shows of the skin, in canonical UV. transfer: of the posed head.
         estimate: the light, the albedo's coefficients, and what both make of the skin.
         stage: the same light as lamps.
+        scene: the posed head for rays, where more of them are wanted.
     """
 
     unwrapped: UnwrappedPhoto
     transfer: Transfer
     estimate: LightEstimate
     stage: LightStage
+    scene: RayScene | None = None
 
 
 @dataclass(frozen=True)
@@ -101,3 +105,8 @@ class SeenSkin:
     def photo_light(self) -> PhotoLight:
         """As results have it."""
         return PhotoLight(self.light.estimate.gamma, self.light.estimate.radiance, self.light.stage)
+
+    @property
+    def skin_light(self) -> SkinLight:
+        """What it makes of the skin."""
+        return SkinLight(self.light.estimate.shading, self.light.estimate.gloss, open_sky(self.light.transfer))

@@ -12,6 +12,7 @@ from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
 from ..core.fit.pins import PinnedEdit
 from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
+from ..core.memory import give_back
 from ..core.result.files import SCENE_FILES, read_record, read_result, require_result, write_result
 from ..core.result.pin_file import parse_pins
 from ..core.result.record import HeadRecord, Reconstruction, result_folder
@@ -42,7 +43,9 @@ def do(request: Request, warm: dict, report: Report) -> Path:
     Raises:
         FaceDetailError: it cannot be done.
     """
-    return _TASKS[type(request)](request, warm, report)
+    made = _TASKS[type(request)](request, warm, report)
+    give_back()  # a worker waits with little
+    return made
 
 
 def tidy_after(request: Request, process: int) -> None:

@@ -29,6 +29,7 @@ _HAIR = (0.15, 0.4)  # probability of the photo's mask at which hair begins, and
 _BROW = (0.1, 0.35)  # the same where brows grow: thin ones are seen between skin
 _BESIDE_BROW_MM = 1.2  # skin so near to a brow is half hidden
 _HAIR_MM = 1.2  # narrower lines may be grooves
+_COARSE_TEXEL_MM = 0.4  # fine enough to look for hair
 _NEAR = 0.05  # share of skin around a texel, below which it is not looked at
 
 
@@ -104,7 +105,8 @@ def detail_inputs(
     texel_mm = TEXEL_MM * SIDE / atlas.resolution
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
     in_view = at["hairless"] * smoothstep(confidence, *_CONFIDENT)
-    clipped = smoothstep(colour.max(axis=2), *_CLIPPED)
+    brightest = np.maximum(np.maximum(colour[..., 0], colour[..., 1]), colour[..., 2])
+    clipped = smoothstep(brightest, *_CLIPPED)
     glare = smoothstep(blurred(clipped, _GLARE_MM / texel_mm), *_GLARE)
     mask = at["allowed"] * in_view * (1 - np.maximum(clipped, glare))
     if frames is not None:
@@ -117,7 +119,7 @@ def detail_inputs(
         light_y=at["light"][..., 1],
         direct_fraction=at["light"][..., 2],
         mask=mask * _bare(colour, at["shading"], at["brows"], mask, texel_mm),
-        level=colour.max(axis=2) / np.float32(255),
+        level=brightest / np.float32(255),
         resolvable_mm=np.maximum(at["resolvable"], texel_mm if atlas.resolution < SIDE else 0),
         lined=at["lined"],
         beard=at["beard"],
@@ -166,7 +168,7 @@ def _light_channels(light: LightEstimate, transfer: Transfer, gradients: list[np
 def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
     """(h, w) 1 on bare skin, 0 where something far darker is seen than this person's skin: hair, or a hard shadow.
 
-    Furrows are as dark, but narrow.
+    Furrows are as dark, but narrow. Nothing of it is finer than the blur, so that a smaller map will do.
 
     Args:
         colour: (h, w, 3) uint8. shading: (h, w) its logarithm. brows: (h, w) 1 where brows grow, and less is enough.
@@ -174,17 +176,23 @@ def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.n
     """
     if not (mask > 0.5).any():
         return np.ones_like(mask)
+    height, width = mask.shape
+    step = max(int(_COARSE_TEXEL_MM / texel_mm), 1)
     darkness = shading - np.log(to_linear(colour) @ LUMINANCE + np.float32(_FLOOR))
-    weight = cv2.GaussianBlur(mask, (0, 0), _HAIR_MM / texel_mm)
-    darkness = cv2.GaussianBlur(darkness * mask, (0, 0), _HAIR_MM / texel_mm) / np.maximum(weight, 1e-3)
-    darker = darkness - np.median(darkness[mask > 0.5])
+    fields = np.dstack([darkness * mask, mask, brows])
+    fields = cv2.resize(fields, (width // step, height // step), interpolation=cv2.INTER_AREA)
+    texel_mm *= step
+    weight = cv2.GaussianBlur(fields[..., 1], (0, 0), _HAIR_MM / texel_mm)
+    darkness = cv2.GaussianBlur(fields[..., 0], (0, 0), _HAIR_MM / texel_mm) / np.maximum(weight, 1e-3)
+    darker = darkness - np.median(darkness[fields[..., 1] > 0.5])
     reach = 2 * round(_BESIDE_BROW_MM / texel_mm) + 1
-    brow = cv2.dilate(smoothstep(darker, *_BROW) * brows, _disc(reach))
+    brow = cv2.dilate(smoothstep(darker, *_BROW) * fields[..., 2], _disc(reach))
     wide, beside = (2 * round(size / texel_mm / 2) + 1 for size in (_DARK_MM, _BESIDE_FRAME_MM))
     darker = np.where(weight > _NEAR, darker, 0).astype(np.float32)
     frame = cv2.dilate(smoothstep(darker, *_BLACK), _disc(beside))
     darker = cv2.morphologyEx(darker, cv2.MORPH_OPEN, _disc(wide))
-    return 1 - np.maximum.reduce([smoothstep(darker, *_DARK), frame, brow])
+    covered = np.maximum.reduce([smoothstep(darker, *_DARK), frame, brow])
+    return (1 - cv2.resize(covered, (width, height), interpolation=cv2.INTER_LINEAR)).clip(0, 1)
 
 
 def _disc(texels: int) -> np.ndarray:

@@ -75,18 +75,18 @@ def load_line_net(directory: Path = WEIGHTS_DIR) -> LineNet:
     return load_network(LineNet(), find_weights(WEIGHTS, directory))
 
 
-def form_likelihood(view: LineView, net: LineNet, half: bool) -> np.ndarray:
+def form_likelihood(view: LineView, net: LineNet) -> np.ndarray:
     """(h, w) float32: 0 where no line of form is seen, 1 where one is certain (half a second).
 
     Args:
-        view: of a photo. net: with its weights. half: whether to multiply in bfloat16.
+        view: of a photo. net: with its weights.
     """
     channels = net_channels(view)
     high, wide = view.mask.shape
     beyond = [(0, -size % MULTIPLE) for size in (high, wide)]
-    with one_thread(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+    with one_thread():
         batch = torch.from_numpy(np.pad(channels, [(0, 0), *beyond]))[None]
-        logits = net(batch.contiguous(memory_format=torch.channels_last)).float()
+        logits = net(batch.contiguous(memory_format=torch.channels_last))
         form = torch.sigmoid(logits)[0, 0, :high, :wide].numpy()
     return form ** boldness(form, view) * smoothstep(view.lines.response, *_SEEN_RESPONSE)
 

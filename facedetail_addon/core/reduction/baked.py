@@ -51,7 +51,7 @@ def bake_normals(fine: ShadedMesh, coarse: ShadedMesh, relief: np.ndarray | None
     out = np.empty((resolution, resolution, 3), np.uint8)
     out[:] = _FLAT
     fine_raster, coarse_raster = (rasterise_uv(mesh.layout, resolution) for mesh in (fine, coarse))
-    known = (fine_raster.triangle >= 0) & (coarse_raster.triangle >= 0)
+    known = fine_raster.covered & coarse_raster.covered
     for rows in _bands(resolution):
         inside = known[rows]
         if not inside.any():
@@ -74,7 +74,7 @@ def normal_differences(
         resolution: R.
     """
     rasters = [rasterise_uv(mesh.layout, resolution) for mesh in (fine, coarse)]
-    known = (rasters[0].triangle >= 0) & (rasters[1].triangle >= 0)
+    known = rasters[0].covered & rasters[1].covered
     found = []
     for rows in _bands(resolution):
         inside = known[rows]
@@ -97,7 +97,7 @@ def _frames(
     """(N, 3) normals, tangents and bitangents at the texels of ``inside``, as they come from corner to corner."""
     values = np.concatenate([mesh.normals, mesh.tangents, mesh.signs[:, None]], axis=1).astype(np.float32)
     texels = raster.interpolation(mesh.layout.uv_triangles(), len(values), rows) @ values
-    texels = texels[inside[raster.triangle[rows] >= 0]]
+    texels = texels[inside[raster.covered[rows]]]
     normal, tangent, sign = texels[:, :3], texels[:, 3:6], np.sign(texels[:, 6:])
     return normal, tangent, sign * np.cross(normal, tangent)
 

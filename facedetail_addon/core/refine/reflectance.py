@@ -142,8 +142,8 @@ def with_reflectance(
         flat = albedo[rows].reshape(-1, 3)
         flat[at] = to_srgb8((to_linear(flat[at]) * np.exp(change[some])).clip(*_RANGE))
         gloss[rows][here, :2] = np.round(both.clip(0, 1) * 255).astype(np.uint8)
-    pad_islands(albedo, covered)
-    pad_islands(gloss, covered)
+    pad_islands(albedo, atlas.surroundings)
+    pad_islands(gloss, atlas.surroundings)
     roughness, specular = (np.ascontiguousarray(gloss[..., number]) for number in range(2))
     return replace(skin, albedo=albedo, roughness=roughness, specular=specular)
 

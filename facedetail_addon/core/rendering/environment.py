@@ -10,6 +10,7 @@ Pictures have the orientation of Blender's Environment Texture for the head as t
 +X, head +Y is +Z, head +Z is −Y.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +18,12 @@ import numpy as np
 from ..colour import LUMINANCE
 from .harmonics import bands_of, evaluate, fibonacci_sphere, window
 
-_SAMPLES = 3000  # directions over which light is summed
+_SAMPLES, _SAMPLES_EACH = 3000, 250  # directions over which light is summed: at most, and for each coefficient
 _PEAK = 0.9  # brightest over mean, relative to B²: light from one point has that when B bands draw it
 _ROUNDS = 60  # of Newton's method at most
 _TOLERANCE = 1e-6  # of the moments, relative to the first
 _CLOSE_ENOUGH = 1e-4  # the same after the last round
-_WINDOWS = np.concatenate([[0.0], np.geomspace(0.003, 3.0, 30)])  # strengths that are tried
+_WINDOWS = np.geomspace(0.003, 3.0, 30)  # strengths that are tried
 _DARKEST = 0.01  # of the mean; a windowed light is nowhere darker
 _LEAST = 1e-5  # radiance is nowhere less
 _SUN_SHARES = np.linspace(1.0, 0.1, 10)  # of the fitted sun that are tried
@@ -148,32 +149,37 @@ def _checked(radiance: np.ndarray) -> np.ndarray:
 
 
 def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (B², 3) damped as little as possible, and the exponents (B², 3) of the light that has them."""
+    """Coefficients (B², 3) damped as little as possible, and the exponents (B², 3) of the light that has them.
+
+    A wider window makes a smoother light, so that the narrowest that will do is found by bisection.
+    """
     bands = bands_of(radiance)
-    harmonics = evaluate(fibonacci_sphere(_SAMPLES), bands, np.float64)
+    count = min(_SAMPLES, _SAMPLES_EACH * bands**2)
+    harmonics = np.ascontiguousarray(evaluate(fibonacci_sphere(count), bands, np.float64).T)
     least = _LEAST * np.sqrt(4 * np.pi)
-    for strength in _WINDOWS:
-        damped = radiance * window(bands, strength)[:, None]
-        found = []
-        for channel in range(3):
-            exponents = _greatest_entropy(damped[:, channel], harmonics, least)
-            if exponents is None:
-                break
-            found.append(exponents)
-        if len(found) == 3 and (
-            strength == 0 or _stays_above_black(np.stack(found, axis=1), harmonics, radiance[0] > least)
-        ):
-            dark = radiance[0] <= least
-            damped[:, dark] = 0
-            damped[0, dark] = least
-            return damped, np.stack(found, axis=1)
+
+    def solved(strength: float) -> tuple[np.ndarray, np.ndarray] | None:
+        damped, dark = radiance * window(bands, strength)[:, None], radiance[0] <= least
+        exponents = _greatest_entropy(damped, harmonics, least)
+        if exponents is None or (strength > 0 and not _stays_above_black(exponents, harmonics, ~dark)):
+            return None
+        damped[:, dark] = 0
+        damped[0, dark] = least
+        return damped, exponents
+
+    as_given = solved(0.0)
+    if as_given is not None:
+        return as_given
+    first = bisect_left(_WINDOWS, True, key=lambda strength: solved(strength) is not None)
+    if first < len(_WINDOWS):
+        return solved(_WINDOWS[first])
     flat = np.zeros_like(radiance)
     flat[0] = np.maximum(radiance[0], least)
     return flat, _uniform(flat[0], len(radiance))
 
 
 def _stays_above_black(exponents: np.ndarray, harmonics: np.ndarray, channels: np.ndarray) -> bool:
-    light = np.exp((harmonics @ exponents[:, channels]).clip(-60, 60))
+    light = np.exp((harmonics.T @ exponents[:, channels]).clip(-60, 60))
     return bool((light.min(axis=0) >= _DARKEST * light.mean(axis=0)).all())
 
 
@@ -185,37 +191,45 @@ def _uniform(first: np.ndarray, count: int) -> np.ndarray:
 
 
 def _greatest_entropy(moments: np.ndarray, harmonics: np.ndarray, least: float) -> np.ndarray | None:
-    """(B²,) exponents c of the light exp(Σ c Y) with these moments; None where there is none, or none so smooth."""
-    if moments[0] <= least:
-        return _uniform(np.array([least]), len(moments))[:, 0]
-    relative = moments / moments[0]
-    exponents = _uniform(np.array([1.0]), len(moments))[:, 0]
-    area = 4 * np.pi / len(harmonics)
+    """(B², C) exponents c of the lights exp(Σ c Y) with these moments, (B², C); None where a channel has none, or none
+    so smooth. ``harmonics``: (B², N)."""
+    out = _uniform(np.full(moments.shape[1], least), len(moments))
+    bright = np.flatnonzero(moments[0] > least)
+    if len(bright) == 0:
+        return out
+    relative = (moments[:, bright] / moments[0, bright]).T
+    exponents = _uniform(np.ones(len(bright)), len(moments)).T
+    count, samples = harmonics.shape
+    area, brightest = 4 * np.pi / samples, _PEAK * count
 
-    def dual(c: np.ndarray) -> tuple[float, np.ndarray]:
-        light = np.exp((harmonics @ c).clip(-60, 60))
-        return area * float(light.sum()) - float(c @ relative), light
+    def dual(c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        light = np.exp((c @ harmonics).clip(-60, 60))
+        return area * light.sum(axis=1) - (c * relative).sum(axis=1), light
 
     value, light = dual(exponents)
     for _ in range(_ROUNDS):
-        gradient = area * (harmonics.T @ light) - relative
-        if np.abs(gradient).max() < _TOLERANCE:
+        gradient = area * (light @ harmonics.T) - relative
+        wrong = np.abs(gradient).max(axis=1)
+        if wrong.max() < _TOLERANCE:
             break
-        hessian = area * (harmonics * light[:, None]).T @ harmonics
-        step = np.linalg.solve(hessian + 1e-10 * np.eye(len(moments)), gradient)
-        length = 1.0
-        while length > 1e-3:
-            tried, tried_light = dual(exponents - length * step)
-            if tried <= value - 1e-4 * length * float(gradient @ step):
+        hessian = area * np.stack([(harmonics * channel) @ harmonics.T for channel in light])
+        step = np.linalg.solve(hessian + 1e-10 * np.eye(count), gradient[..., None])[..., 0]
+        step[wrong < _TOLERANCE] = 0
+        fall = 1e-4 * (gradient * step).sum(axis=1)
+        length = np.ones(len(bright))
+        while True:
+            tried, tried_light = dual(exponents - length[:, None] * step)
+            short = tried > value - length * fall
+            if not short.any():
                 break
-            length /= 2
-        else:
+            length[short] /= 2
+            if length.min() <= 1e-3:
+                return None
+        exponents, value, light = exponents - length[:, None] * step, tried, tried_light
+        if (light.max(axis=1) > 4 * brightest * light.mean(axis=1)).any():
             return None
-        exponents, value, light = exponents - length * step, tried, tried_light
-        if light.max() > 4 * _PEAK * len(moments) * light.mean():
-            return None
-    if np.abs(gradient).max() > _CLOSE_ENOUGH or light.max() > _PEAK * len(moments) * light.mean():
+    if wrong.max() > _CLOSE_ENOUGH or (light.max(axis=1) > brightest * light.mean(axis=1)).any():
         return None
-    exponents = exponents.copy()
-    exponents[0] += np.log(moments[0]) * np.sqrt(4 * np.pi)
-    return exponents
+    out[:, bright] = exponents.T
+    out[0, bright] += np.log(moments[0, bright]) * np.sqrt(4 * np.pi)
+    return out

@@ -29,10 +29,14 @@ def camera_rays(
     x0, y0, x1, y1 = box_px or (0, 0, *camera.image_size)
     x = x0 + (np.arange(width) + 0.5) * ((x1 - x0) / width)
     y = y0 + (np.arange(height) + 0.5) * ((y1 - y0) / height)
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    plane = (grid - camera.center_px) / camera.focal_px
-    directions = np.concatenate([plane, np.ones_like(plane[:, :1])], axis=1) @ camera.rotation
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return rays_through(camera, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
+
+
+def rays_through(camera: PerspectiveCamera, points_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Origins and unit directions, each (N, 3) float32 in the head frame, of rays through (N, 2) px of the photo."""
+    plane = (points_px - camera.center_px) / camera.focal_px
+    directions = plane @ camera.rotation[:2] + camera.rotation[2]
+    directions /= np.sqrt(np.einsum("nk,nk->n", directions, directions))[:, None]
     origins = np.broadcast_to(camera.position(), directions.shape)
     return np.ascontiguousarray(origins, np.float32), directions.astype(np.float32)
 
@@ -59,12 +63,19 @@ def interpolate(hits: Hits, triangles: np.ndarray, attribute: np.ndarray) -> np.
     return np.where(hits.triangle[:, None] >= 0, values, 0)
 
 
-def ambient_occlusion(vertices: np.ndarray, triangles: np.ndarray, which: np.ndarray, rays: int = 32) -> np.ndarray:
+def ambient_occlusion(
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    which: np.ndarray,
+    rays: int = 32,
+    scene: RayScene | None = None,
+) -> np.ndarray:
     """Visibility of the sky over some vertices, cosine-weighted.
 
     Args:
         vertices: (V, 3) mm. triangles: (T, 3) int of all that may block. which: (N,) int, the vertices to look from.
         rays: directions per vertex, the same spiral for each, turned about the normal by a golden-ratio sequence.
+        scene: of the same mesh, where there is one already.
 
     Returns:
         (N,) float32, 1 = open, 0 = closed in.
@@ -77,7 +88,7 @@ def ambient_occlusion(vertices: np.ndarray, triangles: np.ndarray, which: np.nda
     golden = (np.sqrt(5) - 1) / 2
     turn = np.arange(len(which)) * golden % 1 * 2 * np.pi
     origins = vertices[which] + normals * np.float32(_OFFSET_MM)
-    scene = RayScene(vertices, triangles)
+    scene = scene or RayScene(vertices, triangles)
     blocked = np.zeros(len(which), np.float32)
     for ray in range(rays):
         radius = np.sqrt((ray + 0.5) / rays)

@@ -2,9 +2,12 @@
 """What the forward model needs of a head besides its shape."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:  # who reads results need not load it
+    from scipy.sparse import csr_matrix
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,20 @@ class Transfer:
 
     diffuse: np.ndarray
     vector: np.ndarray
-    interreflection: csr_matrix
+    interreflection: "csr_matrix"
     gloss: np.ndarray
     transmission: np.ndarray
+
+
+@dataclass(frozen=True)
+class SkinLight:
+    """What one light makes of the skin of one posed head, as one camera sees it.
+
+    Attributes:
+        shading: (V, 3) float32, positive: irradiance / π. gloss: (V, 3) float32, what the surface adds.
+        sky: (V,) float32 in [0, 1], how much of an even sky each vertex sees, cosine-weighted.
+    """
+
+    shading: np.ndarray
+    gloss: np.ndarray
+    sky: np.ndarray

@@ -2,6 +2,7 @@
 """The files of a result folder: written once, checked when read, because anyone may have touched them since."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,11 @@ from ..io.atomic_directory import atomic_directory
 from ..io.exr import read_exr, write_exr
 from ..io.images import REMEDY, read_png, write_hdr, write_png
 from ..notices import Notice
-from ..rendering.environment import environment_image
+from ..parallel import thread_count
 from .maps import MAPS, MapSpec, check_maps, map_spec
-from .obj import write_mtl, write_obj
+from .obj import write_mtl, write_objs
 from .observation_file import read_observation, write_observation
 from .pin_file import pins_text, read_automatic, read_pins, write_automatic
-from .preview import render_preview
 from .record import MORE_OBSERVATIONS, MORE_PHOTOS, ByHand, HeadRecord, Reconstruction, result_folder, result_key
 from .record_json import FORMAT_VERSION, parse_record, photos_of, read_json, record_text, require_readable
 
@@ -100,12 +100,24 @@ def write_result(
     text = record_text(record)
     check_maps(reconstruction.maps)
     with atomic_directory(target, RESULT_FILES, marker=RECORD_FILE) as folder:
-        for spec in MAPS:
-            _write_map(folder / spec.file, spec, reconstruction.maps[spec.name])
-        write_exr(folder / DISPLACEMENT_FILE, reconstruction.displacement)
+        _write_files(folder, reconstruction, model, text)
+        if also is not None:
+            also(folder)
+    return target
+
+
+def _write_files(folder: Path, reconstruction: Reconstruction, model: FaceModel, text: str) -> None:
+    """All of a result; the maps are compressed in threads of their own while the preview is drawn."""
+    from ..rendering.environment import environment_image  # who reads results need not load what draws them
+    from .preview import render_preview
+
+    record = reconstruction.record
+    with ThreadPoolExecutor(thread_count()) as pool:
+        encoded = [pool.submit(_write_map, folder / spec.file, spec, reconstruction.maps[spec.name]) for spec in MAPS]
+        encoded.append(pool.submit(_write_displacement, folder / DISPLACEMENT_FILE, reconstruction))
         write_png(folder / PREVIEW_FILE, render_preview(reconstruction, model))
-        write_obj(folder / HEAD_FILE, model, record.pose.vertices, MATERIAL_FILE)
-        write_obj(folder / NEUTRAL_FILE, model, record.fit.vertices_neutral, MATERIAL_FILE)
+        shapes = {folder / HEAD_FILE: record.pose.vertices, folder / NEUTRAL_FILE: record.fit.vertices_neutral}
+        write_objs(shapes, model, MATERIAL_FILE)
         write_mtl(folder / MATERIAL_FILE, model, _SKIN_PICTURES)
         write_hdr(folder / ENVIRONMENT_FILE, environment_image(record.light.radiance, _ENVIRONMENT_HEIGHT))
         _write_vertices(folder / VERTICES_FILE, record)
@@ -118,9 +130,8 @@ def write_result(
             (folder / PINS_FILE).write_text(pins_text(record.by_hand.edit), encoding="utf-8")
             write_automatic(folder / AUTOMATIC_FILE, record.by_hand.automatic)
         (folder / RECORD_FILE).write_text(text, encoding="utf-8")
-        if also is not None:
-            also(folder)
-    return target
+        for one in encoded:
+            one.result()
 
 
 def add_notices(folder: Path, record: HeadRecord, notices: tuple[Notice, ...]) -> None:
@@ -209,6 +220,10 @@ def _write_map(path: Path, spec: MapSpec, array: np.ndarray) -> None:
     else:
         most = np.iinfo(spec.stored).max
         write_png(path, np.round(array.clip(0, 1) * most).astype(spec.stored))
+
+
+def _write_displacement(path: Path, reconstruction: Reconstruction) -> None:
+    write_exr(path, reconstruction.displacement)
 
 
 def _read_maps(folder: Path) -> Mapping[str, np.ndarray]:

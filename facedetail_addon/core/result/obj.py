@@ -9,26 +9,27 @@ import numpy as np
 from ..face_model.model import FaceModel, MeshPart
 
 
-def write_obj(path: Path, model: FaceModel, vertices: np.ndarray, material_file: str) -> None:
-    """Write all parts of a head with quads and UV, one object per part.
+def write_objs(files: Mapping[Path, np.ndarray], model: FaceModel, material_file: str) -> None:
+    """Write all parts of a head with quads and UV, one object per part, in one or several shapes.
 
     Args:
-        path: the file. model: its parts. vertices: (V, 3) mm of all parts.
+        files: (V, 3) mm of all parts by the file. model: its parts.
         material_file: name of the MTL file beside it, which names a material for each part.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: a file cannot be written.
     """
-    lines = ["# FaceDetail head, millimetres, +X to the subject's left, +Y up, +Z out of the face"]
-    lines.append(f"mtllib {material_file}")
+    head = "# FaceDetail head, millimetres, +X to the subject's left, +Y up, +Z out of the face\n"
+    begun = {path: [f"{head}mtllib {material_file}\n"] for path in files}
     uv_start = 0
     for part in model.parts:
-        lines += [f"o {part.name}", f"g {part.name}", f"usemtl {part.name}"]
-        lines += [f"v {x:.5f} {y:.5f} {z:.5f}" for x, y, z in part.of(vertices).tolist()]
-        lines += [f"vt {u:.6f} {v:.6f}" for u, v in part.uv.tolist()]
-        lines += _face_lines(part, uv_start)
+        same = _lines("vt %.6f %.6f\n", part.uv) + _face_lines(part, uv_start)
+        for path, vertices in files.items():
+            begun[path] += [f"o {part.name}\ng {part.name}\nusemtl {part.name}\n"]
+            begun[path] += [_lines("v %.5f %.5f %.5f\n", part.of(vertices)), same]
         uv_start += len(part.uv)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for path, texts in begun.items():
+        path.write_text("".join(texts), encoding="utf-8")
 
 
 def write_mtl(path: Path, model: FaceModel, skin_pictures: Mapping[str, str]) -> None:
@@ -46,12 +47,19 @@ def write_mtl(path: Path, model: FaceModel, skin_pictures: Mapping[str, str]) ->
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _face_lines(part: MeshPart, uv_start: int) -> list[str]:
+def _face_lines(part: MeshPart, uv_start: int) -> str:
     """OBJ counts vertices and UVs from 1 through the whole file."""
-    lines = []
-    for (a, b, c, d), (e, f, g, h) in zip(
-        (part.faces + part.start + 1).tolist(), (part.face_uv + uv_start + 1).tolist(), strict=True
-    ):
-        fourth = f" {d}/{h}" if d > part.start else ""  # a triangle's is −1
-        lines.append(f"f {a}/{e} {b}/{f} {c}/{g}{fourth}")
-    return lines
+    corners = np.stack([part.faces + part.start + 1, part.face_uv + uv_start + 1], axis=-1)
+    quads = part.faces[:, 3] >= 0
+    bounds = np.flatnonzero(np.diff(quads, prepend=~quads[:1], append=~quads[-1:]))
+    kinds = {True: "f %d/%d %d/%d %d/%d %d/%d\n", False: "f %d/%d %d/%d %d/%d\n"}
+    runs = (
+        (kinds[bool(quads[first])], corners[first:last, : 4 if quads[first] else 3])
+        for first, last in zip(bounds[:-1], bounds[1:], strict=True)
+    )
+    return "".join(_lines(pattern, rows) for pattern, rows in runs)
+
+
+def _lines(pattern: str, rows: np.ndarray) -> str:
+    """One line for each row."""
+    return (pattern * len(rows)) % tuple(rows.ravel().tolist())

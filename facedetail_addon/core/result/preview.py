@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 
 from ..face_model.model import FaceModel
-from .preview_frame import Frame, average_down, trace_frame
+from .preview_frame import Frame, trace_frame
 from .preview_panels import (
     RAKING_LIGHTS,
     SOFT_LIGHTS,
@@ -23,6 +23,7 @@ _MARGIN = 0.10  # of the head's size, around it
 _WIRE, _FOUND, _FITTED = (120, 235, 255), (90, 255, 120), (255, 80, 60)  # sRGB of edges and of both sets of landmarks
 _WIRE_SHARE = 0.42  # of the edges over the photo
 _SUBPIXELS = 4  # fractional bits of OpenCV's drawing
+_FINER = 2  # times as large is what lines are drawn on
 
 
 def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int = 768) -> np.ndarray:
@@ -41,7 +42,7 @@ def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int
     width = int(np.clip(round(height * (box[2] - box[0]) / (box[3] - box[1])), height // 4, height * 2))
     size = (width, height)
     frame = trace_frame(pose.vertices, model, pose.perspective, size, box)
-    surface = surface_of(frame)
+    surface = surface_of(frame, reconstruction.skin_light)
     appearance = appearance_of(reconstruction)
     paint = paint_of(appearance, frame)
     photo = _crop(appearance.photo, box, size)
@@ -50,7 +51,7 @@ def render_preview(reconstruction: Reconstruction, model: FaceModel, height: int
         _overlay(photo, record.observation.landmarks.sparse_px, pose.landmarks68_mm, frame),
         clay(surface, frame, SOFT_LIGHTS),
         clay(with_relief(surface, reconstruction.maps["normal"], frame), frame, RAKING_LIGHTS),
-        relit(appearance, paint, frame),
+        relit(appearance, paint, frame, reconstruction.skin_light),
         textured(paint, frame),
     ]
     gap = np.full((height, max(2, height // 192), 3), 255, np.uint8)
@@ -103,19 +104,21 @@ def _crop(photo: np.ndarray, box: tuple[float, float, float, float], size: tuple
 
 def _overlay(photo: np.ndarray, found_px: np.ndarray, fitted_mm: np.ndarray, frame: Frame) -> np.ndarray:
     """Visible edges of the skin and both sets of landmarks (found: dots, fitted: rings) over the cropped photo."""
-    fine = cv2.resize(photo, frame.size, interpolation=cv2.INTER_LINEAR)
-    wire = fine.copy()
+    width, height = frame.size
+    fine = cv2.resize(photo, (width * _FINER, height * _FINER), interpolation=cv2.INTER_LINEAR)
     skin = frame.model.skin
-    corners_px = frame.pixel_positions(frame.camera.project(frame.vertices[: skin.stop]))
-    for face in skin.faces[_visible_faces(frame)]:
-        cv2.polylines(wire, [_fixed_point(corners_px[face[face >= 0]])], True, _WIRE, 1, cv2.LINE_AA, _SUBPIXELS)
+    corners = _fixed_point(frame.pixel_positions(frame.camera.project(frame.vertices[: skin.stop])))
+    faces = skin.faces[_visible_faces(frame)]
+    quads = faces[:, 3] >= 0
+    outlines = [*corners[faces[quads]], *corners[faces[~quads, :3]]]
+    wire = cv2.polylines(fine.copy(), outlines, True, _WIRE, 1, cv2.LINE_AA, _SUBPIXELS)
     fine = cv2.addWeighted(fine, 1 - _WIRE_SHARE, wire, _WIRE_SHARE, 0)
-    radius = max(3, frame.size[1] // 300)
+    radius = max(3, fine.shape[0] // 300)
     for point in _fixed_point(frame.pixel_positions(frame.camera.project(fitted_mm))):
         cv2.circle(fine, point.tolist(), (radius + 2) << _SUBPIXELS, _FITTED, 2, cv2.LINE_AA, _SUBPIXELS)
     for point in _fixed_point(frame.pixel_positions(found_px)):
         cv2.circle(fine, point.tolist(), radius << _SUBPIXELS, _FOUND, -1, cv2.LINE_AA, _SUBPIXELS)
-    return average_down(fine)
+    return cv2.resize(fine, frame.size, interpolation=cv2.INTER_AREA)
 
 
 def _visible_faces(frame: Frame) -> np.ndarray:
@@ -130,5 +133,5 @@ def _visible_faces(frame: Frame) -> np.ndarray:
 
 
 def _fixed_point(points: np.ndarray) -> np.ndarray:
-    """(N, 2) int32 for OpenCV's drawing functions."""
-    return np.round(points * (1 << _SUBPIXELS)).astype(np.int32)
+    """(N, 2) positions in the final picture to int32 for OpenCV's drawing functions in the finer one."""
+    return np.round(((points + 0.5) * _FINER - 0.5) * (1 << _SUBPIXELS)).astype(np.int32)

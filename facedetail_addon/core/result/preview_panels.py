@@ -17,7 +17,8 @@ from ..rendering.harmonics import bands_of
 from ..rendering.normals import perturbed_normals, unit, uv_derivatives, vertex_normals
 from ..rendering.primary_rays import ambient_occlusion
 from ..rendering.shade import reflected, shade
-from ..rendering.transfer import diffuse_light, light_transfer
+from ..rendering.transfer import diffuse_light, light_transfer, open_sky
+from ..rendering.types import SkinLight
 from ..skin.gloss import skin_gloss
 from .preview_frame import Frame, compose, sample_texture
 
@@ -86,16 +87,19 @@ class Surface:
     visibility: np.ndarray
 
 
-def surface_of(frame: Frame) -> Surface:
-    """The smooth surface that the pixels show."""
+def surface_of(frame: Frame, light: SkinLight | None = None) -> Surface:
+    """The smooth surface that the points lie on; ``light``: says how much of the sky the skin sees, where known."""
     vertices = frame.vertices
     normals = unit(frame.interpolate(vertex_normals(vertices, frame.triangles)))
     to_camera = frame.camera.position().astype(np.float32) - frame.interpolate(vertices)
-    to_camera /= np.linalg.norm(to_camera, axis=1, keepdims=True)
-    normals[(normals * to_camera).sum(axis=1) < 0] *= -1
+    to_camera = unit(to_camera)
+    normals[np.einsum("nk,nk->n", normals, to_camera) < 0] *= -1
     visibility = np.ones((len(vertices), 1), np.float32)
     shown = frame.shown_vertices()
-    visibility[shown, 0] = ambient_occlusion(vertices, frame.triangles, shown)
+    if light is not None:
+        visibility[: len(light.sky), 0] = light.sky
+        shown = shown[shown >= len(light.sky)]
+    visibility[shown, 0] = ambient_occlusion(vertices, frame.triangles, shown, scene=frame.scene)
     return Surface(normals, to_camera, frame.interpolate(visibility))
 
 
@@ -142,20 +146,17 @@ def paint_of(appearance: Appearance, frame: Frame) -> Paint:
     return Paint(skin, to_linear(sample_texture(appearance.albedo, frame)), eye, eye_albedo, rest)
 
 
-def relit(appearance: Appearance, paint: Paint, frame: Frame) -> np.ndarray:
-    """(h, w, 3) uint8: albedo · shading + gloss of skin and eyes; teeth and gums in the photo's pixels on them."""
+def relit(appearance: Appearance, paint: Paint, frame: Frame, known: SkinLight | None = None) -> np.ndarray:
+    """(h, w, 3) uint8: albedo · shading + gloss of skin and eyes; teeth and gums in the photo's pixels on them.
+
+    Args:
+        known: what the light makes of the skin, in the frame's own camera; found out where it is None.
+    """
     model, vertices, light, albedo = frame.model, frame.vertices, appearance.radiance, appearance.albedo
-    transfer = light_transfer(
-        vertices,
-        frame.triangles,
-        model.skin.stop,
-        frame.camera.position(),
-        skin_gloss(model),
-        bands_of(light),
-        directions=_DIRECTIONS,
-    )
     mean_albedo = to_linear(albedo.reshape(-1, 3)[:: max(1, albedo.size // 30_000)]).mean(axis=0)
-    shading, gloss = shade(transfer, light, np.broadcast_to(mean_albedo, (model.skin.stop, 3)))
+    if known is None:
+        known = _skin_light(frame, light, mean_albedo)
+    shading, gloss = known.shading, known.gloss
     lit = np.zeros((len(vertices), 6), np.float32)
     lit[: model.skin.stop] = np.concatenate([shading, gloss], axis=1)
     shown = frame.shown_vertices()
@@ -170,9 +171,26 @@ def relit(appearance: Appearance, paint: Paint, frame: Frame) -> np.ndarray:
         light,
         shading * mean_albedo,
         directions=_DIRECTIONS,
+        scene=frame.scene,
     )
     lit[shown] = np.concatenate([on_eyes, EYE_REFLECTED * on_eyes], axis=1)
     return _painted(paint, frame, frame.interpolate(lit))
+
+
+def _skin_light(frame: Frame, radiance: np.ndarray, mean_albedo: np.ndarray) -> SkinLight:
+    """What the light makes of the skin that the frame's camera sees."""
+    model, vertices = frame.model, frame.vertices
+    transfer = light_transfer(
+        vertices,
+        frame.triangles,
+        model.skin.stop,
+        frame.camera.position(),
+        skin_gloss(model),
+        bands_of(radiance),
+        directions=_DIRECTIONS,
+        scene=frame.scene,
+    )
+    return SkinLight(*shade(transfer, radiance, np.broadcast_to(mean_albedo, (model.skin.stop, 3))), open_sky(transfer))
 
 
 def textured(paint: Paint, frame: Frame) -> np.ndarray:

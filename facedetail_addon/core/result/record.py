@@ -15,6 +15,7 @@ from ..fit.types import HeadFit, PoseFit
 from ..notices import Notice
 from ..observe.types import Observation
 from ..rendering.stage import LightStage
+from ..rendering.types import SkinLight
 
 MOST_PHOTOS = 12
 """Of one person."""
@@ -111,10 +112,12 @@ class Reconstruction:
     Attributes:
         record: all but pictures.
         maps: arrays by name, as :data:`~.maps.MAPS` says.
+        skin_light: what the first photo's light makes of the head in it; no file keeps it, and None there.
     """
 
     record: HeadRecord
     maps: Mapping[str, np.ndarray]
+    skin_light: SkinLight | None = None
 
     @property
     def displacement(self) -> np.ndarray:

@@ -81,7 +81,7 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     if not np.isfinite(maps).all() or not (lowest <= highest).all():
         raise ValueError("it holds values that are not finite")
     nearest = nearest_stored(stored)
-    maps = maps[:, nearest].reshape(len(maps), side, side, 3)
+    maps = np.ascontiguousarray(maps[:, nearest]).reshape(len(maps), side, side, 3)
     residual_sigma = (arrays["residual_sigma"].astype(np.float32) / 255)[nearest].reshape(side, side)
     at = at_vertices(np.dstack([*maps, residual_sigma, known]).astype(np.float32), model)
     colours = np.ascontiguousarray(at[:, :-2].reshape(len(at), -1, 3).transpose(1, 0, 2))

@@ -145,7 +145,7 @@ def _mixed(
         logs = [np.log(to_linear(part[rows][here] / np.float32(255)) + _FLOOR) for part in (one, there)]
         mixed = logs[0] + share[rows][here][:, None] * (logs[1] + factor[here] - logs[0])
         out[rows][here] = to_srgb8((np.exp(mixed) - _FLOOR).clip(0, 1))
-    pad_islands(out, atlas.covered)
+    pad_islands(out, atlas.surroundings)
     return out
 
 

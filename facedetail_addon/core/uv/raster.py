@@ -40,7 +40,7 @@ def rasterise_uv(model_part: MeshPart | Layout, resolution: int) -> UVRaster:
     outside = np.flatnonzero(_smallest(weights) < 0)
     centers = np.stack([x[outside], y[outside]], axis=1)
     weights[outside], _ = _nearest_weights(texels[uv_triangles[index[outside]]], centers)
-    return UVRaster(triangle, weights)
+    return UVRaster.of(triangle, weights)
 
 
 def _add_touched(triangle: np.ndarray, texels: np.ndarray, uv_triangles: np.ndarray) -> None:

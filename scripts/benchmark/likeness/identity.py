@@ -15,7 +15,7 @@ from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.pipeline import illuminate, paint, reconstruct
 from facedetail_addon.core.result.preview import appearance_of
-from facedetail_addon.core.result.preview_frame import average_down, trace_frame
+from facedetail_addon.core.result.preview_frame import trace_frame
 from facedetail_addon.core.result.preview_panels import paint_of, relit
 from facedetail_addon.core.result.record import PhotoLight, Reconstruction
 from facedetail_addon.settings import NO_DETAIL, Settings
@@ -168,7 +168,7 @@ def _drawn(
     appearance = appearance_of(found)
     size = (round(scale * (box[2] - box[0])), round(scale * (box[3] - box[1])))
     frame = trace_frame(found.record.pose.vertices, models.model, camera, size, box)
-    cover = average_down(frame.shown.reshape(frame.size[::-1]) * np.uint8(255))[..., None] / 255
+    cover = frame.cover.reshape(*frame.size[::-1], 1)
     return relit(appearance, paint_of(appearance, frame), frame), cover
 
 
