@@ -24,6 +24,7 @@ from .fill import Fill, generated_fill, statistical_fill
 from .grain import skin_grain
 from .hair import diffuse_colour, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
+from .mottle import mottle
 from .types import AlbedoBasis, SkinMaps
 
 _SHADOW = (0.04, 0.12)  # shading relative to its median, below which the photo tells nothing of the skin
@@ -96,7 +97,8 @@ def make_skin_maps(
     )  # fmt: skip
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
-    skin = np.column_stack([fields.offset, fields.colour, fill.known, fields.hair, grainy])
+    uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
+    skin = np.column_stack([fields.offset + uneven, fields.colour * np.exp(uneven), fill.known, fields.hair, grainy])
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
     side = atlas.resolution
