@@ -81,6 +81,14 @@ def test_grooves_between_folds_are_mostly_dark_by_shade_but_moles_and_brows_stay
     assert np.abs(found[:, :150]).max() < 0.01
 
 
+def test_wide_shade_on_folded_skin_is_no_groove():
+    waves = np.exp(0.2 * np.sin(np.arange(SIDE) * 0.8))[None].repeat(SIDE, axis=0).astype(np.float32)
+    wide = np.exp(-0.5 * ((np.arange(SIDE) - 256) / 40.0) ** 2)[None].repeat(SIDE, axis=0)  # 3 cm to each side
+    albedo = (SKIN * np.exp(-0.6 * wide)[..., None]).astype(np.float32)
+    found = unexpected_creases(albedo, evenly(np.ones(3)), evenly(SKIN), ALL, ALL, waves, NO_HAIR)
+    assert np.abs(found[MIDDLE]).max() < 0.1
+
+
 def test_nothing_is_found_where_no_skin_is_seen_or_no_light_is_known():
     albedo = SKIN / shading()
     assert not unexpected_creases(albedo, shading(), evenly(SKIN), 0 * ALL, ALL, ALL, NO_HAIR).any()

@@ -142,6 +142,17 @@ def test_white_brows_stay_where_they_are_hair():
     assert kept[hairs].mean() > 2 * taken[hairs].mean()
 
 
+def test_a_brow_beside_a_highlight_does_not_darken_the_skin_under_it():
+    skin = skin_of("dark")
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    frame = np.maximum(abs(rows - 200), abs(columns - 240))
+    hair = (frame > 24) & (frame < 60)
+    painted = np.where(hair[..., None], 0.3 * skin, skin) + (0.25 * blob(240, 200, 14))[..., None]
+    under = disc(240, 200, 8)
+    bare = removed(painted, found(painted, skin))
+    assert bare[under].mean() == pytest.approx(skin[under].mean(), rel=0.2)
+
+
 def test_without_colours_only_strong_ones_count():
     grey = np.full((SIDE, SIDE, 3), 0.3, np.float32)
     assert found(grey + 0.04 * blob(240, 200, 10)[..., None], grey, monochrome=True).share.max() < 0.05

@@ -107,7 +107,8 @@ def complete(
     skin = ~model.in_region("scalp", "socket")
     off = np.where(skin, _log_ratio(mixed, prior) @ LUMINANCE, 0)
     weight = share * geman_mcclure(off / _OUTLIER)
-    colour = atlas.smoother(weight, _COLOUR_MM, reach, known < 1)(mixed, prior)
+    # What goes on beyond the border is how seen colours differ from the prior: hair beside ears stays beside them.
+    colour = prior + atlas.smoother(weight, _COLOUR_MM, reach, known < 1)(mixed - prior)
     return Completion(gain, offset, colour.clip(_FLOOR, 1), hairy)
 
 

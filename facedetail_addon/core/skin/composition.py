@@ -13,7 +13,7 @@ from ..image import enlarged_at, smoothstep, texel_centres
 from ..uv.types import Atlas, UnwrappedPhoto
 from .completion import share_of_mirrored
 from .creases import FineLight
-from .doubt import not_bluer
+from .doubt import corrected, not_bluer
 from .highlights import Highlights, without_highlights
 
 ALBEDO_RANGE = (0.004, 0.95)
@@ -170,7 +170,7 @@ def _seen(
     if len(shining):
         highlights = paints.highlights.at(centres[shining])
         colour[:, shining] = without_highlights(colour[:, shining].T, highlights).T
-    colour *= np.exp(light[_CORRECTION])
+    colour = corrected(colour, light[_CORRECTION])
     flat = clipped * shine
     some = np.flatnonzero(flat)
     if len(some):

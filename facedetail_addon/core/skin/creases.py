@@ -18,6 +18,7 @@ _SIDE = 1024  # texels at which creases are looked for
 _TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _SOFT_MM = 0.5  # what is finer is the skin's
 _AROUND_MM, _AROUND_TEXELS = 20.0, 8  # of the surroundings, whose texels are as many times as wide
+_GROOVE_MM = 7.0  # the same of grooves; what is wider is none
 _LIGHTER = (0.02, 0.1)  # log by which a crease is lighter than around, at which that begins to count, and does
 _ODD = 0.3  # log by which hair, lips and shadows differ from skin around, which then is hardly compared with them
 _KNOWN = 0.1  # share of the surroundings whose shading is well known, from which on they count fully
@@ -105,7 +106,8 @@ def unexpected_creases(
     folded = _folded(relief, _FOLD_MM * size)
     by_light = np.maximum(-light, np.minimum(_CREST * lighter, _MOST_ON_CRESTS) * folded)
     found = np.minimum(lighter, by_light).clip(0) * smoothstep(lighter, *_LIGHTER)
-    darker = np.minimum(np.maximum(unlike, unusual), 0)
+    narrow = near[0] - _Around(around.weight, size, _GROOVE_MM).mean(albedo)
+    darker = np.minimum(np.maximum(np.maximum(unlike, unusual), narrow), 0)
     found += darker * smoothstep(-darker, *_DARKER) * (_IN_GROOVES * folded * (1 - hairy[..., None]))
     found *= (smoothstep(around.known(), 0, _KNOWN) * seen)[..., None]
     out = np.zeros((side, side, 3), np.float32)
@@ -125,17 +127,17 @@ def _nearby(values: np.ndarray, seen: np.ndarray, sigma: float) -> np.ndarray:
 
 
 class _Around:
-    """Means over the surroundings, weighted by (H, W); ``size``: texels per mm."""
+    """Means over the surroundings, weighted by (H, W); ``size``: texels per mm; ``reach_mm``: how far they go."""
 
-    def __init__(self, weight: np.ndarray, size: float):
+    def __init__(self, weight: np.ndarray, size: float, reach_mm: float = _AROUND_MM):
         high, wide = (max(length // _AROUND_TEXELS, 1) for length in weight.shape)
-        self._weight, self._small = weight, (wide, high)
-        self._sigma = _AROUND_MM * size / _AROUND_TEXELS
+        self.weight, self._small = weight, (wide, high)
+        self._sigma = reach_mm * size / _AROUND_TEXELS
         self._share = self._soft(weight)
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """(H, W, C) of (H, W, C)."""
-        total = self._soft(values * self._weight[..., None])
+        total = self._soft(values * self.weight[..., None])
         return self._enlarged(total / np.maximum(self._share, _LEAST_WEIGHT)[..., None])
 
     def known(self) -> np.ndarray:
@@ -146,7 +148,7 @@ class _Around:
         return blurred(cv2.resize(values, self._small, interpolation=cv2.INTER_AREA), self._sigma)
 
     def _enlarged(self, values: np.ndarray) -> np.ndarray:
-        return cv2.resize(values, self._weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(values, self.weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _sized(values: np.ndarray, side: int) -> np.ndarray:

@@ -30,7 +30,7 @@ _CERTAIN = {"face": (0.0, 0.3), "beside": (0.3, 1.0)}  # confidence at which a s
 _LIT = (0.25, 0.75)  # the same of shading, relative to its median
 _LEFT_LIGHT = 0.4  # of what is not certain
 _LEFT_HUE_SLANT, _LEFT_HUE_SHADE = 0.55, 0.1  # the same of hue, where skin is nearly turned away, and in shade
-_UNEVEN = (0.2, 0.08)  # logs of brightness and hue by which smooth skin differs from the expected; more is drawn back
+_UNEVEN = (0.12, 0.06)  # logs of brightness and hue by which smooth skin differs from the expected; more is drawn back
 _MISUNDERSTOOD = (0.6, 1.4)  # times that, half of a face differs by so much where light begins to be, and is, at fault
 _UNEVEN_MM = (5.0, 2.5)  # smoothness of these
 _PAINT = {"hue": (0.9, 1.2), "saturation": (1.3, 1.7)}  # logs from which on it is paint
@@ -178,12 +178,14 @@ def correction(
     shading: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
+    hairy: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """Log factors on seen albedo that draw its smooth part to the person's where the photo tells little of it.
 
     Args:
         albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. confidence: (V,) in [0, 1] of the albedo.
         certain: (V,) in [0, 1], 1 where skin is seen straight on. shading: (V,) luminance of the light.
+        hairy: (V,) in [0, 1], where brows grow: they are made as much lighter or darker as the skin beside them.
 
     Returns:
         (V, 3) float32; near 0 where skin is well lit, seen straight on and as even as skin is. Of what is far from all
@@ -193,7 +195,10 @@ def correction(
     hue_apart = _hue(apart)
 
     smoothed, smoothed_light, smoothed_hue = (
-        atlas.smoother(confidence, size_mm, _REACH_MM, certain > 0) for size_mm in (_SMOOTH_MM, *_UNEVEN_MM)
+        atlas.smoother(weight, size_mm, _REACH_MM, certain > 0)
+        for weight, size_mm in zip(
+            (confidence, confidence * (1 - hairy), confidence), (_SMOOTH_MM, *_UNEVEN_MM), strict=True
+        )
     )
     smooth = smoothed(apart)
     hue = _hue(smooth)
@@ -210,6 +215,15 @@ def correction(
     hue_excess = _excess(np.linalg.norm(left_hue, axis=1, keepdims=True), _UNEVEN[1], weight)
     uneven = (1 - paint) * (light_excess * left_light + hue_excess * left_hue)
     return -(of_light + of_hue + uneven).astype(np.float32)
+
+
+def corrected(albedo: np.ndarray, correction: np.ndarray) -> np.ndarray:
+    """Linear albedo with log factors of :func:`correction`, which compares colours over a floor; both of any shape.
+
+    A colour that saturated light or a camera's curves have left next to nothing of takes what it lacks.
+    """
+    factor = np.exp(correction)
+    return albedo * factor + np.float32(_FLOOR) * np.maximum(factor - 1, 0)
 
 
 def _paint(hue: np.ndarray, usual: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..colour import LUMINANCE
 from ..image import enlarged_at, enlarged_rows, smoothstep
+from ..robust import geman_mcclure
 
 SIDE = 512
 """Texels per side of the maps in which highlights are looked for."""
@@ -38,6 +39,7 @@ _LEAST_TONE = (
     -0.1
 )  # log of the brightness beside the statistical albedo in the person's tone; hair and beards are darker
 _LEAST_CONFIDENCE = 0.15  # of texels that count
+_NO_SKIN = 0.5  # log: what is so much darker than the skin is hair, a brow or shade, and hardly tells what is beside
 _LITTLE = 0.1  # log brightness: what is beside a highlight is not taken for brighter than it by more
 _FEATHER = 2.0  # texels over which a highlight's share fades
 _HAIRY = (0.28, 0.45)  # standard deviation of logarithms on brows from which on they are hair and no shine
@@ -133,6 +135,7 @@ def find_highlights(
     if monochrome:
         wide = _blurred(light[..., None], weight, _WIDE)[..., 0]
         dull = weight * (1 - smoothstep(light - wide, *_MONOCHROME_EXCESS)) ** 3
+    dull = (dull * geman_mcclure(np.minimum(light, 0) / np.float32(_NO_SKIN))).astype(np.float32)
     around = _beside(light[..., None], dull)[..., 0]
     excess = light - around
     counts = smoothstep(excess, *_MONOCHROME_EXCESS) if monochrome else whiteness * smoothstep(excess, *_EXCESS)

@@ -19,11 +19,12 @@ from .beard import find_beard
 from .completion import complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
-from .doubt import beside_covers, collars, correction, shown, steady
+from .doubt import beside_covers, collars, corrected, correction, shown, steady
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import skin_grain
 from .hair import diffuse_colour, short_hair
-from .highlights import SIDE, Highlights, find_highlights
+from .highlights import SIDE, Highlights, find_highlights, without_highlights
+from .mottle import mottle
 from .types import AlbedoBasis, SkinMaps
 
 _SHADOW = (0.04, 0.12)  # shading relative to its median, below which the photo tells nothing of the skin
@@ -83,7 +84,7 @@ def make_skin_maps(
     hairy = np.maximum(hairy, _lashes(model))
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
-    trusted = _trusted(unwrapped, lit, highlights, usual, masks, model, atlas)
+    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas)
     fill, known, persons = usual, None, confidence * bare * trusted.skin
     if tell_known:
         known = _known(smoothstep(unwrapped.confidence, *CONFIDENT), persons, highlights, atlas)
@@ -96,7 +97,8 @@ def make_skin_maps(
     )  # fmt: skip
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
-    skin = np.column_stack([fields.offset, fields.colour, fill.known, fields.hair, grainy])
+    uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
+    skin = np.column_stack([fields.offset + uneven, fields.colour * np.exp(uneven), fill.known, fields.hair, grainy])
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
     side = atlas.resolution
@@ -210,8 +212,13 @@ def _creases(seen: _Seen, skin: np.ndarray, hairy: np.ndarray, highlights: Highl
     Args:
         skin: (T, T, 3) the statistical albedo. hairy: (SIDE, SIDE) where brows and lashes grow.
     """
-    found = unexpected_creases(seen.albedo, seen.light, skin, seen.bare, seen.confidence, seen.relief, hairy)
-    shine = cv2.resize(highlights.share, found.shape[:2], interpolation=cv2.INTER_LINEAR)
+    shine = cv2.resize(highlights.share, seen.bare.shape, interpolation=cv2.INTER_LINEAR)
+    shining, matte = shine > 0, seen.albedo.copy()
+    if shining.any():
+        flat = highlights.enlarged(slice(0, len(shine)), shining)
+        matte[shining] = without_highlights(matte[shining], flat)
+    found = unexpected_creases(matte, seen.light, skin, seen.bare, seen.confidence, seen.relief, hairy)
+    shine = _sized(shine, len(found))
     return found * (1 - shine)[..., None]
 
 
@@ -273,6 +280,7 @@ class _Trusted:
 def _trusted(
     unwrapped: UnwrappedPhoto,
     light: np.ndarray,
+    creases: np.ndarray,
     highlights: Highlights,
     usual: Fill,
     masks: np.ndarray,
@@ -282,9 +290,10 @@ def _trusted(
     """What counts of the photo, vertex by vertex.
 
     Args:
-        light: (V, 7) shading, gloss and confidence.
+        light: (V, 7) shading, gloss and confidence. creases: (S, S, 3) of :class:`.creases.FineLight`.
     """
-    albedo = freed_of_light(unwrapped.vertex_color, light[:, :3], light[:, 3:6])
+    shaded = light[:, :3] * np.exp(at_vertices(creases, model))
+    albedo = freed_of_light(unwrapped.vertex_color, shaded, light[:, 3:6])
     share, beside = at_vertices(highlights.share, model), at_vertices(highlights.beside, model)
     albedo += share[:, None] * (beside - albedo)
     in_view = smoothstep(unwrapped.vertex_confidence, *CONFIDENT) * light[:, 6]
@@ -296,8 +305,9 @@ def _trusted(
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
     persons += hairy[:, None] * (hair - persons)
     shading = light[:, :3] @ LUMINANCE
-    correcting = correction(albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas)
-    albedo = (albedo * np.exp(correcting)).clip(*ALBEDO_RANGE)
+    brows = at_vertices(_brows(model), model)
+    correcting = correction(albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, brows)
+    albedo = corrected(albedo, correcting).clip(*ALBEDO_RANGE)
     return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share))
 
 
