@@ -11,7 +11,7 @@ from scipy.sparse import csc_matrix, csr_matrix
 from ..face_model.model import PointEmbedding
 from ..image import Surroundings, surroundings
 
-_WHOLE = np.iinfo(np.uint16).max
+_WHOLE = 1 << 15  # of weights: a power of two, so that they sum to 1 to the last bit
 _BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
 
 
@@ -22,7 +22,7 @@ class UVRaster:
     Attributes:
         covered: (R, R) bool: texels on an island.
         index: (N,) which of ``MeshPart.triangles()`` each covered texel shows.
-        weights: (N, 2) uint16, 65535 = 1, of the triangle's second and third corner; the first has the rest. Texels
+        weights: (N, 2) uint16, 32768 = 1, of the triangle's second and third corner; the first has the rest. Texels
             that an island only touches get the nearest point of its border.
     """
 
@@ -83,7 +83,7 @@ def _three(weights: np.ndarray) -> np.ndarray:
     out = np.empty((len(weights), 3), np.float32)
     np.multiply(weights, np.float32(1 / _WHOLE), out=out[:, 1:])
     out[:, 0] = 1 - out[:, 1] - out[:, 2]
-    return np.maximum(out, 0, out=out)
+    return out
 
 
 @dataclass(frozen=True)
