@@ -4,7 +4,6 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.image import enlarged_rows
 from facedetail_addon.core.skin.creases import FineLight, plain_creases, unexpected_creases
 
 SIDE = 512  # texels of 0.8 mm
@@ -82,21 +81,24 @@ def test_grooves_between_folds_are_mostly_dark_by_shade_but_moles_and_brows_stay
     assert np.abs(found[:, :150]).max() < 0.01
 
 
+def test_wide_shade_on_folded_skin_is_no_groove():
+    waves = np.exp(0.2 * np.sin(np.arange(SIDE) * 0.8))[None].repeat(SIDE, axis=0).astype(np.float32)
+    wide = np.exp(-0.5 * ((np.arange(SIDE) - 256) / 40.0) ** 2)[None].repeat(SIDE, axis=0)  # 3 cm to each side
+    albedo = (SKIN * np.exp(-0.6 * wide)[..., None]).astype(np.float32)
+    found = unexpected_creases(albedo, evenly(np.ones(3)), evenly(SKIN), ALL, ALL, waves, NO_HAIR)
+    assert np.abs(found[MIDDLE]).max() < 0.1
+
+
 def test_nothing_is_found_where_no_skin_is_seen_or_no_light_is_known():
     albedo = SKIN / shading()
     assert not unexpected_creases(albedo, shading(), evenly(SKIN), 0 * ALL, ALL, ALL, NO_HAIR).any()
     assert not unexpected_creases(albedo, shading(), evenly(SKIN), ALL, 0 * ALL, ALL, NO_HAIR).any()
 
 
-def test_fine_light_of_the_other_side_is_mirrored():
+def test_relief_reddens_light_in_grooves_of_photos_in_colour():
     relief = np.linspace(0.5, 1.5, 64, dtype=np.float32)[None].repeat(64, axis=0)
-    creases = np.random.default_rng(1).random((32, 32, 3)).astype(np.float32)
-    here, rows = np.ones((8, 64), bool), slice(16, 24)
-    fine = FineLight(relief, creases, False)
-    own, other = (one.factor(rows, here).reshape(8, 64, 3) for one in (fine, fine.mirrored()))
-    np.testing.assert_allclose(other, own[:, ::-1], rtol=1e-5)
-    plain = FineLight(relief, plain_creases(), False).factor(rows, here).reshape(8, 64, 3)
-    np.testing.assert_allclose(own / plain, np.exp(enlarged_rows(creases, rows, 64)), rtol=1e-5)
-    assert (plain[:, :30, 0] > plain[:, :30, 2]).all()  # grooves are red
-    grey = FineLight(relief, plain_creases(), True).factor(rows, here)
-    np.testing.assert_allclose(grey, relief[rows].reshape(-1, 1).repeat(3, axis=1), rtol=1e-6)
+    texel = np.arange(16 * 64, 24 * 64)
+    red, _, blue = FineLight(relief, plain_creases(), False).factor(texel).reshape(3, 8, 64)
+    assert (red[:, :30] > blue[:, :30]).all() and np.array_equal(red[:, 34:], blue[:, 34:])
+    grey = FineLight(relief, plain_creases(), True).factor(texel)
+    np.testing.assert_allclose(grey, relief[16:24].reshape(1, -1).repeat(3, axis=0), rtol=1e-5)

@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FACE_REGIONS
-from facedetail_addon.core.skin.doubt import beside_covers, collars, correction, not_bluer, shown, steady
+from facedetail_addon.core.skin.doubt import beside_covers, collars, corrected, correction, not_bluer, shown, steady
 from facedetail_addon.core.skin.grain import skin_grain
 
 SKIN = np.float32([0.12, 0.06, 0.04])
@@ -168,3 +168,27 @@ def test_a_face_more_uneven_than_skin_is_drawn_back_and_single_marks_and_paint_s
     assert blush[0] - blush[1] > 0.05
     green = (-0.8, 0.4, -0.8)
     np.testing.assert_allclose(left(rest[:, :1] > 0, green), green, atol=0.05)
+
+
+def test_brows_are_as_dark_after_an_uneven_face_is_drawn_back(model, atlas, rest, usual):
+    ones = np.ones(len(rest), np.float32)
+    uneven = 0.8 * np.sin(rest[:, :1] / 12) * np.sin(rest[:, 1:2] / 12)
+    marks = model.landmarks68.points(model.mean)[17:27]
+    brow = (cKDTree(marks).query(rest)[0] < 6).astype(np.float32)
+    seen = usual * np.exp(uneven - 1.0 * brow[:, None])
+
+    def lifted(hairy: np.ndarray | float) -> float:
+        factors = correction(seen, usual, ones, ones, ones, model, atlas, hairy)
+        return float((factors + uneven)[brow > 0].mean())
+
+    assert abs(lifted(brow)) < 0.05
+    assert lifted(0.0) > 0.2, "as the skin of a misunderstood face is"
+
+
+def test_a_colour_that_has_next_to_nothing_of_blue_takes_what_it_lacks():
+    orange, brown = np.float32([[0.12, 0.04, 0.0005]]), np.float32([[0.12, 0.05, 0.02]])
+    floor = 0.004
+    whole = corrected(orange, np.log(brown + floor) - np.log(orange + floor))
+    np.testing.assert_allclose(whole, brown, rtol=0.02)
+    darker = corrected(brown, np.full((1, 3), -1.0, np.float32))
+    np.testing.assert_allclose(darker, brown * np.exp(-1), rtol=1e-5)

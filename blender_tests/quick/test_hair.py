@@ -107,6 +107,14 @@ def test_the_completed_scalp_has_the_hairs_colour(model, atlas, rest, scalp, see
     assert not bald.hair.any()
 
 
+def test_the_hairs_colour_does_not_run_over_unseen_ears(model, atlas, rest, scalp, seen, skin):
+    colours = with_hair(skin, rest, scalp, COLOURS["black"])
+    ears = model.in_region("ears")
+    known = (~scalp & ~ears & ~model.in_region("neck")).astype(np.float32)
+    completed = complete(colours, seen * ~ears, skin, known, model, atlas)
+    np.testing.assert_allclose(completed.colour[ears], skin[ears], rtol=0.1)
+
+
 def test_short_hair_is_dots_about_its_colour():
     for side in (1024, 2048):
         dots = short_hair(side)

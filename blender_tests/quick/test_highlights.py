@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from facedetail_addon.core.colour import LUMINANCE
+from facedetail_addon.core.image import texel_centres
 from facedetail_addon.core.skin.highlights import SIDE, Highlights, find_highlights, without_highlights
 
 TONES = {"light": (0.45, 0.28, 0.21), "dark": (0.09, 0.045, 0.03)}
@@ -141,6 +142,17 @@ def test_white_brows_stay_where_they_are_hair():
     assert kept[hairs].mean() > 2 * taken[hairs].mean()
 
 
+def test_a_brow_beside_a_highlight_does_not_darken_the_skin_under_it():
+    skin = skin_of("dark")
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    frame = np.maximum(abs(rows - 200), abs(columns - 240))
+    hair = (frame > 24) & (frame < 60)
+    painted = np.where(hair[..., None], 0.3 * skin, skin) + (0.25 * blob(240, 200, 14))[..., None]
+    under = disc(240, 200, 8)
+    bare = removed(painted, found(painted, skin))
+    assert bare[under].mean() == pytest.approx(skin[under].mean(), rel=0.2)
+
+
 def test_without_colours_only_strong_ones_count():
     grey = np.full((SIDE, SIDE, 3), 0.3, np.float32)
     assert found(grey + 0.04 * blob(240, 200, 10)[..., None], grey, monochrome=True).share.max() < 0.05
@@ -161,4 +173,20 @@ def test_enlarged_maps_agree_with_themselves():
     here = np.ones((64, 2 * SIDE), bool)
     share = highlights.enlarged(slice(384, 448), here)[:, 0].reshape(64, 2 * SIDE)
     np.testing.assert_allclose(share.reshape(32, 2, SIDE, 2).mean(axis=(1, 3)), highlights.share[192:224], atol=0.02)
-    assert np.array_equal(highlights.mirrored().share, highlights.share[:, ::-1])
+    texel = np.arange(384 * 2 * SIDE, 448 * 2 * SIDE)
+    at = highlights.at(texel_centres(texel, 2 * SIDE))
+    np.testing.assert_allclose(at[:, 0].reshape(share.shape), share, atol=1e-3)
+
+
+def test_highlights_of_a_part_are_those_of_the_whole_and_none_beside():
+    skin = skin_of("dark")
+    seen = np.zeros((SIDE, SIDE), np.float32)
+    seen[128:384, 96:416] = 1
+    part = slice(96, 416), slice(64, 448)
+    pictures = skin + (0.25 * blob(240, 200, 14))[..., None], seen, skin
+    whole = find_highlights(*pictures, False)
+    framed = find_highlights(*(one[part] for one in pictures), False).framed(part, SIDE)
+    assert whole.share.max() > 0.5
+    np.testing.assert_allclose(framed.share, whole.share, atol=0.02)
+    shine = whole.share > 0.1
+    np.testing.assert_allclose(framed.beside[shine], whole.beside[shine], rtol=0.05)

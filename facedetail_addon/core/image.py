@@ -40,6 +40,31 @@ def enlarged_rows(values: np.ndarray, rows: slice, side: int) -> np.ndarray:
     return cv2.warpAffine(values, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
+def framed(seen: np.ndarray, step: int) -> tuple[slice, slice]:
+    """The rows and columns of (H, W) that hold all that is not 0, and a little beside it, in whole steps."""
+    frame = []
+    for axis in (1, 0):
+        at, length = np.flatnonzero(seen.any(axis=axis)), seen.shape[1 - axis]
+        first, last = (at[0], at[-1] + 1) if len(at) else (0, 1)
+        frame.append(slice(max(first // step - 1, 0) * step, min((-(-last // step) + 1) * step, length)))
+    return frame[0], frame[1]
+
+
+def texel_centres(texel: np.ndarray, side: int) -> np.ndarray:
+    """(N, 2) float32 in [0, 1], across and down, of (N,) of the R² texels of a square map; R = ``side``."""
+    out = np.empty((len(texel), 2), np.float32)
+    np.divmod(texel, side, out=(out[:, 1], out[:, 0]), casting="unsafe")
+    out += np.float32(0.5)
+    out *= np.float32(1 / side)
+    return out
+
+
+def enlarged_at(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(N[, C]) of a square map, (S, S[, C]) float32, C ≤ 4, at (N, 2) of :func:`texel_centres` of a larger one."""
+    at = centres * np.float32(len(values)) - np.float32(0.5)
+    return sample(values, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What lies outside the islands of a texture of R texels a side.
@@ -77,15 +102,15 @@ def pad_islands(colour: np.ndarray, around: Surroundings) -> None:
     """Fill the texels outside the islands in place: copies of the nearest border texel, softened further out.
 
     Args:
-        colour: (R, R, 3) uint8, written outside the islands. around: these.
+        colour: (R, R, C) uint8, written outside the islands. around: these.
     """
     if len(around.outside) == 0:
         return
-    flat = colour.reshape(-1, 3)
-    flat[around.outside] = flat[around.nearest]
+    flat = colour.reshape(-1, colour.shape[2])
+    flat[around.outside] = flat.take(around.nearest, axis=0)
     small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
-    soft = cv2.resize(small, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(-1, 3)
+    soft = cv2.resize(small, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(flat.shape)
     texels = around.outside[around.far]
     copied, softness = flat[texels].astype(np.float32), around.softness[:, None]
     flat[texels] = np.round(copied + (soft[texels] - copied) * softness).astype(np.uint8)

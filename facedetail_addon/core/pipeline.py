@@ -53,6 +53,7 @@ from .refine.reflectance import SIDE as REFLECTANCE_SIDE
 from .refine.reflectance import find_reflectance, with_reflectance
 from .refine.types import ALL_TERMS, ReflectanceTerms
 from .rendering.normals import vertex_normals
+from .rendering.rays import RayScene
 from .rendering.transfer import diffuse_light, light_transfer, with_normals
 from .rendering.types import Transfer
 from .result.record import HeadRecord, Reconstruction
@@ -268,12 +269,14 @@ def illuminate(
     with stage("unwrap", "Unwrapping the photo", 0.5):
         unwrapped = unwrap(observation.pixels, pose, models.model, models.atlas)
     with stage("light", "Separating light from skin", 0.55):
-        transfer = transfer or transfer_of(pose, models, settings.light_bands)
+        triangles = models.model.solid_triangles()
+        scene = RayScene(pose.vertices, triangles)
+        transfer = transfer or transfer_of(pose, models, settings.light_bands, scene=scene)
         estimate = _light_of(unwrapped, transfer, pose, models, models.atlas)
     with stage("light_stage", "Setting up the lamps", 0.68):
-        triangles = models.model.solid_triangles()
-        lamps = estimate_stage(unwrapped, estimate, transfer, models.basis, models.atlas, pose.vertices, triangles)
-    return Illumination(unwrapped, transfer, estimate, lamps)
+        known = transfer, models.basis, models.atlas
+        lamps = estimate_stage(unwrapped, estimate, *known, pose.vertices, triangles, scene)
+    return Illumination(unwrapped, transfer, estimate, lamps, scene)
 
 
 def read_skin(
@@ -334,7 +337,7 @@ def paint(
             free = without_frames(free, frames, models.model.skin.vertex_uv())
         skin = make_skin_maps(free, light.estimate, *known, shading, masks, models.texture_generator, tell_known)
     with stage("eyes", "Finding the eyes' colours", 0.95):
-        samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models)
+        samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models, light.scene)
         eyes = estimate_eyes(samples, light.estimate.monochrome)
     return Appearance(skin, eyes)
 
@@ -402,7 +405,7 @@ def _masks_on_skin(observation: Observation, pose: PoseFit, models: Models) -> n
     return observation.masks.sample(pose.perspective.project(vertices))
 
 
-def transfer_of(pose: PoseFit, models: Models, light_bands: int, **how: int) -> Transfer:
+def transfer_of(pose: PoseFit, models: Models, light_bands: int, **how: int | RayScene) -> Transfer:
     """How light reaches the skin of the posed head, and its photo's camera; ``how``: of :func:`light_transfer`."""
     model, camera = models.model, pose.perspective.position()
     triangles = model.solid_triangles()
@@ -410,9 +413,17 @@ def transfer_of(pose: PoseFit, models: Models, light_bands: int, **how: int) -> 
 
 
 def eye_samples(
-    pixels: np.ndarray, landmarks: FaceLandmarks, pose: PoseFit, light: LightEstimate, models: Models
+    pixels: np.ndarray,
+    landmarks: FaceLandmarks,
+    pose: PoseFit,
+    light: LightEstimate,
+    models: Models,
+    scene: RayScene | None = None,
 ) -> list[EyeSample]:
-    """What a photo, (H, W, 3) uint8 sRGB, shows of each eye; nothing of eyes that the model does not have."""
+    """What a photo, (H, W, 3) uint8 sRGB, shows of each eye; nothing of eyes that the model does not have.
+
+    ``scene``: the posed head for rays, where there is one already.
+    """
     triangles = models.model.solid_triangles()
     skin_light = light.shading * models.basis.albedo(light.gamma)
     eyes = models.model.eyes
@@ -423,7 +434,7 @@ def eye_samples(
         vertices = eyes[side].of(pose.vertices)
         eye = fit_eyeball(eyes[side], vertices)
         points, normals = seen_front(eye, vertices)
-        lit = diffuse_light(points, normals, pose.vertices, triangles, light.radiance, skin_light)
+        lit = diffuse_light(points, normals, pose.vertices, triangles, light.radiance, skin_light, scene=scene)
         lids, iris = (landmarks.mesh_px[list(which), :2] for which in eye_points)
         samples.append(sample_eye(pixels, lids, iris, eye, pose.perspective, points, lit))
     return [sample for sample in samples if sample is not None]

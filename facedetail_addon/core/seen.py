@@ -13,6 +13,7 @@ from .fit.pins import PinnedEdit
 from .fit.types import HeadFit
 from .lighting.types import LightEstimate
 from .notices import Notice
+from .rendering.rays import RayScene
 from .rendering.stage import LightStage
 from .rendering.transfer import open_sky
 from .rendering.types import SkinLight, Transfer
@@ -60,12 +61,14 @@ class Illumination:
         unwrapped: what the photo shows of the skin, in canonical UV. transfer: of the posed head.
         estimate: the light, the albedo's coefficients, and what both make of the skin.
         stage: the same light as lamps.
+        scene: the posed head for rays, where more of them are wanted.
     """
 
     unwrapped: UnwrappedPhoto
     transfer: Transfer
     estimate: LightEstimate
     stage: LightStage
+    scene: RayScene | None = None
 
 
 @dataclass(frozen=True)

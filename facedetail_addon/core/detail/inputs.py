@@ -101,8 +101,6 @@ def detail_inputs(
         "metric": _metric(*gradients),
     }
     at = _over_box(fields, atlas)
-    for share in ("allowed", "hairless"):
-        np.minimum(at[share], 1, out=at[share])  # weights of corners may sum to a little more
     rows, columns = box_at(atlas.resolution)
     texel_mm = TEXEL_MM * SIDE / atlas.resolution
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
@@ -137,9 +135,12 @@ def _over_box(fields: dict[str, np.ndarray], atlas: Atlas) -> dict[str, np.ndarr
     rows, columns = box_at(atlas.resolution)
     stacked = np.column_stack(list(fields.values())).astype(np.float32)
     values = np.zeros((rows.stop - rows.start, atlas.resolution, stacked.shape[1]), np.float32)
-    for band in atlas.bands(rows.start, rows.stop):
-        here = slice(band.start - rows.start, band.stop - rows.start)
-        values[here][atlas.covered[band]] = atlas.texels(stacked, band)
+    flat, first = values.reshape(-1, stacked.shape[1]), rows.start * atlas.resolution
+
+    def draw(texel: np.ndarray, covered: slice) -> None:
+        flat[texel - first] = atlas.covered_texels(stacked, covered)
+
+    atlas.each_band(draw, rows.start, rows.stop)
     out, start = {}, 0
     for name, field in fields.items():
         channels = field.shape[1] if field.ndim > 1 else 1

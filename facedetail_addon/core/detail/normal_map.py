@@ -34,11 +34,8 @@ def texel_size_mm(model: FaceModel, atlas: Atlas, vertices: np.ndarray | None = 
         is not zero where the layout is sheared; the step along v along B. (1, 0, 1) outside the islands.
     """
     steps = _vertex_steps(model, model.mean if vertices is None else vertices) / np.float32(atlas.resolution)
-    out = np.empty((atlas.resolution, atlas.resolution, 3), np.float32)
-    covered = atlas.covered
-    for rows in atlas.bands():
-        out[rows] = 1, 0, 1
-        out[rows][covered[rows]] = atlas.texels(steps, rows)
+    out = atlas.picture(steps)
+    out.reshape(-1, 3)[atlas.surroundings.outside] = 1, 0, 1
     return out
 
 

@@ -6,6 +6,7 @@ cost much, so that grooves do not break into beads where the light is frontal an
 a groove is what it begins with. Where no line is seen there are no unknowns: what is left over is paint.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -90,8 +91,8 @@ class _Problem:
 
     Attributes:
         shape: of the map. active: (h, w) bool. light: of these texels. luminance, mask: (N,).
-        right, down: (N, N) differences. around: (N, N) each, slope by which the surroundings rise. prior: (N, N).
-        noise: of the luminance.
+        right, down: differences. around: slopes by which the surroundings rise. prior: (N, N).
+        noise: of the luminance. stencils: that the differences are of.
     """
 
     shape: tuple[int, int]
@@ -99,11 +100,12 @@ class _Problem:
     light: ReliefLight
     luminance: np.ndarray
     mask: np.ndarray
-    right: csr_matrix
-    down: csr_matrix
-    around: tuple[csr_matrix, ...]
+    right: "_Sum"
+    down: "_Sum"
+    around: tuple["_Sum", ...]
     prior: csr_matrix
     noise: float
+    stencils: "_Stencils"
 
     def solve(self, start: np.ndarray, rounds: int) -> np.ndarray:
         """(h, w) mm from (h, w) mm."""
@@ -116,18 +118,26 @@ class _Problem:
         return out
 
     def _step(self, height: np.ndarray) -> np.ndarray:
-        shading, by_x, by_y = self.light.log_shading(self.right @ height, self.down @ height)
-        rows = diags(by_x) @ self.right + diags(by_y) @ self.down
+        shading, by_x, by_y = self.light.log_shading(self.right.matrix @ height, self.down.matrix @ height)
+        factors = by_x[:, None] * self.right.factors + by_y[:, None] * self.down.factors
         residual = self.luminance - shading
         for rises in self.around:
-            rise = rises @ height
+            rise = rises.matrix @ height
             dark = (rise > 0) * np.float32(OCCLUSION)
             residual += dark * rise
-            rows = rows - diags(dark) @ rises
+            factors -= dark[:, None] * rises.factors
+        rows = self.stencils.matrix(factors)
         weight = self.mask / np.float32(self.noise**2) * geman_mcclure(residual / np.float32(_OUTLIER))
         raised = (height > 0) * np.float32(_RAISED_SIGMA_MM**-2 - _HEIGHT_SIGMA_MM**-2)
-        normal = (rows.T @ (diags(weight) @ rows) + self.prior + diags(raised)).tocsr()
-        return _conjugate_gradients(normal, rows.T @ (weight * residual) - self.prior @ height - raised * height)
+
+        def normal(x: np.ndarray) -> np.ndarray:
+            return rows.T @ (weight * (rows @ x)) + self.prior @ x + raised * x
+
+        squares = self.stencils.matrix(factors * factors)
+        diagonal = squares.T @ weight + self.prior.diagonal() + raised
+        return _conjugate_gradients(
+            normal, diagonal, rows.T @ (weight * residual) - self.prior @ height - raised * height
+        )
 
 
 def _problem(fields: np.ndarray, texel_mm: float, noise: float, steepest: float) -> _Problem:
@@ -135,60 +145,85 @@ def _problem(fields: np.ndarray, texel_mm: float, noise: float, steepest: float)
     mask, likelihood = fields[..., _MASK], fields[..., _LIKELIHOOD]
     near = cv2.dilate((likelihood > _LEAST_LIKELIHOOD).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     active = near & (mask > LEAST_MASK)
-    stencils = _Stencils(active)
-    step, square = 0.5 / texel_mm, 1 / texel_mm**2
-    right = stencils.matrix([(0, 1, step), (0, -1, -step)])
-    down = stencils.matrix([(1, 0, step), (-1, 0, -step)])
+    away = [max(1, round(away_mm / texel_mm)) for away_mm in OCCLUSION_MM]
     cross = [(0, 1), (0, -1), (1, 0), (-1, 0)]
-    laplacian = stencils.matrix([*((y, x, square) for y, x in cross), (0, 0, -4 * square)])
+    stencils = _Stencils(active, [(0, 0), *((y * far, x * far) for far in sorted({1, *away}) for y, x in cross)])
+    step, square = 0.5 / texel_mm, 1 / texel_mm**2
+    right = stencils.sum({(0, 1): step, (0, -1): -step})
+    down = stencils.sum({(1, 0): step, (-1, 0): -step})
+    laplacian = stencils.sum({(0, 0): -4 * square, **dict.fromkeys(cross, square)}).matrix
     around = []
-    for away_mm in OCCLUSION_MM:
-        away = max(1, round(away_mm / texel_mm))
-        share = 1 / (away * texel_mm)
-        around.append(stencils.matrix([*((y * away, x * away, share / 4) for y, x in cross), (0, 0, -share)]))
+    for far in away:
+        share = 1 / (far * texel_mm)
+        around.append(stencils.sum({(0, 0): -share, **{(y * far, x * far): share / 4 for y, x in cross}}))
     at = fields[active]
     across = np.float32(1) / np.float32(_FLAT_SIGMA + (steepest - _FLAT_SIGMA) * at[:, _LIKELIHOOD]) ** 2
     along = across * (1 + _STRAIGHT * at[:, _COHERENCE] ** 2)
     length = np.maximum(np.hypot(at[:, _COS], at[:, _SIN]), 1e-6)
     mean, half = (across + along) / 2, (across - along) / 2
     turn = half * at[:, _SIN] / length
-    twisted = right.T @ diags(turn) @ down
+    right_, down_ = right.matrix, down.matrix
+    twisted = right_.T @ diags(turn) @ down_
     held = _HEIGHT_SIGMA_MM**-2 + _HELD * (1 - smoothstep(at[:, _MASK], *_FADE))
     bend = across * np.float32((steepest / _BEND_SIGMA) ** 2)
     prior = (
-        right.T @ diags(mean + half * at[:, _COS] / length) @ right
-        + down.T @ diags(mean - half * at[:, _COS] / length) @ down
+        right_.T @ diags(mean + half * at[:, _COS] / length) @ right_
+        + down_.T @ diags(mean - half * at[:, _COS] / length) @ down_
         + twisted + twisted.T + diags(held.astype(np.float32)) + laplacian.T @ diags(bend) @ laplacian
     )  # fmt: skip
     light = ReliefLight(*np.moveaxis(at[:, _LIGHT], -1, 0))
     found = active, light, at[:, _VALUE], at[:, _MASK]
-    return _Problem(mask.shape, *found, right, down, tuple(around), prior.tocsr(), noise)
+    return _Problem(mask.shape, *found, right, down, tuple(around), prior.tocsr(), noise, stencils)
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """A sum over neighbours: (K,) float32 factors of all that there are, and the (N, N) matrix of those that count."""
+
+    factors: np.ndarray
+    matrix: csr_matrix
 
 
 class _Stencils:
-    """Sums over neighbours of the texels that are active; others are 0."""
+    """Sums over K neighbours of N texels that are active; others are 0. Beyond the map its border goes on.
 
-    def __init__(self, active: np.ndarray):
-        self._index = np.full(active.shape, -1, np.int32)
-        self._rows, self._columns = np.nonzero(active)
-        self._index[active] = np.arange(len(self._rows))
+    Args:
+        active: (h, w) bool. offsets: of the neighbours, rows down and columns to the right.
+    """
 
-    def matrix(self, terms: list[tuple[int, int, float]]) -> csr_matrix:
-        """(N, N) float32; ``terms``: rows down, columns to the right, factor. Beyond the map its border goes on."""
-        high, wide = self._index.shape
-        count, parts = len(self._rows), []
-        for down, right, factor in terms:
-            row, column = (self._rows + down).clip(0, high - 1), (self._columns + right).clip(0, wide - 1)
-            other = self._index[row, column]
-            own = np.flatnonzero(other >= 0)
-            parts.append((np.full(len(own), factor, np.float32), own, other[own]))
-        values, rows, columns = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return csr_matrix((values, (rows, columns)), shape=(count, count))
+    def __init__(self, active: np.ndarray, offsets: list[tuple[int, int]]):
+        index = np.full(active.shape, -1, np.int32)
+        rows, columns = np.nonzero(active)
+        own = np.arange(len(rows), dtype=np.int32)
+        index[active] = own
+        high, wide = active.shape
+        self._offsets = offsets
+        found = [index[(rows + y).clip(0, high - 1), (columns + x).clip(0, wide - 1)] for y, x in offsets]
+        self._there = np.stack([other >= 0 for other in found], axis=1).astype(np.float32)
+        self._columns = np.stack([np.where(other >= 0, other, own) for other in found], axis=1)
+
+    def sum(self, terms: dict[tuple[int, int], float]) -> _Sum:
+        """Of factors by offset."""
+        factors = np.float32([terms.get(offset, 0) for offset in self._offsets])
+        used = np.flatnonzero(factors)
+        return _Sum(factors, self._matrix(factors[used] * self._there[:, used], self._columns[:, used]))
+
+    def matrix(self, factors: np.ndarray) -> csr_matrix:
+        """(N, N) of (N, K) float32 factors of every texel's own."""
+        return self._matrix(factors * self._there, self._columns)
+
+    @staticmethod
+    def _matrix(values: np.ndarray, columns: np.ndarray) -> csr_matrix:
+        count, width = values.shape
+        pointer = np.arange(0, count * width + 1, width, dtype=np.int32)
+        return csr_matrix((values.ravel(), columns.ravel(), pointer), shape=(count, count))
 
 
-def _conjugate_gradients(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
+def _conjugate_gradients(
+    normal: Callable[[np.ndarray], np.ndarray], diagonal: np.ndarray, right: np.ndarray
+) -> np.ndarray:
     """A few steps towards the solution of a positive definite system, preconditioned by the diagonal."""
-    scale = 1 / matrix.diagonal()
+    scale = 1 / diagonal
     out, left = np.zeros_like(right), right.astype(np.float32)
     preconditioned = scale * left
     direction, energy = preconditioned, float(left @ preconditioned)
@@ -196,7 +231,7 @@ def _conjugate_gradients(matrix: csr_matrix, right: np.ndarray) -> np.ndarray:
     for _ in range(_ITERATIONS):
         if energy <= _CONVERGED * first:
             break
-        image = matrix @ direction
+        image = normal(direction)
         step = np.float32(energy / float(direction @ image))
         out = out + step * direction
         left = left - step * image

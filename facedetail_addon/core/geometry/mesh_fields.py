@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Smooth fields over a triangle mesh."""
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.sparse import coo_matrix, csc_matrix, diags
-from scipy.sparse.linalg import splu
+from scipy.sparse import coo_matrix, csc_matrix, diags, spmatrix
+from scipy.sparse.linalg import SuperLU, splu
 
 FAR_MM = 1e3
 """Reach of fields without a prior of their own."""
@@ -34,6 +36,67 @@ def vertex_areas(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return np.bincount(triangles.ravel(), np.repeat(area, 3), len(vertices)) + 1e-6
 
 
+def fill_reducing_order(laplacian: csc_matrix) -> np.ndarray:
+    """(V,) int: the order of vertices in which :func:`smoother` is fastest, of any part of the mesh."""
+    return np.argsort(_factors(laplacian + diags(np.ones(laplacian.shape[0])), "MMD_AT_PLUS_A").perm_c)
+
+
+def grown(laplacian: csc_matrix, where: np.ndarray, steps: int) -> np.ndarray:
+    """(V,) bool: the vertices at most as many edges away from (V,) bool ``where``."""
+    for _ in range(steps):
+        where = abs(laplacian) @ where.astype(np.float32) > 0
+    return where
+
+
+@dataclass(frozen=True)
+class Smoother:
+    """Makes smooth fields of values that are trusted alike; see :func:`smooth_field`.
+
+    Attributes:
+        order: (N,) int vertices that are solved for; others stay at the prior. keep, pull: (N,) weights of value and
+            prior. factors: of the N equations, in that order. precision: their type of numbers.
+    """
+
+    order: np.ndarray
+    keep: np.ndarray
+    pull: np.ndarray
+    factors: SuperLU
+    precision: type
+
+    def __call__(self, values: np.ndarray, prior: np.ndarray | float = 0.0) -> np.ndarray:
+        """(V, C) values to (V, C) float32; prior: (V, C) or one value."""
+        prior = np.broadcast_to(prior, values.shape)
+        out = np.array(prior, np.float32)
+        right = self.keep[:, None] * values[self.order] + self.pull[:, None] * prior[self.order]
+        out[self.order] = self.factors.solve(right.astype(self.precision))
+        return out
+
+
+def smoother(
+    laplacian: csc_matrix,
+    areas: np.ndarray,
+    weights: np.ndarray,
+    detail_mm: float,
+    reach_mm: np.ndarray | float = FAR_MM,
+    order: np.ndarray | None = None,
+) -> Smoother:
+    """What :func:`smooth_field` solves, for several fields.
+
+    Args:
+        order: (N,) the vertices to solve for, of :func:`fill_reducing_order`; others are cut off, and numbers are
+            single, which keeps five digits. All, and double, where None.
+    """
+    keep = areas * weights / detail_mm**2
+    pull = areas / np.square(np.broadcast_to(reach_mm, areas.shape))
+    if order is None:
+        factors = _factors(diags(keep + pull) + laplacian, "MMD_AT_PLUS_A")
+        return Smoother(np.arange(len(areas)), keep, pull, factors, np.float64)
+    keep, pull, part = keep[order], pull[order], laplacian[order][:, order]
+    cut = np.asarray(part.sum(axis=1)).ravel()  # of a whole mesh 0
+    factors = _factors((diags(keep + pull - cut) + part).astype(np.float32), "NATURAL")
+    return Smoother(order, keep, pull, factors, np.float32)
+
+
 def smooth_field(
     laplacian: csc_matrix,
     areas: np.ndarray,
@@ -55,11 +118,9 @@ def smooth_field(
     Returns:
         (V, C) float32.
     """
-    keep = areas * weights / detail_mm**2
-    pull = areas / np.square(np.broadcast_to(reach_mm, areas.shape))
-    factor = splu(
-        (diags(keep + pull) + laplacian).tocsc(),
-        permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True},
-    )  # fmt: skip
-    right = keep[:, None] * values + pull[:, None] * prior
-    return factor.solve(right.astype(np.float64)).astype(np.float32)
+    return smoother(laplacian, areas, weights, detail_mm, reach_mm)(values, prior)
+
+
+def _factors(matrix: spmatrix, order: str) -> SuperLU:
+    """Of a symmetric positive definite matrix."""
+    return splu(matrix.tocsc(), permc_spec=order, diag_pivot_thresh=0.0, options={"SymmetricMode": True})

@@ -25,6 +25,11 @@ class Closest:
     distance: np.ndarray
 
 
+def distance_within(points: np.ndarray, to: np.ndarray, most_mm: float) -> np.ndarray:
+    """(N,) mm from (N, 3) points to the nearest of (M, 3) others; infinity where that is farther than ``most_mm``."""
+    return cKDTree(to).query(points, distance_upper_bound=most_mm)[0]
+
+
 class ClosestPoints:
     """Closest-point queries on a static triangle mesh, over the triangles with the nearest centroids.
 

@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import laplacian
 
 from ..colour import LUMINANCE
 from ..rendering.normals import vertex_normals
+from ..rendering.rays import RayScene
 from ..rendering.stage import COUNT, FACING, LightStage, lamp_directions, stage_transfer
 from ..rendering.types import Transfer
 from ..skin.types import AlbedoBasis
@@ -41,6 +42,7 @@ def estimate_stage(
     atlas: Atlas,
     vertices: np.ndarray,
     triangles: np.ndarray,
+    scene: RayScene | None = None,
 ) -> LightStage:
     """The lamps that make the skin of a head look as in its photo (0.3 s).
 
@@ -52,13 +54,14 @@ def estimate_stage(
     Args:
         unwrapped: what the photo shows. light: the estimate by harmonics. transfer, basis, atlas: as it had them.
         vertices: (V, 3) mm, all parts of the posed head, the skin's first. triangles: (T, 3) int of all parts.
+        scene: of the same mesh, where there is one already.
     """
     basis = basis.grey() if light.monochrome else basis
     samples = _fewer(skin_samples(unwrapped, basis, atlas))
     if samples.weight.sum() < _LEAST_WEIGHT:
         even = (light.radiance[0].clip(0) / _UNIFORM).astype(np.float32)
         return LightStage(np.zeros((COUNT, 3), np.float32), even)
-    problem = _problem(samples, light, transfer, basis, vertices, triangles)
+    problem = _problem(samples, light, transfer, basis, vertices, triangles, scene)
     strength = _solve(problem)
     strength[:COUNT][strength[:COUNT].max(axis=1) < _LEAST_LAMP * problem.level] = 0
     return LightStage((strength[:COUNT] / FACING).astype(np.float32), strength[COUNT].astype(np.float32))
@@ -94,10 +97,11 @@ def _problem(
     basis: AlbedoBasis,
     vertices: np.ndarray,
     triangles: np.ndarray,
+    scene: RayScene | None,
 ) -> _StageProblem:
     rows, skin_stop = samples.rows, len(transfer.diffuse)
     normals = vertex_normals(vertices[:skin_stop], triangles[(triangles < skin_stop).all(axis=1)])
-    lamps = stage_transfer(vertices[rows], normals[rows], vertices, triangles) / FACING
+    lamps = stage_transfer(vertices[rows], normals[rows], vertices, triangles, scene) / FACING
     even = transfer.diffuse[rows, :1] * _UNIFORM
     albedo = basis.albedo(light.gamma)
     seen = albedo[rows] * transfer.transmission[rows, None]

@@ -96,7 +96,8 @@ def _frames(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N, 3) normals, tangents and bitangents at the texels of ``inside``, as they come from corner to corner."""
     values = np.concatenate([mesh.normals, mesh.tangents, mesh.signs[:, None]], axis=1).astype(np.float32)
-    texels = raster.interpolation(mesh.layout.uv_triangles(), len(values), rows) @ values
+    covered = raster.covered_of(rows)
+    texels = raster.interpolation(mesh.layout.uv_triangles(), len(values), covered) @ values
     texels = texels[inside[raster.covered[rows]]]
     normal, tangent, sign = texels[:, :3], texels[:, 3:6], np.sign(texels[:, 6:])
     return normal, tangent, sign * np.cross(normal, tangent)

@@ -63,12 +63,19 @@ def interpolate(hits: Hits, triangles: np.ndarray, attribute: np.ndarray) -> np.
     return np.where(hits.triangle[:, None] >= 0, values, 0)
 
 
-def ambient_occlusion(vertices: np.ndarray, triangles: np.ndarray, which: np.ndarray, rays: int = 32) -> np.ndarray:
+def ambient_occlusion(
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    which: np.ndarray,
+    rays: int = 32,
+    scene: RayScene | None = None,
+) -> np.ndarray:
     """Visibility of the sky over some vertices, cosine-weighted.
 
     Args:
         vertices: (V, 3) mm. triangles: (T, 3) int of all that may block. which: (N,) int, the vertices to look from.
         rays: directions per vertex, the same spiral for each, turned about the normal by a golden-ratio sequence.
+        scene: of the same mesh, where there is one already.
 
     Returns:
         (N,) float32, 1 = open, 0 = closed in.
@@ -81,7 +88,7 @@ def ambient_occlusion(vertices: np.ndarray, triangles: np.ndarray, which: np.nda
     golden = (np.sqrt(5) - 1) / 2
     turn = np.arange(len(which)) * golden % 1 * 2 * np.pi
     origins = vertices[which] + normals * np.float32(_OFFSET_MM)
-    scene = RayScene(vertices, triangles)
+    scene = scene or RayScene(vertices, triangles)
     blocked = np.zeros(len(which), np.float32)
     for ray in range(rays):
         radius = np.sqrt((ray + 0.5) / rays)

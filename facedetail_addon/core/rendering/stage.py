@@ -12,6 +12,7 @@ from itertools import product
 
 import numpy as np
 
+from ..parallel import in_threads
 from .rays import RayScene
 
 DISTANCE_MM = 1500.0
@@ -50,22 +51,31 @@ def lamp_directions() -> np.ndarray:
     return np.array(out) / np.sqrt(3)
 
 
-def stage_transfer(points: np.ndarray, normals: np.ndarray, vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def stage_transfer(
+    points: np.ndarray,
+    normals: np.ndarray,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    scene: RayScene | None = None,
+) -> np.ndarray:
     """Irradiance / π at points of a head under each lamp with radiance 1, the head's own shadows included.
 
     Args:
         points: (N, 3) mm. normals: (N, 3) unit. vertices: (V, 3) mm of all parts of the posed head.
-        triangles: (T, 3) int of them.
+        triangles: (T, 3) int of them. scene: of the same mesh, where there is one already.
 
     Returns:
         (N, 20) float32 ≥ 0.
     """
-    scene = RayScene(vertices, triangles)
+    scene = scene or RayScene(vertices, triangles)
     origins = (points + normals * _OFFSET_MM).astype(np.float32)
     normals = normals.astype(np.float32)
     out = np.zeros((len(points), COUNT), np.float32)
     share = np.float32(RADIUS_MM**2 / _SAMPLES)  # area over π
-    for number, direction in enumerate(lamp_directions()):
+    lamps = lamp_directions()
+
+    def shine(number: int) -> None:
+        direction = lamps[number]
         for place in _on_lamp(direction):
             ray = place.astype(np.float32) - origins
             above = np.flatnonzero((ray * normals).sum(axis=1) > 0)
@@ -74,6 +84,8 @@ def stage_transfer(points: np.ndarray, normals: np.ndarray, vertices: np.ndarray
             cosines = (ray * normals[above]).sum(axis=1) * (ray @ direction.astype(np.float32)) / squared
             free = ~scene.occluded(origins[above], ray)
             out[above, number] += free * cosines.clip(0) * share / squared
+
+    in_threads(shine, range(COUNT))
     return out
 
 

@@ -42,6 +42,7 @@ def light_transfer(
     gloss: SkinGloss,
     bands: int,
     directions: int = _DIRECTIONS,
+    scene: RayScene | None = None,
 ) -> Transfer:
     """Transfer of the skin's vertices (about a second).
 
@@ -51,10 +52,11 @@ def light_transfer(
         vertices: (V, 3) mm, all parts of the posed head. triangles: (T, 3) int of all parts.
         skin_stop: the skin's vertices are the first so many. camera_position: (3,) mm.
         gloss: of the skin's vertices. bands: B.
-        directions: how many over the sphere are tried for shadows.
+        directions: how many over the sphere are tried for shadows. scene: of the same mesh, where there is one already.
     """
+    scene = scene or RayScene(vertices, triangles)
     normals = vertex_normals(vertices[:skin_stop], triangles[(triangles < skin_stop).all(axis=1)])
-    occluded, interreflection, visibility = _occlusion(vertices, triangles, normals, bands, directions)
+    occluded, interreflection, visibility = _occlusion(scene, vertices, triangles, normals, bands, directions)
     vector = _open_vector(normals, bands) - occluded
     diffuse = np.einsum("vk,vkb->vb", normals, vector)
     specular, transmission = specular_transfer(vertices[:skin_stop], normals, camera_position, gloss, visibility, bands)
@@ -79,19 +81,20 @@ def diffuse_light(
     radiance: np.ndarray,
     skin_light: np.ndarray,
     directions: int = _DIRECTIONS,
+    scene: RayScene | None = None,
 ) -> np.ndarray:
     """Irradiance / π at any points of a head, as on its eyes, light from skin included.
 
     Args:
         points: (N, 3) mm. normals: (N, 3) there. vertices, triangles: of all parts of the posed head.
         radiance: (B², 3) of the light. skin_light: (V_skin, 3) what the skin's vertices send on.
-        directions: how many over the sphere are tried for shadows.
+        directions: how many over the sphere are tried for shadows. scene: of the same mesh, where there is one already.
 
     Returns:
         (N, 3) float32, not negative.
     """
     bands = bands_of(radiance)
-    scene = RayScene(vertices, triangles)
+    scene = scene or RayScene(vertices, triangles)
     occluded, interreflection, _ = _cast(scene, points, normals, triangles, len(skin_light), bands, directions)
     diffuse = np.einsum("vk,vkb->vb", normals, _open_vector(normals, bands) - occluded)
     return np.maximum(diffuse @ radiance + interreflection @ skin_light, 0).astype(np.float32)
@@ -113,14 +116,14 @@ def _open_vector(normals: np.ndarray, bands: int) -> np.ndarray:
 
 
 def _occlusion(
-    vertices: np.ndarray, triangles: np.ndarray, normals: np.ndarray, bands: int, directions: int
+    scene: RayScene, vertices: np.ndarray, triangles: np.ndarray, normals: np.ndarray, bands: int, directions: int
 ) -> tuple[np.ndarray, csr_matrix, np.ndarray]:
     """(V, 3, B²) light vector that the head takes away, (V, V) light it sends instead, (V,) visibility of the sky.
 
     Of a dense mesh some vertices are sampled; between them shadows change little. Light from skin to skin is that of
     the nearest sample, as much as is occluded of the sky.
     """
-    scene, skin_stop = RayScene(vertices, triangles), len(normals)
+    skin_stop = len(normals)
     if skin_stop <= _MOST_SAMPLES:
         return _cast(scene, vertices[:skin_stop], normals, triangles, skin_stop, bands, directions)
     samples = np.sort(np.random.default_rng(0).choice(skin_stop, _MOST_SAMPLES, replace=False))

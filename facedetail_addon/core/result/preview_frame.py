@@ -34,7 +34,7 @@ class Frame:
         triangles: (T, 3) of all solid parts, indices into all vertices.
         part: (T,) index of the triangle's solid part, 0 = skin. material: (T,) name of its material.
         pixel: (N,) which of the H·W each point belongs to. weight: (N,) its share of that.
-        hits: of the N.
+        hits: of the N. scene: the head for more rays.
     """
 
     model: FaceModel
@@ -48,6 +48,7 @@ class Frame:
     pixel: np.ndarray
     weight: np.ndarray
     hits: Hits
+    scene: RayScene
 
     @cached_property
     def pixel_part(self) -> np.ndarray:
@@ -121,7 +122,7 @@ def trace_frame(
     pixel = np.concatenate([whole, np.repeat(split, len(_QUARTERS))[hit]])
     weight = np.ones(len(pixel), np.float32)
     weight[len(whole) :] = 1 / len(_QUARTERS)
-    return Frame(model, vertices, camera, box_px, size, triangles, part, material, pixel, weight, hits)
+    return Frame(model, vertices, camera, box_px, size, triangles, part, material, pixel, weight, hits, scene)
 
 
 def shown_edges(kind: np.ndarray, distance: np.ndarray, step: float, size: tuple[int, int]) -> np.ndarray:

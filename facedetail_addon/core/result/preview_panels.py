@@ -99,7 +99,7 @@ def surface_of(frame: Frame, light: SkinLight | None = None) -> Surface:
     if light is not None:
         visibility[: len(light.sky), 0] = light.sky
         shown = shown[shown >= len(light.sky)]
-    visibility[shown, 0] = ambient_occlusion(vertices, frame.triangles, shown)
+    visibility[shown, 0] = ambient_occlusion(vertices, frame.triangles, shown, scene=frame.scene)
     return Surface(normals, to_camera, frame.interpolate(visibility))
 
 
@@ -171,6 +171,7 @@ def relit(appearance: Appearance, paint: Paint, frame: Frame, known: SkinLight |
         light,
         shading * mean_albedo,
         directions=_DIRECTIONS,
+        scene=frame.scene,
     )
     lit[shown] = np.concatenate([on_eyes, EYE_REFLECTED * on_eyes], axis=1)
     return _painted(paint, frame, frame.interpolate(lit))
@@ -187,6 +188,7 @@ def _skin_light(frame: Frame, radiance: np.ndarray, mean_albedo: np.ndarray) -> 
         skin_gloss(model),
         bands_of(radiance),
         directions=_DIRECTIONS,
+        scene=frame.scene,
     )
     return SkinLight(*shade(transfer, radiance, np.broadcast_to(mean_albedo, (model.skin.stop, 3))), open_sky(transfer))
 

@@ -79,8 +79,8 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     if not np.isfinite(mean).all() or not np.isfinite(steps).all() or not (lowest <= highest).all():
         raise ValueError("it holds values that are not finite")
     nearest = nearest_stored(stored)
-    mean_map = mean[nearest].reshape(side, side, 3)
-    mode_maps = modes[:, nearest].reshape(len(modes), side, side, 3)
+    mean_map = np.ascontiguousarray(mean[nearest]).reshape(side, side, 3)
+    mode_maps = np.ascontiguousarray(modes[:, nearest]).reshape(len(modes), side, side, 3)
     residual_sigma = (arrays["residual_sigma"].astype(np.float32) / 255)[nearest].reshape(side, side)
     colours = [at_vertices(mean_map, model)]
     colours += [at_vertices(mode.astype(np.float32) * step, model) for mode, step in zip(mode_maps, steps, strict=True)]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
 from ..face_model.model import FACE_REGIONS, FaceModel
+from ..geometry.nearest import distance_within
 from ..image import smoothstep
 from ..robust import weighted_median
 from .basis import at_vertices
@@ -71,7 +71,7 @@ def find_beard(albedo: np.ndarray, confidence: np.ndarray, model: FaceModel) -> 
     amount = float(smoothstep(on_jaw / max(on_cheeks, 1e-3), *_BEARD))
     if amount == 0:
         return None
-    down = cKDTree(rest[jaw & sure]).query(rest)[0]
+    down = distance_within(rest, rest[jaw & sure], _DOWN_MM[1])
     under = amount * (low & ~model.in_region("scalp", "ears", "socket")) * (1 - smoothstep(down, *_DOWN_MM))
     return Beard((jaw * seen).astype(np.float32), under.astype(np.float32), min(on_jaw / _FULL_CONTRAST, 1.0))
 

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
 from ..face_model.model import FACE_REGIONS, FaceModel
-from ..geometry.mesh_fields import smooth_field
+from ..geometry.nearest import distance_within
 from ..image import smoothstep
 from ..robust import geman_mcclure, weighted_median
 from ..uv.types import Atlas
@@ -80,8 +80,8 @@ def complete(
     mirrored, mirrored_confidence = atlas.mirror.points(albedo), atlas.mirror.points(confidence[:, None])[:, 0]
     both = np.minimum(confidence, mirrored_confidence)
     sides = _log_ratio(albedo, mirrored).clip(-_MAX_GAIN, _MAX_GAIN)
-    gain = smooth_field(atlas.laplacian, atlas.areas, sides, both, _GAIN_MM)
     mirrored_share = mirrored_confidence * (1 - confidence)
+    gain = atlas.smoother(both, _GAIN_MM, where=mirrored_confidence > 0, beyond=8)(sides)
     if dazzled is not None:
         own = _log_ratio(albedo, statistical)
         person = statistical * np.exp(weighted_median(own, confidence * known, np.zeros(3)))
@@ -93,13 +93,13 @@ def complete(
     tone = weighted_median(ratio, share * known, np.zeros(3))
     # Where a brow is higher than most, or hair lies over the skin, the difference says nothing of the skin beside it.
     weight = share * known * geman_mcclure((ratio - tone) @ LUMINANCE / _OUTLIER)
-    offset = smooth_field(atlas.laplacian, atlas.areas, ratio, weight, _FIELD_MM, tone[None], _REACH_MM["skin"])
+    offset = atlas.smoother(weight, _FIELD_MM, _REACH_MM["skin"], known > 0)(ratio, tone)
     offset = offset.clip(tone - _MAX_OFFSET, tone + _MAX_OFFSET).astype(np.float32)
     prior, reach, hairy = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas, hair)
     if beard is not None:
         expected = prior + known[:, None] * (statistical * np.exp(tone) - prior)
         apart, seen = _log_ratio(mixed, expected), share * beard.jaw
-        apart = smooth_field(atlas.laplacian, atlas.areas, apart, seen, _BEARD_MM, 0.0, _REACH_MM["beard"])
+        apart = atlas.smoother(seen, _BEARD_MM, _REACH_MM["beard"], beard.under > 0)(apart)
         apart *= beard.under[:, None]
         offset, prior = (offset + apart).astype(np.float32), (prior * np.exp(apart)).astype(np.float32)
         hairy = np.maximum(hairy, beard.contrast * beard.under)
@@ -107,7 +107,8 @@ def complete(
     skin = ~model.in_region("scalp", "socket")
     off = np.where(skin, _log_ratio(mixed, prior) @ LUMINANCE, 0)
     weight = share * geman_mcclure(off / _OUTLIER)
-    colour = smooth_field(atlas.laplacian, atlas.areas, mixed, weight, _COLOUR_MM, prior, reach)
+    # What goes on beyond the border is how seen colours differ from the prior: hair beside ears stays beside them.
+    colour = prior + atlas.smoother(weight, _COLOUR_MM, reach, known < 1)(mixed - prior)
     return Completion(gain, offset, colour.clip(_FLOOR, 1), hairy)
 
 
@@ -160,8 +161,8 @@ def well_known(
     known = known * outside_openings(known, model)
     inner = model.in_region("mouth") & (known == 0)
     if inner.any():  # beside them it is learned from teeth
-        known = known * smoothstep(cKDTree(rest[inner]).query(rest)[0], *_LIP_LINE_MM)
-    return known * smoothstep(cKDTree(outside).query(rest)[0], *_BORDER_MM).astype(np.float32)
+        known = known * smoothstep(distance_within(rest, rest[inner], _LIP_LINE_MM[1]), *_LIP_LINE_MM)
+    return known * smoothstep(distance_within(rest, outside, _BORDER_MM[1]), *_BORDER_MM)
 
 
 def outside_openings(known: np.ndarray, model: FaceModel) -> np.ndarray:
@@ -212,7 +213,7 @@ def _colour_prior(
         inner = mouth & (known < 0.5)
         red = mouth & ~inner
         if inner.any():
-            red[red] = cKDTree(rest[inner]).query(rest[red])[0] < _LIPS_MM
+            red[red] = distance_within(rest[red], rest[inner], _LIPS_MM) < _LIPS_MM
         lips = weighted_median(skin[red], known[red], tone * flesh**0.3)  # seen ones shine, or are teeth
         rim = np.where(mouth[~socket][nearest, None], lips, tone)
         prior[inner], reach[inner] = lips, _RIM_REACH_MM

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..image import blurred, enlarged_rows, smoothstep
+from ..image import blurred, framed, smoothstep
 from ..robust import geman_mcclure
 
 _SIDE = 1024  # texels at which creases are looked for
 _TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _SOFT_MM = 0.5  # what is finer is the skin's
 _AROUND_MM, _AROUND_TEXELS = 20.0, 8  # of the surroundings, whose texels are as many times as wide
+_GROOVE_MM = 7.0  # the same of grooves; what is wider is none
 _LIGHTER = (0.02, 0.1)  # log by which a crease is lighter than around, at which that begins to count, and does
 _ODD = 0.3  # log by which hair, lips and shadows differ from skin around, which then is hardly compared with them
 _KNOWN = 0.1  # share of the surroundings whose shading is well known, from which on they count fully
@@ -43,21 +44,16 @@ class FineLight:
     creases: np.ndarray
     monochrome: bool
 
-    def mirrored(self) -> "FineLight":
-        """That of the other side of the face, in a UV that is symmetric."""
-        creases = np.ascontiguousarray(self.creases[:, ::-1])
-        return FineLight(self.relief[:, ::-1], creases, self.monochrome)
-
-    def factor(self, rows: slice, here: np.ndarray) -> np.ndarray:
-        """(N, 3) at texels of some rows; ``here``: (rows, R) bool, which of them.
+    def factor(self, texel: np.ndarray) -> np.ndarray:
+        """(3, N) at (N,) of the R² texels, of relief alone.
 
         What is dark by relief is red, too, for light there is skin's.
         """
-        factor = np.repeat(self.relief[rows][here][:, None], 3, axis=1)
-        dark = np.flatnonzero(factor[:, 0] < 1)
-        if not self.monochrome and len(dark):
-            factor[dark] = factor[dark] ** _GROOVE_TINT
-        return factor * np.exp(enlarged_rows(self.creases, rows, here.shape[1])[here])
+        relief = np.log(np.maximum(self.relief.take(texel), np.float32(_FLOOR)))
+        tint = np.ones((3, 1), np.float32) if self.monochrome else _GROOVE_TINT[:, None]
+        logs = relief.clip(max=0) * tint
+        logs += relief.clip(min=0)
+        return np.exp(logs)
 
 
 def plain_creases() -> np.ndarray:
@@ -93,41 +89,66 @@ def unexpected_creases(
         (S, S, 3) float32 logarithms; S is R, but not more than 1024.
     """
     side = min(len(albedo), _SIDE)
-    albedo, shading, skin = (np.log(np.maximum(_sized(part, side), _FLOOR)) for part in (albedo, shading, skin))
-    seen, trusted = (_sized(part, side)[..., None] for part in (seen, trusted))
-    odd = _apart(albedo - skin, seen, trusted).mean(axis=2, keepdims=True)
-    trusted = trusted * geman_mcclure(odd / np.float32(_ODD))
-    unlike, light, unusual = (_apart(part, seen, trusted) for part in (albedo, shading, albedo - skin))
+    seen = _sized(seen, side)
+    part = framed(seen, 2 * _AROUND_TEXELS)  # nothing is found beside what is seen
+    colours = (_sized(one, side)[part] for one in (albedo, shading, skin))
+    albedo, shading, skin = (np.log(np.maximum(one, np.float32(_FLOOR))) for one in colours)
+    seen, trusted, relief, hairy = (_sized(one, side)[part] for one in (seen, trusted, relief, hairy))
+    usual, size = albedo - skin, side / _TEXEL_MM
+    around = _Around(trusted, size)
+    near = [_nearby(one, seen, _SOFT_MM * size) for one in (albedo, shading, usual)]
+    odd = (near[2] - around.mean(usual)).mean(axis=2)
+    around = _Around(trusted * geman_mcclure(odd / np.float32(_ODD)), size)
+    unlike, light, unusual = (
+        one - around.mean(whole) for one, whole in zip(near, (albedo, shading, usual), strict=True)
+    )
     lighter = np.minimum(unlike, unusual)
-    known = smoothstep(_around(trusted, np.ones_like(trusted)), 0, _KNOWN)
-    folded = _folded(_sized(relief, side))
+    folded = _folded(relief, _FOLD_MM * size)
     by_light = np.maximum(-light, np.minimum(_CREST * lighter, _MOST_ON_CRESTS) * folded)
     found = np.minimum(lighter, by_light).clip(0) * smoothstep(lighter, *_LIGHTER)
-    darker = np.minimum(np.maximum(unlike, unusual), 0)
-    found += _IN_GROOVES * darker * smoothstep(-darker, *_DARKER) * folded * (1 - _sized(hairy, side)[..., None])
-    found *= known * seen
-    return blurred(found, _SOFT_MM * side / _TEXEL_MM)
+    narrow = near[0] - _Around(around.weight, size, _GROOVE_MM).mean(albedo)
+    darker = np.minimum(np.maximum(np.maximum(unlike, unusual), narrow), 0)
+    found += darker * smoothstep(-darker, *_DARKER) * (_IN_GROOVES * folded * (1 - hairy[..., None]))
+    found *= (smoothstep(around.known(), 0, _KNOWN) * seen)[..., None]
+    out = np.zeros((side, side, 3), np.float32)
+    out[part] = blurred(found, _SOFT_MM * size)
+    return out
 
 
-def _folded(relief: np.ndarray) -> np.ndarray:
-    """(S, S, 1) in [0, 1], whether relief is folded nearby."""
-    square = blurred(np.log(np.maximum(relief, _FLOOR)) ** 2, _FOLD_MM * len(relief) / _TEXEL_MM)
+def _folded(relief: np.ndarray, sigma: float) -> np.ndarray:
+    """(H, W, 1) in [0, 1], whether relief is folded nearby."""
+    square = blurred(np.log(np.maximum(relief, np.float32(_FLOOR))) ** 2, sigma)
     return smoothstep(np.sqrt(square.clip(0)), *_FOLDED)[..., None]
 
 
-def _apart(values: np.ndarray, seen: np.ndarray, trusted: np.ndarray) -> np.ndarray:
-    """(S, S, 3) less the surroundings' mean."""
-    sigma = _SOFT_MM * len(values) / _TEXEL_MM
-    nearby = blurred(values * seen, sigma) / np.maximum(blurred(seen, sigma), _LEAST_WEIGHT)[..., None]
-    return nearby - _around(values, trusted)
+def _nearby(values: np.ndarray, seen: np.ndarray, sigma: float) -> np.ndarray:
+    """(H, W, 3) mean of what is seen."""
+    return blurred(values * seen[..., None], sigma) / np.maximum(blurred(seen, sigma), _LEAST_WEIGHT)[..., None]
 
 
-def _around(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(S, S, C) mean over the surroundings of (S, S, C) with (S, S, 1) weight."""
-    side = max(len(values) // _AROUND_TEXELS, 1)
-    sigma = _AROUND_MM * side / _TEXEL_MM
-    total, share = (blurred(_sized(part, side), sigma).reshape(side, side, -1) for part in (values * weight, weight))
-    return _sized(total / np.maximum(share, _LEAST_WEIGHT), len(values)).reshape(values.shape)
+class _Around:
+    """Means over the surroundings, weighted by (H, W); ``size``: texels per mm; ``reach_mm``: how far they go."""
+
+    def __init__(self, weight: np.ndarray, size: float, reach_mm: float = _AROUND_MM):
+        high, wide = (max(length // _AROUND_TEXELS, 1) for length in weight.shape)
+        self.weight, self._small = weight, (wide, high)
+        self._sigma = reach_mm * size / _AROUND_TEXELS
+        self._share = self._soft(weight)
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """(H, W, C) of (H, W, C)."""
+        total = self._soft(values * self.weight[..., None])
+        return self._enlarged(total / np.maximum(self._share, _LEAST_WEIGHT)[..., None])
+
+    def known(self) -> np.ndarray:
+        """(H, W), of the weight."""
+        return self._enlarged(self._share)
+
+    def _soft(self, values: np.ndarray) -> np.ndarray:
+        return blurred(cv2.resize(values, self._small, interpolation=cv2.INTER_AREA), self._sigma)
+
+    def _enlarged(self, values: np.ndarray) -> np.ndarray:
+        return cv2.resize(values, self.weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _sized(values: np.ndarray, side: int) -> np.ndarray:

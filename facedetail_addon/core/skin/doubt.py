@@ -9,11 +9,10 @@ uneven than skin, for then light, gloss or a camera's curves were not understood
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
 from ..face_model.model import FACE_REGIONS, FaceModel
-from ..geometry.mesh_fields import smooth_field
+from ..geometry.nearest import distance_within
 from ..image import smoothstep
 from ..robust import weighted_median
 from ..uv.types import Atlas
@@ -31,7 +30,7 @@ _CERTAIN = {"face": (0.0, 0.3), "beside": (0.3, 1.0)}  # confidence at which a s
 _LIT = (0.25, 0.75)  # the same of shading, relative to its median
 _LEFT_LIGHT = 0.4  # of what is not certain
 _LEFT_HUE_SLANT, _LEFT_HUE_SHADE = 0.55, 0.1  # the same of hue, where skin is nearly turned away, and in shade
-_UNEVEN = (0.2, 0.08)  # logs of brightness and hue by which smooth skin differs from the expected; more is drawn back
+_UNEVEN = (0.12, 0.06)  # logs of brightness and hue by which smooth skin differs from the expected; more is drawn back
 _MISUNDERSTOOD = (0.6, 1.4)  # times that, half of a face differs by so much where light begins to be, and is, at fault
 _UNEVEN_MM = (5.0, 2.5)  # smoothness of these
 _PAINT = {"hue": (0.9, 1.2), "saturation": (1.3, 1.7)}  # logs from which on it is paint
@@ -71,7 +70,7 @@ def shown(masks: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:
     on_face = smoothstep(person, *_SURE) * (1 - smoothstep(hair, *_SURE) * (1 - beard))
     on_face *= 1 - _fringe((hair > np.mean(_SURE)) & (beard < 0.5), edge, rest, atlas)
     if edge.any() and not edge.all():
-        rim = 1 - smoothstep(cKDTree(rest[edge]).query(rest)[0], *_RIM_MM)
+        rim = 1 - smoothstep(distance_within(rest, rest[edge], _RIM_MM[1]), *_RIM_MM)
         on_face *= 1 - rim * (1 - np.maximum(smoothstep(skin, *_LIKELY), beard * smoothstep(hair, *_SURE)))
     out = np.where(face, on_face, smoothstep(np.where(scalp, np.maximum(hair, skin), skin), *_SURE))
     return np.where(unknown | model.in_region("socket"), 1, out).astype(np.float32)
@@ -86,7 +85,7 @@ def _fringe(hairy: np.ndarray, scalp: np.ndarray, rest: np.ndarray, atlas: Atlas
     fringe = places[np.isin(labels, labels[scalp[places]]) & ~scalp[places]]
     if len(fringe) == 0:
         return np.zeros(len(rest))
-    return 1 - smoothstep(cKDTree(rest[fringe]).query(rest)[0], *_FRINGE_MM)
+    return 1 - smoothstep(distance_within(rest, rest[fringe], _FRINGE_MM[1]), *_FRINGE_MM)
 
 
 def beside_covers(albedo: np.ndarray, usual: np.ndarray, masks: np.ndarray, model: FaceModel) -> np.ndarray:
@@ -104,11 +103,11 @@ def beside_covers(albedo: np.ndarray, usual: np.ndarray, masks: np.ndarray, mode
         return np.zeros(len(albedo), np.float32)
     brows = model.landmarks68.points(model.mean)[_BROWS]
     covered = hair > np.mean(_SURE)
-    covered |= (skin < _LIKELY[1]) & (cKDTree(rest[outer]).query(rest)[0] < _RIM_MM[1])
-    covered &= cKDTree(brows).query(rest)[0] > _BROW_MM
+    covered |= (skin < _LIKELY[1]) & (distance_within(rest, rest[outer], _RIM_MM[1]) < _RIM_MM[1])
+    covered &= distance_within(rest, brows, _BROW_MM) > _BROW_MM
     if not covered.any():
         return np.zeros(len(albedo), np.float32)
-    near = 1 - smoothstep(cKDTree(rest[covered]).query(rest)[0], *_BESIDE_MM)
+    near = 1 - smoothstep(distance_within(rest, rest[covered], _BESIDE_MM[1]), *_BESIDE_MM)
     base = float(model.landmarks68.points(model.mean)[_NOSE_BASE, 1])
     above = 1 - smoothstep(base - rest[:, 1], *_BEARD_MM)
     darker = smoothstep(-(_log_apart(albedo, usual) @ LUMINANCE), *_DARKER_BESIDE)
@@ -131,7 +130,7 @@ def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: Face
     grey /= np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), 1e-6)
     greyer = np.maximum((apart * grey).sum(axis=1, keepdims=True), 0)
     rest = model.skin.of(model.mean)
-    near = 1 - smoothstep(cKDTree(rest[neck]).query(rest)[0], *_COLLAR_MM)
+    near = 1 - smoothstep(distance_within(rest, rest[neck], _COLLAR_MM[1]), *_COLLAR_MM)
     other = smoothstep(np.linalg.norm(apart - greyer * grey, axis=1), *_COLLAR_HUE)
     return near * other * (1 - smoothstep(np.nan_to_num(skin), *_SURE))
 
@@ -179,37 +178,52 @@ def correction(
     shading: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
+    hairy: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """Log factors on seen albedo that draw its smooth part to the person's where the photo tells little of it.
 
     Args:
         albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. confidence: (V,) in [0, 1] of the albedo.
         certain: (V,) in [0, 1], 1 where skin is seen straight on. shading: (V,) luminance of the light.
+        hairy: (V,) in [0, 1], where brows grow: they are made as much lighter or darker as the skin beside them.
 
     Returns:
-        (V, 3) float32; near 0 where skin is well lit, seen straight on and as even as skin is.
+        (V, 3) float32; near 0 where skin is well lit, seen straight on and as even as skin is. Of what is far from all
+        that is seen, nothing.
     """
     apart = _log_apart(albedo, usual)
     hue_apart = _hue(apart)
 
-    def smoothed(values: np.ndarray, size_mm: float) -> np.ndarray:
-        return smooth_field(atlas.laplacian, atlas.areas, values, confidence, size_mm, 0.0, _REACH_MM)
-
-    smooth = smoothed(apart, _SMOOTH_MM)
+    smoothed, smoothed_light, smoothed_hue = (
+        atlas.smoother(weight, size_mm, _REACH_MM, certain > 0)
+        for weight, size_mm in zip(
+            (confidence, confidence * (1 - hairy), confidence), (_SMOOTH_MM, *_UNEVEN_MM), strict=True
+        )
+    )
+    smooth = smoothed(apart)
     hue = _hue(smooth)
     face = model.in_region(*FACE_REGIONS)
     trust = np.where(face, *(smoothstep(certain, *_CERTAIN[name]) for name in ("face", "beside")))[:, None]
     lit = smoothstep(shading / float(np.median(shading)), *_LIT)[:, None]
     of_light = (1 - trust) * (1 - _LEFT_LIGHT) * (smooth - hue)
     of_hue = (1 - lit * (_LEFT_HUE_SLANT + (1 - _LEFT_HUE_SLANT) * trust)) * (1 - _LEFT_HUE_SHADE) * hue
-    left_light = smoothed((apart - hue_apart)[:, :1], _UNEVEN_MM[0]) - of_light
-    left_hue = smoothed(hue_apart, _UNEVEN_MM[1]) - of_hue
-    paint = (_PAINT_BORDER * smoothed(_paint(left_hue, usual), _SMOOTH_MM)).clip(0, 1)
+    left_light = smoothed_light((apart - hue_apart)[:, :1]) - of_light
+    left_hue = smoothed_hue(hue_apart) - of_hue
+    paint = (_PAINT_BORDER * smoothed(_paint(left_hue, usual))).clip(0, 1)
     weight = confidence * face
     light_excess = _excess(np.abs(left_light), _UNEVEN[0], weight)
     hue_excess = _excess(np.linalg.norm(left_hue, axis=1, keepdims=True), _UNEVEN[1], weight)
     uneven = (1 - paint) * (light_excess * left_light + hue_excess * left_hue)
     return -(of_light + of_hue + uneven).astype(np.float32)
+
+
+def corrected(albedo: np.ndarray, correction: np.ndarray) -> np.ndarray:
+    """Linear albedo with log factors of :func:`correction`, which compares colours over a floor; both of any shape.
+
+    A colour that saturated light or a camera's curves have left next to nothing of takes what it lacks.
+    """
+    factor = np.exp(correction)
+    return albedo * factor + np.float32(_FLOOR) * np.maximum(factor - 1, 0)
 
 
 def _paint(hue: np.ndarray, usual: np.ndarray) -> np.ndarray:

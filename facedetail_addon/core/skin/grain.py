@@ -5,8 +5,11 @@ Noise with the spectrum of a piece of seen skin (random phase noise: Galerne, Go
 directions, so that no place is there twice and no line is made up.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
+from scipy.fft import irfft2, rfft2
 
 from ..image import smoothstep
 
@@ -20,31 +23,48 @@ _MOST = 0.08  # standard deviation of logarithms
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
-def skin_grain(luminance: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+def skin_grain(
+    luminance: np.ndarray,
+    confidence: np.ndarray,
+    side: int | None = None,
+    closer: Callable[[int, int, int], np.ndarray] | None = None,
+) -> np.ndarray:
     """(R, R) float32 log factors, zero in the mean; zeros where no piece of skin is seen.
 
     Args:
-        luminance: (R, R) float32 albedo without light. confidence: (R, R) in [0, 1], where it is plain seen skin.
+        luminance: (S, S) float32 albedo without light. confidence: (S, S) in [0, 1], where it is plain seen skin.
+        side: R, at least S; S where None. closer: where R is larger, gives (P, P) of the luminance of R² texels from a
+            row and a column on.
     """
-    side = len(luminance)
-    texel_mm = _TEXEL_MM / side
-    piece, step = max(8, round(_PIECE_MM / texel_mm)), max(1, round(_STEP_MM / texel_mm))
+    side = side or len(luminance)
+    piece, step, coarsest = _sizes(len(luminance))
     seen = cv2.blur(confidence, (piece, piece))[piece // 2 :: step, piece // 2 :: step]
     seen = seen[: (side - piece) // step, : (side - piece) // step]
     places = np.argwhere(seen > _SEEN) * step
     if len(places) == 0:
         return np.zeros((side, side), np.float32)
-    pieces = [_fine(luminance[y : y + piece, x : x + piece], _COARSEST_MM / texel_mm) for y, x in places]
+    pieces = [_fine(luminance[y : y + piece, x : x + piece], coarsest) for y, x in places]
     contrasts = np.array([one.std() for one in pieces])
-    chosen = pieces[int(np.argsort(contrasts)[int(_QUANTILE * (len(pieces) - 1))])]
+    place = int(np.argsort(contrasts)[int(_QUANTILE * (len(pieces) - 1))])
+    chosen = pieces[place]
+    if side > len(luminance):
+        y, x = places[place] * side // len(luminance)
+        piece, _, coarsest = _sizes(side)
+        chosen = _fine(closer(y, x, piece), coarsest)
     period = min(_SIDE, side)
     noise = np.random.default_rng(0).standard_normal((period, period), np.float32)
     window = smoothstep(np.minimum(np.arange(piece), np.arange(piece)[::-1]), 0, piece / 4)
-    spectrum = _turned(np.abs(np.fft.rfft2(chosen * window[:, None] * window, (period, period))))
-    out = np.fft.irfft2(np.fft.rfft2(noise) * spectrum, (period, period)).astype(np.float32)
+    spectrum = _turned(np.abs(rfft2(chosen * window[:, None] * window, (period, period))))
+    out = irfft2(rfft2(noise) * spectrum, (period, period)).astype(np.float32, copy=False)
     out *= min(float(chosen.std()), _MOST) / max(float(out.std()), 1e-9)
     repeat = -(-side // period)
     return np.tile(out, (repeat, repeat))[:side, :side]
+
+
+def _sizes(side: int) -> tuple[int, int, float]:
+    """Texels of a piece, between pieces, and of what is too coarse."""
+    texel_mm = _TEXEL_MM / side
+    return max(8, round(_PIECE_MM / texel_mm)), max(1, round(_STEP_MM / texel_mm)), _COARSEST_MM / texel_mm
 
 
 def _turned(spectrum: np.ndarray) -> np.ndarray:
@@ -53,7 +73,7 @@ def _turned(spectrum: np.ndarray) -> np.ndarray:
     down, across = np.fft.fftfreq(period)[:, None], np.fft.rfftfreq(period)[None]
     ring = np.round(np.hypot(down, across) * period).astype(np.int64)
     power = np.bincount(ring.ravel(), (spectrum**2).ravel()) / np.maximum(np.bincount(ring.ravel()), 1)
-    return np.sqrt(power)[ring]
+    return np.sqrt(power).astype(np.float32)[ring]
 
 
 def _fine(luminance: np.ndarray, coarsest: float) -> np.ndarray:

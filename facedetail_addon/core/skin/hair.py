@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
-from ..geometry.mesh_fields import smooth_field
+from ..geometry.nearest import distance_within
 from ..image import smoothstep
 from ..uv.types import Atlas
 
@@ -23,6 +22,7 @@ _SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, certainly hai
 _CERTAIN = 0.8  # hairy enough for its colour to be taken
 _DIFFUSE_QUANTILES = (0.2, 0.6)  # of that by luminance: without the darkest and what shines
 _DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it counts
+_BEYOND = 12  # edges beyond the scalp, over which what is seen counts for it
 _DOTS, _DOT_TEXELS, _CONTRAST = 1024, 0.6, 0.22  # of short hair: texture's side, size, standard deviation
 _DYED = (1.5, 2.5)  # blue over the less of red and green: perhaps the sky's, certainly not
 _FLOOR = 0.004  # linear, so that logarithms stay finite
@@ -60,7 +60,7 @@ def find_hair(
     if not scalp.any() or scalp.all():
         return None
     inside = np.zeros(len(rest), np.float32)
-    inside[scalp] = smoothstep(cKDTree(rest[~scalp]).query(rest[scalp])[0], *_HAIRLINE_MM)
+    inside[scalp] = smoothstep(distance_within(rest[scalp], rest[~scalp], _HAIRLINE_MM[1]), *_HAIRLINE_MM)
     off = np.log(colours + _FLOOR) - np.log(skin + _FLOOR)
     light = off @ LUMINANCE
     tinted = np.abs(off - light[:, None]).max(axis=1)
@@ -73,9 +73,8 @@ def find_hair(
     amount = float(smoothstep(seen.sum(), *_SEEN_MM2))
     if amount == 0 or not certain.any():
         return None
-    share = smooth_field(
-        atlas.laplacian, atlas.areas, hairy[:, None], weights, _DETAIL_MM, amount * inside[:, None], _REACH_MM
-    )[:, 0]
+    smoothed = atlas.smoother(weights, _DETAIL_MM, _REACH_MM, scalp, _BEYOND)
+    share = smoothed(hairy[:, None], amount * inside[:, None])[:, 0]
     return Hair((share * scalp).clip(0, 1), diffuse_colour(colours, certain))
 
 

@@ -8,13 +8,15 @@ highlight is. Under it the smooth part of the skin goes on from beside, and what
 as strong as it is beside the highlight.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from ..colour import LUMINANCE
-from ..image import enlarged_rows, smoothstep
+from ..image import enlarged_at, enlarged_rows, smoothstep
+from ..robust import geman_mcclure
 
 SIDE = 512
 """Texels per side of the maps in which highlights are looked for."""
@@ -37,6 +39,7 @@ _LEAST_TONE = (
     -0.1
 )  # log of the brightness beside the statistical albedo in the person's tone; hair and beards are darker
 _LEAST_CONFIDENCE = 0.15  # of texels that count
+_NO_SKIN = 0.5  # log: what is so much darker than the skin is hair, a brow or shade, and hardly tells what is beside
 _LITTLE = 0.1  # log brightness: what is beside a highlight is not taken for brighter than it by more
 _FEATHER = 2.0  # texels over which a highlight's share fades
 _HAIRY = (0.28, 0.45)  # standard deviation of logarithms on brows from which on they are hair and no shine
@@ -67,9 +70,23 @@ class Highlights:
     low: np.ndarray
     contrast: np.ndarray
 
-    def mirrored(self) -> "Highlights":
-        """Those of the other side of the face, in a UV that is symmetric."""
-        return Highlights(*(np.ascontiguousarray(getattr(self, one.name)[:, ::-1]) for one in fields(self)))
+    def framed(self, part: tuple[slice, slice], side: int) -> "Highlights":
+        """Of a map of (side, side) texels, of which these are a part; beside them there are none."""
+        whole = []
+        for name, nothing in (("share", 0), ("white", 0), ("beside", 1), ("low", 1), ("contrast", 1)):
+            values = getattr(self, name)
+            whole.append(np.full((side, side, *values.shape[2:]), nothing, np.float32))
+            whole[-1][part] = values
+        return Highlights(*whole)
+
+    def at(self, centres: np.ndarray) -> np.ndarray:
+        """(N, 6) share, low, contrast and beside at (N, 2) of :func:`..image.texel_centres` of a larger map."""
+        return np.column_stack([enlarged_at(one, centres) for one in (self._levels, self.beside)])
+
+    @cached_property
+    def _levels(self) -> np.ndarray:
+        """(S, S, 3) share, low and contrast."""
+        return np.dstack([self.share, self.low, self.contrast])
 
     def enlarged(self, rows: slice, here: np.ndarray) -> np.ndarray:
         """(N, 6) share, low, contrast and beside at texels of some rows of a larger map.
@@ -77,7 +94,7 @@ class Highlights:
         Args:
             here: (rows, R) bool, which of them.
         """
-        parts = np.dstack([self.share, self.low, self.contrast]), self.beside
+        parts = self._levels, self.beside
         return np.column_stack([enlarged_rows(one, rows, here.shape[1])[here] for one in parts])
 
 
@@ -118,6 +135,7 @@ def find_highlights(
     if monochrome:
         wide = _blurred(light[..., None], weight, _WIDE)[..., 0]
         dull = weight * (1 - smoothstep(light - wide, *_MONOCHROME_EXCESS)) ** 3
+    dull = (dull * geman_mcclure(np.minimum(light, 0) / np.float32(_NO_SKIN))).astype(np.float32)
     around = _beside(light[..., None], dull)[..., 0]
     excess = light - around
     counts = smoothstep(excess, *_MONOCHROME_EXCESS) if monochrome else whiteness * smoothstep(excess, *_EXCESS)

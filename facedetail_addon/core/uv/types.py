@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The canonical texture space of a head, and what a photo shows in it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
 from ..face_model.model import PointEmbedding
+from ..geometry.mesh_fields import FAR_MM, Smoother, fill_reducing_order, grown, smoother
 from ..image import Surroundings, surroundings
 
-_WHOLE = 1 << 15  # of weights: a power of two, so that they sum to 1 to the last bit
-_BAND_ROWS = 128  # rows of the texture worked on at a time, to stay small in memory
+_WHOLE = 1 << 15  # of weights: a power of two, so that they sum to 1 to the last bit and nothing leaves its range
+_BAND_TEXELS = 1 << 16  # of the texture worked on at a time, to stay in the processor's cache
+REDUCED_SIDE = 1024
+"""Texels per side that are enough to look for highlights, creases and beards."""
 
 
 @dataclass(frozen=True)
@@ -57,24 +60,51 @@ class UVRaster:
         return _three(self.weights)
 
     @cached_property
-    def _begins(self) -> np.ndarray:
+    def texel(self) -> np.ndarray:
+        """(N,) int64 which of the R² texels are covered, in row-major order."""
+        return np.flatnonzero(self.covered)
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
         """(R + 1,) how many covered texels lie above each row."""
         return np.concatenate([[0], np.cumsum(np.count_nonzero(self.covered, axis=1))])
 
-    def interpolation(self, triangles: np.ndarray, vertex_count: int, rows: slice = slice(None)) -> csr_matrix:
-        """The covered texels of some rows as weighted vertices.
+    def covered_of(self, rows: slice) -> slice:
+        """Which of the N covered texels lie in some rows."""
+        start, stop, _ = rows.indices(self.resolution)
+        return slice(int(self._starts[start]), int(self._starts[max(start, stop)]))
+
+    def texels_of(self, rows: slice) -> np.ndarray:
+        """(N,) int64 which of the R² texels are the covered ones of some rows."""
+        return self.texel[self.covered_of(rows)]
+
+    def reduced(self, step: int) -> "UVRaster":
+        """With one texel for ``step`` × ``step``, an even number; covered where the ones beside its centre are."""
+        half = step // 2
+        row = np.full(self.covered.size, -1, np.int32)
+        row[self.texel] = np.arange(len(self.texel))
+        row = row.reshape(self.covered.shape)
+        before, after = row[half - 1 :: step, half - 1 :: step], row[half::step, half::step]
+        covered = (before >= 0) & (after >= 0)
+        before, after = before[covered], after[covered]
+        before = np.where(self.index[before] == self.index[after], before, after)
+        weights = (self.weights[before].astype(np.uint32) + self.weights[after]) // 2
+        return UVRaster(covered, self.index[after], weights.astype(np.uint16))
+
+    def interpolation(
+        self, triangles: np.ndarray, vertex_count: int, which: slice | np.ndarray = slice(None)
+    ) -> csr_matrix:
+        """Covered texels as weighted vertices.
 
         Args:
-            triangles: (T, 3) int, ``MeshPart.triangles()``. vertex_count: V of the part. rows: rows of the texture.
+            triangles: (T, 3) int, ``MeshPart.triangles()``. vertex_count: V of the part. which: of the covered texels.
 
         Returns:
             (N, V) float32 matrix; multiplied with (V, C) values of the vertices it gives (N, C) values of the texels.
         """
-        start, stop, _ = rows.indices(self.resolution)
-        texels = slice(self._begins[start], self._begins[max(start, stop)])
-        corners = triangles[self.index[texels]]
+        corners = triangles.take(self.index[which], axis=0)
         pointer = np.arange(0, 3 * len(corners) + 1, 3, dtype=np.int32)
-        weights = _three(self.weights[texels])
+        weights = _three(self.weights[which])
         return csr_matrix((weights.ravel(), corners.ravel(), pointer), shape=(len(corners), vertex_count))
 
 
@@ -117,15 +147,71 @@ class Atlas:
         """What lies around the skin, with which its maps are padded."""
         return surroundings(self.covered)
 
+    @cached_property
+    def order(self) -> np.ndarray:
+        """(V,) int: of :func:`.mesh_fields.fill_reducing_order`."""
+        return fill_reducing_order(self.laplacian)
+
+    @cached_property
+    def reduced(self) -> "Atlas":
+        """With 1024 texels per side, where what is looked for is no finer; itself where it has not more."""
+        step = self.resolution // REDUCED_SIDE
+        if step < 2 or self.resolution % (2 * REDUCED_SIDE):
+            return self
+        return replace(self, raster=self.raster.reduced(step))
+
     def texels(self, values: np.ndarray, rows: slice = slice(None)) -> np.ndarray:
         """(V, C) float32 values of the skin's vertices to (N, C) of the covered texels of some rows, row by row."""
-        return self.raster.interpolation(self.triangles, len(self.areas), rows) @ values
+        return self.covered_texels(values, self.raster.covered_of(rows))
+
+    def covered_texels(self, values: np.ndarray, which: slice | np.ndarray) -> np.ndarray:
+        """(V, C) float32 values of the skin's vertices to (N, C) of some of the covered texels."""
+        return self.raster.interpolation(self.triangles, len(self.areas), which) @ values
+
+    def picture(self, values: np.ndarray) -> np.ndarray:
+        """(V,) or (V, C) values of the skin's vertices to (R, R) or (R, R, C) float32, 0 beside the skin."""
+        side = self.resolution
+        out = np.zeros((side * side, *values.shape[1:]), np.float32)
+        values = np.ascontiguousarray(values, np.float32)
+
+        def draw(texel: np.ndarray, covered: slice) -> None:
+            out[texel] = self.covered_texels(values, covered)
+
+        self.each_band(draw)
+        return out.reshape(side, side, *values.shape[1:])
+
+    def each_band(self, work: Callable[[np.ndarray, slice], None], start: int = 0, stop: int | None = None) -> None:
+        """Call with (N,) which of the R² texels, and which of the covered ones, some rows have, band by band."""
+        for rows in self.bands(start, stop):
+            covered = self.raster.covered_of(rows)
+            if covered.stop > covered.start:
+                work(self.raster.texel[covered], covered)
+
+    def smoother(
+        self,
+        weights: np.ndarray,
+        detail_mm: float,
+        reach_mm: np.ndarray | float = FAR_MM,
+        where: np.ndarray | None = None,
+        beyond: int = 4,
+    ) -> Smoother:
+        """Of :func:`.mesh_fields.smooth_field` over the skin.
+
+        Args:
+            where: (V,) bool, vertices that are asked for; all where None. beyond: others that are not more edges away
+                from them count, too.
+        """
+        order = self.order
+        if where is not None:
+            order = order[grown(self.laplacian, where, beyond)[order]]
+        return smoother(self.laplacian, self.areas, weights, detail_mm, reach_mm, order)
 
     def bands(self, start: int = 0, stop: int | None = None) -> Iterator[slice]:
         """Rows of the texture from start to stop, all by default, in bands that are small in memory."""
         stop = self.resolution if stop is None else stop
-        for row in range(start, stop, _BAND_ROWS):
-            yield slice(row, min(row + _BAND_ROWS, stop))
+        height = max(1, _BAND_TEXELS // self.resolution)
+        for row in range(start, stop, height):
+            yield slice(row, min(row + height, stop))
 
 
 @dataclass(frozen=True)

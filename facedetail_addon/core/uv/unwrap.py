@@ -79,20 +79,22 @@ def unwrap(photo: np.ndarray, fit: PoseFit, model: FaceModel, atlas: Atlas) -> U
     source = _photo_for(photo, view, direct, atlas, model)
 
     side = atlas.resolution
-    covered = atlas.covered
-    colours = [np.zeros((side, side, 3), np.uint8) for _ in range(2)]
-    confidences = [np.zeros((side, side), np.float32) for _ in range(2)]
-    for rows in atlas.bands():
-        values = atlas.texels(np.concatenate([direct.values, mirrored.values], axis=1), rows)
+    colours = [np.zeros((side * side, 3), np.uint8) for _ in range(2)]
+    confidences = [np.zeros(side * side, np.float32) for _ in range(2)]
+    both = np.concatenate([direct.values, mirrored.values], axis=1)
+
+    def look_up(texel: np.ndarray, covered: slice) -> None:
+        values = atlas.covered_texels(both, covered)
         for projection, colour, confidence in zip(np.split(values, 2, axis=1), colours, confidences, strict=True):
-            texels = _texels(_Projection(projection), source, view)
-            colour[rows][covered[rows]], confidence[rows][covered[rows]] = texels
+            colour[texel], confidence[texel] = _texels(_Projection(projection), source, view)
+
+    atlas.each_band(look_up)
     vertex_color, vertex_confidence, vertex_clipped = _at_vertices(photo, view, direct)
     return UnwrappedPhoto(
-        color=colours[0],
-        confidence=confidences[0],
-        mirrored_color=colours[1],
-        mirrored_confidence=confidences[1],
+        color=colours[0].reshape(side, side, 3),
+        confidence=confidences[0].reshape(side, side),
+        mirrored_color=colours[1].reshape(side, side, 3),
+        mirrored_confidence=confidences[1].reshape(side, side),
         vertex_color=vertex_color,
         vertex_confidence=vertex_confidence,
         vertex_clipped=vertex_clipped,

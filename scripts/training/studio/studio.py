@@ -46,7 +46,7 @@ def open_studio() -> Studio:
     model, atlas = models.model, models.atlas
     x0, y0, x1, y1 = BOX
     covered = atlas.covered[y0:y1, x0:x1]
-    weights = atlas.raster.interpolation(atlas.triangles, model.skin.stop, slice(y0, y1))
+    weights = atlas.raster.interpolation(atlas.triangles, model.skin.stop, atlas.raster.covered_of(slice(y0, y1)))
     inside = np.nonzero(atlas.covered[y0:y1])[1]
     uv = np.full((len(model.mean), 2), -1e6)
     uv[model.skin.rows] = (model.skin.vertex_uv() * [1, -1] + [0, 1]) * SIDE - [x0, y0]
