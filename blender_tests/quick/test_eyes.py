@@ -112,8 +112,8 @@ def test_noise_gives_no_purple_iris():
 def test_small_irises_that_differ_in_blue_alone_stay_brown():
     few = [replace(SEEN, iris=np.array([0.12, 0.065, blue]), iris_pixels=15) for blue in (0.015, 0.034)]
     red, green, _ = estimate_eyes(few, monochrome=False).iris
-    assert red > 0.08
-    assert red / green > 1.65, "it is 1.85 in the photo, 1.2 in eyes of such brightness"
+    assert red > 0.075
+    assert red / green > 1.6, "it is 1.85 in the photo; 1.5 where all colours are doubted alike"
 
 
 def test_eyes_that_differ_are_believed_less_and_the_sharper_one_more():
