@@ -22,7 +22,7 @@ GROUND = {
     "names": set(), "settings": {"names"}, "paths": set(), "requirements": {"names", "paths"},
     "core.errors": set(), "core.notices": set(), "core.colour": set(), "core.image": set(), "core.robust": set(),
     "core.parallel": set(),
-    "core.alignment": {"core.image"}, "core.stages": {"core.memory"}, "core.memory": set(),
+    "core.alignment": {"core.image"}, "core.stages": set(), "core.memory": set(),
     "core.geometry": {"core.errors"}, "core.io": {"core.errors"}, "core.assets": {"core.errors"},
 }  # fmt: skip
 _STAGES = ("observe", "fit", "uv", "lighting", "skin", "eyes", "detail", "refine")
