@@ -19,7 +19,7 @@ MAX_LINES, MAX_FUNCTION_LINES = 500, 80
 
 # Each room and the rooms it may import from, besides itself and, but for the ground's own modules, the ground.
 GROUND = {
-    "names": set(), "settings": {"names"}, "paths": set(), "requirements": {"names", "paths"},
+    "names": set(), "settings": {"names"}, "paths": set(), "environment": set(), "requirements": {"names", "paths"},
     "core.errors": set(), "core.notices": set(), "core.colour": set(), "core.image": set(), "core.robust": set(),
     "core.parallel": set(),
     "core.alignment": {"core.image"}, "core.stages": set(), "core.memory": set(),
