@@ -11,13 +11,15 @@ import cv2
 import numpy as np
 from scipy.fft import irfft2, rfft2
 
-from ..image import smoothstep
+from ..image import framed, smoothstep
 
 _SIDE = 1024  # texels of the noise, which is periodic
 _PIECE_MM, _STEP_MM = 20.0, 8.0  # size of a piece of seen skin, and between pieces that are looked at
 _TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _COARSEST_MM = 1.6  # coarser than this is the completion's
 _SEEN = 0.97  # of a piece, to be taken
+_PATCH_MM, _COARSEST_LINES_MM = 12.8, 2.0  # of pieces of lined skin, and what of them is coarser than lines
+_NEAREST, _FOLDLESS = 12, 0.8  # pieces of which one is taken; quantile of contrasts from which on they have folds
 _QUANTILE = 0.3  # of the pieces' contrasts: not the smoothest one, and none with folds or a beard
 _MOST = 0.08  # standard deviation of logarithms
 _FLOOR = 0.004  # linear, so that logarithms stay finite
@@ -59,6 +61,54 @@ def skin_grain(
     out *= min(float(chosen.std()), _MOST) / max(float(out.std()), 1e-9)
     repeat = -(-side // period)
     return np.tile(out, (repeat, repeat))[:side, :side]
+
+
+def seen_pieces(luminance: np.ndarray, clear: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
+    """Fine unevenness of the face where neither side of it is seen: pieces of skin nearby that overlap at random.
+
+    Lines of lined skin have no spectrum that noise could have. Of the pieces nearest to a place those with folds are
+    left out. Overlapping ones are uncorrelated: their squares add up.
+
+    Args:
+        luminance: (S, S) float32 albedo without light. clear: (S, S) bool, plain skin that is well seen.
+        wanted: (S, S) bool.
+
+    Returns:
+        (S, S) float32 log factors, or None where there is too little skin to take pieces from.
+    """
+    texel_mm = _TEXEL_MM / len(luminance)
+    size = 4 * max(2, round(_PATCH_MM / texel_mm / 4))
+    part = framed(np.maximum(clear, wanted), size)
+    luminance, known, wanted = luminance[part], clear[part].astype(np.float32), wanted[part]
+    fine, sigma = np.log(luminance + _FLOOR).astype(np.float32), _COARSEST_LINES_MM / texel_mm
+    fine -= cv2.GaussianBlur(fine * known, (0, 0), sigma) / np.maximum(cv2.GaussianBlur(known, (0, 0), sigma), 1e-3)
+    rows, columns = (np.arange(0, length - size + 1, size // 4) for length in fine.shape)
+    share, mean, square = (
+        cv2.boxFilter(one, -1, (size, size), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)[np.ix_(rows, columns)]
+        for one in (known, fine, fine**2)
+    )
+    enough = share >= _SEEN
+    if enough.sum() < 2 * _NEAREST:
+        return None
+    contrast = square - mean**2
+    places = np.argwhere(enough & (contrast <= np.quantile(contrast[enough], _FOLDLESS))) * (size // 4)
+    ramp = np.sin(np.pi * (np.arange(size, dtype=np.float32) + 0.5) / size) ** 2
+    window = np.outer(ramp, ramp)
+    total, weight = np.zeros_like(fine), np.full_like(fine, 1e-6)
+    chosen = np.random.default_rng(0)  # the same photo gives the same skin
+    for y in rows[::2]:
+        for x in columns[::2]:
+            here = np.s_[y : y + size, x : x + size]
+            if not wanted[here].any():
+                continue
+            near = np.argpartition(((places - [y, x]) ** 2).sum(axis=1), _NEAREST)[:_NEAREST]
+            row, column = places[near[chosen.integers(_NEAREST)]]
+            piece = fine[row : row + size, column : column + size]
+            total[here] += window * (piece - piece.mean())
+            weight[here] += window**2
+    out = np.zeros(clear.shape, np.float32)
+    out[part] = total / np.sqrt(weight)
+    return out
 
 
 def _sizes(side: int) -> tuple[int, int, float]:

@@ -16,12 +16,13 @@ from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .beard import find_beard
+from .brows import sharp_picture
 from .completion import complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
 from .doubt import beside_covers, collars, corrected, correction, shown, steady
 from .fill import Fill, generated_fill, statistical_fill
-from .grain import skin_grain
+from .grain import seen_pieces, skin_grain
 from .hair import diffuse_colour, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
 from .mottle import mottle
@@ -30,6 +31,7 @@ from .types import AlbedoBasis, SkinMaps
 _SHADOW = (0.04, 0.12)  # shading relative to its median, below which the photo tells nothing of the skin
 _CAVITY = (0.45, 0.8)  # and relative to its surroundings: beside the nose a shift of a millimetre would show as paint
 _CAVITY_MM, _CAVITY_EDGES = 12.0, 8  # radius of these surroundings, and how far beyond seen skin they count
+_UNSEEN, _CLEAR = (0.0, 0.5), 0.9  # confidence of both sides at which skin is unseen; of skin that pieces are taken of
 _FRAME = 32  # texels of SIDE beside what is seen, at least, where highlights are looked for
 _ROWS = 64  # of the reduced photo worked on at a time, to stay in the processor's cache
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
@@ -80,7 +82,7 @@ def make_skin_maps(
     seen = _seen(unwrapped, np.column_stack([lit, bare]), fine, atlas)
     hairy = _brows(model)
     highlights = _highlights(seen, usual.picture, light.monochrome, hairy)
-    grain = skin_grain(seen.albedo @ LUMINANCE, seen.confidence, atlas.resolution, _closer(unwrapped, lit, fine, atlas))
+    noise = skin_grain(seen.albedo @ LUMINANCE, seen.confidence, atlas.resolution, _closer(unwrapped, lit, fine, atlas))
     hairy = np.maximum(hairy, _lashes(model))
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
@@ -98,12 +100,13 @@ def make_skin_maps(
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
+    grain = _grain(noise, seen, highlights, hairy, fill.known, basis, atlas)
     skin = np.column_stack([fields.offset + uneven, fields.colour * np.exp(uneven), fill.known, fields.hair, grainy])
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
-    side = atlas.resolution
-    statistical = cv2.resize(fill.picture.clip(*ALBEDO_RANGE), (side, side), interpolation=cv2.INTER_CUBIC)
-    albedo = composed(Paints(*values, unwrapped, statistical, highlights, fine, short_hair(side), grain), atlas)
+    statistical = _resized(sharp_picture(fill.picture, model), atlas.resolution)
+    hair = short_hair(atlas.resolution)
+    albedo = composed(Paints(*values, unwrapped, statistical, highlights, fine, hair, grain), atlas)
     pad_islands(albedo, atlas.surroundings)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
     return SkinMaps(albedo, roughness, specular, unwrapped.confidence, fine.creases, known)
@@ -144,7 +147,7 @@ def _seen(unwrapped: UnwrappedPhoto, values: np.ndarray, fine: FineLight, atlas:
     small = atlas.reduced
     side = small.resolution
     photo, confident = _reduced(unwrapped, side)
-    fine = replace(fine, relief=_sized(fine.relief, side))
+    fine = replace(fine, relief=_resized(fine.relief, side))
     albedo, shading = np.zeros((side * side, 3), np.float32), np.ones((side * side, 3), np.float32)
     confidence, bare, gloss = (np.zeros(side * side, np.float32) for _ in range(3))
     for rows in small.bands():
@@ -184,9 +187,46 @@ def _reduced(unwrapped: UnwrappedPhoto, side: int) -> tuple[np.ndarray, np.ndarr
     return colour, confident
 
 
-def _sized(values: np.ndarray, side: int) -> np.ndarray:
-    """(R, R) float32 to (S, S), S ≤ R."""
-    return values if len(values) == side else cv2.resize(values, (side, side), interpolation=cv2.INTER_AREA)
+def _resized(values: np.ndarray, side: int) -> np.ndarray:
+    """(R, R[, C]) float32 to (S, S[, C])."""
+    if len(values) == side:
+        return values
+    way = cv2.INTER_AREA if side < len(values) else cv2.INTER_LINEAR
+    return cv2.resize(values, (side, side), interpolation=way)
+
+
+def _grain(
+    noise: np.ndarray,
+    seen: _Seen,
+    highlights: Highlights,
+    hairy: np.ndarray,
+    known: np.ndarray,
+    basis: AlbedoBasis,
+    atlas: Atlas,
+) -> np.ndarray:
+    """(R, R) log factors: noise, but pieces of the face's own skin where neither side of it is seen.
+
+    Args:
+        noise: (R, R) of :func:`.grain.skin_grain`. hairy: (SIDE, SIDE) where brows and lashes grow. known: (V,) where
+            it is the face.
+    """
+    small, side = atlas.reduced, atlas.reduced.resolution
+    shine, hairy = (_resized(one, side) for one in (highlights.share, hairy))
+    matte = seen.confidence * (1 - shine)
+    face, plain = np.moveaxis(small.picture(np.column_stack([known, basis.plain * basis.known])), 2, 0)
+    wanted = (1 - smoothstep(np.maximum(matte, matte[:, ::-1]), *_UNSEEN)) * face
+    clear = (matte > _CLEAR) & (plain > _CLEAR) & (hairy < 1 - _CLEAR)
+    pieces = seen_pieces(seen.albedo @ LUMINANCE, clear, wanted > 1 - _CLEAR)
+    if pieces is None:
+        return noise
+    part, step = framed(wanted > 0, _FRAME), atlas.resolution // side
+    large = tuple(slice(one.start * step, one.stop * step) for one in part)
+    pieces, wanted, here = pieces[part], wanted[part], noise[large]
+    if step > 1:  # what is finer than pieces is noise
+        pieces, wanted = (cv2.resize(one, here.shape[::-1], interpolation=cv2.INTER_LINEAR) for one in (pieces, wanted))
+        pieces += here - cv2.GaussianBlur(here, (0, 0), step / 2)
+    noise[large] += wanted * (pieces - here)
+    return noise
 
 
 def _closer(
@@ -218,7 +258,7 @@ def _creases(seen: _Seen, skin: np.ndarray, hairy: np.ndarray, highlights: Highl
         flat = highlights.enlarged(slice(0, len(shine)), shining)
         matte[shining] = without_highlights(matte[shining], flat)
     found = unexpected_creases(matte, seen.light, skin, seen.bare, seen.confidence, seen.relief, hairy)
-    shine = _sized(shine, len(found))
+    shine = _resized(shine, len(found))
     return found * (1 - shine)[..., None]
 
 
