@@ -16,8 +16,10 @@ def leave(status: int) -> None:
 
 
 if __name__ == "__main__":
-    # As in the worker process, before numpy is loaded: over small matrices threads only wait for each other.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from .environment import ENVIRONMENT  # before numpy is loaded
+
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     from .cli.main import main
 
     leave(main())

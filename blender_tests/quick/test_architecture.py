@@ -19,10 +19,10 @@ MAX_LINES, MAX_FUNCTION_LINES = 500, 80
 
 # Each room and the rooms it may import from, besides itself and, but for the ground's own modules, the ground.
 GROUND = {
-    "names": set(), "settings": {"names"}, "paths": set(), "requirements": {"names", "paths"},
+    "names": set(), "settings": {"names"}, "paths": set(), "environment": set(), "requirements": {"names", "paths"},
     "core.errors": set(), "core.notices": set(), "core.colour": set(), "core.image": set(), "core.robust": set(),
     "core.parallel": set(),
-    "core.alignment": {"core.image"}, "core.stages": {"core.memory"}, "core.memory": set(),
+    "core.alignment": {"core.image"}, "core.stages": set(), "core.memory": set(),
     "core.geometry": {"core.errors"}, "core.io": {"core.errors"}, "core.assets": {"core.errors"},
 }  # fmt: skip
 _STAGES = ("observe", "fit", "uv", "lighting", "skin", "eyes", "detail", "refine")

@@ -192,3 +192,15 @@ def test_a_colour_that_has_next_to_nothing_of_blue_takes_what_it_lacks():
     np.testing.assert_allclose(whole, brown, rtol=0.02)
     darker = corrected(brown, np.full((1, 3), -1.0, np.float32))
     np.testing.assert_allclose(darker, brown * np.exp(-1), rtol=1e-5)
+
+
+def test_black_shade_on_a_misunderstood_face_gets_the_skins_hue(model, atlas, rest, usual):
+    ones = np.ones(len(rest), np.float32)
+    uneven = 0.8 * np.sin(rest[:, :1] / 12) * np.sin(rest[:, 1:2] / 12)
+    fold = np.abs(rest[:, 0] - 30) < 8
+    unlike = usual * np.exp(uneven * np.float32([1.0, 0.6, -0.4]))
+    seen = np.where(fold[:, None], np.float32(0.004), unlike).astype(np.float32)
+    factors = correction(seen, usual, ones, ones, ones, model, atlas)
+    inside = fold & model.in_region("cheeks")
+    left = np.log(corrected(seen, factors)[inside]) - np.log(usual[inside])
+    assert np.ptp(np.median(left, axis=0)) < 0.6, "black itself has 2.3, and 1.1 where each colour is bounded by itself"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+_AT_ONCE = 1 << 16  # texels that are softened, to stay small in memory
 _PAD_TEXELS = 16  # exact copies of the border this far out, softer beyond
 
 
@@ -70,14 +71,13 @@ class Surroundings:
     """What lies outside the islands of a texture of R texels a side.
 
     Attributes:
-        side: R. outside: (M,) int32 texels, row by row. nearest: (M,) int32 texel of an island that is nearest to each.
-        far: (F,) int32 which of the M lie so far out that they are softened. softness: (F,) float32, how much.
+        side: R. outside: (M,) int32 texels, nearer ones first. nearest: (M,) int32 the islands' nearest texel to each.
+        softness: (F,) uint8, 255 = 1, how much the last F of them, which lie far out, are softened.
     """
 
     side: int
     outside: np.ndarray
     nearest: np.ndarray
-    far: np.ndarray
     softness: np.ndarray
 
 
@@ -85,7 +85,7 @@ def surroundings(covered: np.ndarray) -> Surroundings:
     """Of islands, (R, R) bool; made once for many textures."""
     if covered.all() or not covered.any():
         none = np.zeros(0, np.int32)
-        return Surroundings(len(covered), none, none, none, np.zeros(0, np.float32))
+        return Surroundings(len(covered), none, none, np.zeros(0, np.uint8))
     distance, labels = cv2.distanceTransformWithLabels(
         (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -93,9 +93,10 @@ def surroundings(covered: np.ndarray) -> Surroundings:
     inside, outside = (np.flatnonzero(which).astype(np.int32) for which in (covered, ~covered))
     texel = np.zeros(int(labels.max()) + 1, np.int32)
     texel[labels[inside]] = inside
-    softness = smoothstep(distance[outside], _PAD_TEXELS, 5 * _PAD_TEXELS)
-    far = np.flatnonzero(softness).astype(np.int32)
-    return Surroundings(len(covered), outside, texel[labels[outside]], far, softness[far])
+    softness = np.round(255 * smoothstep(distance[outside], _PAD_TEXELS, 5 * _PAD_TEXELS)).astype(np.uint8)
+    far = softness > 0
+    softness, outside = softness[far], np.concatenate([outside[~far], outside[far]])
+    return Surroundings(len(covered), outside, texel[labels[outside]], softness)
 
 
 def pad_islands(colour: np.ndarray, around: Surroundings) -> None:
@@ -111,6 +112,8 @@ def pad_islands(colour: np.ndarray, around: Surroundings) -> None:
     small = cv2.resize(colour, None, fx=1 / 16, fy=1 / 16, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), 4, borderType=cv2.BORDER_REPLICATE)
     soft = cv2.resize(small, colour.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(flat.shape)
-    texels = around.outside[around.far]
-    copied, softness = flat[texels].astype(np.float32), around.softness[:, None]
-    flat[texels] = np.round(copied + (soft[texels] - copied) * softness).astype(np.uint8)
+    far = around.outside[len(around.outside) - len(around.softness) :]
+    for start in range(0, len(far), _AT_ONCE):
+        texels, share = far[start : start + _AT_ONCE], around.softness[start : start + _AT_ONCE, None]
+        copied = flat[texels].astype(np.float32)
+        flat[texels] = np.round(copied + (soft[texels] - copied) * (share * np.float32(1 / 255))).astype(np.uint8)

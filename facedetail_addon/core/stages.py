@@ -5,11 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .memory import give_back
-
 
 class Stages:
-    """Tells what begins, and notes how long it took. What it leaves free in memory goes back to the system.
+    """Tells what begins, and notes how long it took.
 
     Args:
         progress: called with a short text and the fraction done (0 to 1, never falling) before each stage; an exception
@@ -28,7 +26,6 @@ class Stages:
         self.progress(text, done)
         start = time.perf_counter()
         yield
-        give_back()
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
     def part(self, start: float, stop: float, which: str, begins: float = 0.0, ends: float = 1.0) -> "Stages":

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from ..core.errors import OutOfMemoryError, WorkerError
+from ..environment import ENVIRONMENT
 from .messages import Done, Failed, Message, MessageError, Ready, Reply, Request, parse_line, to_line
 from .tasks import tidy_after
 
@@ -64,8 +65,7 @@ class Worker:
             self._command += ["--site", site]
         if tasks:
             self._command += ["--tasks", tasks]
-        # With more, OpenBLAS needs memory for each at once, and tries for ever where there is too little.
-        self._environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
+        self._environment = {**ENVIRONMENT, **os.environ}
         if threads is not None:
             self._environment.setdefault("OMP_NUM_THREADS", str(threads))
         self._is_blender = bool(blender)

@@ -32,7 +32,7 @@ WEIGHTS = "detail_net.safetensors"
 """Name of the networks' file."""
 _REMEDY = "Install the FaceDetail extension again; its zip carries this file."  # of its errors
 _STRIDE = PATCH // 2  # texels between patches
-_BATCH = 8  # patches at a time
+_BATCH = 4  # patches at a time
 _MOST_INPUT = 4.0  # of value and chroma, in their units, that the networks see
 _LIMIT_MM = 1.5  # heights lie within ± this
 _STEPS_PER_MM = 16384.0  # heights are rounded: files get smaller, and the two parts add up exactly
@@ -91,9 +91,8 @@ def make_detail(
     """
     if not _shows_skin(inputs):
         return flat_detail(atlas.resolution)
-    with one_thread():
-        lines, height = in_threads(lambda find: find(inputs, net), (line_relief, infer_relief))
-    height = cv2.sepFilter2D(height, -1, _WITHOUT_GRID, _WITHOUT_GRID)
+    lines = line_relief(inputs, net)
+    height = cv2.sepFilter2D(infer_relief(inputs, net), -1, _WITHOUT_GRID, _WITHOUT_GRID)
     mask = cv2.morphologyEx(inputs.mask, cv2.MORPH_CLOSE, np.ones((_HOLE_TEXELS, _HOLE_TEXELS), np.uint8))
     inside = smoothstep(mask, 0.0, 0.5)
     height = _without_shape(height, cv2.GaussianBlur(mask, (0, 0), _SOFT_MM / TEXEL_MM) * inside)

@@ -43,7 +43,7 @@ _STEADY_STEPS = 12  # over the mesh, 1 to 2 cm
 _STRAIGHT = (0.05, 0.4)  # confidence that neck, ears and scalp need
 _DARKER = (0.0, 0.4)  # log of the skin's brightness over a shaded place's
 _BLUER, _BLUE_LEFT = (0.8, 1.4), 0.2  # log of blue over the skin's, from which on it is paint; what is left of less
-_MAX_LOG = 1.2  # what differs more tells nothing
+_MAX_LOG = 2.0  # of what differs more only the hue's direction counts
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
@@ -254,7 +254,8 @@ def _excess(size: np.ndarray, usual: float, weight: np.ndarray) -> np.ndarray:
 
 
 def _log_apart(albedo: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    return (np.log(albedo + _FLOOR) - np.log(usual + _FLOOR)).clip(-_MAX_LOG, _MAX_LOG)
+    apart = np.log(albedo + _FLOOR) - np.log(usual + _FLOOR)
+    return apart * np.minimum(1, _MAX_LOG / np.maximum(np.abs(apart).max(axis=1, keepdims=True), _FLOOR))
 
 
 def _hue(logarithms: np.ndarray) -> np.ndarray:

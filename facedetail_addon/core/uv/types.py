@@ -12,8 +12,7 @@ from ..face_model.model import PointEmbedding
 from ..geometry.mesh_fields import FAR_MM, Smoother, fill_reducing_order, grown, smoother
 from ..image import Surroundings, surroundings
 
-_WHOLE = np.iinfo(np.uint16).max
-_TOGETHER = 1 - 2.0**-21
+_WHOLE = 1 << 15  # of weights: a power of two, so that they sum to 1 to the last bit and nothing leaves its range
 _BAND_TEXELS = 1 << 16  # of the texture worked on at a time, to stay in the processor's cache
 REDUCED_SIDE = 1024
 """Texels per side that are enough to look for highlights, creases and beards."""
@@ -26,7 +25,7 @@ class UVRaster:
     Attributes:
         covered: (R, R) bool: texels on an island.
         index: (N,) which of ``MeshPart.triangles()`` each covered texel shows.
-        weights: (N, 2) uint16, 65535 = 1, of the triangle's second and third corner; the first has the rest. Texels
+        weights: (N, 2) uint16, 32768 = 1, of the triangle's second and third corner; the first has the rest. Texels
             that an island only touches get the nearest point of its border.
     """
 
@@ -110,11 +109,10 @@ class UVRaster:
 
 
 def _three(weights: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 of (N, 2) uint16 weights; a hair less than 1 together, so that rounding never leaves a range."""
+    """(N, 3) float32 of (N, 2) uint16 weights."""
     out = np.empty((len(weights), 3), np.float32)
-    others = weights * np.float32(_TOGETHER / _WHOLE)
-    out[:, 0] = (np.float32(_TOGETHER) - others[:, 0] - others[:, 1]).clip(min=0)
-    out[:, 1:] = others
+    np.multiply(weights, np.float32(1 / _WHOLE), out=out[:, 1:])
+    out[:, 0] = 1 - out[:, 1] - out[:, 2]
     return out
 
 
