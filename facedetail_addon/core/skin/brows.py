@@ -16,6 +16,7 @@ _SIDE = 1024  # texels at which hairs are drawn
 _TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _SHARP_SIDE, _SHARP_MM, _SHARPER = 512, 1.2, 1.5  # texels; what is finer than this is made stronger by that
 _BROWS = (slice(17, 22), slice(22, 27))  # of iBUG's landmarks, the right one's inner end last, the left one's first
+_OPENINGS, _RIM_MM = (slice(36, 42), slice(42, 48), slice(48, 60)), 8.0  # lids and lips, whose rims are no skin's
 _BROW_MM, _AROUND_MM = 13.6, 20.8  # across the landmarks: brows, and what is not yet plain skin
 _SKIN_MM, _COARSE = 17.0, 8  # over which the skin beside a brow is averaged, on fewer texels
 _GROWS = (65.0, 25.0, -12.0)  # degrees up from outwards, at the inner end, in the middle and at the outer end
@@ -34,11 +35,13 @@ def sharp_picture(picture: np.ndarray, model: FaceModel) -> np.ndarray:
     Args:
         model: of the UV.
     """
-    log = np.log(np.maximum(_enlarged(picture, _SHARP_SIDE), np.float32(_FLOOR)))
-    log += _SHARPER * (log - blurred(log, _SHARP_MM * _SHARP_SIDE / _TEXEL_MM))
-    log = _enlarged(log, _SIDE)
     uv = model.landmarks68.points(model.skin.vertex_uv())
     marks = np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * _SIDE
+    size = _SHARP_SIDE / _TEXEL_MM
+    log = np.log(np.maximum(_enlarged(picture, _SHARP_SIDE), np.float32(_FLOOR)))
+    amount = _SHARPER * (1 - _lines(marks * (_SHARP_SIDE / _SIDE), log.shape[:2], _RIM_MM * size, _OPENINGS, True))
+    log += amount[..., None] * (log - blurred(log, _SHARP_MM * size))
+    log = _enlarged(log, _SIDE)
     _draw_hairs(log, marks)
     return np.exp(log)
 
@@ -106,12 +109,14 @@ def _stroke(degrees: float, length: float) -> np.ndarray:
     return out / out.sum()
 
 
-def _lines(marks: np.ndarray, shape: tuple[int, int], width: float) -> np.ndarray:
-    """(H, W) float32 in [0, 1] soft lines along both brows."""
+def _lines(
+    marks: np.ndarray, shape: tuple[int, int], width: float, parts: tuple[slice, ...] = _BROWS, closed: bool = False
+) -> np.ndarray:
+    """(H, W) float32 in [0, 1] soft lines through some landmarks."""
     out = np.zeros(shape, np.float32)
-    for brow in _BROWS:
-        at = np.round(marks[brow] * 16).astype(np.int32)
-        cv2.polylines(out, [at], False, 1.0, max(1, round(width)), cv2.LINE_8, 4)
+    for part in parts:
+        at = np.round(marks[part] * 16).astype(np.int32)
+        cv2.polylines(out, [at], closed, 1.0, max(1, round(width)), cv2.LINE_8, 4)
     return blurred(out, width / 6)
 
 
