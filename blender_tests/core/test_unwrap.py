@@ -304,3 +304,16 @@ def test_a_highlight_is_not_filled_with_the_other_sides_hair_or_shadow(model, at
     assert hidden.sum() > 100
     truth = on_texels(model, raster, colours)[hidden].mean(axis=1)
     assert np.percentile(albedo[raster.triangle >= 0][hidden].mean(axis=1) / truth, 1) > 0.8
+
+
+def test_black_in_coloured_light_has_no_colour_of_its_own(model, atlas, painter, raster):
+    fit = fit_of(model, camera_at(0))
+    colours = skin_colours(model)
+    rest = model.skin.of(model.mean)
+    colours[(np.abs(rest[:, 0] - 38) < 12) & (np.abs(rest[:, 1] + 20) < 12)] = (9, 22, 9)
+    purple = np.tile(np.float32([1.0, 0.3, 0.9]), (model.skin.stop, 1))
+    albedo = painter.maps(unwrap(photograph(model, fit, colours), fit, model, atlas), atlas, shading=purple).albedo
+    x, y, z = on_texels(model, raster, rest).T
+    black = (np.abs(x - 38) < 7) & (np.abs(y + 20) < 7) & (z > 30) & outer_skin(model, raster, "cheeks")
+    red, green, _ = np.median(albedo[raster.triangle >= 0][black].astype(int), axis=0)
+    assert green < red + 5

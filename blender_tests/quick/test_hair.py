@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.skin.completion import complete, well_known
-from facedetail_addon.core.skin.hair import find_hair, short_hair
+from facedetail_addon.core.skin.hair import find_hair, hairline, short_hair
 
 SKIN = np.float32([0.45, 0.27, 0.2])
 COLOURS = {"black": (0.03, 0.025, 0.02), "blond": (0.4, 0.28, 0.1), "grey": (0.3, 0.3, 0.3), "red": (0.3, 0.09, 0.03)}
@@ -112,7 +112,16 @@ def test_the_hairs_colour_does_not_run_over_unseen_ears(model, atlas, rest, scal
     ears = model.in_region("ears")
     known = (~scalp & ~ears & ~model.in_region("neck")).astype(np.float32)
     completed = complete(colours, seen * ~ears, skin, known, model, atlas)
-    np.testing.assert_allclose(completed.colour[ears], skin[ears], rtol=0.1)
+    away = cKDTree(rest[scalp]).query(rest)[0]
+    assert (ears & (away > 12)).sum() > 100
+    np.testing.assert_allclose(completed.colour[ears & (away > 12)], skin[ears & (away > 12)], rtol=0.1)
+
+
+def test_hair_thins_out_over_its_border(atlas, rest, scalp):
+    share = hairline(scalp.astype(np.float32), atlas)
+    border = scalp & (cKDTree(rest[~scalp]).query(rest)[0] < 4)
+    assert 0.4 < share[border].mean() < 0.85
+    assert share[~scalp & (cKDTree(rest[scalp]).query(rest)[0] > 15)].max() < 0.1
 
 
 def test_short_hair_is_dots_about_its_colour():

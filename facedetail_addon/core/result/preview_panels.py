@@ -121,18 +121,16 @@ def clay(surface: Surface, frame: Frame, lights: Lights) -> np.ndarray:
     normals, to_camera, visibility = surface.normals, surface.to_camera, surface.visibility
     up = (normals @ frame.camera.rotation[1].astype(np.float32))[:, None]  # camera y points down
     light = (_SKY * (0.5 - 0.5 * up) + _GROUND * (0.5 + 0.5 * up)) * visibility
-    highlights = np.zeros_like(light)
     gloss = np.where(frame.pixel_part[:, None] > 0, np.float32(_WET_GLOSS), np.float32(_CLAY_GLOSS))
-    open_sky = visibility**_OCCLUSION_POWER
-    for direction, colour in lights:
-        towards = np.array(direction) @ frame.camera.rotation
-        towards = (towards / np.linalg.norm(towards)).astype(np.float32)
-        wrapped = ((normals @ towards + _WRAP) / (1 + _WRAP)).clip(0, 1)
-        light += (wrapped[:, None] ** _DIFFUSE_POWER) * np.float32(colour) * open_sky
-        half = to_camera + towards
-        half /= np.linalg.norm(half, axis=1, keepdims=True)
-        cosine = (normals * half).sum(axis=1).clip(0, 1)
-        highlights += (gloss[:, :1] * cosine[:, None] ** gloss[:, 1:]) * np.float32(colour) * visibility
+    directions = np.array([direction for direction, _ in lights]) @ frame.camera.rotation
+    towards = unit(directions).astype(np.float32).T
+    colours = np.float32([colour for _, colour in lights])
+    facing, lit = np.einsum("nk,nk->n", normals, to_camera)[:, None], normals @ towards
+    wrapped = ((lit + _WRAP) / (1 + _WRAP)).clip(0, 1) ** np.float32(_DIFFUSE_POWER)
+    # The half vector is unit(to_camera + towards).
+    half = ((facing + lit) / np.sqrt(np.maximum(2 + 2 * (to_camera @ towards), 1e-9))).clip(0, 1)
+    light += (wrapped @ colours) * visibility**_OCCLUSION_POWER
+    highlights = ((gloss[:, :1] * half ** gloss[:, 1:]) @ colours) * visibility
     return compose(frame, to_srgb(_rolled_off(reflected(_clay_albedo(frame), light, highlights))))
 
 
@@ -248,4 +246,6 @@ def _clay_albedo(frame: Frame) -> np.ndarray:
 
 def _rolled_off(linear: np.ndarray) -> np.ndarray:
     """Bright values approach 1 softly."""
-    return np.where(linear > 0.6, 0.6 + 0.4 * np.tanh((linear - 0.6) / 0.4), linear)
+    out, bright = linear.copy(), linear > 0.6
+    out[bright] = 0.6 + 0.4 * np.tanh((linear[bright] - 0.6) / 0.4)
+    return out

@@ -19,7 +19,7 @@ from ..image import smoothstep
 from ..robust import geman_mcclure, weighted_median
 from ..uv.types import Atlas
 from .beard import Beard
-from .hair import find_hair
+from .hair import find_hair, hairline
 
 _GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
 _BEARD_MM = 3.0
@@ -200,10 +200,11 @@ def _colour_prior(
     prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
     reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
     hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas, seen_hair)
+    share = np.zeros(len(rest), np.float32)
     if hair is not None:
-        prior += hair.share[:, None] * (hair.colour - prior)
+        share = hairline(hair.share, atlas)
+        prior += share[:, None] * (hair.colour - prior)
         reach[inside["scalp"]] = _REACH_MM["hair"]
-    share = np.zeros(len(rest), np.float32) if hair is None else hair.share
     socket = inside["socket"]
     if socket.any() and not socket.all():
         chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), *_CHROMA))

@@ -24,6 +24,8 @@ _LEAST_DIFFUSE = 0.35  # of a texel's colour stays diffuse, however much gloss w
 _CLIPPED = (248, 254)  # 8-bit values between which a texel's colour stops counting
 _FLOOR = ALBEDO_RANGE[0]  # so that logarithms stay finite
 _SHINING = 1 / 512  # share of a highlight below which it changes no level
+_BLACK = (24, 44)  # the same of a texel's brightest colour, below which it tells no hue: dividing by light makes one up
+_BLACK_BYTES = 1 - smoothstep(np.arange(256), *_BLACK)
 _CLIPPED_BYTES = smoothstep(np.arange(256), *_CLIPPED)
 _OFFSET, _COLOUR, _KNOWN, _HAIR, _GRAINY = slice(0, 3), slice(3, 6), 6, 7, 8  # columns of :class:`Paints`' skin
 _SHADING, _GLOSS, _CONFIDENCE, _CORRECTION, _GAIN = slice(0, 3), slice(3, 6), 6, slice(7, 10), slice(10, 13)  # light
@@ -160,7 +162,8 @@ def _seen(
     pixels, confidence = photo
     in_view = smoothstep(confidence.take(texel), *CONFIDENT) * light[_CONFIDENCE]
     colour = np.ascontiguousarray(pixels.reshape(-1, 3).take(texel, axis=0).T)
-    clipped = _CLIPPED_BYTES.take(colour.max(axis=0))
+    brightest = colour.max(axis=0)
+    clipped = _CLIPPED_BYTES.take(brightest)
     centres = texel_centres(place, len(confidence))
     shine = enlarged_at(paints.highlights.share, centres)
     share = in_view * (1 - clipped * (1 - shine))
@@ -175,8 +178,18 @@ def _seen(
     some = np.flatnonzero(flat)
     if len(some):
         colour[:, some] *= np.exp(grain[some] * flat[some])
+    _hued(colour, skin, _BLACK_BYTES.take(brightest))
     _keep_from_blue(colour, skin)
     return _Seen(colour, share, in_view - share)
+
+
+def _hued(colour: np.ndarray, skin: np.ndarray, black: np.ndarray) -> None:
+    """Change (3, N) linear albedo in place to the hue of (3, N) skin by (N,) shares, as bright as it is."""
+    some = np.flatnonzero(black)
+    if len(some):
+        here, usual = colour[:, some], skin[:, some]
+        usual = usual * ((LUMINANCE @ here) / np.maximum(LUMINANCE @ usual, np.float32(_FLOOR)))
+        colour[:, some] = here + black[some] * (usual - here)
 
 
 def _keep_from_blue(colour: np.ndarray, skin: np.ndarray) -> None:

@@ -22,6 +22,7 @@ _SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, certainly hai
 _CERTAIN = 0.8  # hairy enough for its colour to be taken
 _DIFFUSE_QUANTILES = (0.2, 0.6)  # of that by luminance: without the darkest and what shines
 _DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it counts
+_THINNING_STEPS = 12  # over the mesh, half way to the neighbours each: 5 mm
 _BEYOND = 12  # edges beyond the scalp, over which what is seen counts for it
 _DOTS, _DOT_TEXELS, _CONTRAST = 1024, 0.6, 0.22  # of short hair: texture's side, size, standard deviation
 _DYED = (1.5, 2.5)  # blue over the less of red and green: perhaps the sky's, certainly not
@@ -76,6 +77,16 @@ def find_hair(
     smoothed = atlas.smoother(weights, _DETAIL_MM, _REACH_MM, scalp, _BEYOND)
     share = smoothed(hairy[:, None], amount * inside[:, None])[:, 0]
     return Hair((share * scalp).clip(0, 1), diffuse_colour(colours, certain))
+
+
+def hairline(share: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(V_skin,) float32 share of hair that thins out over the scalp's border, as it is painted."""
+    edges = -atlas.laplacian.tocsr()
+    edges.setdiag(0)
+    total = np.asarray(edges.sum(axis=1)).ravel() + 1e-9
+    for _ in range(_THINNING_STEPS):
+        share = (share + edges @ share / total) / 2
+    return share.astype(np.float32)
 
 
 def short_hair(side: int) -> np.ndarray:
