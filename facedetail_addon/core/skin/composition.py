@@ -41,7 +41,7 @@ class Paints:
         own, mirrored: (V_skin, 10) and (V_skin, 13) float32, shading, gloss, confidence and correction, of the place
             and of the one on the other side, of which the last are log factors that match it to this one.
         unwrapped: the photo.
-        statistical: (R, R, 3) float32 linear, what this person's skin probably is, before the offset.
+        statistical: (S, S, 3) float32 linear, what this person's skin probably is, before the offset; S ≤ R.
         highlights, fine: of the photo. hair, grain: (R, R) float32 log factors.
     """
 
@@ -119,7 +119,7 @@ def _blend(out: np.ndarray, some: np.ndarray, colour: np.ndarray, share: np.ndar
 def _probable(at: np.ndarray, texel: np.ndarray, paints: Paints) -> np.ndarray:
     """(3, N) linear, this person's skin where nothing of it is seen, without grain."""
     colour = at[_COLOUR]
-    skin = np.ascontiguousarray(paints.statistical.reshape(-1, 3).take(texel, axis=0).T)
+    skin = np.ascontiguousarray(_sampled(paints.statistical, texel, len(paints.hair)).T)
     skin *= np.exp(at[_OFFSET])
     skin -= colour
     skin *= at[_KNOWN]
@@ -128,6 +128,13 @@ def _probable(at: np.ndarray, texel: np.ndarray, paints: Paints) -> np.ndarray:
     if len(hairy):
         skin[:, hairy] *= np.exp(at[_HAIR].take(hairy) * paints.hair.take(texel[hairy]))
     return skin
+
+
+def _sampled(values: np.ndarray, texel: np.ndarray, side: int) -> np.ndarray:
+    """(N, 3) of (S, S, 3) at (N,) of the R² texels; R = ``side``."""
+    if len(values) == side:
+        return values.reshape(-1, 3).take(texel, axis=0)
+    return enlarged_at(values, texel_centres(texel, side))
 
 
 @dataclass(frozen=True)

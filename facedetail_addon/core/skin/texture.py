@@ -104,7 +104,9 @@ def make_skin_maps(
     skin = np.column_stack([fields.offset + uneven, fields.colour * np.exp(uneven), fill.known, fields.hair, grainy])
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
-    statistical = _resized(sharp_picture(fill.picture, model), atlas.resolution)
+    statistical = sharp_picture(fill.picture, model)
+    if atlas.resolution < len(statistical):
+        statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
     albedo = composed(Paints(*values, unwrapped, statistical, highlights, fine, hair, grain), atlas)
     pad_islands(albedo, atlas.surroundings)
