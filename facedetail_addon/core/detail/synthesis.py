@@ -105,16 +105,11 @@ def make_detail(
     unseen = unseen_relief(inputs, replace(lines, height_mm=folds + fine_lines), fine)
     parts = medium + folds, fine + fine_lines, unseen
     medium, fine, unseen = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in parts)
+    both = medium + fine
+    shading = _shading(both, inputs, atlas)
     texel_mm = texel_size_mm(model, atlas, vertices)
-    return DetailMaps(
-        medium=medium,
-        fine=fine,
-        normal=normal_map(medium + fine, texel_mm, atlas.covered),
-        normal_fine=normal_map(fine, texel_mm, atlas.covered),
-        unseen=unseen,
-        normal_unseen=normal_map(unseen, texel_mm, atlas.covered),
-        shading=_shading(medium + fine, inputs, atlas),
-    )
+    normal, normal_fine, normal_unseen = (normal_map(one, texel_mm, atlas.covered) for one in (both, fine, unseen))
+    return DetailMaps(medium, fine, normal, normal_fine, unseen, normal_unseen, shading)
 
 
 def line_relief(inputs: DetailInputs, net: DetailNet) -> LineRelief:
