@@ -17,8 +17,4 @@ def hair_map(hair: np.ndarray, confidence: np.ndarray, atlas: Atlas) -> np.ndarr
             shows the vertices. atlas: of R texels.
     """
     share = np.nan_to_num(hair) * smoothstep(confidence, *_SEEN)
-    out = np.zeros((atlas.resolution, atlas.resolution), np.uint8)
-    for rows in atlas.bands():
-        texels = atlas.texels(share[:, None].astype(np.float32), rows)[:, 0]
-        out[rows][atlas.covered[rows]] = np.round(255 * texels.clip(0, 1))
-    return out
+    return np.round(255 * atlas.picture(share).clip(0, 1)).astype(np.uint8)

@@ -18,8 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from skimage import data
-
+from scripts.benchmark.speed.pairs import photos
 from scripts.harness import benchmark, benchmark_arguments, data_folder_if_set, progress, table
 
 QUALITIES = {"draft": 1024, "standard": 2048, "fine": 4096}
@@ -41,7 +40,7 @@ ONCE = {
 
 def run(options: argparse.Namespace) -> tuple[list[str], dict[str, object]]:
     """Every quality, and what is measured once; lines and figures."""
-    portraits, figures = photos(), {}
+    portraits, figures = photos(4), {}
     for name in ("draft",) if options.quick else QUALITIES:
         sheet = ["--sheet"] if name == "standard" else []
         figures[name] = measured_apart("photo", portraits[:1], "--resolution", str(QUALITIES[name]), *sheet)
@@ -61,13 +60,6 @@ def measured_apart(part: str, inputs: list[Path], *options: str) -> dict:
         command = [sys.executable, "-m", "scripts.benchmark.speed.measure", part, *map(str, inputs)]
         done = subprocess.run([*command, "--output", output, *options], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def photos() -> list[Path]:
-    """Portraits, the first of which is measured alone."""
-    folder = data_folder_if_set()
-    found = sorted(folder.glob("london/neutral/*.jpg"))[:4] if folder else []
-    return found or [Path(data.__file__).parent / "astronaut.png"]
 
 
 def _once(portraits: list[Path], sheet_s: float) -> dict[str, float]:
