@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
 from ..face_model.model import PointEmbedding
-from ..geometry.mesh_fields import FAR_MM, Smoother, fill_reducing_order, grown, smoother
+from ..geometry.mesh_fields import FAR_MM, Smoother, grown, smoother
 from ..image import Surroundings, surroundings
 
 _WHOLE = 1 << 15  # of weights: a power of two, so that they sum to 1 to the last bit and nothing leaves its range
@@ -42,6 +42,12 @@ class UVRaster:
         second, third = (np.round(barycentric[:, k].clip(0, 1) * _WHOLE).astype(np.int32) for k in (1, 2))
         weights = np.stack([second, np.minimum(third, _WHOLE - second)], axis=1)
         return cls(covered, index.astype(np.uint16 if small else np.int32), weights.astype(np.uint16))
+
+    @staticmethod
+    def whole(weights: np.ndarray) -> bool:
+        """Whether no two of (N, 2) uint16 weights are more than 1 together."""
+        second, third = weights[:, 0], weights[:, 1]
+        return bool((second <= _WHOLE).all() and (third <= _WHOLE - second).all())
 
     @property
     def resolution(self) -> int:
@@ -125,6 +131,7 @@ class Atlas:
         triangles: (T, 3) int32 of the skin.
         mirror: the counterparts of the V skin vertices on the other side of the face.
         laplacian: (V, V) cotangent Laplacian of the mean head's skin. areas: (V,) float64 mm² around its vertices.
+        order: (V,) int of them, of :func:`.mesh_fields.fill_reducing_order`.
     """
 
     raster: UVRaster
@@ -132,6 +139,7 @@ class Atlas:
     mirror: PointEmbedding
     laplacian: csc_matrix
     areas: np.ndarray
+    order: np.ndarray
 
     @property
     def resolution(self) -> int:
@@ -146,11 +154,6 @@ class Atlas:
     def surroundings(self) -> Surroundings:
         """What lies around the skin, with which its maps are padded."""
         return surroundings(self.covered)
-
-    @cached_property
-    def order(self) -> np.ndarray:
-        """(V,) int: of :func:`.mesh_fields.fill_reducing_order`."""
-        return fill_reducing_order(self.laplacian)
 
     @cached_property
     def reduced(self) -> "Atlas":
