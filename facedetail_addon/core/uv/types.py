@@ -66,11 +66,6 @@ class UVRaster:
         return _three(self.weights)
 
     @cached_property
-    def texel(self) -> np.ndarray:
-        """(N,) int64 which of the R² texels are covered, in row-major order."""
-        return np.flatnonzero(self.covered)
-
-    @cached_property
     def _starts(self) -> np.ndarray:
         """(R + 1,) how many covered texels lie above each row."""
         return np.concatenate([[0], np.cumsum(np.count_nonzero(self.covered, axis=1))])
@@ -82,14 +77,14 @@ class UVRaster:
 
     def texels_of(self, rows: slice) -> np.ndarray:
         """(N,) int64 which of the R² texels are the covered ones of some rows."""
-        return self.texel[self.covered_of(rows)]
+        start = rows.indices(self.resolution)[0]
+        return np.flatnonzero(self.covered[rows]) + start * self.resolution
 
     def reduced(self, step: int) -> "UVRaster":
         """With one texel for ``step`` × ``step``, an even number; covered where the ones beside its centre are."""
         half = step // 2
-        row = np.full(self.covered.size, -1, np.int32)
-        row[self.texel] = np.arange(len(self.texel))
-        row = row.reshape(self.covered.shape)
+        row = np.full(self.covered.shape, -1, np.int32)
+        row[self.covered] = np.arange(len(self.index), dtype=np.int32)
         before, after = row[half - 1 :: step, half - 1 :: step], row[half::step, half::step]
         covered = (before >= 0) & (after >= 0)
         before, after = before[covered], after[covered]
@@ -188,7 +183,7 @@ class Atlas:
         for rows in self.bands(start, stop):
             covered = self.raster.covered_of(rows)
             if covered.stop > covered.start:
-                work(self.raster.texel[covered], covered)
+                work(self.raster.texels_of(rows), covered)
 
     def smoother(
         self,
