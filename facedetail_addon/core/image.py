@@ -23,8 +23,15 @@ def sample(image: np.ndarray, at: np.ndarray, interpolation: int, border: int = 
 
 def smoothstep(x: np.ndarray, start: float, end: float) -> np.ndarray:
     """0 below ``start``, 1 above ``end``, smooth between; float32."""
-    t = ((np.asarray(x, np.float32) - np.float32(start)) * np.float32(1 / (end - start))).clip(0, 1)
-    return t * t * (3 - 2 * t)
+    x = np.asarray(x, np.float32)
+    t = np.subtract(x, np.float32(start), out=np.empty_like(x))  # in place: textures are large
+    t *= np.float32(1 / (end - start))
+    t.clip(0, 1, out=t)
+    rise = np.multiply(-2, t, out=np.empty_like(t))
+    rise += 3
+    t *= t
+    t *= rise
+    return t[()]
 
 
 def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
