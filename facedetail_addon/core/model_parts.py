@@ -64,6 +64,7 @@ def model_parts(model: FaceModel, resolution: int, user_folder: Path | None = No
         areas=skin["areas"],
         order=skin["order"],
     )
+    atlas.surroundings  # noqa: B018  made while memory is free, for it needs much of it
     return ModelParts(
         atlas,
         *(replace(atlas, raster=raster) for raster in rasters[1:]),
