@@ -67,7 +67,6 @@ from .uv.frames import frames_on_skin, without_frames
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
-_HAIR_SIDE = 512  # texels
 _FIRST_BANDS, _FIRST_DIRECTIONS = 3, 128  # of the light that the head is refined in
 
 
@@ -293,8 +292,8 @@ def read_skin(
     painted = paint(observation, head.pose, light, models, stage, relief, tell_known)
     appearance = reflect(observation, head.pose, light, relief, painted, models, settings, stage)
     hair = _masks_on_skin(observation, head.pose, models)[:, MASKS.index("hair")]
-    atlas = coarser(models.atlas, models.model, _HAIR_SIDE)
-    return SeenSkin(light, relief, appearance, hair_map(hair, light.unwrapped.vertex_confidence, atlas))
+    hair = hair_map(hair, light.unwrapped.vertex_confidence, models.small_atlas)
+    return SeenSkin(light, relief, appearance, hair)
 
 
 def detail(

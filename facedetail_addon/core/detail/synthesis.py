@@ -21,7 +21,7 @@ from .dfdn import DFDN, PATCH, PHOTO_CHANNELS, SIZES, level_channel
 from .inputs import DetailInputs
 from .line_net import LineNet, form_likelihood, load_line_net
 from .line_view import look_for_lines, relief_light
-from .normal_map import flat_detail, normal_map, texel_size_mm
+from .normal_map import flat_detail, skin_normals
 from .relief_shading import log_occlusion, slopes
 from .shape_from_shading import LineRelief, carve_lines
 from .space import COARSE_MM, SIDE, TEXEL_MM, box_at, split_bands
@@ -107,8 +107,7 @@ def make_detail(
     medium, fine, unseen = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in parts)
     both = medium + fine
     shading = _shading(both, inputs, atlas)
-    texel_mm = texel_size_mm(model, atlas, vertices)
-    normal, normal_fine, normal_unseen = (normal_map(one, texel_mm, atlas.covered) for one in (both, fine, unseen))
+    normal, normal_fine, normal_unseen = skin_normals((both, fine, unseen), model, atlas, vertices)
     return DetailMaps(medium, fine, normal, normal_fine, unseen, normal_unseen, shading)
 
 
@@ -217,7 +216,10 @@ def _shading(height: np.ndarray, inputs: DetailInputs, atlas: Atlas) -> np.ndarr
 
 
 def _rounded(height: np.ndarray) -> np.ndarray:
-    return np.round(height * np.float32(_STEPS_PER_MM)) / np.float32(_STEPS_PER_MM)
+    out = height * np.float32(_STEPS_PER_MM)
+    np.round(out, out=out)
+    out /= np.float32(_STEPS_PER_MM)
+    return out
 
 
 def _to_texture(part: np.ndarray, atlas: Atlas) -> np.ndarray:
