@@ -204,3 +204,13 @@ def test_black_shade_on_a_misunderstood_face_gets_the_skins_hue(model, atlas, re
     inside = fold & model.in_region("cheeks")
     left = np.log(corrected(seen, factors)[inside]) - np.log(usual[inside])
     assert np.ptp(np.median(left, axis=0)) < 0.6, "black itself has 2.3, and 1.1 where each colour is bounded by itself"
+
+
+def test_a_fold_of_some_millimetres_on_a_misunderstood_face_is_drawn_back(model, atlas, rest, usual):
+    ones = np.ones(len(rest), np.float32)
+    uneven = 0.8 * np.sin(rest[:, :1] / 12) * np.sin(rest[:, 1:2] / 12)
+    fold = np.abs(rest[:, 0] - 30) < 3
+    change = uneven - 1.0 * fold[:, None]
+    factors = correction(usual * np.exp(change), usual, ones, ones, ones, model, atlas)
+    inside = fold & model.in_region("cheeks")
+    assert np.median((change + factors)[inside]) > -0.6, "of 1.0"

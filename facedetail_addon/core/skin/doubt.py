@@ -32,7 +32,7 @@ _LEFT_LIGHT = 0.4  # of what is not certain
 _LEFT_HUE_SLANT, _LEFT_HUE_SHADE = 0.55, 0.1  # the same of hue, where skin is nearly turned away, and in shade
 _UNEVEN = (0.12, 0.06)  # logs of brightness and hue by which smooth skin differs from the expected; more is drawn back
 _MISUNDERSTOOD = (0.6, 1.4)  # times that, half of a face differs by so much where light begins to be, and is, at fault
-_UNEVEN_MM = (5.0, 2.5)  # smoothness of these
+_UNEVEN_MM = (2.0, 2.0)  # smoothness of these
 _PAINT = {"hue": (0.9, 1.2), "saturation": (1.3, 1.7)}  # logs from which on it is paint
 _PAINT_BORDER = 4.0  # times the share of the surroundings that is painted: borders of paint are left as they are
 _ONLY_SATURATED = (0.5, 0.9)  # cosine to the direction in which skin gets more saturated
@@ -43,6 +43,9 @@ _STEADY_STEPS = 12  # over the mesh, 1 to 2 cm
 _STRAIGHT = (0.05, 0.4)  # confidence that neck, ears and scalp need
 _DARKER = (0.0, 0.4)  # log of the skin's brightness over a shaded place's
 _BLUER, _BLUE_LEFT = (0.8, 1.4), 0.2  # log of blue over the skin's, from which on it is paint; what is left of less
+_BLACK_SHADE = (0.9, 1.6)  # log of the skin's brightness over that of shade which tells nothing of it
+_WING, _CORNER = 35, 54  # of iBUG, of nose and mouth, left: outside of them lie folds, inside moustaches
+_FOLD_MM = (-2.0, 2.0)  # beyond the line through these
 _MAX_LOG = 2.0  # of what differs more only the hue's direction counts
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
@@ -112,6 +115,30 @@ def beside_covers(albedo: np.ndarray, usual: np.ndarray, masks: np.ndarray, mode
     above = 1 - smoothstep(base - rest[:, 1], *_BEARD_MM)
     darker = smoothstep(-(_log_apart(albedo, usual) @ LUMINANCE), *_DARKER_BESIDE)
     return (near * above * darker * model.in_region(*FACE_REGIONS)).astype(np.float32)
+
+
+def black_shade(
+    albedo: np.ndarray, usual: np.ndarray, weight: np.ndarray, hairy: np.ndarray, bearded: bool, model: FaceModel
+) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: sockets and folds so dark that they tell nothing of the skin.
+
+    Only on faces whose light was not understood; on others what is so dark is paint. Around the mouth dark is a beard.
+
+    Args:
+        albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. weight: (V,) in [0, 1] of the seen.
+        hairy: (V,) in [0, 1], where brows and lashes grow. bearded: whether hair grows beside the mouth, too.
+    """
+    face = model.in_region(*FACE_REGIONS) & ~model.in_region("socket")
+    darker = -(_log_apart(albedo, usual) @ LUMINANCE)
+    typical = weighted_median(np.abs(darker)[:, None], weight * face, np.zeros(1))
+    misunderstood = smoothstep(typical, *(np.array(_MISUNDERSTOOD) * _UNEVEN[0]))
+    rest, marks = model.skin.of(model.mean), model.landmarks68.points(model.mean)
+    above = smoothstep(rest[:, 1] - float(marks[_NOSE_BASE, 1]), *_FOLD_MM)
+    (wing_x, wing_y), (corner_x, corner_y) = marks[_WING, :2], marks[_CORNER, :2]
+    line = wing_x + (wing_y - rest[:, 1]) * (corner_x - wing_x) / (wing_y - corner_y)
+    folds = 0 if bearded else smoothstep(np.abs(rest[:, 0]) - line, *_FOLD_MM)
+    where = face * np.maximum(above, folds) * (1 - hairy)
+    return (misunderstood * smoothstep(darker, *_BLACK_SHADE) * where).astype(np.float32)
 
 
 def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: FaceModel) -> np.ndarray:
