@@ -15,7 +15,7 @@ from .detail.expression_shares import expression_shares, share_maps
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
-from .detail.synthesis import make_detail
+from .detail.synthesis import detail_maps, relief_heights
 from .detail.synthesis import notices as detail_notices
 from .detail.types import EXPRESSION_GROUPS
 from .eyes.estimate import estimate_eyes
@@ -306,10 +306,12 @@ def detail(
             shares = np.zeros((1, 1, len(EXPRESSION_GROUPS)), np.uint8)
             return Relief(flat_detail(models.atlas.resolution), shares, ())
         inputs = inputs_of_detail(observation, head.pose, light, models)
-        maps = make_detail(inputs, models.detail_net, head.vertices_neutral, models.model, models.atlas)
+        told, heights = detail_notices(inputs), relief_heights(inputs, models.detail_net, models.atlas)
+        del inputs  # many maps, which nobody needs any more
+        maps = detail_maps(heights, head.vertices_neutral, models.model, models.atlas)
         shares = expression_shares(models.model, head.pose.beta)
         shares = share_maps(shares, maps.medium + maps.unseen, models.coarse_atlas)
-        return Relief(maps, shares, detail_notices(inputs))
+        return Relief(maps, shares, told)
 
 
 def paint(
