@@ -6,7 +6,16 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FACE_REGIONS
-from facedetail_addon.core.skin.doubt import beside_covers, black_shade, collars, corrected, correction, not_bluer, shown, steady
+from facedetail_addon.core.skin.doubt import (
+    beside_covers,
+    black_shade,
+    collars,
+    corrected,
+    correction,
+    not_bluer,
+    shown,
+    steady,
+)
 from facedetail_addon.core.skin.grain import skin_grain
 
 SKIN = np.float32([0.12, 0.06, 0.04])

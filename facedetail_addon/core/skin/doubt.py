@@ -126,7 +126,7 @@ def black_shade(
 
     Args:
         albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. weight: (V,) in [0, 1] of the seen.
-        hairy: (V,) in [0, 1], where brows and lashes grow. bearded: in [0, 1], whether hair grows beside the mouth, too.
+        hairy: (V,) in [0, 1], where brows and lashes grow. bearded: in [0, 1], whether a beard is seen.
     """
     face = model.in_region(*FACE_REGIONS) & ~model.in_region("socket")
     darker = -(_log_apart(albedo, usual) @ LUMINANCE)
