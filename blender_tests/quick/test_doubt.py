@@ -6,7 +6,16 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FACE_REGIONS
-from facedetail_addon.core.skin.doubt import beside_covers, collars, corrected, correction, not_bluer, shown, steady
+from facedetail_addon.core.skin.doubt import (
+    beside_covers,
+    black_shade,
+    collars,
+    corrected,
+    correction,
+    not_bluer,
+    shown,
+    steady,
+)
 from facedetail_addon.core.skin.grain import skin_grain
 
 SKIN = np.float32([0.12, 0.06, 0.04])
@@ -220,3 +229,25 @@ def test_a_fold_of_some_millimetres_on_a_misunderstood_face_is_drawn_back(model,
     factors = correction(usual * np.exp(change), usual, ones, ones, ones, model, atlas)
     inside = fold & model.in_region("cheeks")
     assert np.median((change + factors)[inside]) > -0.6, "of 1.0"
+
+
+def test_black_sockets_and_folds_tell_nothing_where_the_light_was_misunderstood(model, rest, usual):
+    marks = model.landmarks68.points(model.mean)
+    ones, none = np.ones(len(rest), np.float32), np.zeros(len(rest), np.float32)
+    socket = np.linalg.norm(rest - (marks[39] + marks[21]) / 2, axis=1) < 5
+    fold = np.linalg.norm(rest - (marks[48] + [-10, 5, 0]), axis=1) < 12
+    fold &= model.in_region("cheeks")
+    moustache = np.linalg.norm(rest - (marks[33] + marks[51]) / 2, axis=1) < 5
+    black = (socket | fold | moustache)[:, None]
+    uneven = 0.6 * np.sin(rest[:, :1] / 12) * np.sin(rest[:, 1:2] / 12)
+
+    def told(uneven: np.ndarray | float, hairy: np.ndarray = none, bearded: float = 0.0) -> tuple[float, ...]:
+        seen = np.where(black, usual * np.exp(-2), usual * np.exp(uneven)).astype(np.float32)
+        out = black_shade(seen, usual, ones, hairy, bearded, model)
+        assert out[~black[:, 0]].max() < 0.1
+        return tuple(float(np.median(out[where])) for where in (socket, fold, moustache))
+
+    assert told(uneven) == pytest.approx((1, 1, 0), abs=0.05)
+    assert told(uneven, bearded=1.0) == pytest.approx((1, 0, 0), abs=0.05)
+    assert told(uneven, hairy=ones) == (0, 0, 0)
+    assert told(0.0) == (0, 0, 0), "on an even face it is paint"

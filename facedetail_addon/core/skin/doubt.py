@@ -47,7 +47,7 @@ _DARKER = (0.0, 0.4)  # log of the skin's brightness over a shaded place's
 _BLUER, _BLUE_LEFT = (0.8, 1.4), 0.2  # log of blue over the skin's, from which on it is paint; what is left of less
 _BLACK_SHADE = (0.9, 1.6)  # log of the skin's brightness over that of shade which tells nothing of it
 _WING, _CORNER = 35, 54  # of iBUG, of nose and mouth, left: outside of them lie folds, inside moustaches
-_FOLD_MM = (-2.0, 2.0)  # beyond the line through these
+_FOLD_MM = (0.0, 4.0)  # beyond the line through these, and above the nose's base
 _MAX_LOG = 2.0  # of what differs more only the hue's direction counts
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
@@ -120,7 +120,7 @@ def beside_covers(albedo: np.ndarray, usual: np.ndarray, masks: np.ndarray, mode
 
 
 def black_shade(
-    albedo: np.ndarray, usual: np.ndarray, weight: np.ndarray, hairy: np.ndarray, bearded: bool, model: FaceModel
+    albedo: np.ndarray, usual: np.ndarray, weight: np.ndarray, hairy: np.ndarray, bearded: float, model: FaceModel
 ) -> np.ndarray:
     """(V_skin,) float32 in [0, 1]: sockets and folds so dark that they tell nothing of the skin.
 
@@ -128,7 +128,7 @@ def black_shade(
 
     Args:
         albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. weight: (V,) in [0, 1] of the seen.
-        hairy: (V,) in [0, 1], where brows and lashes grow. bearded: whether hair grows beside the mouth, too.
+        hairy: (V,) in [0, 1], where brows and lashes grow. bearded: in [0, 1], whether a beard is seen.
     """
     face = model.in_region(*FACE_REGIONS) & ~model.in_region("socket")
     darker = -(_log_apart(albedo, usual) @ LUMINANCE)
@@ -138,7 +138,7 @@ def black_shade(
     above = smoothstep(rest[:, 1] - float(marks[_NOSE_BASE, 1]), *_FOLD_MM)
     (wing_x, wing_y), (corner_x, corner_y) = marks[_WING, :2], marks[_CORNER, :2]
     line = wing_x + (wing_y - rest[:, 1]) * (corner_x - wing_x) / (wing_y - corner_y)
-    folds = 0 if bearded else smoothstep(np.abs(rest[:, 0]) - line, *_FOLD_MM)
+    folds = (1 - bearded) * smoothstep(np.abs(rest[:, 0]) - line, *_FOLD_MM)
     where = face * np.maximum(above, folds) * (1 - hairy)
     return (misunderstood * smoothstep(darker, *_BLACK_SHADE) * where).astype(np.float32)
 

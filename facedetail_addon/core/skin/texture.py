@@ -87,7 +87,7 @@ def make_skin_maps(
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
     beard = find_beard(seen.albedo, seen.confidence, model)
-    hairs = at_vertices(hairy, model), beard is not None
+    hairs = at_vertices(hairy, model), 0.0 if beard is None else float(beard.under.max())
     trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs)
     fill, known, persons = usual, None, confidence * bare * trusted.skin
     if tell_known:
@@ -330,13 +330,13 @@ def _trusted(
     masks: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
-    hairs: tuple[np.ndarray, bool],
+    hairs: tuple[np.ndarray, float],
 ) -> _Trusted:
     """What counts of the photo, vertex by vertex.
 
     Args:
         light: (V, 7) shading, gloss and confidence. creases: (S, S, 3) of :class:`.creases.FineLight`.
-        hairs: (V,) in [0, 1], where brows and lashes grow; whether a beard does.
+        hairs: (V,) in [0, 1], where brows and lashes grow; in [0, 1], whether a beard does.
     """
     shaded = light[:, :3] * np.exp(at_vertices(creases, model))
     albedo = freed_of_light(unwrapped.vertex_color, shaded, light[:, 3:6])
