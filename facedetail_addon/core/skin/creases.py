@@ -24,9 +24,11 @@ _KNOWN = 0.1  # share of the surroundings whose shading is well known, from whic
 _FOLD_MM, _FOLDED = 3.0, (0.05, 0.15)  # so far around folds are near; RMS of relief's log shading there
 _CREST, _MOST_ON_CRESTS = 0.7, 0.4  # of what is lighter on crests between folds is light; log, for skin may be pale
 _IN_GROOVES, _DARKER = 0.7, (0.03, 0.15)  # of what is darker between folds is light; log at which it begins to count
-_GROOVE_TINT = np.float32([0.8, 1.05, 1.1])  # exponents of red, green and blue, chosen on portraits
 _LEAST_WEIGHT = 0.02
 _FLOOR = 0.004  # linear, so that logarithms stay finite
+
+GROOVE_TINT = np.float32([0.8, 1.05, 1.1])
+"""Exponents of red, green and blue in grooves, chosen on portraits."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class FineLight:
         What is dark by relief is red, too, for light there is skin's.
         """
         relief = np.log(np.maximum(self.relief.take(texel), np.float32(_FLOOR)))
-        tint = np.ones((3, 1), np.float32) if self.monochrome else _GROOVE_TINT[:, None]
+        tint = np.ones((3, 1), np.float32) if self.monochrome else GROOVE_TINT[:, None]
         logs = relief.clip(max=0) * tint
         logs += relief.clip(min=0)
         return np.exp(logs)
