@@ -15,7 +15,7 @@ from ..assets.shipped import find_weights
 from ..colour import LUMINANCE
 from ..errors import AssetError
 from ..face_model.model import FaceModel
-from ..image import blurred
+from ..image import TEXTURE_MM, blurred
 from ..io.archive import read_arrays, require_format
 from .creases import GROOVE_TINT
 from .types import EyeSkin
@@ -29,7 +29,7 @@ FINE_MM = 3.0
 """Standard deviation; what is finer are lines."""
 LINED_PARTS = ("cheeks", "forehead")
 """Of the face, where its skin tells how lined it is."""
-_TEXEL_MM = 0.2 * 2048 / SIDE
+_TEXEL_MM = TEXTURE_MM / SIDE
 _LINED_MM = 1.6  # what is finer tells how lined skin is
 _LEAST = 150  # texels of it
 _KEPT = 0.5  # of the mean's own fine pattern: lash lines lie at lids' rims, so the mean has them

@@ -20,7 +20,7 @@ from .brows import sharp_picture
 from .completion import complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
-from .doubt import beside_covers, collars, corrected, correction, shown, steady
+from .doubt import beside_covers, black_shade, collars, corrected, correction, shown, steady
 from .eye_skin import LINED_PARTS, as_people_are, how_lined, with_eye_lines
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
@@ -87,7 +87,9 @@ def make_skin_maps(
     hairy = np.maximum(hairy, _lashes(model))
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
-    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas)
+    beard = find_beard(seen.albedo, seen.confidence, model)
+    hairs = at_vertices(hairy, model), 0.0 if beard is None else float(beard.under.max())
+    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs)
     fill, known, persons = usual, None, confidence * bare * trusted.skin
     if tell_known:
         known = _known(smoothstep(unwrapped.confidence, *CONFIDENT), persons, highlights, atlas)
@@ -96,7 +98,7 @@ def make_skin_maps(
         fill = generated_fill(seen.albedo, told, usual, basis, light.monochrome, generator, model, atlas)
     fields = complete(
         trusted.albedo, trusted.weight, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1],
-        beard=find_beard(seen.albedo, seen.confidence, model),
+        beard=beard,
     )  # fmt: skip
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
@@ -348,11 +350,13 @@ def _trusted(
     masks: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
+    hairs: tuple[np.ndarray, float],
 ) -> _Trusted:
     """What counts of the photo, vertex by vertex.
 
     Args:
         light: (V, 7) shading, gloss and confidence. creases: (S, S, 3) of :class:`.creases.FineLight`.
+        hairs: (V,) in [0, 1], where brows and lashes grow; in [0, 1], whether a beard does.
     """
     shaded = light[:, :3] * np.exp(at_vertices(creases, model))
     albedo = freed_of_light(unwrapped.vertex_color, shaded, light[:, 3:6])
@@ -362,6 +366,7 @@ def _trusted(
     counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
     skin = 1 - np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
+    skin *= 1 - black_shade(albedo, persons, counts, *hairs, model)
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
     hairy = model.in_region("scalp") * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
