@@ -22,6 +22,7 @@ from .observe.identity.prior import IdentityReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
 from .observe.masks.networks import MaskNetworks
+from .parallel import limit_opencv
 from .refine.prior import FormPrior
 from .rendering.types import SkinGloss
 from .skin.native_basis import albedo_basis
@@ -74,6 +75,7 @@ class Models:
             AssetError: a weight file is missing, damaged or made for another face model.
             FaceModelError: the face model is not installed, is out of date, or is not what it should be.
         """
+        limit_opencv()
         landmarker = MeshLandmarker.load()
         fan = FanLandmarker.load(assets) if settings.landmarker == FAN_LANDMARKER else None
         model = load_named_model(settings.face_model, assets)
