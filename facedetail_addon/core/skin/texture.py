@@ -23,7 +23,7 @@ from .creases import FineLight, plain_creases, unexpected_creases
 from .doubt import beside_covers, black_shade, collars, corrected, correction, shown, steady
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
-from .hair import diffuse_colour, short_hair
+from .hair import diffuse_colour, scraps, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
 from .mottle import mottle
 from .types import AlbedoBasis, SkinMaps
@@ -347,8 +347,10 @@ def _trusted(
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
     skin = 1 - np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
     skin *= 1 - black_shade(albedo, persons, counts, *hairs, model)
+    scalp = model.in_region("scalp")
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
-    hairy = model.in_region("scalp") * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
+    skin *= 1 - scraps(albedo, counts * skin, persons, masks[:, 1], scalp, atlas)
+    hairy = scalp * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
     persons += hairy[:, None] * (hair - persons)
     shading = light[:, :3] @ LUMINANCE
