@@ -252,7 +252,7 @@ def _around_eyes(
     """
     parts = np.column_stack([model.in_region(name) for name in LINED_PARTS]).astype(np.float32)
     parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
-    lined = how_lined((seen.albedo @ LUMINANCE) * seen.relief, tuple(parts & clear))
+    lined = how_lined(seen.albedo @ LUMINANCE, tuple(parts & clear))
     return with_eye_lines(sharp_picture(picture, model), basis.eyes, lined, grey)
 
 
