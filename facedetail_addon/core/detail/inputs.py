@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..colour import LUMINANCE, to_linear
-from ..image import blurred, smoothstep
+from ..image import TEXTURE_MM, blurred, smoothstep
 from ..lighting.types import LightEstimate
 from ..rendering.types import Transfer
 from ..uv.types import Atlas, UnwrappedPhoto
@@ -107,7 +107,7 @@ def detail_inputs(
         "metric": _metric(*gradients),
     }
     rows, columns = box_at(atlas.resolution)
-    texel_mm = TEXEL_MM * SIDE / atlas.resolution
+    texel_mm = TEXTURE_MM / atlas.resolution
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
     # What is only handed on is drawn at SIDE; of the rest few maps of the texture's own size are there at a time.
     at = _over_box(handed_on, atlas, reduced=True)

@@ -20,7 +20,8 @@ from .brows import sharp_picture
 from .completion import complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
-from .doubt import beside_covers, collars, corrected, correction, shown, steady
+from .doubt import beside_covers, black_shade, collars, corrected, correction, shown, steady
+from .eye_skin import LINED_PARTS, as_people_are, how_lined, with_eye_lines
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
 from .hair import diffuse_colour, short_hair
@@ -86,7 +87,9 @@ def make_skin_maps(
     hairy = np.maximum(hairy, _lashes(model))
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
-    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas)
+    beard = find_beard(seen.albedo, seen.confidence, model)
+    hairs = at_vertices(hairy, model), 0.0 if beard is None else float(beard.under.max())
+    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs)
     fill, known, persons = usual, None, confidence * bare * trusted.skin
     if tell_known:
         known = _known(smoothstep(unwrapped.confidence, *CONFIDENT), persons, highlights, atlas)
@@ -95,16 +98,19 @@ def make_skin_maps(
         fill = generated_fill(seen.albedo, told, usual, basis, light.monochrome, generator, model, atlas)
     fields = complete(
         trusted.albedo, trusted.weight, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1],
-        beard=find_beard(seen.albedo, seen.confidence, model),
+        beard=beard,
     )  # fmt: skip
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
-    grain = _grain(noise, seen, highlights, hairy, fill.known, basis, atlas)
+    matte = _matte(seen, highlights)
+    clear = _clear(matte, hairy, basis, atlas)
+    grain = _grain(noise, seen, matte, clear, fill.known, atlas)
     skin = np.column_stack([fields.offset + uneven, fields.colour * np.exp(uneven), fill.known, fields.hair, grainy])
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
-    statistical = sharp_picture(fill.picture, model)
+    picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
+    statistical = _around_eyes(picture, seen, clear, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
@@ -197,27 +203,29 @@ def _resized(values: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(values, (side, side), interpolation=way)
 
 
+def _matte(seen: _Seen, highlights: Highlights) -> np.ndarray:
+    """(S, S) float32 in [0, 1], seen skin that does not shine."""
+    return seen.confidence * (1 - _resized(highlights.share, len(seen.confidence)))
+
+
+def _clear(matte: np.ndarray, hairy: np.ndarray, basis: AlbedoBasis, atlas: Atlas) -> np.ndarray:
+    """(S, S) bool, plain skin that is well seen; ``hairy``: (SIDE, SIDE) where brows and lashes grow."""
+    plain = atlas.reduced.picture((basis.plain * basis.known).astype(np.float32))
+    return (matte > _CLEAR) & (plain > _CLEAR) & (_resized(hairy, len(matte)) < 1 - _CLEAR)
+
+
 def _grain(
-    noise: np.ndarray,
-    seen: _Seen,
-    highlights: Highlights,
-    hairy: np.ndarray,
-    known: np.ndarray,
-    basis: AlbedoBasis,
-    atlas: Atlas,
+    noise: np.ndarray, seen: _Seen, matte: np.ndarray, clear: np.ndarray, known: np.ndarray, atlas: Atlas
 ) -> np.ndarray:
     """(R, R) log factors: noise, but pieces of the face's own skin where neither side of it is seen.
 
     Args:
-        noise: (R, R) of :func:`.grain.skin_grain`. hairy: (SIDE, SIDE) where brows and lashes grow. known: (V,) where
+        noise: (R, R) of :func:`.grain.skin_grain`. clear: (S, S) bool, plain skin that is well seen. known: (V,) where
             it is the face.
     """
-    small, side = atlas.reduced, atlas.reduced.resolution
-    shine, hairy = (_resized(one, side) for one in (highlights.share, hairy))
-    matte = seen.confidence * (1 - shine)
-    face, plain = np.moveaxis(small.picture(np.column_stack([known, basis.plain * basis.known])), 2, 0)
+    side = len(matte)
+    face = atlas.reduced.picture(known)
     wanted = (1 - smoothstep(np.maximum(matte, matte[:, ::-1]), *_UNSEEN)) * face
-    clear = (matte > _CLEAR) & (plain > _CLEAR) & (hairy < 1 - _CLEAR)
     pieces = seen_pieces(seen.albedo @ LUMINANCE, clear, wanted > 1 - _CLEAR)
     if pieces is None:
         return noise
@@ -229,6 +237,20 @@ def _grain(
         pieces += here - cv2.GaussianBlur(here, (0, 0), step / 2)
     noise[large] += wanted * (pieces - here)
     return noise
+
+
+def _around_eyes(
+    picture: np.ndarray, seen: _Seen, clear: np.ndarray, basis: AlbedoBasis, grey: bool, model: FaceModel, atlas: Atlas
+) -> np.ndarray:
+    """(1024, 1024, 3) float32 linear of (S, S, 3) skin: with brows' hairs, and with lids and lines as seen skin has.
+
+    Args:
+        clear: (S, S) bool, plain skin that is well seen.
+    """
+    parts = np.column_stack([model.in_region(name) for name in LINED_PARTS]).astype(np.float32)
+    parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
+    lined = how_lined((seen.albedo @ LUMINANCE) * seen.relief, tuple(parts & clear))
+    return with_eye_lines(sharp_picture(picture, model), basis.eyes, lined, grey)
 
 
 def _closer(
@@ -328,11 +350,13 @@ def _trusted(
     masks: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
+    hairs: tuple[np.ndarray, float],
 ) -> _Trusted:
     """What counts of the photo, vertex by vertex.
 
     Args:
         light: (V, 7) shading, gloss and confidence. creases: (S, S, 3) of :class:`.creases.FineLight`.
+        hairs: (V,) in [0, 1], where brows and lashes grow; in [0, 1], whether a beard does.
     """
     shaded = light[:, :3] * np.exp(at_vertices(creases, model))
     albedo = freed_of_light(unwrapped.vertex_color, shaded, light[:, 3:6])
@@ -342,6 +366,7 @@ def _trusted(
     counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
     skin = 1 - np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
+    skin *= 1 - black_shade(albedo, persons, counts, *hairs, model)
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
     hairy = model.in_region("scalp") * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
