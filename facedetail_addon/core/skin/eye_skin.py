@@ -62,8 +62,8 @@ def how_lined(luminance: np.ndarray, parts: tuple[np.ndarray, ...]) -> float | N
     """Logarithm of the fine contrast of the smoothest part, or None where too little is seen of each.
 
     Args:
-        luminance: (S, S) float32 albedo, light of folds and all; S ≥ 512. parts: (S, S) bool of plain seen skin each:
-            where one is bearded, another is not.
+        luminance: (S, S) float32 albedo, without folds that are relief; S ≥ 512. parts: (S, S) bool of plain seen skin
+            each; where one is bearded, another is not.
     """
     found = []
     for part in parts:

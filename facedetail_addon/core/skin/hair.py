@@ -19,6 +19,7 @@ _DARKER, _TINTED = (0.25, 0.6), (0.15, 0.35)  # log differences from the skin: n
 _TOLD = (0.3, 0.7)  # probability of hair: none, certainly
 _HAIRLINE_MM = (1.0, 12.0)  # so far inside the scalp its hair begins and is full
 _SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, certainly hair
+_HEAD_MM2, _SHADED = (400.0, 800.0), (0.1, 0.3)  # the same for a head of hair; log by which a scarf's shade is darker
 _CERTAIN = 0.8  # hairy enough for its colour to be taken
 _DIFFUSE_QUANTILES = (0.2, 0.6)  # of that by luminance: without the darkest and what shines
 _DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it counts
@@ -77,6 +78,22 @@ def find_hair(
     smoothed = atlas.smoother(weights, _DETAIL_MM, _REACH_MM, scalp, _BEYOND)
     share = smoothed(hairy[:, None], amount * inside[:, None])[:, 0]
     return Hair((share * scalp).clip(0, 1), diffuse_colour(colours, certain))
+
+
+def scraps(
+    colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, told: np.ndarray, scalp: np.ndarray, atlas: Atlas
+) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: what is darker than skin on a scalp of which too little hair is seen.
+
+    Below a scarf's or a hat's edge that is its shade, and the hairline; alone it would be a stain on a bald head.
+
+    Args:
+        colours, weights, skin, told, scalp, atlas: as of :func:`find_hair`.
+    """
+    seen = weights * atlas.areas * scalp * smoothstep(np.nan_to_num(told, nan=1.0), *_TOLD)
+    darker = np.log(skin @ LUMINANCE + _FLOOR) - np.log(colours @ LUMINANCE + _FLOOR)
+    few = 1 - smoothstep(seen.sum(), *_HEAD_MM2)
+    return (few * scalp * smoothstep(darker, *_SHADED)).astype(np.float32)
 
 
 def hairline(share: np.ndarray, atlas: Atlas) -> np.ndarray:
