@@ -94,14 +94,20 @@ def test_strands_beside_hair_or_a_scarf_do_not_count_and_beards_brows_and_fair_s
     assert beside_covers(dark, usual, masks, model).max() == 0, "brows"
 
 
-def test_collars_have_a_hue_and_beards_do_not(model, usual):
-    neck = model.in_region("neck")
+def test_collars_and_scarves_have_a_hue_and_hair_has_none(model, usual):
+    height = model.mean[: len(usual), 1] - model.landmarks68.points(model.mean)[33, 1]
+    edge = model.in_region("neck") | (model.in_region("scalp") & (height > 0))
     no_skin = np.zeros(len(usual), np.float32)
-    red, grey = (np.tile(np.float32(colour), (len(usual), 1)) for colour in ((0.3, 0.02, 0.02), (0.1, 0.1, 0.1)))
-    assert collars(red, usual, no_skin, model)[neck].min() > 0.95
-    assert collars(red, usual, no_skin, model)[model.in_region("nose", "eyes", "forehead")].max() == 0
+    red, grey, blue = (
+        np.tile(np.float32(colour), (len(usual), 1)) for colour in ((0.3, 0.02, 0.02), (0.1, 0.1, 0.1), (0.0, 0.3, 0.6))
+    )
+    assert collars(red, usual, no_skin, model)[edge].min() > 0.95
+    assert collars(red, usual, no_skin, model)[model.in_region("nose", "eyes")].max() == 0, "paint in the face stays"
+    jaw = model.in_region("cheeks") & (height < -20)
+    assert np.median(collars(red, usual, no_skin, model)[jaw]) < 0.3, "red beards stay"
     assert collars(grey, usual, no_skin, model).max() < 0.05
     assert collars(red, usual, no_skin + 1, model).max() == 0, "where the mask sees skin it is blushed"
+    assert collars(blue, usual, no_skin + 1, model)[edge].min() > 0.95, "nobody's skin is blue, whatever the mask says"
 
 
 def test_scraps_of_neck_do_not_count_and_a_neck_does(model, atlas, rest):

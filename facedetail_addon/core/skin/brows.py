@@ -10,10 +10,9 @@ import numpy as np
 
 from ..colour import LUMINANCE
 from ..face_model.model import FaceModel
-from ..image import blurred, smoothstep
+from ..image import TEXTURE_MM, blurred, smoothstep
 
 _SIDE = 1024  # texels at which hairs are drawn
-_TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _SHARP_SIDE, _SHARP_MM, _SHARPER = 512, 1.2, 1.5  # texels; what is finer than this is made stronger by that
 _BROWS = (slice(17, 22), slice(22, 27))  # of iBUG's landmarks, the right one's inner end last, the left one's first
 _OPENINGS, _RIM_MM = (slice(36, 42), slice(42, 48), slice(48, 60)), 8.0  # lids and lips, whose rims are no skin's
@@ -22,6 +21,7 @@ _SKIN_MM, _COARSE = 17.0, 8  # over which the skin beside a brow is averaged, on
 _GROWS = (65.0, 25.0, -12.0)  # degrees up from outwards, at the inner end, in the middle and at the outer end
 _HAIR_MM, _THIN_MM, _TUFT_MM = 6.0, 0.2, 2.0  # length, softness, and what is coarser than hairs
 _CRISP = 0.8  # times what of them is finer than _SHARP_MM is added once more
+_STRONGER, _BROAD_MM = 0.6, 3.0  # and what is finer than that
 _DARKEST = 0.95  # quantile of a brow's darkness
 _BETWEEN, _SPREAD = (0.2, 0.8), 0.45  # share of that between which hairs are sparse and dense, and what noise adds
 _UNDER, _UNDER_SPREAD = (0.15, 0.85), 0.1  # the same of the skin below, which is half of it
@@ -37,7 +37,7 @@ def sharp_picture(picture: np.ndarray, model: FaceModel) -> np.ndarray:
     """
     uv = model.landmarks68.points(model.skin.vertex_uv())
     marks = np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * _SIDE
-    size = _SHARP_SIDE / _TEXEL_MM
+    size = _SHARP_SIDE / TEXTURE_MM
     log = np.log(np.maximum(_enlarged(picture, _SHARP_SIDE), np.float32(_FLOOR)))
     amount = _SHARPER * (1 - _lines(marks * (_SHARP_SIDE / _SIDE), log.shape[:2], _RIM_MM * size, _OPENINGS, True))
     log += amount[..., None] * (log - blurred(log, _SHARP_MM * size))
@@ -48,7 +48,7 @@ def sharp_picture(picture: np.ndarray, model: FaceModel) -> np.ndarray:
 
 def _draw_hairs(log: np.ndarray, marks: np.ndarray) -> None:
     """Change (1024, 1024, 3) logarithms in place; ``marks``: (68, 2) texels."""
-    size = _SIDE / _TEXEL_MM
+    size = _SIDE / TEXTURE_MM
     every = np.concatenate([marks[brow] for brow in _BROWS])
     reach = round((_AROUND_MM / 2 + _SKIN_MM) * size)
     low, high = (np.floor(every.min(axis=0)).astype(int) - reach, np.ceil(every.max(axis=0)).astype(int) + reach)
@@ -68,6 +68,7 @@ def _draw_hairs(log: np.ndarray, marks: np.ndarray) -> None:
     shown = smoothstep(share + _SPREAD * noise, *_BETWEEN) + smoothstep(share + _UNDER_SPREAD * noise, *_UNDER)
     hairy = part - darker - (darkest / 2 * shown)[..., None] * tint
     hairy += _CRISP * (hairy - blurred(hairy, _SHARP_MM * size))
+    hairy += _STRONGER * (hairy - blurred(hairy, _BROAD_MM * size))
     part += brow[..., None] * (hairy - part)
 
 

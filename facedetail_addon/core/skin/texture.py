@@ -21,6 +21,7 @@ from .completion import complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
 from .doubt import beside_covers, black_shade, collars, corrected, correction, shown, steady
+from .eye_skin import LINED_PARTS, as_people_are, how_lined, with_eye_lines
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
 from .hair import diffuse_colour, scraps, short_hair
@@ -105,11 +106,14 @@ def make_skin_maps(
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
-    grain = _grain(noise, seen, highlights, hairy, fill.known, basis, atlas)
+    matte = _matte(seen, highlights)
+    clear = _clear(matte, hairy, basis, atlas)
+    grain = _grain(noise, seen, matte, clear, fill.known, atlas)
     skin = np.column_stack([fields.offset + uneven, fields.colour * np.exp(uneven), fill.known, fields.hair, grainy])
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
-    statistical = sharp_picture(fill.picture, model)
+    picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
+    statistical = _around_eyes(picture, seen, clear, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
@@ -202,27 +206,29 @@ def _resized(values: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(values, (side, side), interpolation=way)
 
 
+def _matte(seen: _Seen, highlights: Highlights) -> np.ndarray:
+    """(S, S) float32 in [0, 1], seen skin that does not shine."""
+    return seen.confidence * (1 - _resized(highlights.share, len(seen.confidence)))
+
+
+def _clear(matte: np.ndarray, hairy: np.ndarray, basis: AlbedoBasis, atlas: Atlas) -> np.ndarray:
+    """(S, S) bool, plain skin that is well seen; ``hairy``: (SIDE, SIDE) where brows and lashes grow."""
+    plain = atlas.reduced.picture((basis.plain * basis.known).astype(np.float32))
+    return (matte > _CLEAR) & (plain > _CLEAR) & (_resized(hairy, len(matte)) < 1 - _CLEAR)
+
+
 def _grain(
-    noise: np.ndarray,
-    seen: _Seen,
-    highlights: Highlights,
-    hairy: np.ndarray,
-    known: np.ndarray,
-    basis: AlbedoBasis,
-    atlas: Atlas,
+    noise: np.ndarray, seen: _Seen, matte: np.ndarray, clear: np.ndarray, known: np.ndarray, atlas: Atlas
 ) -> np.ndarray:
     """(R, R) log factors: noise, but pieces of the face's own skin where neither side of it is seen.
 
     Args:
-        noise: (R, R) of :func:`.grain.skin_grain`. hairy: (SIDE, SIDE) where brows and lashes grow. known: (V,) where
+        noise: (R, R) of :func:`.grain.skin_grain`. clear: (S, S) bool, plain skin that is well seen. known: (V,) where
             it is the face.
     """
-    small, side = atlas.reduced, atlas.reduced.resolution
-    shine, hairy = (_resized(one, side) for one in (highlights.share, hairy))
-    matte = seen.confidence * (1 - shine)
-    face, plain = np.moveaxis(small.picture(np.column_stack([known, basis.plain * basis.known])), 2, 0)
+    side = len(matte)
+    face = atlas.reduced.picture(known)
     wanted = (1 - smoothstep(np.maximum(matte, matte[:, ::-1]), *_UNSEEN)) * face
-    clear = (matte > _CLEAR) & (plain > _CLEAR) & (hairy < 1 - _CLEAR)
     pieces = seen_pieces(seen.albedo @ LUMINANCE, clear, wanted > 1 - _CLEAR)
     if pieces is None:
         return noise
@@ -234,6 +240,20 @@ def _grain(
         pieces += here - cv2.GaussianBlur(here, (0, 0), step / 2)
     noise[large] += wanted * (pieces - here)
     return noise
+
+
+def _around_eyes(
+    picture: np.ndarray, seen: _Seen, clear: np.ndarray, basis: AlbedoBasis, grey: bool, model: FaceModel, atlas: Atlas
+) -> np.ndarray:
+    """(1024, 1024, 3) float32 linear of (S, S, 3) skin: with brows' hairs, and with lids and lines as seen skin has.
+
+    Args:
+        clear: (S, S) bool, plain skin that is well seen.
+    """
+    parts = np.column_stack([model.in_region(name) for name in LINED_PARTS]).astype(np.float32)
+    parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
+    lined = how_lined(seen.albedo @ LUMINANCE, tuple(parts & clear))
+    return with_eye_lines(sharp_picture(picture, model), basis.eyes, lined, grey)
 
 
 def _closer(

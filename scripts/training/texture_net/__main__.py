@@ -3,6 +3,7 @@
 
     FACEDETAIL_DATA=… python -m scripts.training.texture_net [--network texels] [--steps 1600]
     python -m scripts.training.texture_net --network graph --steps 300     that on the graph, which stays here
+    python -m scripts.training.texture_net --begin shipped                 from the network that ships, not from nothing
     python -m scripts.training.texture_net --only ship                     the cache's network as it is now
 
 Checkpoints and networks lie in the cache. One thread; a second and a half a step, twice that of the graph.
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 from facedetail_addon.core.assets.shipped import WEIGHTS_DIR
 from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.face_model.library import BUILTIN, load_named_model
-from facedetail_addon.core.skin.texture_net import LARGE, SIDE, WEIGHTS, TextureNet
+from facedetail_addon.core.skin.texture_net import LARGE, SIDE, WEIGHTS, TextureNet, load_texture_net
 from facedetail_addon.core.uv.atlas import make_atlas
 from scripts.harness import CACHE, description, errors_told, whole_file
 from scripts.training.albedo_basis.people import read_excluded
@@ -32,6 +33,7 @@ from scripts.training.weights import save_network
 ROOT = CACHE / "texture_net"
 STAGES = ("learn", "ship")
 TEXELS, GRAPH = NETWORKS = ("texels", "graph")
+RANDOM, SHIPPED = BEGINNINGS = ("random", "shipped")
 
 
 @errors_told()
@@ -39,25 +41,28 @@ def main() -> None:
     parser = description(__doc__)
     parser.add_argument("--network", choices=NETWORKS, default=TEXELS)
     parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--begin", choices=BEGINNINGS, default=RANDOM, help="weights to begin with")
     parser.add_argument("--only", choices=STAGES, help="one stage alone")
     options = parser.parse_args()
+    if options.begin == SHIPPED and options.network != TEXELS:
+        parser.error("Only the network of texels ships.")
     torch.set_num_threads(1)
     ROOT.mkdir(parents=True, exist_ok=True)
     if options.only != "ship":
-        _learn(options.network, options.steps)
+        _learn(options.network, options.steps, options.begin)
     if options.only != "learn" and options.network == TEXELS:
         _ship()
 
 
-def _learn(kind: str, steps: int) -> None:
+def _learn(kind: str, steps: int, begin: str) -> None:
     skins = Skins(FOLDER, frozenset(row["skin"] for row in read_excluded()))
     if not skins.shown:
         raise AssetError(f"There are no skins in {FOLDER}.", "python -m scripts.training.delit_skins makes them.")
-    network = untrained(kind)
+    network = load_texture_net().requires_grad_(True).train() if begin == SHIPPED else untrained(kind)
     network.pattern.copy_(torch.from_numpy(mean_pattern(skins)))
     identity = IdentityLoss.on(load_named_model(BUILTIN))
     penalty = gradient_penalty if kind == GRAPH else None
-    average = train(network, skins, identity, ROOT / f"run_{kind}_{steps}.pt", steps, penalty)
+    average = train(network, skins, identity, ROOT / f"run_{kind}_{begin}_{steps}.pt", steps, penalty)
     with whole_file(_trained(kind)) as unfinished:
         torch.save(average.state_dict(), unfinished)
 
