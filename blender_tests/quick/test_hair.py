@@ -75,6 +75,8 @@ def test_the_photos_mask_decides_where_it_has_looked(atlas, rest, scalp, seen, s
 def test_hair_in_the_skys_light_is_not_blue_and_dyed_hair_is(atlas, rest, scalp, seen, skin):
     grey = find_hair(with_hair(skin, rest, scalp, (0.2, 0.22, 0.27)), seen, skin, rest, scalp, atlas)
     assert grey.colour[2] <= 1.05 * grey.colour[0]
+    filtered = find_hair(with_hair(skin, rest, scalp, (0.084, 0.041, 0.08)), seen, skin, rest, scalp, atlas)
+    assert filtered.colour[2] <= 1.05 * filtered.colour[1], "purple is what is left of an orange filter"
     dyed = find_hair(with_hair(skin, rest, scalp, (0.05, 0.08, 0.4)), seen, skin, rest, scalp, atlas)
     np.testing.assert_allclose(dyed.colour, (0.05, 0.08, 0.4), rtol=0.05)
 

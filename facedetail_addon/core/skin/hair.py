@@ -26,7 +26,7 @@ _DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it
 _THINNING_STEPS = 12  # over the mesh, half way to the neighbours each: 5 mm
 _BEYOND = 12  # edges beyond the scalp, over which what is seen counts for it
 _DOTS, _DOT_TEXELS, _CONTRAST = 1024, 0.6, 0.22  # of short hair: texture's side, size, standard deviation
-_DYED = (1.5, 2.5)  # blue over the less of red and green: perhaps the sky's, certainly not
+_DYED = (2.0, 3.0)  # blue over the less of red and green: perhaps the sky's, certainly not
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
@@ -133,7 +133,8 @@ def diffuse_colour(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
     low, high = np.searchsorted(total, total[-1] * np.array(_DIFFUSE_QUANTILES))
     some = order[low : high + 1]
     colour = np.average(colours[some], axis=0, weights=weights[some] + 1e-9)
-    # No hair is a little blue; what is, lies in the sky's light. What is very blue is dyed.
+    # No hair is a little blue or purple; what is, lies in the sky's light, or in light that was too little understood.
+    # What is very blue is dyed.
     blue = colour[2] / max(float(colour[:2].min()), _FLOOR)
-    neutral = np.minimum(colour, colour[0])
+    neutral = np.minimum.accumulate(colour)
     return (neutral + smoothstep(blue, *_DYED) * (colour - neutral)).astype(np.float32)
