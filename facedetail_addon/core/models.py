@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from ..settings import AUTO_FIT, FAN_LANDMARKER, NO_DETAIL, SPARSE_FIT, STATISTICS, Settings
+from ..settings import AUTO_FIT, FAN_LANDMARKER, GENERATOR, LATENT, NO_DETAIL, SPARSE_FIT, Settings
 from .detail.space import DetailSpace, make_detail_space
 from .detail.synthesis import DetailNet, load_detail_net
 from .face_model.calibration import LandmarkCalibration
@@ -25,12 +25,14 @@ from .refine.prior import FormPrior, form_prior
 from .rendering.types import SkinGloss
 from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
+from .skin.texture_latent import load_texture_latent
 from .skin.texture_net import load_texture_net
 from .skin.types import AlbedoBasis
 from .uv.atlas import coarser, make_atlas
 from .uv.types import Atlas
 
 COARSE_TEXELS = 128
+_GENERATORS = {GENERATOR: load_texture_net, LATENT: load_texture_latent}
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def texture_generator(texture: str) -> nn.Module | None:
     Raises:
         AssetError: a weight file is missing or damaged.
     """
-    return None if texture == STATISTICS else load_texture_net()
+    return _GENERATORS[texture]() if texture in _GENERATORS else None
 
 
 def _is_sparse(settings: Settings) -> bool:

@@ -20,14 +20,14 @@ from .texture_net import LARGE, SIDE, convolution
 
 WEIGHTS = "texture_latent.safetensors"
 """Name of the network's file."""
-EVEN, ODD = 64, 32
+EVEN, ODD = 96, 40
 """Numbers of the code for what both sides of a face share, and for how they differ."""
 CODE = EVEN + ODD
 FIT_SIDE = 64
 """Texels along each side of the picture that is fitted."""
-MODE_STEP, NOISE = 0.05, 0.08
+MODE_STEP, NOISE = 0.05, 0.12
 """Of log albedo: unit of the components as they are kept, and standard deviation of a texel that is fitted."""
-_SEED_SIDE, _SEED = 8, 64  # texels and channels that the code becomes
+_SEED_SIDE, _SEED = 8, 32  # texels and channels that the code becomes
 _WIDTHS = {16: 64, 32: 48, 64: 48, 128: 32, 256: 24}  # channels at each size
 _PLACE, _RGB = 3, 3  # channels
 _TONE = slice(10, 13)  # of the channels of a generator
