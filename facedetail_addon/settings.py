@@ -244,9 +244,7 @@ class Settings:
         choices=(
             Choice(STATISTICS, "Statistics", "The other side of the face, then skin as people have it"),
             Choice(GENERATOR, "Generator", "The other side of the face, then what a network makes of the seen skin"),
-            Choice(
-                LATENT, "Latent Code", "The other side of the face, then skin whose code explains the seen skin"
-            ),
+            Choice(LATENT, "Latent Code", "The other side of the face, then skin whose code explains the seen skin"),
         ),
         loads=True,
         places=(COMMAND_LINE,),

@@ -13,7 +13,7 @@ from scripts.training.albedo_basis.people import read_excluded
 from scripts.training.delit_skins.portraits import PATTERNS
 from scripts.training.delit_skins.sheets import write_sheets
 from scripts.training.delit_skins.store import LARGE, LEAST, SIDE, load_skin, name_of, save_skin, stored_names
-from scripts.training.delit_skins.studio_portraits import plain_skin
+from scripts.training.delit_skins.studio_portraits import load_models, plain_skin
 from scripts.training.delit_skins.textures import (
     TexturedMesh,
     head_of,
@@ -134,3 +134,9 @@ def test_saved_and_read_back(model, atlas, tmp_path):
     np.testing.assert_allclose(skin.figures["tone"], np.log(np.median(albedo[sure], axis=0)), atol=1e-5)
     write_sheets(tmp_path, tmp_path / "sheets", ["canada_000"], tile=32)
     assert cv2.imread(str(tmp_path / "sheets" / "canada_000.png")).any()
+
+
+def test_the_studio_s_portraits_are_read_without_what_is_learned_from_them(model, small_atlas):
+    models = load_models(model, small_atlas)
+    assert models.basis is None and models.detail_net is None and models.texture_generator is None
+    assert models.prepared is not None

@@ -5,11 +5,9 @@ is its own mirror image."""
 import cv2
 import numpy as np
 
-from .image import blurred, smoothstep
+from .image import TEXTURE_MM, blurred, smoothstep
 
 _FLOW = {"pyr_scale": 0.5, "levels": 4, "winsize": 21, "iterations": 3, "poly_n": 7, "poly_sigma": 1.5, "flags": 0}
-TEXEL_MM = 0.2 * 2048
-"""Over the side: of a texel on the face."""
 _BAND_MM = (0.8, 6.0)  # waves that show where things are
 _SMOOTH_MM, _MOST_MM = 5.0, 2.5  # flow is smoothed over so much, and goes no further
 _GREY = 40.0  # levels per standard deviation
@@ -29,7 +27,7 @@ def shift_between(one: np.ndarray, other: np.ndarray, both: np.ndarray) -> np.nd
         (S, S, 2) float32 texels.
     """
     side = len(one)
-    texel_mm = TEXEL_MM / side
+    texel_mm = TEXTURE_MM / side
     bands = [band(part, both) for part in (one, other)]
     flow = cv2.calcOpticalFlowFarneback(*map(flow_picture, bands), None, **_FLOW)
     weight = both * np.minimum(np.abs(bands[0]), 1)
@@ -79,7 +77,7 @@ def correlation(one: np.ndarray, other: np.ndarray, both: np.ndarray) -> float:
 
 def band(log_luminance: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(S, S) float32 waves of _BAND_MM over what is seen, in standard deviations; 0 elsewhere."""
-    texel_mm = TEXEL_MM / len(log_luminance)
+    texel_mm = TEXTURE_MM / len(log_luminance)
     inside = smoothstep(seen, 0.1, 0.5)
 
     def mean(sigma: float) -> np.ndarray:

@@ -318,23 +318,11 @@ class EditSession:
 
     def undo(self) -> bool:
         """One step back; whether there was one."""
-        if self.cancel_drag():
-            return True
-        if not self._done:
-            return False
-        self._undone.append(self.edit)
-        self._last_kind = ""
-        self._become(self._done.pop())
-        return True
+        return self.cancel_drag() or self._go(self._done, self._undone)
 
     def redo(self) -> bool:
         """One step forth; whether there was one."""
-        if not self._undone:
-            return False
-        self._done.append(self.edit)
-        self._last_kind = ""
-        self._become(self._undone.pop())
-        return True
+        return self._go(self._undone, self._done)
 
     # ------------------------------------------------------------------------------------------------------------
 
@@ -355,6 +343,15 @@ class EditSession:
         pin = Pin(self.photo, place[1], (float(at[0]), float(at[1])), place[0])
         self._become(self.edit.with_pins((*self.edit.pins, pin)))
         return len(self.edit.pins) - 1
+
+    def _go(self, steps: list[PinnedEdit], others: list[PinnedEdit]) -> bool:
+        """To the last of some steps; where we are is the last of the others then."""
+        if not steps:
+            return False
+        others.append(self.edit)
+        self._last_kind = ""
+        self._become(steps.pop())
+        return True
 
     def _step(self, edit: PinnedEdit) -> None:
         self.release()

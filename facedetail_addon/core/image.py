@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+TEXTURE_MM = 409.6
+"""A texture's side measured on the face: a texel there is this over the resolution."""
 _AT_ONCE = 1 << 16  # texels that are softened, to stay small in memory
 _PAD_TEXELS = 16  # exact copies of the border this far out, softer beyond
 

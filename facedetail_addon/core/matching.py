@@ -8,11 +8,11 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from .alignment import TEXEL_MM, band, flow_picture, moved
+from .alignment import band, flow_picture, moved
 from .colour import LUMINANCE, to_linear
 from .face_model.model import FACE_REGIONS, FaceModel
 from .fit.types import HeadFit, PoseFit, SkinMatches
-from .image import blurred, smoothstep
+from .image import TEXTURE_MM, blurred, smoothstep
 from .observe.types import Observation
 from .skin.basis import at_vertices
 from .uv.atlas import coarser
@@ -71,7 +71,7 @@ def matched(
     Args:
         views: which photos they are.
     """
-    texel_mm = TEXEL_MM / len(one.fine)
+    texel_mm = TEXTURE_MM / len(one.fine)
     there, back = flow_between(one, other), flow_between(other, one)
     apart = np.linalg.norm(there + moved(back, there), axis=2) * texel_mm
     agreement = _agreement(one.fine, moved(other.fine, there), texel_mm)
@@ -95,13 +95,13 @@ def flow_between(one: SkinView, other: SkinView) -> np.ndarray:
     search.setFinestScale(0)
     flow = search.calc(flow_picture(one.fine), flow_picture(other.fine), None)
     weight = np.minimum(one.seen, moved(other.seen, flow)) * np.minimum(np.abs(one.fine), 1)
-    sigma = _SMOOTH_MM * len(one.fine) / TEXEL_MM
+    sigma = _SMOOTH_MM * len(one.fine) / TEXTURE_MM
     return blurred(flow * weight[..., None], sigma) / (blurred(weight, sigma) + 1e-2)[..., None]
 
 
 def _even(fine: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """The same with as much contrast in shade as in light."""
-    sigma = _EVEN_MM * len(fine) / TEXEL_MM
+    sigma = _EVEN_MM * len(fine) / TEXTURE_MM
     inside = smoothstep(seen, 0.1, 0.5)
     variance = blurred(fine**2, sigma) / np.maximum(blurred(inside, sigma), 1e-2)
     return (fine / np.sqrt(variance + _LEAST_VARIANCE)).astype(np.float32)

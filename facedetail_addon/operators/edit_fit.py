@@ -30,7 +30,7 @@ from ..scene.steps import run_through
 from .edit_draw import EditDrawing
 from .edit_settings import show_settings
 from .edit_view import EditView
-from .selection import active_head, allowed, change_problem
+from .selection import active_head, allowed, refit_problem
 from .work import redraw_all, report_error
 
 _TIMER_S = 1 / 60
@@ -108,12 +108,7 @@ class FACEDETAIL_OT_edit_fit(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        problem = change_problem(active_head(context))
-        if not problem and session.current().edit is not None:
-            problem = "A fit is being edited already: Enter keeps it, Esc leaves it."
-        if not problem and context.mode != "OBJECT":
-            problem = "A fit is edited in Object Mode."
-        return allowed(cls, problem)
+        return allowed(cls, refit_problem(context, active_head(context)))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Without a window: pin what is asked for."""

@@ -3,6 +3,7 @@
 
 import bpy
 
+from .. import session
 from ..scene.head_object import LINKED_REMEDY, HeadObject
 
 NO_HEAD = "Select a head first."
@@ -29,6 +30,16 @@ def change_problem(head: HeadObject | None) -> str:
     if head is None:
         return NO_HEAD
     return "" if head.linked_file is None else linked_text(head)
+
+
+def refit_problem(context: bpy.types.Context, head: HeadObject | None) -> str:
+    """Why a head cannot be given another fit now; empty where it can."""
+    problem = change_problem(head)
+    if not problem and session.current().edit is not None:
+        problem = "A fit is being edited: Enter keeps it, Esc leaves it."
+    if not problem and context.mode != "OBJECT":
+        problem = "A fit is edited in Object Mode."
+    return problem
 
 
 def allowed(operator: type[bpy.types.Operator], problem: str) -> bool:

@@ -19,7 +19,7 @@ from ..scene.pinned import (
     result_folder_of,
     skin_steps,
 )
-from .selection import active_head, allowed, change_problem
+from .selection import active_head, allowed, refit_problem
 from .work import Steps, WorkOperator
 
 
@@ -41,12 +41,7 @@ class FACEDETAIL_OT_update_skin(WorkOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        problem = change_problem(active_head(context))
-        if not problem and session.current().edit is not None:
-            problem = "A fit is being edited: Enter keeps it, Esc leaves it."
-        if not problem and context.mode != "OBJECT":
-            problem = "A head is changed in Object Mode."
-        return allowed(cls, problem) and super().poll(context)
+        return allowed(cls, refit_problem(context, active_head(context))) and super().poll(context)
 
     def start(self, context: bpy.types.Context) -> Job[Loaded]:
         head = active_head(context)

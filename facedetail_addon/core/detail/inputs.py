@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..colour import LUMINANCE, to_linear
-from ..image import blurred, smoothstep
+from ..image import TEXTURE_MM, blurred, smoothstep
 from ..lighting.types import LightEstimate
 from ..rendering.types import Transfer
 from ..uv.types import Atlas, UnwrappedPhoto
@@ -102,7 +102,7 @@ def detail_inputs(
     }
     at = _over_box(fields, atlas)
     rows, columns = box_at(atlas.resolution)
-    texel_mm = TEXEL_MM * SIDE / atlas.resolution
+    texel_mm = TEXTURE_MM / atlas.resolution
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
     in_view = at["hairless"] * smoothstep(confidence, *_CONFIDENT)
     brightest = np.maximum(np.maximum(colour[..., 0], colour[..., 1]), colour[..., 2])

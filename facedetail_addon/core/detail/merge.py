@@ -14,7 +14,7 @@ import numpy as np
 
 from ..alignment import moved
 from ..face_model.model import FaceModel
-from ..image import blurred, sample, smoothstep
+from ..image import TEXTURE_MM, blurred, sample, smoothstep
 from ..uv.types import Atlas
 from .expression_shares import expression_strengths, sides
 from .normal_map import normal_map, texel_size_mm
@@ -23,7 +23,6 @@ from .types import DetailMaps
 _FIRST = 1.5  # how much more the first photo counts
 _POWER = 6  # of weights: the better photo counts nearly alone
 _SOFT_MM = 2.0  # width of the borders
-_TEXEL_MM = 0.2 * 2048  # over the side: of a texel on the face
 _SMALL = 512  # texels: where lines are compared
 _NEAR_MM, _SLIGHT_MM = 3.0, 0.008  # how far around lines are compared; RMS of heights that do not matter
 _LIKELY = 0.85  # share of lines that only the first photo shows
@@ -50,7 +49,7 @@ class ReliefLayer:
 
 def joined_relief(one: ReliefLayer, other: ReliefLayer, first: bool) -> ReliefLayer:
     """Both together; ``first``: whether ``one`` is the first photo's."""
-    sigma = _SOFT_MM * len(one.weight) / _TEXEL_MM
+    sigma = _SOFT_MM * len(one.weight) / TEXTURE_MM
     weights = one.weight * (_FIRST if first else 1), other.weight
     powers = [blurred(part, sigma) ** _POWER for part in weights]
     share = powers[1] / np.maximum(powers[0] + powers[1], 1e-12)
@@ -110,11 +109,11 @@ def _small(values: np.ndarray) -> np.ndarray:
 
 
 def _energy(medium: np.ndarray) -> np.ndarray:
-    return blurred(_small(medium) ** 2, _NEAR_MM * _SMALL / _TEXEL_MM)
+    return blurred(_small(medium) ** 2, _NEAR_MM * _SMALL / TEXTURE_MM)
 
 
 def _common(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return blurred(_small(one) * _small(other), _NEAR_MM * _SMALL / _TEXEL_MM).clip(0)
+    return blurred(_small(one) * _small(other), _NEAR_MM * _SMALL / TEXTURE_MM).clip(0)
 
 
 def _at(values: np.ndarray, uv: np.ndarray) -> np.ndarray:

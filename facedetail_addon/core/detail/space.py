@@ -8,12 +8,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..face_model.model import FACE_REGIONS, FaceModel, MeshPart
-from ..image import smoothstep
+from ..image import TEXTURE_MM, smoothstep
 from ..rendering.normals import uv_derivatives, vertex_normals
 
 SIDE = 2048
 """Texels per side of the canonical UV at which networks work, whatever the texture's resolution."""
-TEXEL_MM = 0.2
+TEXEL_MM = TEXTURE_MM / SIDE
 """Nominal side of such a texel on the face."""
 VALUE_UNIT = 0.2
 """The networks see logarithms of brightness in this unit."""

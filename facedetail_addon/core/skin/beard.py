@@ -13,11 +13,10 @@ import numpy as np
 from ..colour import LUMINANCE
 from ..face_model.model import FACE_REGIONS, FaceModel
 from ..geometry.nearest import distance_within
-from ..image import smoothstep
+from ..image import TEXTURE_MM, smoothstep
 from ..robust import weighted_median
 from .basis import at_vertices
 
-_TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _SIDE = 1024  # texels that are enough
 _FINE_MM, _AROUND_MM = 0.6, 1.2  # contrast is that of what is finer; measured over so much
 _BEARD = (1.3, 2.0)  # contrast on the jaw over that on the cheeks, at which it may be a beard, and is
@@ -78,7 +77,7 @@ def find_beard(albedo: np.ndarray, confidence: np.ndarray, model: FaceModel) -> 
 
 def _contrast(albedo: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     """(R, R) float32 standard deviation of what is fine, of logarithms."""
-    scale = len(albedo) / _TEXEL_MM
+    scale = len(albedo) / TEXTURE_MM
     log = np.log(albedo @ LUMINANCE + _FLOOR).astype(np.float32)
     fine = log - _mean(log, confidence, _FINE_MM * scale)
     return np.sqrt(_mean(fine**2, confidence, _AROUND_MM * scale))

@@ -10,10 +10,9 @@ import numpy as np
 
 from ..colour import LUMINANCE
 from ..face_model.model import FaceModel
-from ..image import blurred, smoothstep
+from ..image import TEXTURE_MM, blurred, smoothstep
 
 _SIDE = 1024  # texels at which hairs are drawn
-_TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _SHARP_SIDE, _SHARP_MM, _SHARPER = 512, 1.2, 1.5  # texels; what is finer than this is made stronger by that
 _BROWS = (slice(17, 22), slice(22, 27))  # of iBUG's landmarks, the right one's inner end last, the left one's first
 _OPENINGS, _RIM_MM = (slice(36, 42), slice(42, 48), slice(48, 60)), 8.0  # lids and lips, whose rims are no skin's
@@ -37,7 +36,7 @@ def sharp_picture(picture: np.ndarray, model: FaceModel) -> np.ndarray:
     """
     uv = model.landmarks68.points(model.skin.vertex_uv())
     marks = np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * _SIDE
-    size = _SHARP_SIDE / _TEXEL_MM
+    size = _SHARP_SIDE / TEXTURE_MM
     log = np.log(np.maximum(_enlarged(picture, _SHARP_SIDE), np.float32(_FLOOR)))
     amount = _SHARPER * (1 - _lines(marks * (_SHARP_SIDE / _SIDE), log.shape[:2], _RIM_MM * size, _OPENINGS, True))
     log += amount[..., None] * (log - blurred(log, _SHARP_MM * size))
@@ -48,7 +47,7 @@ def sharp_picture(picture: np.ndarray, model: FaceModel) -> np.ndarray:
 
 def _draw_hairs(log: np.ndarray, marks: np.ndarray) -> None:
     """Change (1024, 1024, 3) logarithms in place; ``marks``: (68, 2) texels."""
-    size = _SIDE / _TEXEL_MM
+    size = _SIDE / TEXTURE_MM
     every = np.concatenate([marks[brow] for brow in _BROWS])
     reach = round((_AROUND_MM / 2 + _SKIN_MM) * size)
     low, high = (np.floor(every.min(axis=0)).astype(int) - reach, np.ceil(every.max(axis=0)).astype(int) + reach)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..image import blurred, framed, smoothstep
+from ..image import TEXTURE_MM, blurred, framed, smoothstep
 from ..robust import geman_mcclure
 
 _SIDE = 1024  # texels at which creases are looked for
-_TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _SOFT_MM = 0.5  # what is finer is the skin's
 _AROUND_MM, _AROUND_TEXELS = 20.0, 8  # of the surroundings, whose texels are as many times as wide
 _GROOVE_MM = 7.0  # the same of grooves; what is wider is none
@@ -94,7 +93,7 @@ def unexpected_creases(
     colours = (_sized(one, side)[part] for one in (albedo, shading, skin))
     albedo, shading, skin = (np.log(np.maximum(one, np.float32(_FLOOR))) for one in colours)
     seen, trusted, relief, hairy = (_sized(one, side)[part] for one in (seen, trusted, relief, hairy))
-    usual, size = albedo - skin, side / _TEXEL_MM
+    usual, size = albedo - skin, side / TEXTURE_MM
     around = _Around(trusted, size)
     near = [_nearby(one, seen, _SOFT_MM * size) for one in (albedo, shading, usual)]
     odd = (near[2] - around.mean(usual)).mean(axis=2)

@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 from scipy.fft import irfft2, rfft2
 
-from ..image import framed, smoothstep
+from ..image import TEXTURE_MM, framed, smoothstep
 
 _SIDE = 1024  # texels of the noise, which is periodic
 _PIECE_MM, _STEP_MM = 20.0, 8.0  # size of a piece of seen skin, and between pieces that are looked at
-_TEXEL_MM = 0.2 * 2048  # over the texture's side: of a texel on the face
 _COARSEST_MM = 1.6  # coarser than this is the completion's
 _SEEN = 0.97  # of a piece, to be taken
 _PATCH_MM, _COARSEST_LINES_MM = 12.8, 2.0  # of pieces of lined skin, and what of them is coarser than lines
@@ -76,7 +75,7 @@ def seen_pieces(luminance: np.ndarray, clear: np.ndarray, wanted: np.ndarray) ->
     Returns:
         (S, S) float32 log factors, or None where there is too little skin to take pieces from.
     """
-    texel_mm = _TEXEL_MM / len(luminance)
+    texel_mm = TEXTURE_MM / len(luminance)
     size = 4 * max(2, round(_PATCH_MM / texel_mm / 4))
     part = framed(np.maximum(clear, wanted), size)
     luminance, known, wanted = luminance[part], clear[part].astype(np.float32), wanted[part]
@@ -113,7 +112,7 @@ def seen_pieces(luminance: np.ndarray, clear: np.ndarray, wanted: np.ndarray) ->
 
 def _sizes(side: int) -> tuple[int, int, float]:
     """Texels of a piece, between pieces, and of what is too coarse."""
-    texel_mm = _TEXEL_MM / side
+    texel_mm = TEXTURE_MM / side
     return max(8, round(_PIECE_MM / texel_mm)), max(1, round(_STEP_MM / texel_mm)), _COARSEST_MM / texel_mm
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..alignment import TEXEL_MM, moved, shift_between
+from ..alignment import moved, shift_between
 from ..colour import LUMINANCE, to_linear, to_srgb8
 from ..face_model.model import FaceModel
 from ..geometry.mesh_fields import smooth_field
-from ..image import blurred, pad_islands, smoothstep
+from ..image import TEXTURE_MM, blurred, pad_islands, smoothstep
 from ..robust import geman_mcclure
 from ..uv.types import Atlas
 from .basis import at_vertices
@@ -125,7 +125,7 @@ def _gain(small: list[tuple[np.ndarray, np.ndarray]], both: np.ndarray, model: F
 
 def _share(one: np.ndarray, other: np.ndarray, side: int) -> np.ndarray:
     """(R, R) of the second, soft."""
-    sigma = _SOFT_MM * side / TEXEL_MM
+    sigma = _SOFT_MM * side / TEXTURE_MM
     powers = [blurred(weight, sigma) ** _POWER * smoothstep(weight, 0, 0.02) for weight in (one, other)]
     return powers[1] / np.maximum(powers[0] + powers[1], 1e-12) * (powers[1] > 0)
 

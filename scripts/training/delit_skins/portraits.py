@@ -19,20 +19,20 @@ from facedetail_addon.core.lighting.estimate import estimate_light, prior_direct
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.types import Observation
-from facedetail_addon.core.pipeline import Illumination, fit, observe, paint, transfer_of
+from facedetail_addon.core.pipeline import Illumination, fit, observe, paint, refine, transfer_of
 from facedetail_addon.core.skin.doubt import shown
 from facedetail_addon.core.skin.texture import bare_skin
 from facedetail_addon.core.uv.atlas import coarser
 from facedetail_addon.core.uv.frames import frames_on_skin
 from facedetail_addon.core.uv.unwrap import unwrap
-from facedetail_addon.settings import DRAFT, NO_DETAIL, Settings
+from facedetail_addon.settings import NO_DETAIL, STANDARD, Settings
 from scripts.harness import progress
 from scripts.training.delit_skins.store import LARGE, SIDE, is_stored, name_of, save_skin, shrunk
 from scripts.training.delit_skins.studio_portraits import BANDS, DIRECTIONS, plain_skin
 from scripts.training.delit_skins.studio_skins import is_skin
 
 PATTERNS = ("canada/*.jpg", "synthetic_portraits/*.jpg", "official_portraits/*.jpg")
-SETTINGS = Settings(resolution=LARGE, detail=NO_DETAIL, quality=DRAFT)
+SETTINGS = Settings(resolution=LARGE, detail=NO_DETAIL, quality=STANDARD)
 _SEEN = (0.05, 0.35)  # confidence at which a texel begins to count, and counts fully
 _LIT = (0.25, 0.6)  # shading over its median: in deeper shade colours are those of the sky
 _REPAINTED = (0.15, 0.5)  # log difference between what was seen and what was painted: a highlight, or deep shade
@@ -71,7 +71,7 @@ def _models() -> Models:
 
 def _make(photo: Path, folder: Path, name: str, models: Models) -> None:
     observation = observe(read_photo(photo), models, SETTINGS)
-    pose = fit((observation,), models, SETTINGS).pose
+    pose = refine((observation,), fit((observation,), models, SETTINGS), models, SETTINGS).pose
     light = _light(observation, pose, models)
     painted = paint(observation, pose, light, models).skin.albedo
     albedo = to_linear(painted[..., :3])

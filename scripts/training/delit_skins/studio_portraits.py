@@ -68,7 +68,7 @@ def load_models(model: FaceModel, atlas: Atlas) -> Models:
         expression_reader=ExpressionReader.load(model, calibration), mask_networks=MaskNetworks.load(),
         finder=CorrespondenceFinder.load(), identity_reader=None, atlas=atlas,
         coarse_atlas=coarser(atlas, model, COARSE_TEXELS), basis=None, gloss=skin_gloss(model), form_prior=None,
-        detail_space=make_detail_space(model), detail_net=None,
+        detail_space=make_detail_space(model), detail_net=None, texture_generator=None,
     )  # fmt: skip
 
 
