@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from facedetail_addon.core.skin.texture_latent import CODE, FIT_SIDE, MODE_STEP, NOISE, TextureLatent
+from facedetail_addon.core.skin.texture_latent import CAUTION, CODE, FIT_SIDE, MODE_STEP, NOISE, TextureLatent
 from facedetail_addon.core.skin.texture_net import LARGE, SIDE, net_channels
 from scripts.training.albedo_basis.learning import Learned
 from scripts.training.texture_net.linear import LinearSkin
@@ -20,7 +20,7 @@ def network() -> TextureLatent:
     torch.manual_seed(0)
     network = TextureLatent().eval().requires_grad_(False)
     coarse = torch.randn(CODE, 3, FIT_SIDE // 4, FIT_SIDE // 8)
-    network.modes.copy_(F.interpolate(coarse, scale_factor=4.0, mode="bilinear"))
+    network.modes.copy_(2 * F.interpolate(coarse, scale_factor=4.0, mode="bilinear"))
     network.pattern.copy_(0.1 * torch.randn(3, SIDE, SIDE))
     return network
 
@@ -43,11 +43,11 @@ def test_a_known_code_is_found_again_from_half_a_face(network):
     code = torch.randn(1, CODE, generator=torch.Generator().manual_seed(1))
     picture = made(network, code)
     found = network.fit(channels_of(picture, half()))
-    assert (found - code).abs().max() < 0.2
+    assert (found - code).norm() < 0.3 * code.norm()
     whole = network(channels_of(picture, half()))
     hidden = np.s_[..., LARGE // 2 :]
     apart = (whole - picture)[hidden].abs().mean()
-    assert apart < 0.1 * (network.pattern[..., SIDE // 2 :].mean() - picture[hidden]).abs().mean()
+    assert apart < 0.3 * picture[hidden].abs().mean()
 
 
 def test_the_less_is_known_the_nearer_a_code_is_to_the_mean(network):
@@ -79,9 +79,9 @@ def test_a_code_is_the_most_likely_one_of_the_components(network):
     modes = torch.cat([left, network.signs * left.flip(-1)], dim=-1).flatten(1)
     apart = F.avg_pool2d((channels[:, :3] - channels[:, 3:4] * network.pattern).double(), SIDE // FIT_SIDE)
     known = F.avg_pool2d(channels[:, 3:4].double(), SIDE // FIT_SIDE).expand(-1, 3, -1, -1).flatten()
-    seen = known > 0
-    rows = torch.cat([modes[:, seen].T * known[seen, None].sqrt() / NOISE, torch.eye(CODE).double()])
-    right = torch.cat([apart.flatten()[seen] / known[seen].sqrt() / NOISE, torch.zeros(CODE).double()])
+    seen, noise = known > 0, CAUTION * NOISE
+    rows = torch.cat([modes[:, seen].T * known[seen, None].sqrt() / noise, torch.eye(CODE).double()])
+    right = torch.cat([apart.flatten()[seen] / known[seen].sqrt() / noise, torch.zeros(CODE).double()])
     expected = torch.linalg.lstsq(rows, right[:, None]).solution[:, 0]
     torch.testing.assert_close(network.fit(channels)[0].double(), expected, atol=2e-3, rtol=1e-3)
 

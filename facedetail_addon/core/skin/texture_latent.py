@@ -27,6 +27,8 @@ FIT_SIDE = 64
 """Texels along each side of the picture that is fitted."""
 MODE_STEP, NOISE = 0.05, 0.12
 """Of log albedo: unit of the components as they are kept, and standard deviation of a texel that is fitted."""
+CAUTION = 3.0
+"""By which the noise of skins that were not learned is larger: their patterns are none of those that were."""
 _SEED_SIDE, _SEED = 8, 32  # texels and channels that the code becomes
 _WIDTHS = {16: 64, 32: 48, 64: 48, 128: 32, 256: 24}  # channels at each size
 _PLACE, _RGB = 3, 3  # channels
@@ -70,7 +72,7 @@ class TextureLatent(nn.Module):
             known = channels[:, 3:4].float()
             apart = channels[:, :3].float() - known * self.pattern
             apart, known = (F.avg_pool2d(one, SIDE // FIT_SIDE) for one in (apart, known))
-            precision = (-2 * _both_sides(self.doubt, 1)).exp() / NOISE**2
+            precision = (-2 * _both_sides(self.doubt, 1)).exp() / (NOISE * (1 if self.training else CAUTION)) ** 2
             modes = self._modes().flatten(1)
             weights = (known * precision).expand(-1, _RGB, -1, -1).flatten(1)
             normal = (modes * weights[:, None]) @ modes.T + torch.eye(CODE)

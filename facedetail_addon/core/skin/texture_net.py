@@ -2,7 +2,7 @@
 """A generator of skin in canonical UV: what the photo does not show, from what it shows.
 
 After the texture GAN of Gecer et al. (GANFIT, CVPR 2019, section 3.1), but conditioned on the known texels and their
-mask instead of a latent code: a few hundred skins do not span a latent space, and what is seen must stay. A U-Net
+mask instead of a latent code (:mod:`.texture_latent` has one): what is seen must stay. A U-Net
 (Ronneberger et al. 2015) says how this person's skin differs from the mean pattern of all skins.
 """
 
