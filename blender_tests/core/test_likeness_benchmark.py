@@ -173,6 +173,7 @@ def test_identity_distances_of_known_descriptors():
     }  # fmt: skip
     assert figures[THREE_QUARTER]["median"] == 0.35 and figures[THREE_QUARTER]["mean"] == pytest.approx(0.417, abs=1e-3)
     assert figures[THREE_QUARTER]["within_target_percent"] == pytest.approx(66.7)
+    assert figures[THREE_QUARTER]["to_front"] == pytest.approx(0.217, abs=1e-3), "what turning alone costs"
     swapped = [people[1] | {PHOTO: people[0][PHOTO], OTHER_PHOTO: people[0][OTHER_PHOTO]}, *people[1:]]
     assert identity_table(swapped)[1][ON_GREY]["rank1_percent"] == pytest.approx(66.7)
 

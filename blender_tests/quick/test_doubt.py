@@ -6,7 +6,16 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FACE_REGIONS
-from facedetail_addon.core.skin.doubt import beside_covers, collars, corrected, correction, not_bluer, shown, steady
+from facedetail_addon.core.skin.doubt import (
+    beside_covers,
+    black_shade,
+    collars,
+    corrected,
+    correction,
+    not_bluer,
+    shown,
+    steady,
+)
 from facedetail_addon.core.skin.grain import skin_grain
 
 SKIN = np.float32([0.12, 0.06, 0.04])
@@ -85,14 +94,20 @@ def test_strands_beside_hair_or_a_scarf_do_not_count_and_beards_brows_and_fair_s
     assert beside_covers(dark, usual, masks, model).max() == 0, "brows"
 
 
-def test_collars_have_a_hue_and_beards_do_not(model, usual):
-    neck = model.in_region("neck")
+def test_collars_and_scarves_have_a_hue_and_hair_has_none(model, usual):
+    height = model.mean[: len(usual), 1] - model.landmarks68.points(model.mean)[33, 1]
+    edge = model.in_region("neck") | (model.in_region("scalp") & (height > 0))
     no_skin = np.zeros(len(usual), np.float32)
-    red, grey = (np.tile(np.float32(colour), (len(usual), 1)) for colour in ((0.3, 0.02, 0.02), (0.1, 0.1, 0.1)))
-    assert collars(red, usual, no_skin, model)[neck].min() > 0.95
-    assert collars(red, usual, no_skin, model)[model.in_region("nose", "eyes", "forehead")].max() == 0
+    red, grey, blue = (
+        np.tile(np.float32(colour), (len(usual), 1)) for colour in ((0.3, 0.02, 0.02), (0.1, 0.1, 0.1), (0.0, 0.3, 0.6))
+    )
+    assert collars(red, usual, no_skin, model)[edge].min() > 0.95
+    assert collars(red, usual, no_skin, model)[model.in_region("nose", "eyes")].max() == 0, "paint in the face stays"
+    jaw = model.in_region("cheeks") & (height < -20)
+    assert np.median(collars(red, usual, no_skin, model)[jaw]) < 0.3, "red beards stay"
     assert collars(grey, usual, no_skin, model).max() < 0.05
     assert collars(red, usual, no_skin + 1, model).max() == 0, "where the mask sees skin it is blushed"
+    assert collars(blue, usual, no_skin + 1, model)[edge].min() > 0.95, "nobody's skin is blue, whatever the mask says"
 
 
 def test_scraps_of_neck_do_not_count_and_a_neck_does(model, atlas, rest):
@@ -204,3 +219,35 @@ def test_black_shade_on_a_misunderstood_face_gets_the_skins_hue(model, atlas, re
     inside = fold & model.in_region("cheeks")
     left = np.log(corrected(seen, factors)[inside]) - np.log(usual[inside])
     assert np.ptp(np.median(left, axis=0)) < 0.6, "black itself has 2.3, and 1.1 where each colour is bounded by itself"
+
+
+def test_a_fold_of_some_millimetres_on_a_misunderstood_face_is_drawn_back(model, atlas, rest, usual):
+    ones = np.ones(len(rest), np.float32)
+    uneven = 0.8 * np.sin(rest[:, :1] / 12) * np.sin(rest[:, 1:2] / 12)
+    fold = np.abs(rest[:, 0] - 30) < 3
+    change = uneven - 1.0 * fold[:, None]
+    factors = correction(usual * np.exp(change), usual, ones, ones, ones, model, atlas)
+    inside = fold & model.in_region("cheeks")
+    assert np.median((change + factors)[inside]) > -0.6, "of 1.0"
+
+
+def test_black_sockets_and_folds_tell_nothing_where_the_light_was_misunderstood(model, rest, usual):
+    marks = model.landmarks68.points(model.mean)
+    ones, none = np.ones(len(rest), np.float32), np.zeros(len(rest), np.float32)
+    socket = np.linalg.norm(rest - (marks[39] + marks[21]) / 2, axis=1) < 5
+    fold = np.linalg.norm(rest - (marks[48] + [-10, 5, 0]), axis=1) < 12
+    fold &= model.in_region("cheeks")
+    moustache = np.linalg.norm(rest - (marks[33] + marks[51]) / 2, axis=1) < 5
+    black = (socket | fold | moustache)[:, None]
+    uneven = 0.6 * np.sin(rest[:, :1] / 12) * np.sin(rest[:, 1:2] / 12)
+
+    def told(uneven: np.ndarray | float, hairy: np.ndarray = none, bearded: float = 0.0) -> tuple[float, ...]:
+        seen = np.where(black, usual * np.exp(-2), usual * np.exp(uneven)).astype(np.float32)
+        out = black_shade(seen, usual, ones, hairy, bearded, model)
+        assert out[~black[:, 0]].max() < 0.1
+        return tuple(float(np.median(out[where])) for where in (socket, fold, moustache))
+
+    assert told(uneven) == pytest.approx((1, 1, 0), abs=0.05)
+    assert told(uneven, bearded=1.0) == pytest.approx((1, 0, 0), abs=0.05)
+    assert told(uneven, hairy=ones) == (0, 0, 0)
+    assert told(0.0) == (0, 0, 0), "on an even face it is paint"

@@ -74,6 +74,14 @@ def test_the_border_of_a_highlight_is_no_edge(tone):
     assert slope.max() < 0.05, "log per texel; the highlight's own is ten times that on dark skin"
 
 
+def test_a_narrow_highlight_leaves_no_bright_spot():
+    skin = skin_of("dark")
+    shining = skin + sum(0.25 * blob(x, 200, 5) for x in (200, 240, 280))[..., None]
+    bare = removed(shining, found(shining, skin))
+    brighter = np.log(bare @ LUMINANCE) - np.log(skin @ LUMINANCE)
+    assert brighter[disc(240, 200, 3)].mean() < 0.12
+
+
 @pytest.mark.parametrize("tone", TONES)
 def test_skin_that_is_unevenly_red_does_not_shine(tone):
     skin = skin_of(tone)

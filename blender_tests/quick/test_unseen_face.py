@@ -1,13 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What stands in for a face that neither side shows: hairs where people have brows, and the lines of skin nearby."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from facedetail_addon.core.colour import LUMINANCE
+from facedetail_addon.core.errors import AssetError
 from facedetail_addon.core.skin.basis import load_basis
 from facedetail_addon.core.skin.brows import sharp_picture
+from facedetail_addon.core.skin.eye_skin import (
+    FORMAT_VERSION,
+    as_people_are,
+    how_lined,
+    load_eye_skin,
+    of_another_basis,
+    with_eye_lines,
+)
 from facedetail_addon.core.skin.grain import seen_pieces
 
 SIDE = 1024
@@ -91,3 +102,94 @@ def test_lines_go_on_from_skin_nearby_as_strong_and_folds_do_not(lined):
 def test_pieces_need_skin_to_be_taken_from(lined):
     luminance, seen = lined
     assert seen_pieces(luminance, np.zeros_like(seen), ~seen) is None
+
+
+@pytest.fixture(scope="module")
+def eyes(model):
+    return load_eye_skin(model)
+
+
+@pytest.fixture(scope="module")
+def lids(model):
+    """(SIDE, SIDE) bool: within 6 mm of the rims of lids, and not on these."""
+    uv = model.landmarks68.points(model.skin.vertex_uv())
+    out = np.zeros((2, SIDE, SIDE), np.uint8)
+    for part in (slice(36, 42), slice(42, 48)):
+        at = np.round(np.column_stack([uv[part, 0], 1 - uv[part, 1]]) * SIDE).astype(np.int32)
+        for picture, width in zip(out, (33, 7), strict=True):
+            cv2.fillConvexPoly(picture, at, 1)
+            cv2.polylines(picture, [at], True, 1, width)
+    return (out[0] > 0) & (out[1] == 0)
+
+
+def test_lids_have_creases_that_the_mean_of_people_lacks(mean_skin, eyes, lids, model):
+    mean = sharp_picture(mean_skin, model)
+    lined = with_eye_lines(mean, eyes, None, False)
+    assert fine(log(lined))[lids].std() > 1.5 * fine(log(mean))[lids].std()
+    below = np.s_[SIDE * 3 // 4 :]
+    np.testing.assert_array_equal(lined[below], mean[below])
+
+
+def test_brows_keep_their_own_hairs(mean_skin, eyes, brow, model):
+    mean = sharp_picture(mean_skin, model)
+    apart = np.abs(log(with_eye_lines(mean, eyes, None, False)) - log(mean))
+    assert np.quantile(apart[cv2.erode(brow.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0], 0.9) < 0.03
+
+
+def test_lined_people_have_deeper_lines_around_the_eyes(mean_skin, eyes, lids, model):
+    mean = sharp_picture(mean_skin, model)
+    contrasts = [fine(log(with_eye_lines(mean, eyes, lined, False)))[lids].std() for lined in (-4.0, -2.8, -1.4)]
+    assert contrasts[0] < contrasts[1] < contrasts[2]
+    assert contrasts[2] > 1.4 * contrasts[0]
+
+
+def test_lines_are_redder_but_in_photos_without_colours(mean_skin, eyes, lids, model):
+    grey = np.repeat((sharp_picture(mean_skin, model) @ LUMINANCE)[..., None], 3, axis=2)
+    lined, plain = (with_eye_lines(grey, eyes, None, without) for without in (False, True))
+    dark = lids & (log(lined) < log(grey) - 0.1)
+    assert lined[dark, 0].mean() > 1.02 * lined[dark, 2].mean()
+    np.testing.assert_allclose(plain[..., 0], plain[..., 2], rtol=1e-5)
+
+
+def test_how_lined_skin_is_its_smoothest_part_tells(lined):
+    luminance, _ = lined
+    smooth = np.exp(0.1 * np.log(luminance / 0.3)) * 0.3
+    left, right = (np.zeros((SIDE, SIDE), bool) for _ in range(2))
+    left[100:250, 100:400], right[100:250, 600:900] = True, True
+    both = np.where(right, smooth, luminance)
+    measured = [how_lined(both, parts) for parts in ((left,), (right,), (left, right))]
+    assert measured[0] > measured[1] + 1
+    assert measured[2] == measured[1]
+    assert how_lined(both, (np.zeros_like(left),)) is None
+
+
+def test_people_differ_from_the_basis_around_the_eyes_alone(mean_skin, eyes, brow, model):
+    apart = np.log(as_people_are(mean_skin, eyes, False) / mean_skin)
+    small = cv2.resize(brow.astype(np.float32), mean_skin.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.99
+    assert 0.05 < (apart @ LUMINANCE)[small].mean() < 0.4  # people of all ages have lighter brows
+    assert not apart[len(apart) * 2 // 3 :].any()
+    np.testing.assert_array_equal(as_people_are(mean_skin, of_another_basis(eyes), False), mean_skin)
+    grey = np.log(as_people_are(mean_skin, eyes, True) / mean_skin)
+    np.testing.assert_allclose(grey[..., 0], grey[..., 2], atol=1e-5)
+
+
+def test_damaged_skin_around_the_eyes_is_refused(eyes, model, tmp_path):
+    arrays = {
+        "format_version": FORMAT_VERSION, "fingerprint": model.canonical(), "corner": (eyes.row, eyes.column),
+        "lines": np.round(eyes.lines * 100).astype(np.int8), "step": 0.01, "lined": eyes.lined,
+        "share": np.round(eyes.share * 255).astype(np.uint8), "apart": eyes.apart.astype(np.float16),
+    }  # fmt: skip
+    path = tmp_path / "eyes.npz"
+    np.savez(path, **arrays)
+    np.testing.assert_allclose(load_eye_skin(model, path).lines, eyes.lines, atol=0.006)
+    damage = (
+        {"format_version": FORMAT_VERSION + 1}, {"corner": (500, 0)}, {"share": arrays["share"][1:]},
+        {"lined": np.full_like(eyes.lined, np.nan)}, {"lines": arrays["lines"].astype(np.int16)},
+    )  # fmt: skip
+    for changed in damage:
+        np.savez(path, **{**arrays, **changed})
+        with pytest.raises(AssetError, match="cannot be read"):
+            load_eye_skin(model, path)
+    np.savez(path, **arrays)
+    with pytest.raises(AssetError, match="another head"):
+        load_eye_skin(replace(model, mean=model.mean + 1), path)

@@ -25,8 +25,15 @@ def sample(image: np.ndarray, at: np.ndarray, interpolation: int, border: int = 
 
 def smoothstep(x: np.ndarray, start: float, end: float) -> np.ndarray:
     """0 below ``start``, 1 above ``end``, smooth between; float32."""
-    t = ((np.asarray(x, np.float32) - np.float32(start)) * np.float32(1 / (end - start))).clip(0, 1)
-    return t * t * (3 - 2 * t)
+    x = np.asarray(x, np.float32)
+    t = np.subtract(x, np.float32(start), out=np.empty_like(x))  # in place: textures are large
+    t *= np.float32(1 / (end - start))
+    t.clip(0, 1, out=t)
+    rise = np.multiply(-2, t, out=np.empty_like(t))
+    rise += 3
+    t *= t
+    t *= rise
+    return t[()]
 
 
 def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
@@ -91,14 +98,22 @@ def surroundings(covered: np.ndarray) -> Surroundings:
     distance, labels = cv2.distanceTransformWithLabels(
         (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    labels, distance = labels.ravel(), distance.ravel()
-    inside, outside = (np.flatnonzero(which).astype(np.int32) for which in (covered, ~covered))
-    texel = np.zeros(int(labels.max()) + 1, np.int32)
-    texel[labels[inside]] = inside
-    softness = np.round(255 * smoothstep(distance[outside], _PAD_TEXELS, 5 * _PAD_TEXELS)).astype(np.uint8)
+    outside = ~covered
+    far = distance[outside]
+    del distance
+    softness = np.concatenate([_softness(far[at : at + _AT_ONCE]) for at in range(0, len(far), _AT_ONCE)])
     far = softness > 0
-    softness, outside = softness[far], np.concatenate([outside[~far], outside[far]])
-    return Surroundings(len(covered), outside, texel[labels[outside]], softness)
+    nearest = np.zeros(int(labels.max()) + 1, np.int32)
+    nearest[labels[covered]] = np.flatnonzero(covered)
+    nearest = nearest[labels[outside]]
+    del labels
+    outside = np.flatnonzero(outside).astype(np.int32)
+    outside, nearest = (np.concatenate([texel[~far], texel[far]]) for texel in (outside, nearest))
+    return Surroundings(len(covered), outside, nearest, softness[far])
+
+
+def _softness(distance: np.ndarray) -> np.ndarray:
+    return np.round(255 * smoothstep(distance, _PAD_TEXELS, 5 * _PAD_TEXELS)).astype(np.uint8)
 
 
 def pad_islands(colour: np.ndarray, around: Surroundings) -> None:

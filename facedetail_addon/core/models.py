@@ -8,30 +8,29 @@ import numpy as np
 from torch import nn
 
 from ..settings import AUTO_FIT, FAN_LANDMARKER, GENERATOR, LATENT, NO_DETAIL, SPARSE_FIT, Settings
-from .detail.space import DetailSpace, make_detail_space
+from .detail.space import DetailSpace
 from .detail.synthesis import DetailNet, load_detail_net
 from .face_model.calibration import LandmarkCalibration
 from .face_model.library import load_named_calibration, load_named_model, named_dictionary
 from .face_model.model import FaceModel, PointEmbedding
 from .face_model.outline import mesh_offset, outline_paths
 from .fit.prepared import PreparedModel, prepare
+from .model_parts import model_parts
 from .observe.correspondence.finder import CorrespondenceFinder
 from .observe.expression.reader import ExpressionReader
 from .observe.identity.prior import IdentityReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
 from .observe.masks.networks import MaskNetworks
-from .refine.prior import FormPrior, form_prior
+from .parallel import limit_opencv
+from .refine.prior import FormPrior
 from .rendering.types import SkinGloss
-from .skin.gloss import skin_gloss
 from .skin.native_basis import albedo_basis
 from .skin.texture_latent import load_texture_latent
 from .skin.texture_net import load_texture_net
 from .skin.types import AlbedoBasis
-from .uv.atlas import coarser, make_atlas
 from .uv.types import Atlas
 
-COARSE_TEXELS = 128
 _GENERATORS = {GENERATOR: load_texture_net, LATENT: load_texture_latent}
 
 
@@ -41,9 +40,9 @@ class Models:
 
     ``fan`` is None with the other landmarker, ``prepared`` with the sparse fit, ``outline`` with the dense one,
     ``detail_net`` without relief, ``texture_generator`` where statistics fill in skin. ``offset`` is how far, (68, 3)
-    mm, beside the model's 68 landmarks the landmarker in use puts them; None for not at all. ``coarse_atlas`` is for
-    what only vertices are asked of; ``form_prior`` is None where heads are never refined, ``identity_reader`` with
-    imported face models.
+    mm, beside the model's 68 landmarks the landmarker in use puts them; None for not at all. ``coarse_atlas`` (128
+    texels per side) is for what only vertices are asked of, ``small_atlas`` (512) for what is no finer; ``form_prior``
+    is None where heads are never refined, ``identity_reader`` with imported face models.
     """
 
     landmarker: MeshLandmarker
@@ -59,6 +58,7 @@ class Models:
     identity_reader: IdentityReader | None
     atlas: Atlas
     coarse_atlas: Atlas
+    small_atlas: Atlas
     basis: AlbedoBasis
     gloss: SkinGloss
     form_prior: FormPrior | None
@@ -71,18 +71,20 @@ class Models:
         """Load what the settings ask for.
 
         Args:
-            assets: the user's folder with imported face models and FAN's weights; None where there is none.
+            assets: the user's folder with imported face models, FAN's weights and what is kept of a model across
+                sessions (:mod:`.model_parts`); None where there is none.
 
         Raises:
             AssetError: a weight file is missing, damaged or made for another face model.
             FaceModelError: the face model is not installed, is out of date, or is not what it should be.
         """
+        limit_opencv()
         landmarker = MeshLandmarker.load()
         fan = FanLandmarker.load(assets) if settings.landmarker == FAN_LANDMARKER else None
         model = load_named_model(settings.face_model, assets)
         calibration = load_named_calibration(settings.face_model, assets)
         dictionary = named_dictionary(settings.face_model, assets)
-        atlas = make_atlas(model, settings.resolution)
+        parts = model_parts(model, settings.resolution, assets)
         identity = None if _is_sparse(settings) else IdentityReader.load(model)
         smile = identity.regression.smile if identity else None
         prepared = None if _is_sparse(settings) else prepare(model, calibration, smile)
@@ -98,12 +100,13 @@ class Models:
             mask_networks=MaskNetworks.load(),
             finder=CorrespondenceFinder.load(),
             identity_reader=identity,
-            atlas=atlas,
-            coarse_atlas=coarser(atlas, model, COARSE_TEXELS),
-            basis=albedo_basis(model, atlas),
-            gloss=skin_gloss(model),
-            form_prior=form_prior(model, atlas) if prepared and prepared.photometric else None,
-            detail_space=make_detail_space(model),
+            atlas=parts.atlas,
+            coarse_atlas=parts.coarse_atlas,
+            small_atlas=parts.small_atlas,
+            basis=albedo_basis(model, parts.atlas),
+            gloss=parts.gloss,
+            form_prior=parts.form_prior if prepared and prepared.photometric else None,
+            detail_space=parts.detail_space,
             detail_net=None if settings.detail == NO_DETAIL else load_detail_net(),
             texture_generator=texture_generator(settings.texture),
         )

@@ -33,11 +33,9 @@ from .result.record import MOST_PHOTOS, HeadRecord, Reconstruction
 from .seen import FittedHead, Relief, SeenSkin
 from .skin.merge import Joint, SkinLayer, joined, skin_layer
 from .stages import Stages
-from .uv.atlas import coarser
 
 _ROUGHER, _ROUGH = 2.5, 0.02  # than the other photos' median residual, and in all: median distance over face height
 _PARALLAX_ROUNDS = 2  # the nearer the head, the surer the places
-_COMPARED = 512  # texels: where photos are compared
 _OBSERVED, _FITTED, _SEEN = 0.2, 0.35, 0.95  # where these parts of the work end
 
 
@@ -204,7 +202,7 @@ def by_parallax(
         return head, matches
     with stage("parallax", "Comparing the photos", 0.37):
         for _ in range(_PARALLAX_ROUNDS):
-            matches = matches_between(observations, head, models.model, models.atlas)
+            matches = matches_between(observations, head, models.model, models.small_atlas)
             if not matches:
                 break
             head = fit(observations, models, settings, start=head, matches=matches)
@@ -215,9 +213,8 @@ def disagreeing(person: PersonPhotos, head: HeadFit, models: Models) -> tuple[li
     """Photos beside the first that the joint head does not fit, or that are mirror images; and notices of them."""
     heights = np.array([np.ptp(one.landmarks.mesh_px[:, 1]) for one in person.observations])
     rough = np.array([pose.residual_px for pose in head.poses]) / heights
-    atlas = coarser(models.atlas, models.model, _COMPARED)
     looks = [
-        seen_luminance(observation.pixels, pose, models.model, atlas)
+        seen_luminance(observation.pixels, pose, models.model, models.small_atlas)
         for observation, pose in zip(person.observations, head.poses, strict=True)
     ]
     luminance, seen = zip(*looks, strict=True)

@@ -15,7 +15,7 @@ from .detail.expression_shares import expression_shares, share_maps
 from .detail.inputs import DetailInputs, detail_inputs
 from .detail.normal_map import flat_detail
 from .detail.resolvable_size import resolvable_size
-from .detail.synthesis import make_detail
+from .detail.synthesis import detail_maps, relief_heights
 from .detail.synthesis import notices as detail_notices
 from .detail.types import EXPRESSION_GROUPS
 from .eyes.estimate import estimate_eyes
@@ -67,7 +67,6 @@ from .uv.frames import frames_on_skin, without_frames
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
-_HAIR_SIDE = 512  # texels
 _FIRST_BANDS, _FIRST_DIRECTIONS = 3, 128  # of the light that the head is refined in
 
 
@@ -293,8 +292,8 @@ def read_skin(
     painted = paint(observation, head.pose, light, models, stage, relief, tell_known)
     appearance = reflect(observation, head.pose, light, relief, painted, models, settings, stage)
     hair = _masks_on_skin(observation, head.pose, models)[:, MASKS.index("hair")]
-    atlas = coarser(models.atlas, models.model, _HAIR_SIDE)
-    return SeenSkin(light, relief, appearance, hair_map(hair, light.unwrapped.vertex_confidence, atlas))
+    hair = hair_map(hair, light.unwrapped.vertex_confidence, models.small_atlas)
+    return SeenSkin(light, relief, appearance, hair)
 
 
 def detail(
@@ -307,10 +306,12 @@ def detail(
             shares = np.zeros((1, 1, len(EXPRESSION_GROUPS)), np.uint8)
             return Relief(flat_detail(models.atlas.resolution), shares, ())
         inputs = inputs_of_detail(observation, head.pose, light, models)
-        maps = make_detail(inputs, models.detail_net, head.vertices_neutral, models.model, models.atlas)
+        told, heights = detail_notices(inputs), relief_heights(inputs, models.detail_net, models.atlas)
+        del inputs  # many maps, which nobody needs any more
+        maps = detail_maps(heights, head.vertices_neutral, models.model, models.atlas)
         shares = expression_shares(models.model, head.pose.beta)
         shares = share_maps(shares, maps.medium + maps.unseen, models.coarse_atlas)
-        return Relief(maps, shares, detail_notices(inputs))
+        return Relief(maps, shares, told)
 
 
 def paint(

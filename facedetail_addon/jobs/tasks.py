@@ -11,6 +11,8 @@ from ..core.errors import OutputError
 from ..core.face_model.model import FaceModel
 from ..core.face_model.store import discard_half_installed
 from ..core.fit.pins import PinnedEdit
+from ..core.io.archive import discard_half_written_arrays
+from ..core.io.array_cache import CACHE
 from ..core.io.atomic_directory import discard_half_made_files, discard_half_written
 from ..core.memory import give_back
 from ..core.result.files import SCENE_FILES, read_record, read_result, require_result, write_result
@@ -59,6 +61,7 @@ def tidy_after(request: Request, process: int) -> None:
     if isinstance(request, UpdateSkin):
         discard_half_written(Path(request.folder), process)
     discard_half_installed(Path(request.assets), process)
+    discard_half_written_arrays(Path(request.assets) / CACHE, process)
 
 
 def folder_of(request: Reconstruct) -> Path:

@@ -104,7 +104,7 @@ def share_maps(shares: np.ndarray, medium_mm: np.ndarray, atlas: Atlas) -> np.nd
 
     Args:
         shares: (V_skin, G) of :func:`expression_shares`. medium_mm: (S, S) medium relief in canonical UV.
-        atlas: of ``COARSE_TEXELS`` a side.
+        atlas: with 128 texels a side.
 
     Returns:
         (R, R, G) uint8, 255 = 1, R of the atlas; continued beyond the island's borders.

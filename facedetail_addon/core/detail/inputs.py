@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the detail networks look at: the photo's fine brightness, and how the light would change it with the slope."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from dataclasses import fields as dataclass_fields
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ _BROW = (0.1, 0.35)  # the same where brows grow: thin ones are seen between ski
 _BESIDE_BROW_MM = 1.2  # skin so near to a brow is half hidden
 _HAIR_MM = 1.2  # narrower lines may be grooves
 _COARSE_TEXEL_MM = 0.4  # fine enough to look for hair
+_ROWS = 64  # whose logarithms are taken at a time
 _NEAR = 0.05  # share of skin around a texel, below which it is not looked at
 
 
@@ -89,64 +90,91 @@ def detail_inputs(
         frames: (R, R) float32 in [0, 1], how far glasses hide the skin; None where there are none.
     """
     gradients = [gradient * TEXEL_MM for gradient in texel_gradients(vertices, space)]
-    fields = {
-        "light": _light_channels(light, transfer, gradients),
+    channels = _light_channels(light, transfer, gradients)
+    weighed = {
         "allowed": space.allowed,
         "hairless": 1 - smoothstep(hair, *_HAIR),
         "shading": np.log(np.maximum(light.shading @ LUMINANCE, _FLOOR)),
-        "resolvable": resolvable_mm,
         "brows": space.brows,
+    }
+    handed_on = {
+        "light_x": channels[:, 0],
+        "light_y": channels[:, 1],
+        "direct_fraction": channels[:, 2],
+        "resolvable": resolvable_mm,
         "lined": space.lined,
         "beard": space.beard,
         "metric": _metric(*gradients),
     }
-    at = _over_box(fields, atlas)
     rows, columns = box_at(atlas.resolution)
     texel_mm = TEXTURE_MM / atlas.resolution
     colour, confidence = unwrapped.color[rows, columns], unwrapped.confidence[rows, columns]
-    in_view = at["hairless"] * smoothstep(confidence, *_CONFIDENT)
+    # What is only handed on is drawn at SIDE; of the rest few maps of the texture's own size are there at a time.
+    at = _over_box(handed_on, atlas, reduced=True)
+    at["resolvable"] = np.maximum(at["resolvable"], texel_mm if atlas.resolution < SIDE else 0)
+    at = {name: _to_side(field) for name, field in at.items()} | _over_box(weighed, atlas)
+    value, chroma = (_to_side(channel) for channel in _photo_channels(colour, confidence > 0.02, texel_mm))
+    in_view = smoothstep(confidence, *_CONFIDENT)
+    in_view *= at.pop("hairless")
     brightest = np.maximum(np.maximum(colour[..., 0], colour[..., 1]), colour[..., 2])
-    clipped = smoothstep(brightest, *_CLIPPED)
-    glare = smoothstep(blurred(clipped, _GLARE_MM / texel_mm), *_GLARE)
-    mask = at["allowed"] * in_view * (1 - np.maximum(clipped, glare))
+    mask = at["allowed"] * in_view
+    mask *= _not_glaring(brightest, texel_mm)
     if frames is not None:
-        mask = mask * (1 - frames[rows, columns])
-    value, chroma = _photo_channels(colour, confidence > 0.02, texel_mm)
-    found = DetailInputs(
+        mask *= 1 - frames[rows, columns]
+    mask *= _bare(colour, at["shading"], at.pop("brows"), mask, texel_mm)
+    np.subtract(1, in_view, out=in_view)
+    in_view *= at.pop("allowed")
+    return DetailInputs(
         value=value,
         chroma=chroma,
-        light_x=at["light"][..., 0],
-        light_y=at["light"][..., 1],
-        direct_fraction=at["light"][..., 2],
-        mask=mask * _bare(colour, at["shading"], at["brows"], mask, texel_mm),
-        level=brightest / np.float32(255),
-        resolvable_mm=np.maximum(at["resolvable"], texel_mm if atlas.resolution < SIDE else 0),
+        light_x=at["light_x"],
+        light_y=at["light_y"],
+        direct_fraction=at["direct_fraction"],
+        mask=_to_side(mask),
+        level=_to_side(brightest / np.float32(255)),
+        resolvable_mm=at["resolvable"],
         lined=at["lined"],
         beard=at["beard"],
-        shading=at["shading"],
+        shading=_to_side(at["shading"]),
         metric=at["metric"],
-        unseen=at["allowed"] * (1 - in_view),
+        unseen=_to_side(in_view),
     )
-    return DetailInputs(*(_to_side(getattr(found, channel.name)) for channel in dataclass_fields(found)))
 
 
-def _over_box(fields: dict[str, np.ndarray], atlas: Atlas) -> dict[str, np.ndarray]:
-    """(V,) or (V, C) at the skin's vertices to (h, w) or (h, w, C) float32 over BOX, 0 outside the islands."""
+def _over_box(fields: dict[str, np.ndarray], atlas: Atlas, reduced: bool = False) -> dict[str, np.ndarray]:
+    """(V,) or (V, C) at the skin's vertices to (h, w) or (h, w, C) float32 over BOX, 0 outside the islands.
+
+    Args:
+        reduced: to texels of SIDE, where the texture has a whole number of its own in each.
+    """
     rows, columns = box_at(atlas.resolution)
+    step = atlas.resolution // SIDE if reduced and atlas.resolution % SIDE == 0 else 1
+    high, wide = (rows.stop - rows.start) // step, (columns.stop - columns.start) // step
     stacked = np.column_stack(list(fields.values())).astype(np.float32)
-    values = np.zeros((rows.stop - rows.start, atlas.resolution, stacked.shape[1]), np.float32)
-    flat, first = values.reshape(-1, stacked.shape[1]), rows.start * atlas.resolution
-
-    def draw(texel: np.ndarray, covered: slice) -> None:
-        flat[texel - first] = atlas.covered_texels(stacked, covered)
-
-    atlas.each_band(draw, rows.start, rows.stop)
-    out, start = {}, 0
-    for name, field in fields.items():
-        channels = field.shape[1] if field.ndim > 1 else 1
-        part = values[:, columns, start : start + channels]
-        out[name], start = part if field.ndim > 1 else part[..., 0], start + channels
+    out = {name: np.zeros((high, wide, *field.shape[1:]), np.float32) for name, field in fields.items()}
+    for band in atlas.bands(rows.start, rows.stop):
+        covered = atlas.covered[band]
+        inside = np.zeros_like(covered)
+        inside[:, columns] = covered[:, columns]
+        which = atlas.raster.covered_of(band).start + np.flatnonzero(inside[covered])
+        values = atlas.covered_texels(stacked, which)
+        at, channel = slice((band.start - rows.start) // step, (band.stop - rows.start) // step), 0
+        for name, field in fields.items():
+            part = np.zeros((len(covered), wide * step, *field.shape[1:]), np.float32)
+            width = field.shape[1] if field.ndim > 1 else 1
+            part[covered[:, columns]] = values[:, channel : channel + width].reshape(-1, *field.shape[1:])
+            channel += width
+            size = wide, at.stop - at.start
+            out[name][at] = part if step == 1 else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     return out
+
+
+def _not_glaring(brightest: np.ndarray, texel_mm: float) -> np.ndarray:
+    """(h, w) 1 where the photo is not clipped, and does not lie at glare's border; of (h, w) uint8."""
+    clipped = smoothstep(brightest, *_CLIPPED)
+    glare = smoothstep(blurred(clipped, _GLARE_MM / texel_mm), *_GLARE)
+    np.maximum(clipped, glare, out=clipped)
+    return np.subtract(1, clipped, out=clipped)
 
 
 def _metric(right: np.ndarray, down: np.ndarray) -> np.ndarray:
@@ -204,19 +232,26 @@ def _disc(texels: int) -> np.ndarray:
 
 def _photo_channels(colour: np.ndarray, seen: np.ndarray, texel_mm: float) -> tuple[np.ndarray, np.ndarray]:
     """(h, w) value and chroma of (h, w, 3) uint8 colours, less their means nearby."""
-    linear = to_linear(colour) + np.float32(_FLOOR)
-    logs = np.dstack([np.log(linear @ LUMINANCE), np.log(linear[..., 0] / linear[..., 1])])
-    weight = seen.astype(np.float32)
-    mean = _local_mean(logs * weight[..., None], texel_mm) / np.maximum(_local_mean(weight, texel_mm), 1e-3)[..., None]
-    fine = (logs - mean) * weight[..., None] / np.float32([VALUE_UNIT, CHROMA_UNIT])
-    return fine[..., 0].astype(np.float32), fine[..., 1].astype(np.float32)
+    logs = np.empty((*seen.shape, 2), np.float32)
+    for start in range(0, len(seen), _ROWS):
+        rows = slice(start, start + _ROWS)
+        linear = to_linear(colour[rows]) + np.float32(_FLOOR)
+        logs[rows, :, 0] = np.log(linear @ LUMINANCE)
+        logs[rows, :, 1] = np.log(linear[..., 0] / linear[..., 1])
+    mean = _local_mean((logs[..., channel] * seen for channel in (0, 1)), seen.shape, texel_mm)
+    mean /= np.maximum(_local_mean([seen.astype(np.float32)], seen.shape, texel_mm), 1e-3)[..., None]
+    logs -= mean
+    logs *= seen[..., None]
+    logs /= np.float32([VALUE_UNIT, CHROMA_UNIT])
+    return logs[..., 0], logs[..., 1]
 
 
-def _local_mean(values: np.ndarray, texel_mm: float) -> np.ndarray:
-    """Gaussian blur over _MEAN_MM, on a smaller map."""
-    height, width = values.shape[:2]
+def _local_mean(channels: Iterable[np.ndarray], shape: tuple[int, int], texel_mm: float) -> np.ndarray:
+    """(h, w[, C]) Gaussian blur over _MEAN_MM of C channels of that shape, on smaller maps."""
+    height, width = shape
     step = max(int(_MEAN_MM / texel_mm / 5), 1)
-    small = cv2.resize(values, (max(width // step, 1), max(height // step, 1)), interpolation=cv2.INTER_AREA)
+    size = max(width // step, 1), max(height // step, 1)
+    small = np.dstack([cv2.resize(channel, size, interpolation=cv2.INTER_AREA) for channel in channels])
     small = cv2.GaussianBlur(small, (0, 0), _MEAN_MM / texel_mm / step, borderType=cv2.BORDER_CONSTANT)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 

@@ -81,11 +81,10 @@ def form_likelihood(view: LineView, net: LineNet) -> np.ndarray:
     Args:
         view: of a photo. net: with its weights.
     """
-    channels = net_channels(view)
     high, wide = view.mask.shape
-    beyond = [(0, -size % MULTIPLE) for size in (high, wide)]
+    below, beside = (-size % MULTIPLE for size in (high, wide))
     with one_thread():
-        batch = torch.from_numpy(np.pad(channels, [(0, 0), *beyond]))[None]
+        batch = functional.pad(torch.from_numpy(net_channels(view))[None], (0, beside, 0, below))
         logits = net(batch.contiguous(memory_format=torch.channels_last))
         form = torch.sigmoid(logits)[0, 0, :high, :wide].numpy()
     return form ** boldness(form, view) * smoothstep(view.lines.response, *_SEEN_RESPONSE)
@@ -107,17 +106,17 @@ def net_channels(view: LineView) -> np.ndarray:
     """(CHANNELS, h, w) float32 that the network sees."""
     lines, light = view.lines, view.light
     rows, columns = (np.linspace(-1, 1, size, dtype=np.float32) for size in view.mask.shape)
-    nothing = np.zeros_like(view.mask)
-    return np.stack([
-        (view.luminance / _LOG_UNIT).clip(-_MOST, _MOST),
-        (view.hue / _LOG_UNIT).clip(-_MOST, _MOST),
-        (view.shading / _SHADING_UNIT).clip(-_MOST, _MOST),
-        view.mask, view.skin, view.lined, view.beard, view.hairy,
-        np.log2(view.resolvable_mm.clip(_LEAST_MM, _MOST_MM) / _LEAST_MM) / 2,
-        light.by_x, light.by_y, light.direct,
-        np.log1p(lines.response / _RESPONSE_UNIT),
-        lines.greying.clip(-1, 1),
-        lines.likelihood,
-        lines.across_cos * lines.coherence, lines.across_sin * lines.coherence,
-        nothing + np.abs(columns), nothing + rows[:, None],
-    ]).astype(np.float32)  # fmt: skip
+    out = np.empty((*view.mask.shape, CHANNELS), np.float32)  # as the network reads it
+    out[..., 0] = (view.luminance / _LOG_UNIT).clip(-_MOST, _MOST)
+    out[..., 1] = (view.hue / _LOG_UNIT).clip(-_MOST, _MOST)
+    out[..., 2] = (view.shading / _SHADING_UNIT).clip(-_MOST, _MOST)
+    for channel, part in enumerate((view.mask, view.skin, view.lined, view.beard, view.hairy), 3):
+        out[..., channel] = part
+    out[..., 8] = np.log2(view.resolvable_mm.clip(_LEAST_MM, _MOST_MM) / _LEAST_MM) / 2
+    out[..., 9], out[..., 10], out[..., 11] = light.by_x, light.by_y, light.direct
+    out[..., 12] = np.log1p(lines.response / _RESPONSE_UNIT)
+    out[..., 13] = lines.greying.clip(-1, 1)
+    out[..., 14] = lines.likelihood
+    out[..., 15], out[..., 16] = lines.across_cos * lines.coherence, lines.across_sin * lines.coherence
+    out[..., 17], out[..., 18] = np.abs(columns), rows[:, None]
+    return np.moveaxis(out, -1, 0)

@@ -17,7 +17,7 @@ from ..face_model.model import FaceModel
 from ..image import TEXTURE_MM, blurred, sample, smoothstep
 from ..uv.types import Atlas
 from .expression_shares import expression_strengths, sides
-from .normal_map import normal_map, texel_size_mm
+from .normal_map import skin_normals
 from .types import DetailMaps
 
 _FIRST = 1.5  # how much more the first photo counts
@@ -66,10 +66,8 @@ def relief_maps(
     Args:
         vertices: (V, 3) mm, neutral.
     """
-    texel_mm = texel_size_mm(model, atlas, vertices)
-    normals = [
-        normal_map(height, texel_mm, atlas.covered) for height in (layer.medium + layer.fine, layer.fine, layer.unseen)
-    ]
+    heights = layer.medium + layer.fine, layer.fine, layer.unseen
+    normals = skin_normals(heights, model, atlas, vertices)
     return DetailMaps(layer.medium, layer.fine, normals[0], normals[1], layer.unseen, normals[2], first.shading)
 
 

@@ -7,6 +7,8 @@ times as long as wide. Waves that tilt the skin by 28° would be drawn 10° off 
 cheeks without the shear.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -17,6 +19,7 @@ from .types import DetailMaps
 
 _BAND = 64  # rows at a time, to stay in the processor's cache
 _ONE = 65535.0  # code of 1
+_OUTSIDE = np.array([1, 0, 1], np.float32)  # size of texels that lie on no skin
 _FLAT = np.array([32768, 32768, 65535], np.uint16)  # code of the smooth surface's own normal
 
 
@@ -33,9 +36,8 @@ def texel_size_mm(model: FaceModel, atlas: Atlas, vertices: np.ndarray | None = 
         (R, R, 3) float32 mm: a step along u (to the right), which is along T alone; a step along v (up) along T, which
         is not zero where the layout is sheared; the step along v along B. (1, 0, 1) outside the islands.
     """
-    steps = _vertex_steps(model, model.mean if vertices is None else vertices) / np.float32(atlas.resolution)
-    out = atlas.picture(steps)
-    out.reshape(-1, 3)[atlas.surroundings.outside] = 1, 0, 1
+    out = atlas.picture(_texel_steps(model, atlas, model.mean if vertices is None else vertices))
+    out[~atlas.covered] = _OUTSIDE
     return out
 
 
@@ -49,16 +51,30 @@ def normal_map(height_mm: np.ndarray, texel_mm: np.ndarray, covered: np.ndarray)
     Returns:
         (R, R, 3) uint16, 65535 = 1 and 32768 = 0: x along u, y along v (up), z out of the skin (OpenGL's convention).
     """
-    inside = cv2.erode(covered.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    inside = _inside(covered)
     out = np.empty((*height_mm.shape, 3), np.uint16)
-    side = height_mm.shape[0]
-    for start in range(0, side, _BAND):
-        stop = min(start + _BAND, side)
-        above, below = max(start - 1, 0), min(stop + 1, side)
-        padded = np.pad(height_mm[above:below], ((start == 0, stop == side), (1, 1)), mode="edge")
-        slope_t, slope_b = _slopes(padded, texel_mm[start:stop])
-        out[start:stop] = _encoded(slope_t, slope_b)
-        out[start:stop][~inside[start:stop]] = _FLAT
+    for start in range(0, len(height_mm), _BAND):
+        rows = slice(start, min(start + _BAND, len(height_mm)))
+        _draw(out, height_mm, rows, texel_mm[rows], inside)
+    return out
+
+
+def skin_normals(
+    heights_mm: Sequence[np.ndarray], model: FaceModel, atlas: Atlas, vertices: np.ndarray
+) -> list[np.ndarray]:
+    """:func:`normal_map` of several reliefs of a head's skin, of whose texels few rows have a size at a time.
+
+    Args:
+        heights_mm: (R, R) float32 each. model, atlas: of the head. vertices: (V, 3) mm.
+    """
+    inside = _inside(atlas.covered)
+    steps = _texel_steps(model, atlas, vertices)
+    out = [np.empty((*height.shape, 3), np.uint16) for height in heights_mm]
+    for rows in atlas.bands():
+        texel_mm = np.tile(_OUTSIDE, (rows.stop - rows.start, atlas.resolution, 1))
+        texel_mm[atlas.covered[rows]] = atlas.texels(steps, rows)
+        for height, normal in zip(heights_mm, out, strict=True):
+            _draw(normal, height, rows, texel_mm, inside)
     return out
 
 
@@ -68,6 +84,19 @@ def flat_detail(resolution: int) -> DetailMaps:
     normal = np.broadcast_to(_FLAT, (resolution, resolution, 3))
     heights, normals = ([part.copy() for _ in range(3)] for part in (height_mm, normal))
     return DetailMaps(*heights[:2], *normals[:2], heights[2], normals[2], np.ones_like(height_mm))
+
+
+def _inside(covered: np.ndarray) -> np.ndarray:
+    return cv2.erode(covered.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+
+
+def _draw(out: np.ndarray, height_mm: np.ndarray, rows: slice, texel_mm: np.ndarray, inside: np.ndarray) -> None:
+    """Some rows of a normal map; ``texel_mm``: of these rows alone."""
+    above, below = max(rows.start - 1, 0), min(rows.stop + 1, len(height_mm))
+    margin = rows.start == 0, rows.stop == len(height_mm)
+    padded = np.pad(height_mm[above:below], (margin, (1, 1)), mode="edge")
+    out[rows] = _encoded(*_slopes(padded, texel_mm))
+    out[rows][~inside[rows]] = _FLAT
 
 
 def _slopes(padded: np.ndarray, texel_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +117,10 @@ def _encoded(slope_t: np.ndarray, slope_b: np.ndarray) -> np.ndarray:
     out[..., 1] = middle - slope_b * half
     out[..., 2] = middle + half
     return out
+
+
+def _texel_steps(model: FaceModel, atlas: Atlas, vertices: np.ndarray) -> np.ndarray:
+    return _vertex_steps(model, vertices) / np.float32(atlas.resolution)
 
 
 def _vertex_steps(model: FaceModel, vertices: np.ndarray) -> np.ndarray:

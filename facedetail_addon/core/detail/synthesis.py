@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch import nn
 
 from ..assets.shipped import WEIGHTS_DIR, find_weights
 from ..errors import AssetError
@@ -21,7 +22,7 @@ from .dfdn import DFDN, PATCH, PHOTO_CHANNELS, SIZES, level_channel
 from .inputs import DetailInputs
 from .line_net import LineNet, form_likelihood, load_line_net
 from .line_view import look_for_lines, relief_light
-from .normal_map import flat_detail, normal_map, texel_size_mm
+from .normal_map import flat_detail, skin_normals
 from .relief_shading import log_occlusion, slopes
 from .shape_from_shading import LineRelief, carve_lines
 from .space import COARSE_MM, SIDE, TEXEL_MM, box_at, split_bands
@@ -53,7 +54,8 @@ class DetailNet:
 
     Attributes:
         half: whether this processor multiplies bfloat16 faster than single precision. Relief is the same within
-            0.002 mm then, 99.9 % of it within 0.0003 mm; lines, of which a little decides, stay single.
+            0.002 mm then, 99.9 % of it within 0.0003 mm, and layers are kept so; lines, of which a little decides, stay
+            single.
     """
 
     network: DFDN
@@ -72,8 +74,12 @@ def load_detail_net(directory: Path = WEIGHTS_DIR) -> DetailNet:
     kind = named.get("variant", ""), named.get("size", "")
     if kind[0] not in PHOTO_CHANNELS or kind[1] not in SIZES:
         raise AssetError(f"The weight file {path} does not say which networks it is for.", _REMEDY)
-    network = load_network(DFDN(*kind), path)
-    return DetailNet(network, load_line_net(directory), _multiplies_bfloat16())
+    network, half = load_network(DFDN(*kind), path), _multiplies_bfloat16()
+    if half:  # what would be rounded for every patch
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                layer.to(torch.bfloat16)
+    return DetailNet(network, load_line_net(directory), half)
 
 
 def _multiplies_bfloat16() -> bool:
@@ -89,8 +95,43 @@ def make_detail(
         inputs: of the networks. net: with weights. vertices: (V, 3) mm, neutral, for the size of texels.
         model, atlas: of the head.
     """
+    return detail_maps(relief_heights(inputs, net, atlas), vertices, model, atlas)
+
+
+@dataclass(frozen=True)
+class Heights:
+    """Relief in canonical UV, (R, R) float32 mm each, and what it makes of the photo's light.
+
+    Attributes:
+        medium, fine, unseen, shading: of :class:`.types.DetailMaps`.
+    """
+
+    medium: np.ndarray
+    fine: np.ndarray
+    unseen: np.ndarray
+    shading: np.ndarray
+
+
+def relief_heights(inputs: DetailInputs, net: DetailNet, atlas: Atlas) -> Heights | None:
+    """The heights of :func:`make_detail`, after which nobody needs the inputs; None where there was nothing to see."""
     if not _shows_skin(inputs):
+        return None
+    parts = list(_parts(inputs, net))
+    medium, fine, unseen = (_rounded(_to_texture(parts.pop(0), atlas)) for _ in range(3))
+    return Heights(medium, fine, unseen, _shading(medium + fine, inputs, atlas))
+
+
+def detail_maps(heights: Heights | None, vertices: np.ndarray, model: FaceModel, atlas: Atlas) -> DetailMaps:
+    """With normals; None: flat. The rest as of :func:`make_detail`."""
+    if heights is None:
         return flat_detail(atlas.resolution)
+    medium, fine, unseen = heights.medium, heights.fine, heights.unseen
+    normal, normal_fine, normal_unseen = skin_normals((medium + fine, fine, unseen), model, atlas, vertices)
+    return DetailMaps(medium, fine, normal, normal_fine, unseen, normal_unseen, heights.shading)
+
+
+def _parts(inputs: DetailInputs, net: DetailNet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(H, W) float32 mm over BOX: medium, fine and unseen relief."""
     lines = line_relief(inputs, net)
     height = cv2.sepFilter2D(infer_relief(inputs, net), -1, _WITHOUT_GRID, _WITHOUT_GRID)
     mask = cv2.morphologyEx(inputs.mask, cv2.MORPH_CLOSE, np.ones((_HOLE_TEXELS, _HOLE_TEXELS), np.uint8))
@@ -104,12 +145,7 @@ def make_detail(
     folds, fine_lines = (part * share for part, share in zip(split_bands(lines.height_mm), resolved, strict=True))
     unseen = unseen_relief(inputs, replace(lines, height_mm=folds + fine_lines), fine)
     parts = medium + folds, fine + fine_lines, unseen
-    medium, fine, unseen = (_rounded(_to_texture(part.clip(-_LIMIT_MM, _LIMIT_MM), atlas)) for part in parts)
-    both = medium + fine
-    shading = _shading(both, inputs, atlas)
-    texel_mm = texel_size_mm(model, atlas, vertices)
-    normal, normal_fine, normal_unseen = (normal_map(one, texel_mm, atlas.covered) for one in (both, fine, unseen))
-    return DetailMaps(medium, fine, normal, normal_fine, unseen, normal_unseen, shading)
+    return tuple(part.clip(-_LIMIT_MM, _LIMIT_MM) for part in parts)
 
 
 def line_relief(inputs: DetailInputs, net: DetailNet) -> LineRelief:
@@ -217,7 +253,10 @@ def _shading(height: np.ndarray, inputs: DetailInputs, atlas: Atlas) -> np.ndarr
 
 
 def _rounded(height: np.ndarray) -> np.ndarray:
-    return np.round(height * np.float32(_STEPS_PER_MM)) / np.float32(_STEPS_PER_MM)
+    out = height * np.float32(_STEPS_PER_MM)
+    np.round(out, out=out)
+    out /= np.float32(_STEPS_PER_MM)
+    return out
 
 
 def _to_texture(part: np.ndarray, atlas: Atlas) -> np.ndarray:

@@ -24,9 +24,17 @@ class ColourPrior:
 
     def posterior_mean(self, measured: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """(3,) the most likely log reflectance, given a measurement (3,) with covariance (3, 3) of its errors."""
-        wide = self.covariance + _OTHER_CAMERAS**2 * np.eye(3)
+        wide = self._wide()
         gain = wide @ np.linalg.inv(wide + noise)
         return self.mean + gain @ (measured - self.mean)
+
+    def unlikeliness(self, measured: np.ndarray, noise: np.ndarray) -> float:
+        """Squared Mahalanobis distance of the same from all eyes; about 3 where the errors are as told."""
+        apart = measured - self.mean
+        return float(apart @ np.linalg.solve(self._wide() + noise, apart))
+
+    def _wide(self) -> np.ndarray:
+        return self.covariance + _OTHER_CAMERAS**2 * np.eye(3)
 
 
 IRIS_PRIOR = ColourPrior(

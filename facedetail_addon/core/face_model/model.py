@@ -3,6 +3,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -76,8 +77,13 @@ class MeshPart:
 
     def vertex_uv(self) -> np.ndarray:
         """(V_part, 2) float64 one place in the layout for each of the part's vertices; at seams, one of several."""
+        return self._vertex_uv
+
+    @cached_property
+    def _vertex_uv(self) -> np.ndarray:
         out = np.zeros((self.stop - self.start, 2))
         out[self.triangles().ravel()] = self.uv[self.uv_triangles().ravel()]
+        out.flags.writeable = False
         return out
 
 

@@ -2,8 +2,10 @@
 """Plain arrays in npz files, read without trusting them."""
 
 import math
+import os
 import struct
 import tokenize
+import uuid
 import zipfile
 import zlib
 from pathlib import Path
@@ -34,6 +36,34 @@ def with_names(arrays: dict[str, np.ndarray], names: dict[str, str]) -> dict[str
         names: today's name by the old one; any of the parts between the dots of a key.
     """
     return {".".join(names.get(part, part) for part in key.split(".")): array for key, array in arrays.items()}
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an npz file, whole or not at all; several may write the same one at once.
+
+    Not compressed: floats hardly shrink, and such files are read more often than written. Until it is whole it has a
+    hidden name with the id of this process, of :func:`discard_half_written_arrays`.
+
+    Raises:
+        OSError: it cannot be written; what was there before is still there.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # What NumPy's own writer leaves open on a full disk complains later, on standard error.
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    npy.write_array(entry, np.asanyarray(array), allow_pickle=False)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def discard_half_written_arrays(folder: Path, process: int) -> None:
+    """Tidy up after a process, by its id, that was killed in :func:`write_arrays`."""
+    for path in folder.glob(f".*.{process}-*.partial"):
+        path.unlink(missing_ok=True)
 
 
 def read_arrays(path: Path, max_bytes: int = 1 << 30) -> dict[str, np.ndarray]:

@@ -4,7 +4,6 @@
 A copy is an npz of plain arrays, so that a model can be matched again when its file is gone.
 """
 
-import uuid
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..errors import FaceModelError, OutputError
 from ..face_model.model import MeshPart
-from ..io.archive import declared_arrays, read_arrays, require_format
+from ..io.archive import declared_arrays, read_arrays, require_format, write_arrays
 from .external import ExternalModel, require_sound
 from .importers.source import MAX_BASES_BYTES
 
@@ -29,16 +28,8 @@ def write_copy(model: ExternalModel, path: Path) -> None:
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(temporary, "wb") as stream:
-                # Not compressed: floats hardly shrink, and a model is read more often than written.
-                np.savez(stream, **_encode(model))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_arrays(path, _encode(model))
     except OSError as error:
         raise OutputError(
             f"The converted face model cannot be written to {path}: {error.strerror or error}.",

@@ -11,7 +11,8 @@ from ..errors import AssetError
 from ..face_model.model import FaceModel
 from ..image import sample
 from ..io.archive import read_arrays, require_format, with_names
-from .types import AlbedoBasis
+from .eye_skin import load_eye_skin
+from .types import AlbedoBasis, EyeSkin
 
 FORMAT_VERSION = 1
 """Of the file."""
@@ -20,11 +21,12 @@ _REMEDY = "Install the FaceDetail extension again; its zip carries this file."  
 _PLAIN = ("forehead", "cheeks", "nose", "chin")  # regions where skin is mostly of one colour
 
 
-def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
+def load_basis(model: FaceModel, path: Path | None = None, eyes: EyeSkin | None = None) -> AlbedoBasis:
     """The basis that ships, or another file of its format.
 
     Args:
         model: the head that the basis was learned on, or one that was matched to it.
+        eyes: instead of those that ship.
 
     Raises:
         AssetError: missing, damaged, of another format, or learned for another face model.
@@ -33,13 +35,11 @@ def load_basis(model: FaceModel, path: Path | None = None) -> AlbedoBasis:
     try:
         arrays = with_names(read_arrays(path), {"spread": "residual_sigma"})
         require_format(arrays, FORMAT_VERSION)
-        fingerprint = str(arrays["fingerprint"])
-        basis = _decode(arrays, model)
+        if str(arrays["fingerprint"]) != model.canonical():
+            raise AssetError(f"The albedo basis {path} was learned for another head than {model.name}.", _REMEDY)
+        return _decode(arrays, model, eyes or load_eye_skin(model))
     except (ValueError, KeyError, IndexError) as error:
         raise AssetError(f"The albedo basis {path} cannot be read: {error}.", _REMEDY) from error
-    if fingerprint != model.canonical():
-        raise AssetError(f"The albedo basis {path} was learned for another head than {model.name}.", _REMEDY)
-    return basis
 
 
 def at_vertices(image: np.ndarray, model: FaceModel) -> np.ndarray:
@@ -62,7 +62,7 @@ def nearest_stored(stored: np.ndarray) -> np.ndarray:
     return order[labels].ravel()
 
 
-def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
+def _decode(arrays: dict[str, np.ndarray], model: FaceModel, eyes: EyeSkin) -> AlbedoBasis:
     known = arrays["known"].astype(np.float32) / 255
     if known.ndim != 2 or known.shape[0] != known.shape[1] or not known.any():
         raise ValueError("its map is not square, or empty")
@@ -88,5 +88,5 @@ def _decode(arrays: dict[str, np.ndarray], model: FaceModel) -> AlbedoBasis:
     plain = model.in_region(*_PLAIN)
     return AlbedoBasis(
         lowest, highest, colours[0], np.stack(colours[1:]), at[:, 0].copy(), at[:, 1].copy(), plain, mean_map,
-        mode_maps, steps,
+        mode_maps, steps, eyes,
     )  # fmt: skip

@@ -21,6 +21,7 @@ _SKIN_MM, _COARSE = 17.0, 8  # over which the skin beside a brow is averaged, on
 _GROWS = (65.0, 25.0, -12.0)  # degrees up from outwards, at the inner end, in the middle and at the outer end
 _HAIR_MM, _THIN_MM, _TUFT_MM = 6.0, 0.2, 2.0  # length, softness, and what is coarser than hairs
 _CRISP = 0.8  # times what of them is finer than _SHARP_MM is added once more
+_STRONGER, _BROAD_MM = 0.6, 3.0  # and what is finer than that
 _DARKEST = 0.95  # quantile of a brow's darkness
 _BETWEEN, _SPREAD = (0.2, 0.8), 0.45  # share of that between which hairs are sparse and dense, and what noise adds
 _UNDER, _UNDER_SPREAD = (0.15, 0.85), 0.1  # the same of the skin below, which is half of it
@@ -67,6 +68,7 @@ def _draw_hairs(log: np.ndarray, marks: np.ndarray) -> None:
     shown = smoothstep(share + _SPREAD * noise, *_BETWEEN) + smoothstep(share + _UNDER_SPREAD * noise, *_UNDER)
     hairy = part - darker - (darkest / 2 * shown)[..., None] * tint
     hairy += _CRISP * (hairy - blurred(hairy, _SHARP_MM * size))
+    hairy += _STRONGER * (hairy - blurred(hairy, _BROAD_MM * size))
     part += brow[..., None] * (hairy - part)
 
 

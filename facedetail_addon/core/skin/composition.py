@@ -62,7 +62,7 @@ def composed(paints: Paints, atlas: Atlas) -> np.ndarray:
     out = np.zeros((side * side, 3), np.uint8)
 
     def paint(texel: np.ndarray, covered: slice) -> None:
-        out[texel] = to_srgb8(_composed(covered, paints, atlas)).T
+        out[texel] = to_srgb8(_composed(texel, covered, paints, atlas)).T
 
     atlas.each_band(paint)
     return out.reshape(side, side, 3)
@@ -75,9 +75,8 @@ def freed_of_light(colour: np.ndarray, shading: np.ndarray, gloss: np.ndarray) -
     return diffuse.clip(*ALBEDO_RANGE).astype(np.float32, copy=False)
 
 
-def _composed(covered: slice, paints: Paints, atlas: Atlas) -> np.ndarray:
-    """(3, N) linear albedo of some of the covered texels."""
-    texel = atlas.raster.texel[covered]
+def _composed(texel: np.ndarray, covered: slice, paints: Paints, atlas: Atlas) -> np.ndarray:
+    """(3, N) linear albedo of some of the covered texels, of which ``texel`` are those of the texture."""
     photo = paints.unwrapped
     at = _planes(paints.skin, covered, atlas)
     skin = _probable(at, texel, paints)

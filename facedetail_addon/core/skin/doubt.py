@@ -32,17 +32,22 @@ _LEFT_LIGHT = 0.4  # of what is not certain
 _LEFT_HUE_SLANT, _LEFT_HUE_SHADE = 0.55, 0.1  # the same of hue, where skin is nearly turned away, and in shade
 _UNEVEN = (0.12, 0.06)  # logs of brightness and hue by which smooth skin differs from the expected; more is drawn back
 _MISUNDERSTOOD = (0.6, 1.4)  # times that, half of a face differs by so much where light begins to be, and is, at fault
-_UNEVEN_MM = (5.0, 2.5)  # smoothness of these
+_UNEVEN_MM = (2.0, 2.0)  # smoothness of these
 _PAINT = {"hue": (0.9, 1.2), "saturation": (1.3, 1.7)}  # logs from which on it is paint
 _PAINT_BORDER = 4.0  # times the share of the surroundings that is painted: borders of paint are left as they are
 _ONLY_SATURATED = (0.5, 0.9)  # cosine to the direction in which skin gets more saturated
-_COLLAR_MM = (10.0, 28.0)  # from the neck: so near things of another hue are no skin
+_COLLAR_MM = {("neck",): (10.0, 28.0), ("scalp", "ears"): (20.0, 40.0)}
+# From these: so near things of another hue are no skin, beside scalp and ears only above the jaw.
 _COLLAR_HUE = (0.25, 0.6)  # logarithm by which their hue differs at least, and does
+_BEYOND_GREY = (0.05, 0.3)  # the same on the other side of grey
 _STEADY = (0.45, 0.9)  # share of the surroundings on neck, ears and scalp that is seen, for a place to count
 _STEADY_STEPS = 12  # over the mesh, 1 to 2 cm
 _STRAIGHT = (0.05, 0.4)  # confidence that neck, ears and scalp need
 _DARKER = (0.0, 0.4)  # log of the skin's brightness over a shaded place's
 _BLUER, _BLUE_LEFT = (0.8, 1.4), 0.2  # log of blue over the skin's, from which on it is paint; what is left of less
+_BLACK_SHADE = (0.9, 1.6)  # log of the skin's brightness over that of shade which tells nothing of it
+_WING, _CORNER = 35, 54  # of iBUG, of nose and mouth, left: outside of them lie folds, inside moustaches
+_FOLD_MM = (0.0, 4.0)  # beyond the line through these, and above the nose's base
 _MAX_LOG = 2.0  # of what differs more only the hue's direction counts
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
@@ -114,25 +119,56 @@ def beside_covers(albedo: np.ndarray, usual: np.ndarray, masks: np.ndarray, mode
     return (near * above * darker * model.in_region(*FACE_REGIONS)).astype(np.float32)
 
 
-def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: FaceModel) -> np.ndarray:
-    """(V_skin,) float32 in [0, 1]: on the neck and beside it, what has a hue of its own: collars and scarves.
+def black_shade(
+    albedo: np.ndarray, usual: np.ndarray, weight: np.ndarray, hairy: np.ndarray, bearded: float, model: FaceModel
+) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: sockets and folds so dark that they tell nothing of the skin.
 
-    What is only greyer than skin is a beard, or shade.
+    Only on faces whose light was not understood; on others what is so dark is paint. Around the mouth dark is a beard.
+
+    Args:
+        albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. weight: (V,) in [0, 1] of the seen.
+        hairy: (V,) in [0, 1], where brows and lashes grow. bearded: in [0, 1], whether a beard is seen.
+    """
+    face = model.in_region(*FACE_REGIONS) & ~model.in_region("socket")
+    darker = -(_log_apart(albedo, usual) @ LUMINANCE)
+    typical = weighted_median(np.abs(darker)[:, None], weight * face, np.zeros(1))
+    misunderstood = smoothstep(typical, *(np.array(_MISUNDERSTOOD) * _UNEVEN[0]))
+    rest, marks = model.skin.of(model.mean), model.landmarks68.points(model.mean)
+    above = smoothstep(rest[:, 1] - float(marks[_NOSE_BASE, 1]), *_FOLD_MM)
+    (wing_x, wing_y), (corner_x, corner_y) = marks[_WING, :2], marks[_CORNER, :2]
+    line = wing_x + (wing_y - rest[:, 1]) * (corner_x - wing_x) / (wing_y - corner_y)
+    folds = (1 - bearded) * smoothstep(np.abs(rest[:, 0]) - line, *_FOLD_MM)
+    where = face * np.maximum(above, folds) * (1 - hairy)
+    return (misunderstood * smoothstep(darker, *_BLACK_SHADE) * where).astype(np.float32)
+
+
+def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: FaceModel) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: around the face, what has a hue of its own: collars and scarves.
+
+    What is only greyer than skin is hair, or shade; what is beyond grey, on the other side of it, is neither, whatever
+    the mask says, whose borders are coarse. Beside jaw and ears red is a beard.
 
     Args:
         albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. skin: (V,) the mask of it, may be NaN.
     """
-    neck = model.in_region("neck")
-    if not neck.any():
-        return np.zeros(len(albedo), np.float32)
+    rest = model.skin.of(model.mean)
+    base = float(model.landmarks68.points(model.mean)[_NOSE_BASE, 1])
+    near = np.zeros((2, len(albedo)), np.float32)
+    for row, (regions, reach) in zip(near, _COLLAR_MM.items(), strict=True):
+        edge = model.in_region(*regions)
+        if edge.any():
+            row[:] = 1 - smoothstep(distance_within(rest, rest[edge], reach[1]), *reach)
+    near[1] *= 1 - smoothstep(base - rest[:, 1], *_BEARD_MM)
     apart = _hue(_log_apart(albedo, usual))
     grey = -_hue(np.log(usual + _FLOOR))
-    grey /= np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), 1e-6)
-    greyer = np.maximum((apart * grey).sum(axis=1, keepdims=True), 0)
-    rest = model.skin.of(model.mean)
-    near = 1 - smoothstep(distance_within(rest, rest[neck], _COLLAR_MM[1]), *_COLLAR_MM)
+    size = np.linalg.norm(grey, axis=1, keepdims=True)
+    grey /= np.maximum(size, 1e-6)
+    greyer = (apart * grey).sum(axis=1, keepdims=True)
+    beyond_grey = smoothstep((greyer - size)[:, 0], *_BEYOND_GREY)
+    greyer = greyer.clip(0, size)
     other = smoothstep(np.linalg.norm(apart - greyer * grey, axis=1), *_COLLAR_HUE)
-    return near * other * (1 - smoothstep(np.nan_to_num(skin), *_SURE))
+    return near.max(axis=0) * np.maximum(other * (1 - smoothstep(np.nan_to_num(skin), *_SURE)), beyond_grey)
 
 
 def steady(weight: np.ndarray, certain: np.ndarray, model: FaceModel, atlas: Atlas) -> np.ndarray:

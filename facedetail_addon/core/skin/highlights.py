@@ -21,7 +21,8 @@ from ..robust import geman_mcclure
 SIDE = 512
 """Texels per side of the maps in which highlights are looked for."""
 _SOFT = 1.5  # texels; finer than this a highlight is not told from pores
-_LOW = 3.0  # texels: what is coarser than this is taken from beside a highlight, what is finer from the photo
+_LOW = 3.0  # texels: colours that go on below a highlight are as smooth as this
+_FOLLOWED = 2.2  # texels: what is finer stays of the photo, what is coarser is the highlight's own form
 _AROUND = (5.0, 12.0, 30.0, 80.0)  # texels: how far beside is, the nearest that has enough skin
 _ENOUGH = (0.05, 0.3)  # share of the surroundings that is skin without highlight, at which they begin to tell, and do
 _WHITE = (0.06, 0.16)  # sine of the angle by which white turns the skin's hue that may be, and is, a highlight's;
@@ -128,8 +129,8 @@ def find_highlights(
     whiteness, under = _turned_white(colour, usual)
     whiteness = _whole(whiteness)
     seen = np.log(albedo @ LUMINANCE + _FLOOR)
-    low = _blurred(seen[..., None], weight, _LOW)[..., 0]
-    hairy = brows * smoothstep(np.sqrt(_blurred((seen - low)[..., None] ** 2, weight, _LOW)[..., 0]), *_HAIRY)
+    tufts = seen - _blurred(seen[..., None], weight, _LOW)[..., 0]
+    hairy = brows * smoothstep(np.sqrt(_blurred(tufts[..., None] ** 2, weight, _LOW)[..., 0]), *_HAIRY)
     bright = smoothstep(light, _LEAST_TONE - 0.15, _LEAST_TONE) * (1 - _HAIR_KEPT * hairy)
     dull = weight * (1 - whiteness * (light > _LEAST_TONE)) ** 3
     if monochrome:
@@ -152,8 +153,19 @@ def find_highlights(
     beside = np.exp(_blurred(around, np.ones_like(weight), _LOW)) * usual
     white = share * np.maximum(albedo @ LUMINANCE - beside @ LUMINANCE, 0)
     return Highlights(
-        share, white.astype(np.float32), beside.astype(np.float32), np.exp(low), _contrast(seen, weight, share)
-    )
+        share, white.astype(np.float32), beside.astype(np.float32), np.exp(_followed(seen, weight)),
+        _contrast(seen, weight, share),
+    )  # fmt: skip
+
+
+def _followed(seen: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(S, S) smooth part of (S, S) logarithms that stays as high as they are in the middle of a narrow highlight.
+
+    One mean would be lower there than what is seen, and what is left over a bright spot of no pigment; so the mean of
+    that is added (Tukey's twicing).
+    """
+    smooth = _blurred(seen[..., None], weight, _FOLLOWED)
+    return (smooth + _blurred(seen[..., None] - smooth, weight, _FOLLOWED))[..., 0]
 
 
 def _whole(turn: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from ..colour import LUMINANCE, to_linear
 from ..face_model.model import FaceModel, NativeAlbedo
 from ..uv.types import Atlas
 from .basis import load_basis, nearest_stored
+from .eye_skin import of_another_basis
 from .types import AlbedoBasis, in_steps
 
 _MOST_MODES = 100  # of a model, those of largest variance
@@ -54,6 +55,7 @@ def _native_basis(native: NativeAlbedo, learned: AlbedoBasis, atlas: Atlas) -> A
     return replace(
         learned, lowest=-reach, highest=reach, mean=mean, modes=modes, residual_sigma=np.sqrt(left_over),
         mean_map=maps[0].copy(), mode_maps=mode_maps, mode_steps=steps,
+        eyes=of_another_basis(learned.eyes),
     )  # fmt: skip
 
 

@@ -20,10 +20,11 @@ from .brows import sharp_picture
 from .completion import complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
-from .doubt import beside_covers, collars, corrected, correction, shown, steady
+from .doubt import beside_covers, black_shade, collars, corrected, correction, shown, steady
+from .eye_skin import LINED_PARTS, as_people_are, how_lined, with_eye_lines
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
-from .hair import diffuse_colour, short_hair
+from .hair import diffuse_colour, scraps, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
 from .mottle import mottle
 from .types import AlbedoBasis, SkinMaps
@@ -39,6 +40,7 @@ _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longe
 _BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
 _LID_LANDMARKS = (slice(36, 42), slice(42, 48))
 _BROW_TEXELS, _LASH_TEXELS = 13, 9  # of SIDE, across a brow, 10 mm, and lashes and what is painted beside them
+_ANY_BROW_TEXELS = 19  # the same where brows may lie that are lower or higher than most
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
@@ -86,7 +88,11 @@ def make_skin_maps(
     hairy = np.maximum(hairy, _lashes(model))
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
-    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas)
+    beard = find_beard(seen.albedo, seen.confidence, model)
+    brows = _lines(_BROW_LANDMARKS, False, _ANY_BROW_TEXELS, model)
+    hairs = at_vertices(np.dstack([brows, np.maximum(brows, hairy)]), model)
+    bearded = 0.0 if beard is None else float(beard.under.max())
+    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs, bearded)
     fill, known, persons = usual, None, confidence * bare * trusted.skin
     if tell_known:
         known = _known(smoothstep(unwrapped.confidence, *CONFIDENT), persons, highlights, atlas)
@@ -95,16 +101,19 @@ def make_skin_maps(
         fill = generated_fill(seen.albedo, told, usual, basis, light.monochrome, generator, model, atlas)
     fields = complete(
         trusted.albedo, trusted.weight, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1],
-        beard=find_beard(seen.albedo, seen.confidence, model),
+        beard=beard,
     )  # fmt: skip
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
-    grain = _grain(noise, seen, highlights, hairy, fill.known, basis, atlas)
+    matte = _matte(seen, highlights)
+    clear = _clear(matte, hairy, basis, atlas)
+    grain = _grain(noise, seen, matte, clear, fill.known, atlas)
     skin = np.column_stack([fields.offset + uneven, fields.colour * np.exp(uneven), fill.known, fields.hair, grainy])
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
-    statistical = sharp_picture(fill.picture, model)
+    picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
+    statistical = _around_eyes(picture, seen, clear, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
@@ -197,27 +206,29 @@ def _resized(values: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(values, (side, side), interpolation=way)
 
 
+def _matte(seen: _Seen, highlights: Highlights) -> np.ndarray:
+    """(S, S) float32 in [0, 1], seen skin that does not shine."""
+    return seen.confidence * (1 - _resized(highlights.share, len(seen.confidence)))
+
+
+def _clear(matte: np.ndarray, hairy: np.ndarray, basis: AlbedoBasis, atlas: Atlas) -> np.ndarray:
+    """(S, S) bool, plain skin that is well seen; ``hairy``: (SIDE, SIDE) where brows and lashes grow."""
+    plain = atlas.reduced.picture((basis.plain * basis.known).astype(np.float32))
+    return (matte > _CLEAR) & (plain > _CLEAR) & (_resized(hairy, len(matte)) < 1 - _CLEAR)
+
+
 def _grain(
-    noise: np.ndarray,
-    seen: _Seen,
-    highlights: Highlights,
-    hairy: np.ndarray,
-    known: np.ndarray,
-    basis: AlbedoBasis,
-    atlas: Atlas,
+    noise: np.ndarray, seen: _Seen, matte: np.ndarray, clear: np.ndarray, known: np.ndarray, atlas: Atlas
 ) -> np.ndarray:
     """(R, R) log factors: noise, but pieces of the face's own skin where neither side of it is seen.
 
     Args:
-        noise: (R, R) of :func:`.grain.skin_grain`. hairy: (SIDE, SIDE) where brows and lashes grow. known: (V,) where
+        noise: (R, R) of :func:`.grain.skin_grain`. clear: (S, S) bool, plain skin that is well seen. known: (V,) where
             it is the face.
     """
-    small, side = atlas.reduced, atlas.reduced.resolution
-    shine, hairy = (_resized(one, side) for one in (highlights.share, hairy))
-    matte = seen.confidence * (1 - shine)
-    face, plain = np.moveaxis(small.picture(np.column_stack([known, basis.plain * basis.known])), 2, 0)
+    side = len(matte)
+    face = atlas.reduced.picture(known)
     wanted = (1 - smoothstep(np.maximum(matte, matte[:, ::-1]), *_UNSEEN)) * face
-    clear = (matte > _CLEAR) & (plain > _CLEAR) & (hairy < 1 - _CLEAR)
     pieces = seen_pieces(seen.albedo @ LUMINANCE, clear, wanted > 1 - _CLEAR)
     if pieces is None:
         return noise
@@ -229,6 +240,20 @@ def _grain(
         pieces += here - cv2.GaussianBlur(here, (0, 0), step / 2)
     noise[large] += wanted * (pieces - here)
     return noise
+
+
+def _around_eyes(
+    picture: np.ndarray, seen: _Seen, clear: np.ndarray, basis: AlbedoBasis, grey: bool, model: FaceModel, atlas: Atlas
+) -> np.ndarray:
+    """(1024, 1024, 3) float32 linear of (S, S, 3) skin: with brows' hairs, and with lids and lines as seen skin has.
+
+    Args:
+        clear: (S, S) bool, plain skin that is well seen.
+    """
+    parts = np.column_stack([model.in_region(name) for name in LINED_PARTS]).astype(np.float32)
+    parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
+    lined = how_lined(seen.albedo @ LUMINANCE, tuple(parts & clear))
+    return with_eye_lines(sharp_picture(picture, model), basis.eyes, lined, grey)
 
 
 def _closer(
@@ -328,11 +353,15 @@ def _trusted(
     masks: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
+    hairs: np.ndarray,
+    bearded: float,
 ) -> _Trusted:
     """What counts of the photo, vertex by vertex.
 
     Args:
         light: (V, 7) shading, gloss and confidence. creases: (S, S, 3) of :class:`.creases.FineLight`.
+        hairs: (V, 2) in [0, 1], where brows grow, low ones, too; and where they or lashes do. bearded: in [0, 1],
+            whether a beard is seen.
     """
     shaded = light[:, :3] * np.exp(at_vertices(creases, model))
     albedo = freed_of_light(unwrapped.vertex_color, shaded, light[:, 3:6])
@@ -342,13 +371,17 @@ def _trusted(
     counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
     skin = 1 - np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
+    skin *= 1 - black_shade(albedo, persons, counts, hairs[:, 1], bearded, model)
+    scalp = model.in_region("scalp")
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
-    hairy = model.in_region("scalp") * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
+    skin *= 1 - scraps(albedo, counts * skin, persons, masks[:, 1], scalp, atlas)
+    hairy = scalp * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
     persons += hairy[:, None] * (hair - persons)
     shading = light[:, :3] @ LUMINANCE
-    brows = at_vertices(_brows(model), model)
-    correcting = correction(albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, brows)
+    correcting = correction(
+        albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, hairs[:, 0]
+    )
     albedo = corrected(albedo, correcting).clip(*ALBEDO_RANGE)
     return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share))
 

@@ -24,6 +24,26 @@ _AT_ONCE = 10  # maps of modes that are made floats
 
 
 @dataclass(frozen=True)
+class EyeSkin:
+    """People's skin around the eyes, in canonical UV of 512 texels.
+
+    Attributes:
+        row, column: of its first texel.
+        apart: (H/4, W/4, 3) float32, logarithms by which it differs from the albedo basis in the mean.
+        lines: (N, H, W) float32, log luminance of the fine pattern of N people, 0 at the border.
+        lined: (N,) float32, logarithms of the fine contrast of their cheeks and foreheads.
+        share: (H, W) float32 in [0, 1], where these stand in for the basis' own fine pattern; not on brows.
+    """
+
+    row: int
+    column: int
+    apart: np.ndarray
+    lines: np.ndarray
+    lined: np.ndarray
+    share: np.ndarray
+
+
+@dataclass(frozen=True)
 class AlbedoBasis:
     """Statistical albedo of the skin: log M_alb(γ) = a + E γ (after Chen et al., ICCV 2019, section 4.3).
 
@@ -39,6 +59,7 @@ class AlbedoBasis:
         plain: (V_skin,) bool, forehead, cheeks, nose and chin, where skin is mostly of one colour.
         mean_map: (S, S, 3) float32 in canonical UV, row 0 at the top, padded beyond the island.
         mode_maps: (G, S, S, 3) int8 or int16, in units of ``mode_steps``, (G,) float32.
+        eyes: what is known of the skin around the eyes beside it.
     """
 
     lowest: np.ndarray
@@ -51,6 +72,7 @@ class AlbedoBasis:
     mean_map: np.ndarray
     mode_maps: np.ndarray
     mode_steps: np.ndarray
+    eyes: EyeSkin
 
     def albedo(self, gamma: np.ndarray) -> np.ndarray:
         """(G,) to (V_skin, 3) float32 albedo, at most 1."""

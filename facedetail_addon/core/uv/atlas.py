@@ -7,11 +7,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..face_model.model import FaceModel, PointEmbedding
-from ..geometry.mesh_fields import mesh_laplacian, vertex_areas
+from ..geometry.mesh_fields import fill_reducing_order, mesh_laplacian, vertex_areas
 from ..geometry.nearest import closest_weights
 from ..rendering.normals import vertex_normals
 from .raster import rasterise_uv
-from .types import Atlas
+from .types import Atlas, UVRaster
 
 _NORMAL_MM = 8.0  # how far apart two opposite normals count, so that thin lids and lips keep their own side
 _SAME_MM = 0.1  # a vertex this near is the counterpart itself
@@ -20,20 +20,28 @@ _CANDIDATES = 2  # nearest vertices whose triangles are tried
 
 def make_atlas(model: FaceModel, resolution: int) -> Atlas:
     """The canonical UV of a model with R = ``resolution`` texels per side (half a second at 2048)."""
+    return atlas_with(rasterise_uv(model.skin, resolution), model)
+
+
+def atlas_with(raster: UVRaster, model: FaceModel) -> Atlas:
+    """The canonical UV of a model whose skin has been drawn."""
     triangles = model.skin.triangles()
     rest = model.skin.of(model.mean)
+    laplacian = mesh_laplacian(rest, triangles)
     return Atlas(
-        raster=rasterise_uv(model.skin, resolution),
+        raster=raster,
         triangles=triangles,
         mirror=mirror_embedding(model),
-        laplacian=mesh_laplacian(rest, triangles),
+        laplacian=laplacian,
         areas=vertex_areas(rest, triangles),
+        order=fill_reducing_order(laplacian),
     )
 
 
 def coarser(atlas: Atlas, model: FaceModel, resolution: int) -> Atlas:
     """The same atlas of a model with other texels."""
-    return replace(atlas, raster=rasterise_uv(model.skin, resolution))
+    same = atlas.resolution == resolution
+    return atlas if same else replace(atlas, raster=rasterise_uv(model.skin, resolution))
 
 
 def mirror_embedding(model: FaceModel) -> PointEmbedding:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix
 
 from ..face_model.model import PointEmbedding
-from ..geometry.mesh_fields import FAR_MM, Smoother, fill_reducing_order, grown, smoother
+from ..geometry.mesh_fields import FAR_MM, Smoother, grown, smoother
 from ..image import Surroundings, surroundings
 
 _WHOLE = 1 << 15  # of weights: a power of two, so that they sum to 1 to the last bit and nothing leaves its range
@@ -43,6 +43,12 @@ class UVRaster:
         weights = np.stack([second, np.minimum(third, _WHOLE - second)], axis=1)
         return cls(covered, index.astype(np.uint16 if small else np.int32), weights.astype(np.uint16))
 
+    @staticmethod
+    def whole(weights: np.ndarray) -> bool:
+        """Whether no two of (N, 2) uint16 weights are more than 1 together."""
+        second, third = weights[:, 0], weights[:, 1]
+        return bool((second <= _WHOLE).all() and (third <= _WHOLE - second).all())
+
     @property
     def resolution(self) -> int:
         return self.covered.shape[0]
@@ -60,11 +66,6 @@ class UVRaster:
         return _three(self.weights)
 
     @cached_property
-    def texel(self) -> np.ndarray:
-        """(N,) int64 which of the R² texels are covered, in row-major order."""
-        return np.flatnonzero(self.covered)
-
-    @cached_property
     def _starts(self) -> np.ndarray:
         """(R + 1,) how many covered texels lie above each row."""
         return np.concatenate([[0], np.cumsum(np.count_nonzero(self.covered, axis=1))])
@@ -76,14 +77,14 @@ class UVRaster:
 
     def texels_of(self, rows: slice) -> np.ndarray:
         """(N,) int64 which of the R² texels are the covered ones of some rows."""
-        return self.texel[self.covered_of(rows)]
+        start = rows.indices(self.resolution)[0]
+        return np.flatnonzero(self.covered[rows]) + start * self.resolution
 
     def reduced(self, step: int) -> "UVRaster":
         """With one texel for ``step`` × ``step``, an even number; covered where the ones beside its centre are."""
         half = step // 2
-        row = np.full(self.covered.size, -1, np.int32)
-        row[self.texel] = np.arange(len(self.texel))
-        row = row.reshape(self.covered.shape)
+        row = np.full(self.covered.shape, -1, np.int32)
+        row[self.covered] = np.arange(len(self.index), dtype=np.int32)
         before, after = row[half - 1 :: step, half - 1 :: step], row[half::step, half::step]
         covered = (before >= 0) & (after >= 0)
         before, after = before[covered], after[covered]
@@ -125,6 +126,7 @@ class Atlas:
         triangles: (T, 3) int32 of the skin.
         mirror: the counterparts of the V skin vertices on the other side of the face.
         laplacian: (V, V) cotangent Laplacian of the mean head's skin. areas: (V,) float64 mm² around its vertices.
+        order: (V,) int of them, of :func:`.mesh_fields.fill_reducing_order`.
     """
 
     raster: UVRaster
@@ -132,6 +134,7 @@ class Atlas:
     mirror: PointEmbedding
     laplacian: csc_matrix
     areas: np.ndarray
+    order: np.ndarray
 
     @property
     def resolution(self) -> int:
@@ -146,11 +149,6 @@ class Atlas:
     def surroundings(self) -> Surroundings:
         """What lies around the skin, with which its maps are padded."""
         return surroundings(self.covered)
-
-    @cached_property
-    def order(self) -> np.ndarray:
-        """(V,) int: of :func:`.mesh_fields.fill_reducing_order`."""
-        return fill_reducing_order(self.laplacian)
 
     @cached_property
     def reduced(self) -> "Atlas":
@@ -185,7 +183,7 @@ class Atlas:
         for rows in self.bands(start, stop):
             covered = self.raster.covered_of(rows)
             if covered.stop > covered.start:
-                work(self.raster.texel[covered], covered)
+                work(self.raster.texels_of(rows), covered)
 
     def smoother(
         self,

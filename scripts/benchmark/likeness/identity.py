@@ -33,7 +33,7 @@ THREE_QUARTER_DEG = (-40.0, 40.0)
 SETTINGS = Settings(resolution=1024, detail=NO_DETAIL)
 COLUMNS = (
     "picture", "to the photo: mean", "median", "largest", "within the target, %", "to the other photo: mean",
-    "rank-1 among the other photos, %",
+    "rank-1 among the other photos, %", "to the picture in the photo's view: mean",
 )  # fmt: skip
 _FACE_PX = 300  # from ear to ear
 _AROUND = 0.25  # of the head's size, so that a chip is filled
@@ -118,6 +118,8 @@ def drawings(found: Reconstruction, models: Models) -> dict[str, list[tuple[np.n
 def identity_table(people: list[Descriptors]) -> tuple[list[str], dict[str, dict[str, float]]]:
     """A line per kind of picture, with the same person's other photo and other people's photos for comparison.
 
+    The last column is what turning alone costs: the same head with the same skin in the same light, from the side.
+
     Args:
         people: at least two.
     """
@@ -128,9 +130,12 @@ def identity_table(people: list[Descriptors]) -> tuple[list[str], dict[str, dict
     for kind, target in TARGETS.items():
         near = np.array([np.linalg.norm(one[kind] - one[PHOTO], axis=1).mean() for one in people])
         figures[kind]["within_target_percent"] = rounded(100 * (near <= target).mean(), 1)
+    for turned, front in ((THREE_QUARTER, ON_GREY), (MEAN_THREE_QUARTER, MEAN_ON_GREY)):
+        own = [np.linalg.norm(one[turned] - one[front], axis=1).mean() for one in people]
+        figures[turned]["to_front"] = rounded(np.mean(own))
     apart = distances(photos, photos)[np.triu_indices(len(people), 1)]
     figures["other people's photos"] = {"mean": rounded(apart.mean()), "median": rounded(np.median(apart))}
-    keys = ("mean", "median", "largest", "within_target_percent", "to_other_photo", "rank1_percent")
+    keys = ("mean", "median", "largest", "within_target_percent", "to_other_photo", "rank1_percent", "to_front")
     return table(COLUMNS, [(name, *map(row.get, keys)) for name, row in figures.items()]), figures
 
 

@@ -17,7 +17,8 @@ from facedetail_addon.core.detail.space import make_detail_space
 from facedetail_addon.core.face_model.calibration import load_calibration
 from facedetail_addon.core.face_model.model import FaceModel
 from facedetail_addon.core.fit.prepared import prepare
-from facedetail_addon.core.models import COARSE_TEXELS, Models
+from facedetail_addon.core.model_parts import COARSE_TEXELS, SMALL_TEXELS
+from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.correspondence.finder import CorrespondenceFinder
 from facedetail_addon.core.observe.expression.reader import ExpressionReader
 from facedetail_addon.core.observe.landmarks.landmarker import MeshLandmarker
@@ -67,8 +68,9 @@ def load_models(model: FaceModel, atlas: Atlas) -> Models:
         prepared=prepare(model, calibration), outline=None, offset=None,
         expression_reader=ExpressionReader.load(model, calibration), mask_networks=MaskNetworks.load(),
         finder=CorrespondenceFinder.load(), identity_reader=None, atlas=atlas,
-        coarse_atlas=coarser(atlas, model, COARSE_TEXELS), basis=None, gloss=skin_gloss(model), form_prior=None,
-        detail_space=make_detail_space(model), detail_net=None, texture_generator=None,
+        coarse_atlas=coarser(atlas, model, COARSE_TEXELS), small_atlas=coarser(atlas, model, SMALL_TEXELS), basis=None,
+        gloss=skin_gloss(model), form_prior=None, detail_space=make_detail_space(model), detail_net=None,
+        texture_generator=None,
     )  # fmt: skip
 
 
