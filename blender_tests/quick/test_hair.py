@@ -171,8 +171,8 @@ def test_teeth_beside_the_lips_colour_neither_their_line_nor_their_inner_side(mo
 
 def test_the_hairline_below_a_scarf_is_no_stain_and_a_head_of_hair_stays(rest, scalp, atlas, seen, skin):
     told, black = np.ones(len(rest), np.float32), np.float32([0.01, 0.01, 0.01])
-    strip = scalp & (rest[:, 1] > HAIRLINE_MM) & (rest[:, 1] < HAIRLINE_MM + 3)
-    below = (seen * (rest[:, 1] < HAIRLINE_MM + 3)).astype(np.float32)
+    strip = scalp & (rest[:, 1] > HAIRLINE_MM) & (rest[:, 1] < HAIRLINE_MM + 1.5)
+    below = (seen * (rest[:, 1] < HAIRLINE_MM + 1.5)).astype(np.float32)
     told[~strip] = 0
     out = scraps(np.where(strip[:, None], black, skin), below, skin, told, scalp, atlas)
     assert out[strip].min() > 0.9 and out[~strip].max() < 0.01
