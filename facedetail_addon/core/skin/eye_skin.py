@@ -34,6 +34,11 @@ _LINED_MM = 1.6  # what is finer tells how lined skin is
 _LEAST = 150  # texels of it
 _KEPT = 0.5  # of the mean's own fine pattern: lash lines lie at lids' rims, so the mean has them
 _STRENGTH = (0.7, 1.8)  # to which lines are brought to be as strong as seen ones, at most
+_SMOOTH, _LINED, _OF_SMOOTH = (
+    -3.6,
+    -2.2,
+    0.5,
+)  # skin whose lines lie elsewhere than one expects, and that has many; share
 _LIGHTEST = 0.38  # log; lines are dark, and what is lighter between them is less so
 _REMEDY = "Install the FaceDetail extension again; its zip carries this file."
 _FLOOR = 0.004  # linear, so that logarithms stay finite
@@ -104,6 +109,7 @@ def with_eye_lines(picture: np.ndarray, eyes: EyeSkin, lined: float | None, grey
     lined = usual if lined is None else lined
     chosen = int(np.abs(eyes.lined - lined).argmin())
     lines = eyes.lines[chosen] * np.exp(lined - eyes.lined[chosen]).clip(*_STRENGTH)
+    lines = lines * np.interp(lined, (_SMOOTH, _LINED), (_OF_SMOOTH, 1))
     lines = np.where(lines > 0, _LIGHTEST * np.tanh(lines / _LIGHTEST), lines).astype(np.float32)
     times = len(picture) / SIDE
     high, wide = (round(length * times) for length in lines.shape)
