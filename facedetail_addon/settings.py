@@ -110,7 +110,7 @@ AUTO_FIT, DENSE_FIT, SPARSE_FIT = "auto", "dense", "sparse"
 PRIOR_AND_LANDMARKS, PRIOR, LANDMARKS = EXPRESSION_SOURCES = ("prior+landmarks", "prior", "landmarks")
 COMPACT, NO_DETAIL = "compact", "none"
 DRAFT, STANDARD, FINE = "draft", "standard", "fine"
-STATISTICS, GENERATOR = "statistics", "generator"
+STATISTICS, GENERATOR, LATENT = "statistics", "generator", "latent"
 MAX_RELIEF_STRENGTH = 2.0
 
 
@@ -244,6 +244,7 @@ class Settings:
         choices=(
             Choice(STATISTICS, "Statistics", "The other side of the face, then skin as people have it"),
             Choice(GENERATOR, "Generator", "The other side of the face, then what a network makes of the seen skin"),
+            Choice(LATENT, "Latent Code", "The other side of the face, then skin whose code explains the seen skin"),
         ),
         loads=True,
         places=(COMMAND_LINE,),

@@ -16,6 +16,7 @@ from facedetail_addon.core.detail.space import (
     TEXEL_MM,
     VALUE_UNIT,
     DetailSpace,
+    box_at,
     make_detail_space,
     split_bands,
     texel_vectors,
@@ -290,6 +291,15 @@ def test_light_channels_do_not_depend_on_the_textures_resolution(model, space, p
     for name in ("light_x", "light_y", "direct_fraction"):
         assert np.quantile(np.abs(getattr(found, name) - getattr(inputs, name))[sure], 0.98) < 0.05, name
     assert ((found.mask > 0.5) != (inputs.mask > 0.5)).mean() < 0.01
+
+
+def test_channels_of_a_larger_texture_are_the_means_of_its_texels(model, space, posed, transfer):
+    """Whatever way they are drawn in, to save memory."""
+    large, vertices = make_atlas(model, 2 * SIDE), model.skin.of(posed)
+    found = inputs_of(grey(large), estimate(transfer), transfer, vertices, space, large)
+    for channel, values in ((found.lined, space.lined), (found.resolvable_mm, resolvable_at(vertices))):
+        whole = large.picture(values)[box_at(2 * SIDE)]
+        np.testing.assert_array_equal(channel, cv2.resize(whole, (WIDE, HIGH), interpolation=cv2.INTER_AREA))
 
 
 def test_value_is_the_logarithm_of_brightness_in_its_unit(model, atlas, space, posed, transfer):

@@ -2,6 +2,7 @@
 """Generators of unseen skin: their graph, what they are given, and the skin that they make of a known half."""
 
 import numpy as np
+import pytest
 import torch
 from scipy.sparse.linalg import eigsh
 
@@ -9,7 +10,7 @@ from facedetail_addon.core.models import texture_generator
 from facedetail_addon.core.skin.basis import load_basis
 from facedetail_addon.core.skin.texture_net import LARGE, SIDE, generate_skin, net_channels
 from facedetail_addon.core.uv.atlas import make_atlas
-from facedetail_addon.settings import GENERATOR, STATISTICS
+from facedetail_addon.settings import GENERATOR, LATENT, STATISTICS
 from scripts.training.texture_net.graph import ORDER, ChebyshevConvolution, scaled_laplacian
 
 SQUARE = np.array([[0, 1, 2], [0, 2, 3]])
@@ -49,12 +50,14 @@ def test_what_is_hidden_is_not_shown_to_a_generator():
     np.testing.assert_array_equal(first[4:8], first[:4, :, ::-1])
 
 
-def test_a_hidden_half_is_made_for_this_person(model):
+@pytest.mark.parametrize("texture", [GENERATOR, LATENT])
+def test_a_hidden_half_is_made_for_this_person(texture, model):
     """People whose lips, brows and cheeks differ: what is made follows the seen half, nearer than the mean."""
-    network, basis, covered = texture_generator(GENERATOR), load_basis(model), make_atlas(model, LARGE).covered
+    network, basis, atlas = texture_generator(texture), load_basis(model), make_atlas(model, LARGE)
     known = np.repeat((np.arange(SIDE) < SIDE // 2)[None], SIDE, axis=0).astype(np.float32)
+    known *= atlas.picture(basis.known).reshape(SIDE, 2, SIDE, 2).mean(axis=(1, 3))  # beyond it the basis is no skin
     small = basis.albedo_map(np.zeros(len(basis.modes)))
-    share = np.float32(covered.reshape(SIDE, 2, SIDE, 2).all(axis=(1, 3)))
+    share = np.float32(atlas.covered.reshape(SIDE, 2, SIDE, 2).all(axis=(1, 3)))
     errors = []
     for seed in range(4):
         gamma = np.random.default_rng(seed).normal(size=len(basis.modes)).clip(basis.lowest, basis.highest)

@@ -35,9 +35,11 @@ def test_given_up_while_refining(blender, registered, tmp_path):
 
     photo = Path(skimage.data.__file__).parent / "astronaut.png"
     settings, worker = Settings(resolution=512, quality=FINE), session.current().worker
+    output, user = tmp_path / "results", tmp_path / "user"
+    output.mkdir()
     before = {kind: len(getattr(blender.data, kind)) for kind in KINDS}
     for text in STAGES:
-        job = reconstruct_job(worker, photo, tmp_path, tmp_path / "assets", settings)
+        job = reconstruct_job(worker, photo, output, user, settings)
         pid = worker.pid
 
         def reached(job=job, text=text) -> bool:
@@ -46,7 +48,7 @@ def test_given_up_while_refining(blender, registered, tmp_path):
 
         wait_until(reached)
         time.sleep(INTO_S)
-        leftover = tmp_path / f".astronaut.{pid}-0a1b2c3d.partial"
+        leftover = output / f".astronaut.{pid}-0a1b2c3d.partial"
         leftover.mkdir()
         (leftover / "albedo.png").write_bytes(b"half")
         start, own = time.monotonic(), time.thread_time()
@@ -56,5 +58,6 @@ def test_given_up_while_refining(blender, registered, tmp_path):
         wait_until(lambda pid=pid: not is_alive(pid), LIMIT_S)
         wait_until(lambda: all(one.daemon for one in threading.enumerate() if one is not threading.main_thread()))
         assert time.monotonic() - start < LIMIT_S, text
-        assert list(tmp_path.iterdir()) == [], "nothing is left on the disk"
+        assert list(output.iterdir()) == [], "nothing is left on the disk"
+        assert not list(user.rglob(".*")), "nor a half-written file of what is kept of the model"
     assert {kind: len(getattr(blender.data, kind)) for kind in KINDS} == before

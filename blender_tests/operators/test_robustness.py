@@ -64,9 +64,14 @@ def limited_worker(folder: Path, limit: str) -> Worker:
     return Worker(site_directories(sys.path), python=str(script))
 
 
+def user_of(output: Path) -> Path:
+    """The user's folder, beside the results, for what is kept of a model stays there."""
+    return output.with_name(f"{output.name} user")
+
+
 def job_of(worker: Worker, output: Path, photo: Path = ASTRONAUT):
     return reconstruct_job(
-        worker, photo, output, output / "assets", Settings(resolution=512, detail="none", quality="draft")
+        worker, photo, output, user_of(output), Settings(resolution=512, detail="none", quality="draft")
     )
 
 
@@ -270,13 +275,13 @@ def run_all(jobs: list) -> list:
 def test_tidying_up_leaves_other_blenders_work_alone(workers, tmp_path):
     """Another process is writing the same result and importing a model when this one's job is cancelled."""
     job = job_of(workers[0], tmp_path)
-    models = tmp_path / "assets" / "models"
+    models = user_of(tmp_path) / "models"
     own, other = f"{workers[0].pid}-0a1b2c3d", f"{os.getpid()}-0a1b2c3d"
     for unique in (own, other):
         (tmp_path / f".astronaut.{unique}.partial").mkdir()
         (models / f".61c58d75.{unique}.partial").mkdir(parents=True)
     job.cancel()
-    assert names(tmp_path) == [f".astronaut.{other}.partial", "assets"]
+    assert names(tmp_path) == [f".astronaut.{other}.partial"]
     assert names(models) == [f".61c58d75.{other}.partial"]
 
 
@@ -354,7 +359,7 @@ from facedetail_addon import session
 photo, output, way = sys.argv[1:]
 worker = session.current().worker
 small = Settings(resolution=512, detail="none", quality="draft")
-job = reconstruct_job(worker, Path(photo), Path(output), Path(output, "assets"), small)
+job = reconstruct_job(worker, Path(photo), Path(output), Path(output + " user"), small)
 while not list(Path(output).glob(".*.partial")):
     assert job.step() is None
     time.sleep(0.002)

@@ -46,14 +46,19 @@ def astronaut() -> Path:
     return Path(data.__file__).parent / "astronaut.png"
 
 
+def user_of(output: Path) -> Path:
+    """The user's folder, beside the results, for what is kept of a model stays there."""
+    return output.with_name(f"{output.name} user")
+
+
 def ask(worker: Worker, photo: Path, output: Path) -> int:
-    files = {"photo": str(photo), "output": str(output), "assets": str(output / "assets")}
+    files = {"photo": str(photo), "output": str(output), "assets": str(user_of(output))}
     return worker.submit(Reconstruct, **files, settings=Settings(resolution=512))
 
 
 def job_of(worker: Worker, photo: Path, output: Path, **choices) -> Job:
     return reconstruct_job(
-        worker, photo, output, output / "assets", Settings(**({"resolution": 512, "quality": "draft"} | choices))
+        worker, photo, output, user_of(output), Settings(**({"resolution": 512, "quality": "draft"} | choices))
     )
 
 

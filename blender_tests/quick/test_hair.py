@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.skin.completion import complete, well_known
-from facedetail_addon.core.skin.hair import find_hair, hairline, short_hair
+from facedetail_addon.core.skin.hair import find_hair, hairline, scraps, short_hair
 
 SKIN = np.float32([0.45, 0.27, 0.2])
 COLOURS = {"black": (0.03, 0.025, 0.02), "blond": (0.4, 0.28, 0.1), "grey": (0.3, 0.3, 0.3), "red": (0.3, 0.09, 0.03)}
@@ -75,6 +75,8 @@ def test_the_photos_mask_decides_where_it_has_looked(atlas, rest, scalp, seen, s
 def test_hair_in_the_skys_light_is_not_blue_and_dyed_hair_is(atlas, rest, scalp, seen, skin):
     grey = find_hair(with_hair(skin, rest, scalp, (0.2, 0.22, 0.27)), seen, skin, rest, scalp, atlas)
     assert grey.colour[2] <= 1.05 * grey.colour[0]
+    filtered = find_hair(with_hair(skin, rest, scalp, (0.084, 0.041, 0.08)), seen, skin, rest, scalp, atlas)
+    assert filtered.colour[2] <= 1.05 * filtered.colour[1], "purple is what is left of an orange filter"
     dyed = find_hair(with_hair(skin, rest, scalp, (0.05, 0.08, 0.4)), seen, skin, rest, scalp, atlas)
     np.testing.assert_allclose(dyed.colour, (0.05, 0.08, 0.4), rtol=0.05)
 
@@ -165,3 +167,16 @@ def test_teeth_beside_the_lips_colour_neither_their_line_nor_their_inner_side(mo
     deep = inner & (cKDTree(rest[mouth]).query(rest)[0] > 4)
     assert deep.sum() > 20
     np.testing.assert_allclose(np.median(completed.colour[deep], axis=0), lips, rtol=0.1)
+
+
+def test_the_hairline_below_a_scarf_is_no_stain_and_a_head_of_hair_stays(rest, scalp, atlas, seen, skin):
+    told, black = np.ones(len(rest), np.float32), np.float32([0.01, 0.01, 0.01])
+    strip = scalp & (rest[:, 1] > HAIRLINE_MM) & (rest[:, 1] < HAIRLINE_MM + 1.5)
+    below = (seen * (rest[:, 1] < HAIRLINE_MM + 1.5)).astype(np.float32)
+    told[~strip] = 0
+    out = scraps(np.where(strip[:, None], black, skin), below, skin, told, scalp, atlas)
+    assert out[strip].min() > 0.9 and out[~strip].max() < 0.01
+    told = np.ones(len(rest), np.float32)
+    assert not scraps(with_hair(skin, rest, scalp, black), seen, skin, told, scalp, atlas).any()
+    nobody_looked = np.full(len(rest), np.nan, np.float32)
+    assert not scraps(with_hair(skin, rest, scalp, black), seen, skin, nobody_looked, scalp, atlas).any()

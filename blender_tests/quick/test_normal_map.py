@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, texel_size_mm
+from facedetail_addon.core.detail.normal_map import flat_detail, normal_map, skin_normals, texel_size_mm
 from facedetail_addon.core.uv.atlas import make_atlas
 
 SIDE = 150  # not a whole number of the bands the map is made in
@@ -126,3 +126,12 @@ def test_no_relief_is_flat():
     assert not detail.medium.any() and not detail.fine.any()
     for normals in (detail.normal, detail.normal_fine):
         assert normals.shape == (64, 64, 3) and (normals == (32768, 32768, 65535)).all()
+
+
+def test_normals_drawn_band_by_band_are_those_of_whole_maps(model, atlas):
+    random = np.random.default_rng(3)
+    heights = [random.normal(0, 0.1, atlas.covered.shape).astype(np.float32) for _ in range(2)]
+    vertices = 1.1 * model.mean
+    texel_mm = texel_size_mm(model, atlas, vertices)
+    for height, found in zip(heights, skin_normals(heights, model, atlas, vertices), strict=True):
+        np.testing.assert_array_equal(found, normal_map(height, texel_mm, atlas.covered))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from ..settings import AUTO_FIT, FAN_LANDMARKER, NO_DETAIL, SPARSE_FIT, STATISTICS, Settings
+from ..settings import AUTO_FIT, FAN_LANDMARKER, GENERATOR, LATENT, NO_DETAIL, SPARSE_FIT, Settings
 from .detail.space import DetailSpace
 from .detail.synthesis import DetailNet, load_detail_net
 from .face_model.calibration import LandmarkCalibration
@@ -22,12 +22,16 @@ from .observe.identity.prior import IdentityReader
 from .observe.landmarks.fan import FanLandmarker
 from .observe.landmarks.landmarker import MeshLandmarker
 from .observe.masks.networks import MaskNetworks
+from .parallel import limit_opencv
 from .refine.prior import FormPrior
 from .rendering.types import SkinGloss
 from .skin.native_basis import albedo_basis
+from .skin.texture_latent import load_texture_latent
 from .skin.texture_net import load_texture_net
 from .skin.types import AlbedoBasis
 from .uv.types import Atlas
+
+_GENERATORS = {GENERATOR: load_texture_net, LATENT: load_texture_latent}
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Models:
             AssetError: a weight file is missing, damaged or made for another face model.
             FaceModelError: the face model is not installed, is out of date, or is not what it should be.
         """
+        limit_opencv()
         landmarker = MeshLandmarker.load()
         fan = FanLandmarker.load(assets) if settings.landmarker == FAN_LANDMARKER else None
         model = load_named_model(settings.face_model, assets)
@@ -113,7 +118,7 @@ def texture_generator(texture: str) -> nn.Module | None:
     Raises:
         AssetError: a weight file is missing or damaged.
     """
-    return None if texture == STATISTICS else load_texture_net()
+    return _GENERATORS[texture]() if texture in _GENERATORS else None
 
 
 def _is_sparse(settings: Settings) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import cv2
+
 Item, Found = TypeVar("Item"), TypeVar("Found")
 _MOST_THREADS = 8  # beyond it memory is what they wait for
 
@@ -21,6 +23,11 @@ def thread_count() -> int:
         return min(int(asked), _MOST_THREADS)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, _MOST_THREADS)
+
+
+def limit_opencv() -> None:
+    """OpenCV computes on as many threads, too; it takes all cores by itself, whoever else works on them."""
+    cv2.setNumThreads(thread_count())
 
 
 def in_threads(function: Callable[[Item], Found], items: Iterable[Item]) -> list[Found]:

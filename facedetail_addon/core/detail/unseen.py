@@ -73,7 +73,9 @@ def mirrored_lines(inputs: DetailInputs, lines: LineRelief, share: np.ndarray) -
     weight *= smoothstep(small["lined"], *_LINE_SHARE) * _agreement(small["height"], other["height"], both)
     weight *= _strength(small["height"], other["height"], both)
     weight = _enlarged(weight, share.shape) * (share > 0)
-    return _moved(_mirrored(height), _enlarged(flow, share.shape) * _STEP) * weight
+    flow = _enlarged(flow, share.shape)
+    flow *= _STEP
+    return _moved(_mirrored(height), flow) * weight
 
 
 def own_pores(inputs: DetailInputs, lines: LineRelief, pores: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -167,7 +169,9 @@ def _mirrored(values: np.ndarray) -> np.ndarray:
 def _moved(values: np.ndarray, flow: np.ndarray) -> np.ndarray:
     high, wide = values.shape
     columns, rows = np.meshgrid(np.arange(wide, dtype=np.float32), np.arange(high, dtype=np.float32))
-    return cv2.remap(values, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR)
+    columns += flow[..., 0]
+    rows += flow[..., 1]
+    return cv2.remap(values, columns, rows, cv2.INTER_LINEAR)
 
 
 def _shrunk(values: np.ndarray) -> np.ndarray:

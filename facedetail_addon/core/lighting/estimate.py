@@ -28,7 +28,7 @@ _PHOTO_NOISE = 0.03  # relative, of fit, camera and shadows, besides what the ba
 _LEAST_CONFIDENCE = 0.05  # of a vertex that counts
 _MOST_ROWS = 20_000  # vertices that are asked, all of the built-in head; a denser mesh says the same again
 _MONOCHROME_CHROMA = 0.02  # a photo whose skin has less is monochrome
-_BAD_RESIDUAL = 0.25  # relative, of which the artist is told
+_BAD_RESIDUAL = 0.23  # relative, of which the artist is told
 
 
 def estimate_light(

@@ -96,18 +96,22 @@ def unexpected_creases(
     albedo, shading, skin = (np.log(np.maximum(one, np.float32(_FLOOR))) for one in colours)
     seen, trusted, relief, hairy = (_sized(one, side)[part] for one in (seen, trusted, relief, hairy))
     usual, size = albedo - skin, side / TEXTURE_MM
-    around = _Around(trusted, size)
-    near = [_nearby(one, seen, _SOFT_MM * size) for one in (albedo, shading, usual)]
-    odd = (near[2] - around.mean(usual)).mean(axis=2)
+    del skin  # maps of colours are large, here and below
+    unusual = _nearby(usual, seen, _SOFT_MM * size)
+    odd = (unusual - _Around(trusted, size).mean(usual)).mean(axis=2)
     around = _Around(trusted * geman_mcclure(odd / np.float32(_ODD)), size)
-    unlike, light, unusual = (
-        one - around.mean(whole) for one, whole in zip(near, (albedo, shading, usual), strict=True)
-    )
+    unusual -= around.mean(usual)
+    del usual
+    light = _nearby(shading, seen, _SOFT_MM * size)
+    light -= around.mean(shading)
+    del shading
+    near = _nearby(albedo, seen, _SOFT_MM * size)
+    unlike = near - around.mean(albedo)
     lighter = np.minimum(unlike, unusual)
     folded = _folded(relief, _FOLD_MM * size)
     by_light = np.maximum(-light, np.minimum(_CREST * lighter, _MOST_ON_CRESTS) * folded)
     found = np.minimum(lighter, by_light).clip(0) * smoothstep(lighter, *_LIGHTER)
-    narrow = near[0] - _Around(around.weight, size, _GROOVE_MM).mean(albedo)
+    narrow = near - _Around(around.weight, size, _GROOVE_MM).mean(albedo)
     darker = np.minimum(np.maximum(np.maximum(unlike, unusual), narrow), 0)
     found += darker * smoothstep(-darker, *_DARKER) * (_IN_GROOVES * folded * (1 - hairy[..., None]))
     found *= (smoothstep(around.known(), 0, _KNOWN) * seen)[..., None]

@@ -19,13 +19,14 @@ _DARKER, _TINTED = (0.25, 0.6), (0.15, 0.35)  # log differences from the skin: n
 _TOLD = (0.3, 0.7)  # probability of hair: none, certainly
 _HAIRLINE_MM = (1.0, 12.0)  # so far inside the scalp its hair begins and is full
 _SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, certainly hair
+_HEAD_MM2, _SHADED = (220.0, 400.0), (0.1, 0.3)  # the same for a head of hair; log by which a scarf's shade is darker
 _CERTAIN = 0.8  # hairy enough for its colour to be taken
 _DIFFUSE_QUANTILES = (0.2, 0.6)  # of that by luminance: without the darkest and what shines
 _DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it counts
 _THINNING_STEPS = 12  # over the mesh, half way to the neighbours each: 5 mm
 _BEYOND = 12  # edges beyond the scalp, over which what is seen counts for it
 _DOTS, _DOT_TEXELS, _CONTRAST = 1024, 0.6, 0.22  # of short hair: texture's side, size, standard deviation
-_DYED = (1.5, 2.5)  # blue over the less of red and green: perhaps the sky's, certainly not
+_DYED = (2.0, 3.0)  # blue over the less of red and green: perhaps the sky's, certainly not
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
@@ -79,6 +80,22 @@ def find_hair(
     return Hair((share * scalp).clip(0, 1), diffuse_colour(colours, certain))
 
 
+def scraps(
+    colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, told: np.ndarray, scalp: np.ndarray, atlas: Atlas
+) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: what is darker than skin on a scalp of which too little hair is seen.
+
+    Below a scarf's or a hat's edge that is its shade, and the hairline; alone it would be a stain on a bald head.
+
+    Args:
+        colours, weights, skin, told, scalp, atlas: as of :func:`find_hair`.
+    """
+    seen = weights * atlas.areas * scalp * smoothstep(np.nan_to_num(told, nan=1.0), *_TOLD)
+    darker = np.log(skin @ LUMINANCE + _FLOOR) - np.log(colours @ LUMINANCE + _FLOOR)
+    few = 1 - smoothstep(seen.sum(), *_HEAD_MM2)
+    return (few * scalp * smoothstep(darker, *_SHADED)).astype(np.float32)
+
+
 def hairline(share: np.ndarray, atlas: Atlas) -> np.ndarray:
     """(V_skin,) float32 share of hair that thins out over the scalp's border, as it is painted."""
     edges = -atlas.laplacian.tocsr()
@@ -116,7 +133,8 @@ def diffuse_colour(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
     low, high = np.searchsorted(total, total[-1] * np.array(_DIFFUSE_QUANTILES))
     some = order[low : high + 1]
     colour = np.average(colours[some], axis=0, weights=weights[some] + 1e-9)
-    # No hair is a little blue; what is, lies in the sky's light. What is very blue is dyed.
+    # No hair is a little blue or purple; what is, lies in the sky's light, or in light that was too little understood.
+    # What is very blue is dyed.
     blue = colour[2] / max(float(colour[:2].min()), _FLOOR)
-    neutral = np.minimum(colour, colour[0])
+    neutral = np.minimum.accumulate(colour)
     return (neutral + smoothstep(blue, *_DYED) * (colour - neutral)).astype(np.float32)

@@ -24,7 +24,7 @@ from .doubt import beside_covers, black_shade, collars, corrected, correction, s
 from .eye_skin import LINED_PARTS, as_people_are, how_lined, with_eye_lines
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
-from .hair import diffuse_colour, short_hair
+from .hair import diffuse_colour, scraps, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
 from .mottle import mottle
 from .types import AlbedoBasis, SkinMaps
@@ -40,6 +40,7 @@ _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longe
 _BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
 _LID_LANDMARKS = (slice(36, 42), slice(42, 48))
 _BROW_TEXELS, _LASH_TEXELS = 13, 9  # of SIDE, across a brow, 10 mm, and lashes and what is painted beside them
+_ANY_BROW_TEXELS = 19  # the same where brows may lie that are lower or higher than most
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
@@ -88,8 +89,10 @@ def make_skin_maps(
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
     beard = find_beard(seen.albedo, seen.confidence, model)
-    hairs = at_vertices(hairy, model), 0.0 if beard is None else float(beard.under.max())
-    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs)
+    brows = _lines(_BROW_LANDMARKS, False, _ANY_BROW_TEXELS, model)
+    hairs = at_vertices(np.dstack([brows, np.maximum(brows, hairy)]), model)
+    bearded = 0.0 if beard is None else float(beard.under.max())
+    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs, bearded)
     fill, known, persons = usual, None, confidence * bare * trusted.skin
     if tell_known:
         known = _known(smoothstep(unwrapped.confidence, *CONFIDENT), persons, highlights, atlas)
@@ -350,13 +353,15 @@ def _trusted(
     masks: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
-    hairs: tuple[np.ndarray, float],
+    hairs: np.ndarray,
+    bearded: float,
 ) -> _Trusted:
     """What counts of the photo, vertex by vertex.
 
     Args:
         light: (V, 7) shading, gloss and confidence. creases: (S, S, 3) of :class:`.creases.FineLight`.
-        hairs: (V,) in [0, 1], where brows and lashes grow; in [0, 1], whether a beard does.
+        hairs: (V, 2) in [0, 1], where brows grow, low ones, too; and where they or lashes do. bearded: in [0, 1],
+            whether a beard is seen.
     """
     shaded = light[:, :3] * np.exp(at_vertices(creases, model))
     albedo = freed_of_light(unwrapped.vertex_color, shaded, light[:, 3:6])
@@ -366,14 +371,17 @@ def _trusted(
     counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
     skin = 1 - np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
-    skin *= 1 - black_shade(albedo, persons, counts, *hairs, model)
+    skin *= 1 - black_shade(albedo, persons, counts, hairs[:, 1], bearded, model)
+    scalp = model.in_region("scalp")
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
-    hairy = model.in_region("scalp") * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
+    skin *= 1 - scraps(albedo, counts * skin, persons, masks[:, 1], scalp, atlas)
+    hairy = scalp * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
     persons += hairy[:, None] * (hair - persons)
     shading = light[:, :3] @ LUMINANCE
-    brows = at_vertices(_brows(model), model)
-    correcting = correction(albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, brows)
+    correcting = correction(
+        albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, hairs[:, 0]
+    )
     albedo = corrected(albedo, correcting).clip(*ALBEDO_RANGE)
     return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share))
 

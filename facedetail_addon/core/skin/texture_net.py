@@ -2,7 +2,7 @@
 """A generator of skin in canonical UV: what the photo does not show, from what it shows.
 
 After the texture GAN of Gecer et al. (GANFIT, CVPR 2019, section 3.1), but conditioned on the known texels and their
-mask instead of a latent code: a few hundred skins do not span a latent space, and what is seen must stay. A U-Net
+mask instead of a latent code (:mod:`.texture_latent` has one): what is seen must stay. A U-Net
 (Ronneberger et al. 2015) says how this person's skin differs from the mean pattern of all skins.
 """
 
@@ -41,13 +41,13 @@ class TextureNet(nn.Module):
         first, *others = _WIDTHS
         steps = list(zip(_WIDTHS[:-1], others, strict=True))
         self.register_buffer("pattern", torch.zeros(3, SIDE, SIDE))
-        self.stem = nn.Sequential(_convolution(CHANNELS, first, 4, 2), _convolution(first, first))
+        self.stem = nn.Sequential(convolution(CHANNELS, first, 4, 2), convolution(first, first))
         self.down = nn.ModuleList(
-            nn.Sequential(_convolution(wide, deep, stride=2), _convolution(deep, deep)) for wide, deep in steps
+            nn.Sequential(convolution(wide, deep, stride=2), convolution(deep, deep)) for wide, deep in steps
         )
-        self.up = nn.ModuleList(_convolution(wide + deep, wide) for wide, deep in steps)
+        self.up = nn.ModuleList(convolution(wide + deep, wide) for wide, deep in steps)
         self.grow = nn.Sequential(nn.Conv2d(first, 4 * _FINE, 3, padding=1), nn.PixelShuffle(2))
-        self.fine = _convolution(_FINE + CHANNELS, _FINE)
+        self.fine = convolution(_FINE + CHANNELS, _FINE)
         self.last = nn.Conv2d(_FINE, 12, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
@@ -64,7 +64,8 @@ class TextureNet(nn.Module):
         return F.pixel_shuffle(x, 2) + enlarged(self.pattern)
 
 
-def _convolution(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+def convolution(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """One layer of such networks: normalised and not linear."""
     return nn.Sequential(
         nn.Conv2d(before, after, kernel, stride, (kernel - 1) // 2, bias=False),
         nn.GroupNorm(_GROUPS, after),

@@ -3,7 +3,7 @@
 And what the albedo of portraits is like where what is seen ends, under highlights, and (``half``) where it was hidden.
 
     FACEDETAIL_DATA=… python -m scripts.benchmark.appearance [--quick] [--jobs 2] [--parts heads photos ball borders]
-        [--quality draft standard fine] [--textures statistics generator] [--cache DIR] [--pictures DIR]
+        [--quality draft standard fine] [--textures statistics generator latent] [--cache DIR] [--pictures DIR]
 
 Needs Blender's Python module. Prints Markdown tables and, as the last line, one JSON object.
 """

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Training of the generators that complete skin: one on texels, one on the graph of vertices."""
+"""Training of the generators that complete skin: on texels, from a latent code, on the graph of vertices."""

@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,30 @@ RATE, DISCRIMINATOR_RATE, AVERAGE_DECAY = 1.5e-3, 4e-4, 0.995
 ADVERSARIAL, IDENTITY = 0.02, 0.15
 """Weights beside the pixels'."""
 SEEN_WEIGHT = 0.15  # of what the generator was shown, beside what was hidden
-ALONE = 0.3  # of the steps without a discriminator
 IDENTITY_EVERY, SAVE_EVERY, TEST_EVERY = 4, 50, 200
 KINDS = ("half", "eyes", "lower", "spots")
 """Of what is hidden in tests."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a network's pictures grow, in shares of all steps.
+
+    Attributes:
+        sides: from which share on they have how many texels along each side. judged: from which on a discriminator
+            looks at them.
+    """
+
+    sides: tuple[tuple[float, int], ...] = ((0.0, LARGE),)
+    judged: float = 0.3
+
+    def side(self, share: float) -> int:
+        """After a share of the steps."""
+        return [side for start, side in self.sides if start <= share][-1]
+
+
+AT_ONCE = Growth()
+"""Whole pictures from the first step on."""
 
 
 def train(
@@ -35,11 +56,13 @@ def train(
     checkpoint: Path,
     steps: int,
     adversarial: Callable[[Tensor, Tensor, nn.Module], Tensor] | None = None,
+    growth: Growth = AT_ONCE,
 ) -> nn.Module:
     """AdamW with one rise and fall of the rate; returns the running average of the weights.
 
     Args:
         network: what maps (B, CHANNELS, 256, 256) to (B, 3, 512, 512). checkpoint: the run goes on where it was.
+        growth: for one that grows by its attribute ``side``.
         adversarial: a penalty for the discriminator, of real and made pictures and itself; hinge alone without it.
     """
     torch.manual_seed(SEED)
@@ -58,7 +81,8 @@ def train(
     for step in range(first, steps):
         rng = np.random.default_rng((SEED, step))
         batch = gathered([skins.draw(rng) for _ in range(BATCH)])
-        against = discriminator if step >= ALONE * steps else None
+        network.side = growth.side(step / steps)
+        against = discriminator if step >= growth.judged * steps else None
         loss = _generator_step(network, optimiser, batch, against, identity if step % IDENTITY_EVERY == 0 else None)
         if against is not None:
             _discriminator_step(discriminator, judge, batch, loss["made"], adversarial, step)
@@ -114,6 +138,11 @@ def held_out_errors(network: nn.Module, skins: Skins) -> dict[str, str]:
     return out
 
 
+def as_large_as(other: Tensor, picture: Tensor) -> Tensor:
+    """(B, C, 512, 512) shrunk to another picture's size."""
+    return F.avg_pool2d(picture, picture.shape[-1] // other.shape[-1])
+
+
 def _fine(picture: Tensor) -> Tensor:
     return (picture - F.avg_pool2d(picture, 5, 1, 2, count_include_pad=False)).abs().mean(dim=1, keepdim=True)
 
@@ -128,16 +157,16 @@ def _generator_step(
     with torch.autocast("cpu", torch.bfloat16):
         found = network(batch["channels"])
     found = found.float()
-    weight, known = batch["weight"], batch["known"]
-    pixels = pixel_loss(found, batch["target"], weight * (1 - (1 - SEEN_WEIGHT) * known))
-    made = known * batch["target"] + (1 - known) * found
+    target, weight, known = (as_large_as(found, batch[name]) for name in ("target", "weight", "known"))
+    pixels = pixel_loss(found, target, weight * (1 - (1 - SEEN_WEIGHT) * known))
+    made = known * target + (1 - known) * found
     total, told = pixels, {"pixels": float(pixels.detach())}
     if discriminator is not None:
         with torch.autocast("cpu", torch.bfloat16):
             against = -discriminator(shown(made, weight, known)).float().mean()
         total, told["against"] = total + ADVERSARIAL * against, float(against.detach())
     if identity is not None:
-        whole = weight * batch["target"] + (1 - weight) * found.detach()
+        whole = weight * target + (1 - weight) * found.detach()
         apart = identity(weight * made + (1 - weight) * found.detach(), whole, batch["tone"])
         total, told["identity"] = total + IDENTITY * apart, float(apart.detach())
     optimiser.zero_grad(set_to_none=True)
@@ -157,7 +186,8 @@ def _discriminator_step(
 ) -> None:
     """Hinge loss; a penalty takes its place where it is given (Wasserstein)."""
     generator = torch.Generator().manual_seed(SEED + step)
-    real, false = (shown(one, batch["weight"], batch["known"]) for one in (batch["target"], made))
+    target, weight, known = (as_large_as(made, batch[name]) for name in ("target", "weight", "known"))
+    real, false = (shown(one, weight, known) for one in (target, made))
     real, false = augmented((real, false), generator)
     with torch.autocast("cpu", torch.bfloat16, enabled=penalty is None):
         told_real, told_false = discriminator(real).float(), discriminator(false).float()
