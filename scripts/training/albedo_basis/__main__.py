@@ -4,8 +4,9 @@
     FACEDETAIL_DATA=… python -m scripts.training.delit_skins
     python -m scripts.training.albedo_basis [--compare FILE] [--pictures DIR] [--modes 60] [--output DIR]
 
-Tone, and patterns relative to it (``learning.py``). Ten people of each tone class are kept apart,
-measured, and then learned, too; ``--compare`` measures another basis on the same people. Writes albedo_basis.npz; a few
+Tone, and patterns relative to it (``learning.py``). The people whose halves ``scripts.benchmark.appearance`` hides are
+not learned. Ten people of each tone class are kept apart, measured, and then learned, too; ``--compare`` measures
+another basis on the same people. Writes albedo_basis.npz; a few
 minutes on one core. Prints tables; its last line is one JSON object.
 """
 
@@ -45,6 +46,7 @@ from scripts.training.albedo_basis.people import (
 from scripts.training.delit_skins.store import FOLDER, SIDE
 from scripts.training.delit_skins.studio_portraits import plain_skin
 from scripts.training.delit_skins.studio_skins import known_share
+from scripts.training.texture_net.skins import measured_names
 
 MODES = 60
 
@@ -54,7 +56,8 @@ def main() -> None:
     options = _arguments()
     model = load_named_model(BUILTIN)
     atlas = make_atlas(model, SIDE)
-    people = one_scale(load_people(options.skins))
+    measured = set(measured_names())
+    people = one_scale([person for person in load_people(options.skins) if person.name not in measured])
     known = known_share([person for person in people if person.source not in TEXTURES], atlas.covered)
     stored = known > 0
     shadings = shading_patterns(model, atlas, stored)
