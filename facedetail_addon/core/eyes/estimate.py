@@ -20,9 +20,7 @@ _GLARE = 0.4  # luminance: no iris reflects so much; glare on glasses does
 _TINT_NOISE = 0.05  # σ of logarithms that many pixels leave, of tint
 _IRIS_NOISE, _WHITE_NOISE = 0.10, 0.25  # the same of brightness: lashes and pupil; lids shade the white most
 _PIXEL_NOISE, _PIXEL_TINT = 0.5, 0.6  # relative, of a single pixel: what compression, blur and lashes do to both
-_UNLIKELY = (
-    9.0  # squared Mahalanobis distance, three times what is usual: what is farther from all eyes is mostly error
-)
+_UNLIKELY = 9.0  # squared Mahalanobis distance from all eyes, three times the usual: what is farther is mostly error
 _HALF_CONFIDENCE = 40  # so many pixels of iris make half a confidence
 _SIZE_SIGMA = 0.5  # mm, of the visible diameter between fitted heads
 _SIZE_NOISE, _SIZE_NOISE_PX = 0.4, 1.0  # mm and px, standard deviations of its measurement
