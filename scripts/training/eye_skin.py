@@ -17,7 +17,7 @@ from facedetail_addon.core.assets.shipped import WEIGHTS_DIR, register_weights
 from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.face_model.library import load_named_model
 from facedetail_addon.core.face_model.model import FaceModel
-from facedetail_addon.core.image import blurred, smoothstep
+from facedetail_addon.core.image import TEXTURE_MM, blurred, smoothstep
 from facedetail_addon.core.skin.basis import load_basis
 from facedetail_addon.core.skin.eye_skin import COARSE, EYE_SKIN, FINE_MM, FORMAT_VERSION, LINED_PARTS, SIDE, how_lined
 from facedetail_addon.core.skin.types import AlbedoBasis, EyeSkin
@@ -42,7 +42,7 @@ _SURE, _KNOWN = 0.8, 0.95  # weight of skin that tells γ; share of the basis
 _OUTLIER, _ROUNDS, _RIDGE = 0.15, 4, 2e-4  # log difference that is no skin's; what γ is held by, per value
 _LEAST_PEOPLE = 3  # a mean of fewer counts less
 _DEEPEST = 0.7  # log; what is darker is a hole between lids
-_TEXEL_MM = 0.2 * 2048 / SIDE
+_TEXEL_MM = TEXTURE_MM / SIDE
 _FLOOR = 0.004
 
 

@@ -132,8 +132,7 @@ def black_shade(
     """
     face = model.in_region(*FACE_REGIONS) & ~model.in_region("socket")
     darker = -(_log_apart(albedo, usual) @ LUMINANCE)
-    typical = weighted_median(np.abs(darker)[:, None], weight * face, np.zeros(1))
-    misunderstood = smoothstep(typical, *(np.array(_MISUNDERSTOOD) * _UNEVEN[0]))
+    misunderstood = _misunderstood(np.abs(darker)[:, None], _UNEVEN[0], weight * face)
     rest, marks = model.skin.of(model.mean), model.landmarks68.points(model.mean)
     above = smoothstep(rest[:, 1] - float(marks[_NOSE_BASE, 1]), *_FOLD_MM)
     (wing_x, wing_y), (corner_x, corner_y) = marks[_WING, :2], marks[_CORNER, :2]
@@ -276,6 +275,11 @@ def _paint(hue: np.ndarray, usual: np.ndarray) -> np.ndarray:
     return kinds[0] + only_saturated * (kinds[1] - kinds[0])
 
 
+def _misunderstood(size: np.ndarray, usual: float, weight: np.ndarray) -> np.ndarray:
+    """(1,) in [0, 1], whether most of a face differs by more than skin does; arguments as of :func:`_excess`."""
+    return smoothstep(weighted_median(size, weight, np.zeros(1)), *(np.array(_MISUNDERSTOOD) * usual))
+
+
 def _excess(size: np.ndarray, usual: float, weight: np.ndarray) -> np.ndarray:
     """(V, 1) share in [0, 1] of what skin differs by that is more than it does, where most of a face differs so much.
 
@@ -284,9 +288,7 @@ def _excess(size: np.ndarray, usual: float, weight: np.ndarray) -> np.ndarray:
     Args:
         size: (V, 1) logarithms. usual: that of skin. weight: (V,), how well the face is seen.
     """
-    typical = weighted_median(size, weight, np.zeros(1))
-    misunderstood = smoothstep(typical, *(np.array(_MISUNDERSTOOD) * usual))
-    return misunderstood * (1 - np.tanh(size / usual) * usual / np.maximum(size, 1e-6))
+    return _misunderstood(size, usual, weight) * (1 - np.tanh(size / usual) * usual / np.maximum(size, 1e-6))
 
 
 def _log_apart(albedo: np.ndarray, usual: np.ndarray) -> np.ndarray:

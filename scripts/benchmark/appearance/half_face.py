@@ -16,6 +16,7 @@ from torch import nn
 from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.errors import NoFaceError, PhotoError
 from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
+from facedetail_addon.core.image import TEXTURE_MM
 from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
 from facedetail_addon.core.models import Models, texture_generator
 from facedetail_addon.core.pipeline import illuminate, paint, reconstruct
@@ -118,7 +119,7 @@ def _generator(texture: str) -> nn.Module | None:
 def hidden_parts(model: FaceModel, side: int) -> dict[str, np.ndarray]:
     """(side, side) bool by name."""
     uv = model.landmarks68.points(model.skin.vertex_uv())
-    texel_mm = 0.2 * 2048 / side
+    texel_mm = TEXTURE_MM / side
     rows = (1 - uv[:, 1]) * side
     across = np.broadcast_to(np.arange(side), (side, side))
     down = across.T

@@ -67,11 +67,10 @@ def proportional_mb(pid: int) -> float:
 
 
 @contextmanager
-def started(count: int, photo: Path, resolution: int) -> Iterator[list[Worker]]:
-    """Workers of one thread that have done a photo."""
+def started(count: int) -> Iterator[list[Worker]]:
+    """Workers of one thread."""
     workers = [Worker(site_directories(sys.path), threads=1) for _ in range(count)]
     try:
-        at_work(workers, [photo], resolution)
         yield workers
     finally:
         for worker in workers:
@@ -102,7 +101,8 @@ def at_work(workers: list[Worker], portraits: list[Path], resolution: int, watch
 def throughput(options: argparse.Namespace, portraits: list[Path]) -> tuple[list[str], dict[str, float]]:
     """One worker alone and all at once, by turns."""
     rows, ratios = [], []
-    with started(options.workers, portraits[0], options.resolution) as workers:
+    with started(options.workers) as workers:
+        at_work(workers, portraits[:1], options.resolution)  # they load what they need
         for round_ in range(options.rounds):
             progress(f"round {round_ + 1}: load {os.getloadavg()[0]:.2f}")
             alone, one = _measured(workers[:1], portraits, options.resolution)
@@ -130,12 +130,8 @@ def _measured(workers: list[Worker], portraits: list[Path], resolution: int) -> 
 
 def memory(options: argparse.Namespace, portraits: list[Path]) -> tuple[list[str], dict[str, float]]:
     """Many workers at once."""
-    workers = [Worker(site_directories(sys.path), threads=1) for _ in range(options.many)]
-    try:
+    with started(options.many) as workers:
         _, most = at_work(workers, portraits[:2], MEMORY_SIDE, watch=True)
-    finally:
-        for worker in workers:
-            worker.close()
     text = f"{options.many} workers at {MEMORY_SIDE}² hold {most:.0f} MB together at the highest."
     return ["", text], {"many": options.many, "together_mb": most}
 
