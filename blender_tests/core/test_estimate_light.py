@@ -103,7 +103,7 @@ def test_tinted_light_is_mostly_light(studio):
 
 
 def test_what_lies_behind_a_head_is_not_of_the_opposite_colour(studio):
-    """Light before the face that is pinker than the rest: told apart channel by channel, what is left behind is green."""
+    """Light before the face that is pinker than the rest: channel by channel, what is left behind is green."""
     even, front = lamp((0, 0, 1), 0.0, level=0.1), lamp((0.2, 0.4, 0.9), 0.95, level=0.6, tint=(1.15, 0.95, 1.05))
     found = studio.estimate(studio.photo(even + front, np.zeros(len(studio.basis.modes))))
     world = environment_image(found.radiance, 32)
