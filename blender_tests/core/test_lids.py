@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fitted eyes lie where the photo's are: lids on their landmarks, eyeballs with them, the rest of the face as it was."""
+"""Fitted eyes lie where the photo's are: lids on their landmarks, eyeballs with them, the face else as it was."""
 
 from pathlib import Path
 

@@ -29,6 +29,7 @@ LIDS = {
 _REACH_MM = 20.0  # of Wendland's kernel, half of it at a third: lids and their creases move, brows and cheeks do not
 _NOISE = 0.02  # variance of a landmark beside that of what lids are off by
 _MOST_MM = 2.5  # of any landmark: more is a mistake
+_SIDEWAYS = (0.3, 1.0)  # of what lids are off by: corners that are drawn apart bare the ball's side and the socket
 _TURNED = 2.0  # times the frontal variance of landmarks, from which on turned heads' lids are moved less
 _ROUNDS = 2  # lids follow the gaze, which is aimed after them
 _LOWER, _UPPER = (2, 3, 4, 5, 6), (10, 11, 12, 13, 14)  # of a side's lids: those below and above the iris
@@ -130,7 +131,7 @@ def lids_off(points: np.ndarray, points_px: np.ndarray, camera: PerspectiveCamer
     across = point_jacobian(camera, points)[:, :, :2]
     apart = (points_px - camera.project(points))[..., None]
     off = np.zeros((len(points), 3))
-    off[:, :2] = np.linalg.solve(across, apart)[..., 0]
+    off[:, :2] = np.linalg.solve(across, apart)[..., 0] * _SIDEWAYS
     length = np.linalg.norm(off, axis=1, keepdims=True)
     return off * np.minimum(1, _MOST_MM / np.maximum(length, 1e-9))
 
