@@ -26,6 +26,7 @@ from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
 from .hair import diffuse_colour, scraps, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
+from .lash_line import paint_lid_rims
 from .mottle import mottle
 from .types import AlbedoBasis, SkinMaps
 
@@ -118,6 +119,7 @@ def make_skin_maps(
         statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
     albedo = composed(Paints(*values, unwrapped, statistical, highlights, fine, hair, grain), atlas)
+    paint_lid_rims(albedo, model, light.monochrome)
     pad_islands(albedo, atlas.surroundings)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
     return SkinMaps(albedo, roughness, specular, unwrapped.confidence, fine.creases, known)
