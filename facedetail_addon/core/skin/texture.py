@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from ..colour import LUMINANCE, to_linear
+from ..face_model.brows import usual_brows
 from ..face_model.model import FaceModel
 from ..image import framed, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
@@ -37,10 +38,10 @@ _FRAME = 32  # texels of SIDE beside what is seen, at least, where highlights ar
 _ROWS = 64  # of the reduced photo worked on at a time, to stay in the processor's cache
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
-_BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
-_LID_LANDMARKS = (slice(36, 42), slice(42, 48))
-_BROW_TEXELS, _LASH_TEXELS = 13, 9  # of SIDE, across a brow, 10 mm, and lashes and what is painted beside them
-_ANY_BROW_TEXELS = 19  # the same where brows may lie that are lower or higher than most
+_LID_LANDMARKS = (slice(36, 42), slice(42, 48))  # of iBUG
+_LASH_TEXELS = 9  # of SIDE, across lashes and what is painted beside them
+_BESIDE_BROW_MM, _BESIDE_BROW_EDGES = 4.0, 8  # smoothness of what goes on over brows, and how far around they it is told
+_BROW_MM, _ANY_BROW_MM = (-2.0, -0.5), (-4.0, -1.5)  # inside of a brow's border: its hairs, and single ones beside it
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
@@ -58,6 +59,7 @@ def make_skin_maps(
     masks: np.ndarray | None = None,
     generator: nn.Module | None = None,
     tell_known: bool = False,
+    brows: np.ndarray | None = None,
 ) -> SkinMaps:
     """Albedo, roughness and specular level, complete.
 
@@ -69,7 +71,10 @@ def make_skin_maps(
         relief_shading: (R, R) float32 factor by which relief changes that light, so that lines are not paint as well.
         masks: (V_skin, 3) float32 probabilities of person, hair and skin in the photo, NaN where nobody has looked.
         generator: makes this person's skin; None: it is the statistical albedo. tell_known: whether to tell ``known``.
+        brows: (V_skin,) mm of :func:`..face_model.brows.brows_on_skin`; None: they lie where people's do.
     """
+    if brows is None:
+        brows = usual_brows(model)
     if relief_shading is None:
         relief_shading = np.ones((atlas.resolution,) * 2, np.float32)
     if masks is None:
@@ -82,15 +87,15 @@ def make_skin_maps(
     bare = bare_skin(masks, basis, model)
     fine = FineLight(relief_shading, plain_creases(), light.monochrome)
     seen = _seen(unwrapped, np.column_stack([lit, bare]), fine, atlas)
-    hairy = _brows(model)
+    hairy = _resized(atlas.reduced.picture(smoothstep(brows, *_BROW_MM).astype(np.float32)), SIDE)
     highlights = _highlights(seen, usual.picture, light.monochrome, hairy)
     noise = skin_grain(seen.albedo @ LUMINANCE, seen.confidence, atlas.resolution, _closer(unwrapped, lit, fine, atlas))
     hairy = np.maximum(hairy, _lashes(model))
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
     beard = find_beard(seen.albedo, seen.confidence, model)
-    brows = _lines(_BROW_LANDMARKS, False, _ANY_BROW_TEXELS, model)
-    hairs = at_vertices(np.dstack([brows, np.maximum(brows, hairy)]), model)
+    browed = smoothstep(brows, *_ANY_BROW_MM).astype(np.float32)
+    hairs = np.column_stack([browed, np.maximum(browed, at_vertices(hairy, model))])
     bearded = 0.0 if beard is None else float(beard.under.max())
     trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs, bearded)
     fill, known, persons = usual, None, confidence * bare * trusted.skin
@@ -308,24 +313,14 @@ def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool, brows: n
     return found.framed(part, SIDE)
 
 
-def _brows(model: FaceModel) -> np.ndarray:
-    """(SIDE, SIDE) float32: where brows grow."""
-    return _lines(_BROW_LANDMARKS, False, _BROW_TEXELS, model)
-
-
 def _lashes(model: FaceModel) -> np.ndarray:
     """(SIDE, SIDE) float32: where lids have lashes, or are painted."""
-    return _lines(_LID_LANDMARKS, True, _LASH_TEXELS, model)
-
-
-def _lines(parts: tuple[slice, ...], closed: bool, width: int, model: FaceModel) -> np.ndarray:
-    """(SIDE, SIDE) float32: lines through some of iBUG's landmarks, with soft borders."""
     uv = model.landmarks68.points(model.skin.vertex_uv())
     out = np.zeros((SIDE, SIDE), np.float32)
-    for part in parts:
+    for part in _LID_LANDMARKS:
         at = np.column_stack([uv[part, 0], 1 - uv[part, 1]]) * SIDE * 16
-        cv2.polylines(out, [np.round(at).astype(np.int32)], closed, 1.0, width, cv2.LINE_8, 4)
-    return cv2.GaussianBlur(out, (0, 0), width / 6)
+        cv2.polylines(out, [np.round(at).astype(np.int32)], True, 1.0, _LASH_TEXELS, cv2.LINE_8, 4)
+    return cv2.GaussianBlur(out, (0, 0), _LASH_TEXELS / 6)
 
 
 @dataclass(frozen=True)
@@ -382,8 +377,17 @@ def _trusted(
     correcting = correction(
         albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, hairs[:, 0]
     )
+    correcting = _as_beside(correcting, hairs[:, 0], counts * skin, atlas)
     albedo = corrected(albedo, correcting).clip(*ALBEDO_RANGE)
     return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share))
+
+
+def _as_beside(correction: np.ndarray, brows: np.ndarray, weight: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(V, 3) log factors that are on (V,) brows those of the skin beside them: what differs there is hair."""
+    if not (brows > 0).any():
+        return correction
+    beside = atlas.smoother(weight * (1 - brows) + 1e-4, _BESIDE_BROW_MM, where=brows > 0, beyond=_BESIDE_BROW_EDGES)
+    return correction + brows[:, None] * (beside(correction) - correction)
 
 
 def _known(confident: np.ndarray, skin: np.ndarray, highlights: Highlights, atlas: Atlas) -> np.ndarray:
