@@ -206,8 +206,8 @@ def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.n
     Furrows are as dark, but narrow. Nothing of it is finer than the blur, so that a smaller map will do.
 
     Args:
-        colour: (h, w, 3) uint8. shading: (h, w) its logarithm. brows: (h, w) 1 where brows grow, and less is enough, or a greyer hue.
-        mask: (h, w) where skin may be.
+        colour: (h, w, 3) uint8. shading: (h, w) its logarithm. brows: (h, w) 1 where brows grow, and less is
+            enough, or a greyer hue. mask: (h, w) where skin may be.
     """
     if not (mask > 0.5).any():
         return np.ones_like(mask)

@@ -23,8 +23,8 @@ def brows_on_skin(
     """How far inside of the photo's brows each place of the skin lies.
 
     Args:
-        borders_px: (N, 2) around the subject's "right" and "left" brow. places_px: (V_skin, 2) where the photo shows the
-            skin's vertices. px_per_mm: the head's size in the photo.
+        borders_px: (N, 2) around the subject's "right" and "left" brow, in the photo. places_px: (V_skin, 2) of the
+            skin's vertices there. px_per_mm: the head's size there.
 
     Returns:
         (V_skin,) float32 mm, positive inside, −20 far from all.

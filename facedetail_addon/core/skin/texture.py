@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from ..colour import LUMINANCE, to_linear
-from ..face_model.brows import usual_brows
+from ..face_model.brows import FAR_MM, usual_brows
 from ..face_model.model import FaceModel
 from ..image import framed, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
@@ -17,7 +17,8 @@ from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .beard import find_beard
-from .brows import sharp_picture
+from .brows import SIDE as BROW_SIDE
+from .brows import seen_look, sharp_picture
 from .completion import complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
@@ -40,8 +41,13 @@ _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
 _LID_LANDMARKS = (slice(36, 42), slice(42, 48))  # of iBUG
 _LASH_TEXELS = 9  # of SIDE, across lashes and what is painted beside them
-_BESIDE_BROW_MM, _BESIDE_BROW_EDGES = 4.0, 8  # smoothness of what goes on over brows, and how far around they it is told
-_BROW_MM, _ANY_BROW_MM = (-2.0, -0.5), (-4.0, -1.5)  # inside of a brow's border: its hairs, and single ones beside it
+_BESIDE_BROW_MM, _BESIDE_BROW_EDGES = (
+    4.0,
+    8,
+)  # smoothness of what goes on over brows, and how far around they it is told
+_STRANDS = (0.05, 0.3)  # the same on brows, between which dark is no longer theirs
+# Inside of a brow's border: where shine is hair's, where dark is hair, and where there may be single hairs.
+_BROW_MM = {"within": (-0.5, 1.0), "hairs": (-2.0, -0.5), "beside": (-4.0, -1.5)}
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
@@ -87,14 +93,16 @@ def make_skin_maps(
     bare = bare_skin(masks, basis, model)
     fine = FineLight(relief_shading, plain_creases(), light.monochrome)
     seen = _seen(unwrapped, np.column_stack([lit, bare]), fine, atlas)
-    hairy = _resized(atlas.reduced.picture(smoothstep(brows, *_BROW_MM).astype(np.float32)), SIDE)
+    hairy, browed = (
+        _resized(atlas.reduced.picture(smoothstep(brows, *_BROW_MM[name])), SIDE) for name in ("within", "hairs")
+    )
     highlights = _highlights(seen, usual.picture, light.monochrome, hairy)
     noise = skin_grain(seen.albedo @ LUMINANCE, seen.confidence, atlas.resolution, _closer(unwrapped, lit, fine, atlas))
-    hairy = np.maximum(hairy, _lashes(model))
+    hairy = np.maximum(browed, _lashes(model))
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
     beard = find_beard(seen.albedo, seen.confidence, model)
-    browed = smoothstep(brows, *_ANY_BROW_MM).astype(np.float32)
+    browed = smoothstep(brows, *_BROW_MM["beside"])
     hairs = np.column_stack([browed, np.maximum(browed, at_vertices(hairy, model))])
     bearded = 0.0 if beard is None else float(beard.under.max())
     trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs, bearded)
@@ -104,10 +112,10 @@ def make_skin_maps(
     if generator is not None:
         told = _known(_reduced(unwrapped, len(seen.bare))[1], persons, highlights, atlas.reduced)
         fill = generated_fill(seen.albedo, told, usual, basis, light.monochrome, generator, model, atlas)
+    plain = trusted.weight * (1 - browed)  # brows are no skin that goes on beside them
     fields = complete(
-        trusted.albedo, trusted.weight, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1],
-        beard=beard,
-    )  # fmt: skip
+        trusted.albedo, plain, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1], beard=beard
+    )
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
@@ -118,7 +126,7 @@ def make_skin_maps(
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
     picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
-    statistical = _around_eyes(picture, seen, clear, basis, light.monochrome, model, atlas)
+    statistical = _around_eyes(picture, seen, clear, brows, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
@@ -248,17 +256,28 @@ def _grain(
 
 
 def _around_eyes(
-    picture: np.ndarray, seen: _Seen, clear: np.ndarray, basis: AlbedoBasis, grey: bool, model: FaceModel, atlas: Atlas
+    picture: np.ndarray,
+    seen: _Seen,
+    clear: np.ndarray,
+    brows: np.ndarray,
+    basis: AlbedoBasis,
+    grey: bool,
+    model: FaceModel,
+    atlas: Atlas,
 ) -> np.ndarray:
     """(1024, 1024, 3) float32 linear of (S, S, 3) skin: with brows' hairs, and with lids and lines as seen skin has.
 
     Args:
-        clear: (S, S) bool, plain skin that is well seen.
+        clear: (S, S) bool, plain skin that is well seen. brows: (V,) mm inside of their border.
     """
     parts = np.column_stack([model.in_region(name) for name in LINED_PARTS]).astype(np.float32)
     parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
     lined = how_lined(seen.albedo @ LUMINANCE, tuple(parts & clear))
-    return with_eye_lines(sharp_picture(picture, model), basis.eyes, lined, grey)
+    usual, own = (
+        _resized(atlas.reduced.picture(one + FAR_MM) - FAR_MM, BROW_SIDE) for one in (usual_brows(model), brows)
+    )
+    look = seen_look(*(_resized(one, BROW_SIDE) for one in (seen.albedo, seen.confidence)), own)
+    return with_eye_lines(sharp_picture(picture, model, usual, own, look), basis.eyes, lined, grey)
 
 
 def _closer(
@@ -365,7 +384,8 @@ def _trusted(
     in_view = smoothstep(unwrapped.vertex_confidence, *CONFIDENT) * light[:, 6]
     counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
-    skin = 1 - np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
+    covered = np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
+    skin = 1 - covered * (1 - hairs[:, 0] * (1 - smoothstep(np.nan_to_num(masks[:, 1]), *_STRANDS)))
     skin *= 1 - black_shade(albedo, persons, counts, hairs[:, 1], bearded, model)
     scalp = model.in_region("scalp")
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)

@@ -34,4 +34,4 @@ BROWS = {
     "right": (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
     "left": (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
 }
-"""Around the hair of the right and of the left brow: its upper border from the outer end to the inner, the lower back."""
+"""Around the hair of both brows: the upper border from the outer end to the inner, and the lower one back."""
