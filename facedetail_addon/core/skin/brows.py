@@ -25,13 +25,12 @@ _HAIR_MM, _CORE_MM = (-1.0, 1.5), 0.0  # inside of a brow's border: how densely 
 _TIPS_MM = (-2.5, 0.0)  # so far beyond they reach
 _TAPER_MM, _TAPERED = 1.8, (1.2, 2.0)  # by which a brow's outer end is narrower than its border; from 0 to 2 along it
 _GROWS = (65.0, 25.0, -12.0)  # degrees up from outwards, at the inner end, in the middle and at the outer end
+_SPARSE, _THICK = 0.35, (0.0, 0.5)  # density at the inner end, and where along a brow it rises
 _LENGTHS_MM, _TURN, _SPREAD = (7.0, 6.0, 4.5), 18.0, 10.0  # there; degrees by which one bends, and they differ
 _PER_MM2, _LAYERS = 1.6, 8  # hairs; sheets of them, through which lower ones are seen
 _FINER, _BITS = 4, 4  # times as fine is what they are drawn on; fractional bits of OpenCV's drawing
-_CONTRAST, _LEAST_CRISP = (
-    0.25,
-    0.2,
-)  # of people's hairs beside how dark they are; share of that which they make at least
+_OF_HAIR, _OF_PEOPLE = 0.4, 1.75  # logs of brows over skin beside those of the scalp's hair, and of people's mean
+_CONTRAST, _LEAST_CRISP = 0.4, 0.2  # of single hairs beside how dark brows are; share of that which they make at least
 _FINE_MM = 0.8  # what is finer is single hairs
 _LEAST_SEEN_MM2 = 25.0  # of brows, to tell how they look
 _NOTHING = 1e-3  # log
@@ -70,6 +69,16 @@ def seen_look(albedo: np.ndarray, confidence: np.ndarray, brows: np.ndarray) -> 
     return BrowLook(mean, float(np.sqrt(np.average(_fine(log @ LUMINANCE) ** 2, weights=core))))
 
 
+def usual_look(apart: np.ndarray) -> BrowLook:
+    """Of people whose brows differ from the skin by (3,) logarithms."""
+    return BrowLook(apart, _CONTRAST * abs(float(apart @ LUMINANCE)))
+
+
+def look_with_hair(apart: np.ndarray) -> BrowLook:
+    """Of people whose scalp's hair differs from the skin by (3,) logarithms."""
+    return usual_look(_OF_HAIR * apart)
+
+
 def sharp_picture(
     picture: np.ndarray, model: FaceModel, usual: np.ndarray, brows: np.ndarray, look: BrowLook | None = None
 ) -> np.ndarray:
@@ -89,7 +98,7 @@ def sharp_picture(
     if part is not None:
         here = log[part]
         people = _without_smear(here, usual[part])
-        look = look or BrowLook(people, _CONTRAST * abs(float(people @ LUMINANCE)))
+        look = look or usual_look(_OF_PEOPLE * people)
         if np.abs(look.apart).max() > _NOTHING:
             here += _hair(brows[part], marks - [part[1].start, part[0].start], look)[..., None] * look.apart
     return np.exp(log)
@@ -135,7 +144,8 @@ def _hair(brows: np.ndarray, marks: np.ndarray, look: BrowLook) -> np.ndarray:
     """(H, W) float32, 1 in the mean where hairs grow most, less at the border; the same each time."""
     _, along = _placed(np.arange(brows.shape[1]), marks)
     brows = brows - _TAPER_MM * smoothstep(along, *_TAPERED)
-    grown, core = smoothstep(brows, *_HAIR_MM).astype(np.float32), brows > _CORE_MM
+    grown, core = smoothstep(brows, *_HAIR_MM), brows > _CORE_MM
+    grown = grown * (_SPARSE + (1 - _SPARSE) * smoothstep(along, *_THICK))
     if not core.any():
         return np.zeros(brows.shape, np.float32)
     even, single = (one / max(float(one[core].mean()), 1e-6) for one in (grown, _strokes(grown, marks)))

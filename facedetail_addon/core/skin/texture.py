@@ -18,8 +18,8 @@ from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .beard import find_beard
 from .brows import SIDE as BROW_SIDE
-from .brows import seen_look, sharp_picture
-from .completion import complete, outside_openings, persons_colour
+from .brows import BrowLook, look_with_hair, seen_look, sharp_picture
+from .completion import Completion, complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
 from .doubt import beside_covers, black_shade, collars, corrected, correction, shown, steady
@@ -41,10 +41,7 @@ _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
 _LID_LANDMARKS = (slice(36, 42), slice(42, 48))  # of iBUG
 _LASH_TEXELS = 9  # of SIDE, across lashes and what is painted beside them
-_BESIDE_BROW_MM, _BESIDE_BROW_EDGES = (
-    4.0,
-    8,
-)  # smoothness of what goes on over brows, and how far around they it is told
+_BESIDE_BROW_MM, _BESIDE_BROW_EDGES = 4.0, 8  # smoothness of what goes on over brows, and how far around it is asked
 _STRANDS = (0.05, 0.3)  # the same on brows, between which dark is no longer theirs
 # Inside of a brow's border: where shine is hair's, where dark is hair, and where there may be single hairs.
 _BROW_MM = {"within": (-0.5, 1.0), "hairs": (-2.0, -0.5), "beside": (-4.0, -1.5)}
@@ -126,7 +123,8 @@ def make_skin_maps(
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
     picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
-    statistical = _around_eyes(picture, seen, clear, brows, basis, light.monochrome, model, atlas)
+    picture = _with_brows(picture, seen, brows, _look_with_hair(fields, fill, basis, model), model, atlas)
+    statistical = _around_eyes(picture, seen, clear, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
@@ -255,29 +253,46 @@ def _grain(
     return noise
 
 
-def _around_eyes(
+def _with_brows(
     picture: np.ndarray,
     seen: _Seen,
-    clear: np.ndarray,
     brows: np.ndarray,
-    basis: AlbedoBasis,
-    grey: bool,
+    look: BrowLook | None,
     model: FaceModel,
     atlas: Atlas,
 ) -> np.ndarray:
-    """(1024, 1024, 3) float32 linear of (S, S, 3) skin: with brows' hairs, and with lids and lines as seen skin has.
+    """(1024, 1024, 3) float32 linear of (T, T, 3) skin; ``look``: where too little of (V,) brows is seen."""
+    usual, own = (_brow_map(one, atlas) for one in (usual_brows(model), brows))
+    look = seen_look(*(_resized(one, BROW_SIDE) for one in (seen.albedo, seen.confidence)), own) or look
+    return sharp_picture(picture, model, usual, own, look)
+
+
+def _brow_map(brows: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(1024, 1024) of (V,) mm inside of brows' border."""
+    return _resized(atlas.reduced.picture(brows + np.float32(FAR_MM)), BROW_SIDE) - FAR_MM
+
+
+def _look_with_hair(fields: Completion, fill: Fill, basis: AlbedoBasis, model: FaceModel) -> BrowLook | None:
+    """Of brows of which too little is seen, by the hair on the scalp; None where there is none, either."""
+    hairy, plain = model.in_region("scalp") & (fields.hair > _CLEAR), basis.plain & (fill.known > _CLEAR)
+    if not hairy.any() or not plain.any():
+        return None
+    skin = (np.log(fill.colours) + fields.offset)[plain]
+    return look_with_hair(np.median(np.log(fields.colour[hairy]), axis=0) - np.median(skin, axis=0))
+
+
+def _around_eyes(
+    picture: np.ndarray, seen: _Seen, clear: np.ndarray, basis: AlbedoBasis, grey: bool, model: FaceModel, atlas: Atlas
+) -> np.ndarray:
+    """(1024, 1024, 3) float32 linear of skin: with lids and lines as seen skin has.
 
     Args:
-        clear: (S, S) bool, plain skin that is well seen. brows: (V,) mm inside of their border.
+        picture: (1024, 1024, 3) of that. clear: (S, S) bool, plain skin that is well seen.
     """
     parts = np.column_stack([model.in_region(name) for name in LINED_PARTS]).astype(np.float32)
     parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
     lined = how_lined(seen.albedo @ LUMINANCE, tuple(parts & clear))
-    usual, own = (
-        _resized(atlas.reduced.picture(one + FAR_MM) - FAR_MM, BROW_SIDE) for one in (usual_brows(model), brows)
-    )
-    look = seen_look(*(_resized(one, BROW_SIDE) for one in (seen.albedo, seen.confidence)), own)
-    return with_eye_lines(sharp_picture(picture, model, usual, own, look), basis.eyes, lined, grey)
+    return with_eye_lines(picture, basis.eyes, lined, grey)
 
 
 def _closer(
