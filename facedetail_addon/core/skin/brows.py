@@ -26,7 +26,7 @@ _TIPS_MM = (-2.5, 0.0)  # so far beyond they reach
 _TAPER_MM, _TAPERED = 1.8, (1.2, 2.0)  # by which a brow's outer end is narrower than its border; from 0 to 2 along it
 _GROWS = (65.0, 25.0, -12.0)  # degrees up from outwards, at the inner end, in the middle and at the outer end
 _SPARSE, _THICK = 0.35, (0.0, 0.5)  # density at the inner end, and where along a brow it rises
-_LENGTHS_MM, _TURN, _SPREAD = (7.0, 6.0, 4.5), 18.0, 10.0  # there; degrees by which one bends, and they differ
+_LENGTHS_MM, _TURN, _SPREAD = (7.0, 6.0, 4.5), 18.0, 7.0  # there; degrees by which one bends, and they differ
 _PER_MM2, _LAYERS = 1.6, 8  # hairs; sheets of them, through which lower ones are seen
 _FINER, _BITS = 4, 4  # times as fine is what they are drawn on; fractional bits of OpenCV's drawing
 _OF_HAIR, _OF_PEOPLE = 0.4, 1.75  # logs of brows over skin beside those of the scalp's hair, and of people's mean
@@ -102,6 +102,11 @@ def sharp_picture(
         if np.abs(look.apart).max() > _NOTHING:
             here += _hair(brows[part], marks - [part[1].start, part[0].start], look)[..., None] * look.apart
     return np.exp(log)
+
+
+def without_lines(lined: np.ndarray, drawn: np.ndarray, brows: np.ndarray) -> np.ndarray:
+    """(1024, 1024, 3) linear: what is ``lined`` as it was ``drawn`` before, where (1024, 1024) brows are."""
+    return lined + smoothstep(brows, *_TIPS_MM)[..., None] * (drawn - lined)
 
 
 def _marks(model: FaceModel) -> np.ndarray:

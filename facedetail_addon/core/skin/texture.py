@@ -18,7 +18,7 @@ from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .beard import find_beard
 from .brows import SIDE as BROW_SIDE
-from .brows import BrowLook, look_with_hair, seen_look, sharp_picture
+from .brows import BrowLook, look_with_hair, seen_look, sharp_picture, without_lines
 from .completion import Completion, complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
@@ -90,12 +90,10 @@ def make_skin_maps(
     bare = bare_skin(masks, basis, model)
     fine = FineLight(relief_shading, plain_creases(), light.monochrome)
     seen = _seen(unwrapped, np.column_stack([lit, bare]), fine, atlas)
-    hairy, browed = (
-        _resized(atlas.reduced.picture(smoothstep(brows, *_BROW_MM[name])), SIDE) for name in ("within", "hairs")
-    )
-    highlights = _highlights(seen, usual.picture, light.monochrome, hairy)
+    within, hairy = (_of_small(smoothstep(brows, *_BROW_MM[name]), atlas) for name in ("within", "hairs"))
+    highlights = _highlights(seen, usual.picture, light.monochrome, within)
     noise = skin_grain(seen.albedo @ LUMINANCE, seen.confidence, atlas.resolution, _closer(unwrapped, lit, fine, atlas))
-    hairy = np.maximum(browed, _lashes(model))
+    hairy = np.maximum(hairy, _lashes(model))
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
     beard = find_beard(seen.albedo, seen.confidence, model)
@@ -124,7 +122,7 @@ def make_skin_maps(
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
     picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
     picture = _with_brows(picture, seen, brows, _look_with_hair(fields, fill, basis, model), model, atlas)
-    statistical = _around_eyes(picture, seen, clear, basis, light.monochrome, model, atlas)
+    statistical = _around_eyes(picture, seen, clear, brows, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
@@ -217,6 +215,11 @@ def _resized(values: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(values, (side, side), interpolation=way)
 
 
+def _of_small(values: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(SIDE, SIDE) of (V,) values."""
+    return _resized(atlas.reduced.picture(values), SIDE)
+
+
 def _matte(seen: _Seen, highlights: Highlights) -> np.ndarray:
     """(S, S) float32 in [0, 1], seen skin that does not shine."""
     return seen.confidence * (1 - _resized(highlights.share, len(seen.confidence)))
@@ -278,21 +281,31 @@ def _look_with_hair(fields: Completion, fill: Fill, basis: AlbedoBasis, model: F
     if not hairy.any() or not plain.any():
         return None
     skin = (np.log(fill.colours) + fields.offset)[plain]
-    return look_with_hair(np.median(np.log(fields.colour[hairy]), axis=0) - np.median(skin, axis=0))
+    hair = diffuse_colour(fields.colour[hairy], fields.hair[hairy])
+    return look_with_hair(np.log(hair) - np.median(skin, axis=0))
 
 
 def _around_eyes(
-    picture: np.ndarray, seen: _Seen, clear: np.ndarray, basis: AlbedoBasis, grey: bool, model: FaceModel, atlas: Atlas
+    picture: np.ndarray,
+    seen: _Seen,
+    clear: np.ndarray,
+    brows: np.ndarray,
+    basis: AlbedoBasis,
+    grey: bool,
+    model: FaceModel,
+    atlas: Atlas,
 ) -> np.ndarray:
     """(1024, 1024, 3) float32 linear of skin: with lids and lines as seen skin has.
 
     Args:
-        picture: (1024, 1024, 3) of that. clear: (S, S) bool, plain skin that is well seen.
+        picture: (1024, 1024, 3) of that. clear: (S, S) bool, plain skin that is well seen. brows: (V,), which keep
+            their hairs.
     """
     parts = np.column_stack([model.in_region(name) for name in LINED_PARTS]).astype(np.float32)
     parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
     lined = how_lined(seen.albedo @ LUMINANCE, tuple(parts & clear))
-    return with_eye_lines(picture, basis.eyes, lined, grey)
+    lines = with_eye_lines(picture, basis.eyes, lined, grey)
+    return without_lines(lines, picture, _brow_map(brows, atlas))
 
 
 def _closer(
