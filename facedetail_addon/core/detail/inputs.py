@@ -29,7 +29,7 @@ _HAIR = (0.15, 0.4)  # probability of the photo's mask at which hair begins, and
 _BROW_MM = (-4.0, -1.5)  # inside of a brow's border, from where on there may be single hairs, and are
 _BROW, _GREY_BROW = (0.1, 0.35), (0.05, 0.15)  # the same there: thin ones are seen between skin; log by which white
 # and shining hair is less red than the skin
-_BESIDE_BROW_MM = 1.2  # skin so near to a brow is half hidden
+_BESIDE_BROW_MM, _IN_BROW_MM = 1.2, 5.0  # skin so near to a brow is half hidden, and none of it seen in so small gaps
 _HAIR_MM = 1.2  # narrower lines may be grooves
 _COARSE_TEXEL_MM = 0.4  # fine enough to look for hair
 _ROWS = 64  # whose logarithms are taken at a time
@@ -226,6 +226,7 @@ def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.n
     reach = 2 * round(_BESIDE_BROW_MM / texel_mm) + 1
     hair = np.maximum(smoothstep(darker, *_BROW), smoothstep(greyer, *_GREY_BROW))
     brow = cv2.dilate((hair * fields[..., 3]).astype(np.float32), _disc(reach))
+    brow = cv2.morphologyEx(brow, cv2.MORPH_CLOSE, _disc(2 * round(_IN_BROW_MM / texel_mm / 2) + 1))
     wide, beside = (2 * round(size / texel_mm / 2) + 1 for size in (_DARK_MM, _BESIDE_FRAME_MM))
     darker = np.where(weight > _NEAR, darker, 0).astype(np.float32)
     frame = cv2.dilate(smoothstep(darker, *_BLACK), _disc(beside))
