@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.skin.completion import complete, well_known
 from facedetail_addon.core.skin.hair import find_hair, hairline, scraps, short_hair
@@ -117,6 +118,18 @@ def test_the_hairs_colour_does_not_run_over_unseen_ears(model, atlas, rest, scal
     away = cKDTree(rest[scalp]).query(rest)[0]
     assert (ears & (away > 12)).sum() > 100
     np.testing.assert_allclose(completed.colour[ears & (away > 12)], skin[ears & (away > 12)], rtol=0.1)
+
+
+def test_a_scarfs_colour_at_the_rim_of_the_face_does_not_run_over_unseen_ears(model, atlas, rest, scalp, seen, skin):
+    ears = model.in_region("ears")
+    unknown = scalp | ears | model.in_region("neck")
+    to_ears = cKDTree(rest[ears]).query(rest)[0]
+    rim = ~unknown & (to_ears < 12)
+    blue = np.float32([1, 1, 4]) * skin
+    colours = np.where(rim[:, None], blue * ((skin @ LUMINANCE) / (blue @ LUMINANCE))[:, None], skin)
+    completed = complete(colours, seen * ~unknown, skin, (~unknown).astype(np.float32), model, atlas)
+    ratio = completed.colour[ears] / skin[ears]
+    assert np.median(ratio[:, 2] / ratio[:, 0]) < 1.15, "4 at the rim"
 
 
 def test_hair_thins_out_over_its_border(atlas, rest, scalp):

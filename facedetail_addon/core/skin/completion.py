@@ -20,12 +20,14 @@ from ..robust import geman_mcclure, weighted_median
 from ..uv.types import Atlas
 from .beard import Beard
 from .hair import find_hair, hairline
+from .paint import hue_of
 
 _GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
 _BEARD_MM = 3.0
 _REACH_MM = {"skin": 45.0, "hair": 6.0, "beard": 30.0}  # how far beyond what was seen its colour reaches
 _MAX_LOG, _MAX_GAIN = 1.2, 0.5  # what differs more is not skin
 _OUTLIER = 0.3  # log difference from the person's tone that skin seldom has
+_OTHER_HUE = 0.15  # the same of hue
 _MAX_OFFSET = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
 _AS_BRIGHT = (-0.4, -0.15)  # log luminance from the skin, at which another place is no such skin, and is it
 _FLOOR = 0.004  # linear, so that logarithms stay finite
@@ -103,10 +105,10 @@ def complete(
         apart *= beard.under[:, None]
         offset, prior = (offset + apart).astype(np.float32), (prior * np.exp(apart)).astype(np.float32)
         hairy = np.maximum(hairy, beard.contrast * beard.under)
-    # Other beards, hair and shade are no colour for the skin beside them.
-    skin = ~model.in_region("scalp", "socket")
-    off = np.where(skin, _log_ratio(mixed, prior) @ LUMINANCE, 0)
-    weight = share * geman_mcclure(off / _OUTLIER)
+    # Other beards, hair, shade, and what is left of clothes' light are no colour for the skin beside them.
+    skin, off = ~model.in_region("scalp", "socket"), _log_ratio(mixed, prior)
+    weight = share * np.where(skin, geman_mcclure(off @ LUMINANCE / _OUTLIER), 1)
+    weight *= np.where(skin, geman_mcclure(np.linalg.norm(hue_of(off), axis=1) / _OTHER_HUE), 1)
     # What goes on beyond the border is how seen colours differ from the prior: hair beside ears stays beside them.
     colour = prior + atlas.smoother(weight, _COLOUR_MM, reach, known < 1)(mixed - prior)
     return Completion(gain, offset, colour.clip(_FLOOR, 1), hairy)

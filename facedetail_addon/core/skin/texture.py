@@ -380,8 +380,9 @@ def _trusted(
     persons += hairy[:, None] * (hair - persons)
     shading = light[:, :3] @ LUMINANCE
     correcting = correction(
-        albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, hairs[:, 0]
-    )
+        albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, unwrapped.vertex_color, model, atlas,
+        hairs[:, 0],
+    )  # fmt: skip
     albedo = corrected(albedo, correcting).clip(*ALBEDO_RANGE)
     return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share))
 
