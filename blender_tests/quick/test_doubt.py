@@ -6,6 +6,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FACE_REGIONS
+from facedetail_addon.core.skin.beard import dark_below_nose
 from facedetail_addon.core.skin.doubt import (
     beside_covers,
     black_shade,
@@ -13,8 +14,10 @@ from facedetail_addon.core.skin.doubt import (
     corrected,
     correction,
     not_bluer,
+    plain_rims,
     shown,
     steady,
+    unlike_skin,
 )
 from facedetail_addon.core.skin.grain import skin_grain
 
@@ -272,3 +275,33 @@ def test_black_sockets_and_folds_tell_nothing_where_the_light_was_misunderstood(
     assert told(uneven, bearded=1.0) == pytest.approx((1, 0, 0), abs=0.05)
     assert told(uneven, hairy=ones) == (0, 0, 0)
     assert told(0.0) == (0, 0, 0), "on an even face it is paint"
+
+
+def test_at_the_rim_what_is_dark_or_of_another_hue_is_no_skin_and_inside_marks_and_paint_stay():
+    skin = np.tile(SKIN, (4, 1))
+    seen = np.stack([SKIN * np.float32(1.1), SKIN * np.float32(0.5), np.float32([0.03, 0.06, 0.2]), SKIN])
+    rim, inside = np.full(4, 0.05, np.float32), np.full(4, 0.7, np.float32)
+    np.testing.assert_allclose(unlike_skin(seen, skin, rim), [0, 1, 1, 0], atol=0.05)
+    assert unlike_skin(seen, skin, inside).max() == 0
+
+
+def test_a_beards_rim_stays_and_a_rim_above_the_nose_is_bare_skin_in_any_case(model, rest):
+    face = model.in_region("cheeks", "chin", "forehead")
+    height = rest[:, 1] - model.landmarks68.points(model.mean)[33, 1]
+    assert plain_rims(0.0, model)[face].min() == 1
+    bearded = plain_rims(1.0, model)
+    assert bearded[face & (height < -14)].max() == 0
+    assert bearded[face & (height > 0)].min() == 1
+    assert bearded[model.in_region("eyes", "mouth")].max() == 0, "lashes and lips are darker than skin"
+
+
+def test_lip_and_jaw_that_are_both_dark_are_a_beard_and_the_shade_of_nose_or_scarf_is_none(model, rest):
+    sure = np.ones(len(rest), bool)
+    marks = model.landmarks68.points(model.mean)
+    below = (rest[:, 1] < marks[33, 1]).astype(np.float32)
+    jaw = (rest[:, 1] < marks[57, 1] - 4).astype(np.float32)
+    assert dark_below_nose(0.5 * below, sure, model) == 1
+    assert dark_below_nose(0.5 * (1 - below), sure, model) == 0
+    assert dark_below_nose(0.5 * jaw, sure, model) == 0, "shade of a scarf"
+    assert dark_below_nose(0.5 * (below - jaw), sure, model) == 0, "shade of the nose"
+    assert dark_below_nose(0.5 * below, ~sure, model) == 0, "nobody has seen it"

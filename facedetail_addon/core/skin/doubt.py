@@ -44,10 +44,15 @@ _STEADY_STEPS = 12  # over the mesh, 1 to 2 cm
 _STRAIGHT = (0.05, 0.4)  # confidence that neck, ears and scalp need
 _DARKER = (0.0, 0.4)  # log of the skin's brightness over a shaded place's
 _BLUER, _BLUE_LEFT = (0.8, 1.4), 0.2  # log of blue over the skin's, from which on it is paint; what is left of less
+_STRANGE = {"light": (0.2, 0.5), "hue": (0.15, 0.4)}  # logs of brightness and hue, from which on it is no skin there
 _BLACK_SHADE = (0.9, 1.6)  # log of the skin's brightness over that of shade which tells nothing of it
 _WING, _CORNER = 35, 54  # of iBUG, of nose and mouth, left: outside of them lie folds, inside moustaches
 _FOLD_MM = (0.0, 4.0)  # beyond the line through these, and above the nose's base
 _MAX_LOG = 2.0  # of what differs more only the hue's direction counts
+SEEN_RIM = (0.1, 0.45)
+"""Confidence of the rim of what is seen, and of what is inside of it."""
+SMOOTH_RIM = (0.15, 0.6)
+"""The same of smooth colours, in which marks are too small to count."""
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
@@ -139,6 +144,31 @@ def black_shade(
     folds = (1 - bearded) * smoothstep(np.abs(rest[:, 0]) - line, *_FOLD_MM)
     where = face * np.maximum(above, folds) * (1 - hairy)
     return (misunderstood * smoothstep(darker, *_BLACK_SHADE) * where).astype(np.float32)
+
+
+def unlike_skin(
+    albedo: np.ndarray, usual: np.ndarray, certain: np.ndarray, rim: tuple[float, float] = SEEN_RIM
+) -> np.ndarray:
+    """(N,) float32 in [0, 1]: at the rim of what is seen of a face, what does not look like its skin.
+
+    There a millimetre that the head is off shows hair, a scarf or what is behind, and skin is seen at a slant.
+
+    Args:
+        albedo: (N, 3) linear, seen. usual: (N, 3) this person's there. certain: (N,) in [0, 1], 1 where skin is seen
+            straight on. rim: between which of these the rim ends.
+    """
+    apart = _log_apart(albedo, usual)
+    light, hue = np.abs(apart @ LUMINANCE), np.linalg.norm(hue_of(apart), axis=1)
+    strange = np.maximum(smoothstep(light, *_STRANGE["light"]), smoothstep(hue, *_STRANGE["hue"]))
+    return (strange * (1 - smoothstep(certain, *rim))).astype(np.float32)
+
+
+def plain_rims(bearded: float, model: FaceModel) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: where the face's rim is bare skin, and no beard; ``bearded``: in [0, 1]."""
+    rest = model.skin.of(model.mean)
+    base = float(model.landmarks68.points(model.mean)[_NOSE_BASE, 1])
+    face = model.in_region(*FACE_REGIONS) & ~model.in_region("socket", "mouth", "eyes", "nose")
+    return (face * (1 - bearded * smoothstep(base - rest[:, 1], *_BEARD_MM))).astype(np.float32)
 
 
 def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: FaceModel) -> np.ndarray:
