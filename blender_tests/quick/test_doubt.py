@@ -93,6 +93,11 @@ def test_strands_beside_hair_or_a_scarf_do_not_count_and_beards_brows_and_fair_s
         assert found[face & (rest[:, 1] < marks[33, 1] - 14)].max() == 0, "a beard"
         assert beside_covers(usual, usual, masks, model).max() == 0
     masks[:] = [1, 0, 1]
+    hairy = scalp & (rest[:, 1] > marks[:, 1].max() + 70)
+    masks[hairy, HAIR], masks[hairy, MASKED_SKIN] = 1, 0
+    bare = scalp & ~hairy & (cKDTree(rest[hairy]).query(rest)[0] < 8)
+    assert beside_covers(dark, usual, masks, model)[bare].min() > 0.9, "a high forehead lies on the head's scalp"
+    masks[:] = [1, 0, 1]
     masks[to_brows < 5, HAIR] = 1
     assert beside_covers(dark, usual, masks, model).max() == 0, "brows"
 

@@ -189,6 +189,8 @@ def test_the_hairline_below_a_scarf_is_no_stain_and_a_head_of_hair_stays(rest, s
     told[~strip] = 0
     out = scraps(np.where(strip[:, None], black, skin), below, skin, told, scalp, atlas)
     assert out[strip].min() > 0.9 and out[~strip].max() < 0.01
+    grey = np.full_like(skin, float(skin[0] @ LUMINANCE))
+    assert scraps(np.where(strip[:, None], grey, skin), below, skin, told, scalp, atlas)[strip].min() > 0.9
     told = np.ones(len(rest), np.float32)
     assert not scraps(with_hair(skin, rest, scalp, black), seen, skin, told, scalp, atlas).any()
     nobody_looked = np.full(len(rest), np.nan, np.float32)

@@ -22,7 +22,7 @@ _SURE = (0.35, 0.75)  # probabilities of hair, person and skin between which a p
 _LIKELY = (0.08, 0.4)  # of skin on the face, where shade makes it doubtful
 _RIM_MM = (8.0, 20.0)  # from scalp and ears: so near hats, scarves and hair reach in, and no further
 _FRINGE_MM = (3.0, 7.0)  # beside hair that hangs into the face: its thin ends and its shadow
-_BESIDE_MM, _DARKER_BESIDE = (8.0, 20.0), (0.12, 0.35)  # from hair and scarves; log by which their strands are darker
+_BESIDE_MM, _DARKER_BESIDE = (10.0, 28.0), (0.12, 0.35)  # from hair and scarves; log by which their strands are darker
 _BROWS, _BROW_MM = slice(17, 27), 8.0  # of iBUG's landmarks, and how far from them hair is a brow
 _BEARD_MM = (0.0, 12.0)  # below the nose's base hair is a beard, and stays
 _NOSE_BASE = 33  # of iBUG's landmarks
@@ -120,7 +120,8 @@ def beside_covers(albedo: np.ndarray, usual: np.ndarray, masks: np.ndarray, mode
     base = float(model.landmarks68.points(model.mean)[_NOSE_BASE, 1])
     above = 1 - smoothstep(base - rest[:, 1], *_BEARD_MM)
     darker = smoothstep(-(_log_apart(albedo, usual) @ LUMINANCE), *_DARKER_BESIDE)
-    return (near * above * darker * model.in_region(*FACE_REGIONS)).astype(np.float32)
+    face = np.where(model.in_region("scalp"), smoothstep(np.nan_to_num(skin), *_SURE), model.in_region(*FACE_REGIONS))
+    return (near * above * darker * face).astype(np.float32)
 
 
 def black_shade(

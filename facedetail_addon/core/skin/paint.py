@@ -12,8 +12,9 @@ from ..image import smoothstep
 from ..robust import weighted_median
 
 _HUE, _SATURATED = (0.9, 1.2), (1.3, 1.7)  # logs from which on another hue, and a stronger one, is paint
-_ONLY_SATURATED = (0.5, 0.9)  # cosine to the direction in which skin gets more saturated
-_OTHER = (0.25, 0.6)  # logs by which the photo's hue lies beside all hues between grey and its skin's
+_ONLY_SATURATED = (0.45, 0.75)  # cosine to the direction in which skin gets more saturated
+_OTHER = (0.25, 0.6)  # logs by which the photo's hue lies beside all hues between grey and what skin has
+_STRONGEST = 1.6  # times its skin's usual hue, that
 _GREYER, _BRIGHTER = (0.3, 0.7), (0.0, 0.4)  # share of the way to grey, and log: white paint
 _SHADED = (0.7, 1.3)  # log by which the brightest channel lies below the skin's: the hue of shade tells nothing
 _FLOOR = 0.004  # linear, so that logarithms stay finite
@@ -48,7 +49,7 @@ def _in_photo(photo: np.ndarray, weight: np.ndarray) -> np.ndarray:
     colours, skin_logs = np.log(photo + _FLOOR), np.log(skin + _FLOOR)
     hue, skin_hue = hue_of(colours), hue_of(skin_logs)[0]
     along = hue @ skin_hue / max(float(skin_hue @ skin_hue), 1e-6)
-    other = smoothstep(np.linalg.norm(hue - along.clip(0, 1)[:, None] * skin_hue, axis=1), *_OTHER)
+    other = smoothstep(np.linalg.norm(hue - along.clip(0, _STRONGEST)[:, None] * skin_hue, axis=1), *_OTHER)
     brighter = (colours - skin_logs) @ LUMINANCE
     white = smoothstep(1 - along, *_GREYER) * smoothstep(brighter, *_BRIGHTER)
     shaded = smoothstep(skin_logs.max() - colours.max(axis=1), *_SHADED)
