@@ -20,7 +20,7 @@ from .paint import hue_of, paint
 
 _SURE = (0.35, 0.75)  # probabilities of hair, person and skin between which a place begins to count as such, and does
 _LIKELY = (0.08, 0.4)  # of skin on the face, where shade makes it doubtful
-_RIM_MM = (8.0, 20.0)  # from scalp and ears: so near hats, scarves and hair reach in, and no further
+_RIM_MM = (12.0, 30.0)  # from scalp and ears: so near hats, scarves and hair reach in, and no further
 _FRINGE_MM = (3.0, 7.0)  # beside hair that hangs into the face: its thin ends and its shadow
 _BESIDE_MM, _DARKER_BESIDE = (10.0, 28.0), (0.12, 0.35)  # from hair and scarves; log by which their strands are darker
 _BROWS, _BROW_MM = slice(17, 27), 8.0  # of iBUG's landmarks, and how far from them hair is a brow

@@ -99,8 +99,8 @@ def scraps(
     return (few * scalp * stain).astype(np.float32)
 
 
-def hairline(share: np.ndarray, atlas: Atlas) -> np.ndarray:
-    """(V_skin,) float32 share of hair that thins out over the scalp's border, as it is painted."""
+def softened(share: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(V_skin,) float32 of (V_skin,) shares, as of hair that thins out over the scalp's border, where it is painted."""
     edges = -atlas.laplacian.tocsr()
     edges.setdiag(0)
     total = np.asarray(edges.sum(axis=1)).ravel() + 1e-9
