@@ -16,13 +16,24 @@ from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
-from .beard import find_beard
+from .beard import dark_below_nose, find_beard
 from .brows import SIDE as BROW_SIDE
 from .brows import BrowLook, look_with_hair, seen_look, sharp_picture, without_lines
 from .completion import Completion, complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
-from .doubt import beside_covers, black_shade, collars, corrected, correction, shown, steady
+from .doubt import (
+    SMOOTH_RIM,
+    beside_covers,
+    black_shade,
+    collars,
+    corrected,
+    correction,
+    plain_rims,
+    shown,
+    steady,
+    unlike_skin,
+)
 from .eye_skin import LINED_PARTS, as_people_are, how_lined, with_eye_lines
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
@@ -38,6 +49,7 @@ _CAVITY_MM, _CAVITY_EDGES = 12.0, 8  # radius of these surroundings, and how far
 _UNSEEN, _CLEAR = (0.0, 0.5), 0.9  # confidence of both sides at which skin is unseen; of skin that pieces are taken of
 _FRAME = 32  # texels of SIDE beside what is seen, at least, where highlights are looked for
 _ROWS = 64  # of the reduced photo worked on at a time, to stay in the processor's cache
+_STRAIGHT = 0.6  # confidence of skin that tells a beard
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
 _LID_LANDMARKS = (slice(36, 42), slice(42, 48))  # of iBUG
@@ -112,7 +124,7 @@ def make_skin_maps(
     fields = complete(
         trusted.albedo, plain, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1], beard=beard
     )
-    own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
+    own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction, trusted.plain])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
     matte = _matte(seen, highlights)
@@ -379,6 +391,7 @@ class _Trusted:
     Attributes:
         albedo: (V, 3) float32 linear, corrected, without highlights. weight: (V,) of it. skin: (V,) in [0, 1], no
             collar and no doubtful place. correction: (V, 3) log factors. dazzled: (V,) of :func:`complete`.
+        plain: (V,) of :func:`.doubt.plain_rims`.
     """
 
     albedo: np.ndarray
@@ -386,6 +399,7 @@ class _Trusted:
     skin: np.ndarray
     correction: np.ndarray
     dazzled: np.ndarray
+    plain: np.ndarray
 
 
 def _trusted(
@@ -416,6 +430,10 @@ def _trusted(
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
     covered = np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
     skin = 1 - covered * (1 - hairs[:, 0] * (1 - smoothstep(np.nan_to_num(masks[:, 1]), *_STRANDS)))
+    darker = np.log((persons @ LUMINANCE + ALBEDO_RANGE[0]) / (albedo @ LUMINANCE + ALBEDO_RANGE[0]))
+    sure = (unwrapped.vertex_confidence > _STRAIGHT) & (counts > 0)
+    plain = plain_rims(max(bearded, dark_below_nose(darker, sure, model)), model)
+    skin *= 1 - plain * unlike_skin(albedo, persons, unwrapped.vertex_confidence, SMOOTH_RIM)
     skin *= 1 - black_shade(albedo, persons, counts, hairs[:, 1], bearded, model)
     scalp = model.in_region("scalp")
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
@@ -425,11 +443,12 @@ def _trusted(
     persons += hairy[:, None] * (hair - persons)
     shading = light[:, :3] @ LUMINANCE
     correcting = correction(
-        albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, hairs[:, 0]
-    )
+        albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, unwrapped.vertex_color, model, atlas,
+        hairs[:, 0],
+    )  # fmt: skip
     correcting = _as_beside(correcting, hairs[:, 0], counts * skin, atlas)
     albedo = corrected(albedo, correcting).clip(*ALBEDO_RANGE)
-    return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share))
+    return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share), plain)
 
 
 def _as_beside(correction: np.ndarray, brows: np.ndarray, weight: np.ndarray, atlas: Atlas) -> np.ndarray:
