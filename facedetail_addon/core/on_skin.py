@@ -9,7 +9,10 @@ from .models import Models
 from .observe.landmarks.mesh_points import BROWS
 from .observe.masks.types import MASKS
 from .observe.types import Observation
+from .skin.doubt import shown
+from .skin.texture import bare_skin
 from .uv.frames import frames_on_skin
+from .uv.types import Atlas
 
 
 def masks_of(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray:
@@ -18,6 +21,12 @@ def masks_of(observation: Observation, pose: PoseFit, models: Models) -> np.ndar
     if observation.masks is None:
         return np.full((len(places), len(MASKS)), np.nan, np.float32)
     return observation.masks.sample(places)
+
+
+def bare_of(observation: Observation, pose: PoseFit, models: Models, atlas: Atlas) -> np.ndarray:
+    """(V_skin,) in [0, 1], how much of each place is skin with nothing over it; ``atlas``: of the model."""
+    masks = masks_of(observation, pose, models)
+    return shown(masks, models.model, atlas) * bare_skin(masks, models.basis, models.model)
 
 
 def frames_of(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray | None:

@@ -48,7 +48,7 @@ from .observe.photo import Photo, read_photo
 from .observe.picture_quality import notices as quality_notices
 from .observe.picture_quality import picture_quality
 from .observe.types import CameraPrior, Observation
-from .on_skin import brows_of, frames_of, masks_of
+from .on_skin import bare_of, brows_of, frames_of, masks_of
 from .photo_notices import head_notices, is_refined, photo_notices
 from .refine.form import find_form, with_form
 from .refine.reflectance import SIDE as REFLECTANCE_SIDE
@@ -274,10 +274,11 @@ def illuminate(
         triangles = models.model.solid_triangles()
         scene = RayScene(pose.vertices, triangles)
         transfer = transfer or transfer_of(pose, models, settings.light_bands, scene=scene)
-        estimate = _light_of(unwrapped, transfer, pose, models, models.atlas)
+        bare = bare_of(observation, pose, models, models.atlas)
+        estimate = light_of(unwrapped, transfer, pose, models, models.atlas, bare)
     with stage("light_stage", "Setting up the lamps", 0.68):
         known = transfer, models.basis, models.atlas
-        lamps = estimate_stage(unwrapped, estimate, *known, pose.vertices, triangles, scene)
+        lamps = estimate_stage(unwrapped, estimate, *known, pose.vertices, triangles, scene, bare)
     return Illumination(unwrapped, transfer, estimate, lamps, scene)
 
 
@@ -452,15 +453,17 @@ def first_look(observation: Observation, pose: PoseFit, models: Models) -> Photo
     """A photo's light and skin, coarse, for the vertices alone."""
     unwrapped = unwrap(observation.pixels, pose, models.model, models.coarse_atlas)
     transfer = transfer_of(pose, models, _FIRST_BANDS, directions=_FIRST_DIRECTIONS)
-    light = _light_of(unwrapped, transfer, pose, models, models.coarse_atlas)
+    bare = bare_of(observation, pose, models, models.coarse_atlas)
+    light = light_of(unwrapped, transfer, pose, models, models.coarse_atlas, bare)
     return Photometry(observation.pixels, unwrapped, transfer, light, models.basis)
 
 
-def _light_of(
-    unwrapped: UnwrappedPhoto, transfer: Transfer, pose: PoseFit, models: Models, atlas: Atlas
+def light_of(
+    unwrapped: UnwrappedPhoto, transfer: Transfer, pose: PoseFit, models: Models, atlas: Atlas, bare: np.ndarray
 ) -> LightEstimate:
+    """Light and skin of an unwrapped photo; ``bare``: of :func:`.on_skin.bare_of`."""
     above = prior_direction_of(pose.perspective.rotation)
-    return estimate_light(unwrapped, transfer, models.basis, atlas, above)
+    return estimate_light(unwrapped, transfer, models.basis, atlas, above, bare)
 
 
 def result_maps(pixels: np.ndarray, skin: SkinMaps, relief: Relief, hair: np.ndarray) -> dict[str, np.ndarray]:

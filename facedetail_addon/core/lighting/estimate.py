@@ -23,7 +23,8 @@ from .types import LightEstimate
 
 _USUAL_HEIGHT_DEG = 25.0  # how high light stands in most photos
 _PATCH_MM2 = 1000.0  # skin of this area says as much as one independent measurement: blush, beard and make-up are wide
-_PAINTED = 0.05  # what brows, lids, lips, ears and neck count, whose colours differ more than the light on them
+_PAINTED = 0.05  # what brows, lids, lips, ears and neck count, whose colours differ more than the light on them; hair
+_MOSTLY = 0.5  # of a place that is bare, plain skin
 _PHOTO_NOISE = 0.03  # relative, of fit, camera and shadows, besides what the basis leaves over
 _LEAST_CONFIDENCE = 0.05  # of a vertex that counts
 _MOST_ROWS = 20_000  # vertices that are asked, all of the built-in head; a denser mesh says the same again
@@ -37,6 +38,7 @@ def estimate_light(
     basis: AlbedoBasis,
     atlas: Atlas,
     prior_direction: np.ndarray | None = None,
+    bare: np.ndarray | None = None,
 ) -> LightEstimate:
     """The light on the head and the coefficients of its skin colour.
 
@@ -45,8 +47,9 @@ def estimate_light(
         basis: statistical albedo of the same face model. atlas: of the model.
         prior_direction: (3,) unit vector, head frame, from where light usually comes; see :func:`prior_direction_of`.
             By default from everywhere alike.
+        bare: (V_skin,) in [0, 1], where nothing lies over the skin; everywhere by default.
     """
-    samples = skin_samples(unwrapped, basis, atlas)
+    samples = skin_samples(unwrapped, basis, atlas, bare)
     monochrome = _is_monochrome(samples)
     basis = basis.grey() if monochrome else basis
     prior = light_prior(_mean_transfer(transfer, samples), monochrome, prior_direction)
@@ -105,17 +108,21 @@ def notices(light: LightEstimate, unwrapped: UnwrappedPhoto) -> tuple[Notice, ..
     return tuple(found)
 
 
-def skin_samples(unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas) -> SkinSamples:
-    """The vertices of which a photo tells light and skin."""
+def skin_samples(
+    unwrapped: UnwrappedPhoto, basis: AlbedoBasis, atlas: Atlas, bare: np.ndarray | None = None
+) -> SkinSamples:
+    """The vertices of which a photo tells light and skin; ``bare``: of :func:`estimate_light`."""
     confidence = unwrapped.vertex_confidence * (1 - unwrapped.vertex_clipped).clip(0, 1) ** 2 * basis.known
     rows = np.flatnonzero(confidence > _LEAST_CONFIDENCE)
     share = 1.0
     if len(rows) > _MOST_ROWS:
         share = _MOST_ROWS / len(rows)
         rows = np.sort(np.random.default_rng(0).choice(rows, _MOST_ROWS, replace=False))
-    weight = confidence[rows] * (atlas.areas[rows] / _PATCH_MM2) * np.where(basis.plain[rows], 1, _PAINTED) / share
+    plain = basis.plain if bare is None else basis.plain * bare
+    weight = confidence[rows] * (atlas.areas[rows] / _PATCH_MM2) * np.maximum(plain[rows], _PAINTED) / share
     noise = np.hypot(basis.residual_sigma[rows], _PHOTO_NOISE)
-    return SkinSamples(rows, unwrapped.vertex_color[rows].astype(np.float64), weight, noise.astype(np.float64))
+    colour = unwrapped.vertex_color[rows].astype(np.float64)
+    return SkinSamples(rows, colour, weight, noise.astype(np.float64), plain[rows] > _MOSTLY)
 
 
 def _is_monochrome(samples: SkinSamples) -> bool:

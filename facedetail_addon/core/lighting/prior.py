@@ -45,20 +45,38 @@ class LightPrior:
         Args:
             radiance: (B², 3).
         """
-        directions = fibonacci_sphere(_DIRECTIONS_EACH * len(radiance))
-        harmonics = evaluate(directions, bands_of(radiance), np.float64)
+        radiance = radiance.astype(np.float64)
+        count, directions = len(radiance), fibonacci_sphere(_DIRECTIONS_EACH * len(radiance))
         first = np.maximum(radiance[0], _LEAST_LEVEL)
-        luminance = np.concatenate([first[None], radiance[1:]]) @ LUMINANCE
+        luminance = np.concatenate([first[None], radiance[1:]]) @ LUMINANCE / (first @ LUMINANCE)
         bright = positive_light(luminance[:, None], directions)[:, 0]
         bright = np.maximum(bright, _DARKEST * bright.mean())
+        harmonics = evaluate(directions, bands_of(radiance), np.float64)
         # As many independent colours as coefficients.
-        weight = len(radiance) / (len(directions) * (self.place_tint_sigma * bright) ** 2)
-        # What is left of light of one colour and of this shape: nothing.
-        shape, tint = np.eye(len(radiance)), np.eye(3) - np.outer(first, LUMINANCE) / luminance[0]
-        shape[:, 0] -= luminance / luminance[0]
-        seen = harmonics @ shape
-        alike = np.kron((seen * weight[:, None]).T @ seen, tint.T @ tint)
-        return replace(self, precision=self.precision + alike)
+        weight = count / (len(directions) * (self.place_tint_sigma * bright) ** 2)
+        metric = (harmonics * weight[:, None]).T @ harmonics
+        # Each channel's light, its mean divided out, less luminance's: so neither level nor tint of all of it counts.
+        shapes = np.concatenate([np.ones((1, 3)), radiance[1:] / first])
+        of_luminance = _shape_slope(luminance) / (first @ LUMINANCE)
+        slopes = np.zeros((3, count, count, 3))
+        for channel in range(3):
+            slopes[channel] -= of_luminance[..., None] * LUMINANCE
+            slopes[channel, :, :, channel] += _shape_slope(shapes[:, channel]) / first[channel]
+        slopes = slopes.reshape(3, count, 3 * count)
+        different = (shapes - luminance[:, None]).T
+        towards = slopes @ radiance.ravel() - different
+        return replace(
+            self,
+            precision=self.precision + np.einsum("cki,kl,clj->ij", slopes, metric, slopes, optimize=True),
+            information=self.information + np.einsum("cki,kl,cl->i", slopes, metric, towards, optimize=True),
+        )
+
+
+def _shape_slope(shape: np.ndarray) -> np.ndarray:
+    """(B², B²) derivative of (B²,) coefficients over their first by the coefficients, times the first."""
+    slope = np.eye(len(shape))
+    slope[:, 0] -= shape
+    return slope
 
 
 def light_prior(on_face: np.ndarray, monochrome: bool, direction: np.ndarray | None) -> LightPrior:

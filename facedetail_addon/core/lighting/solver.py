@@ -37,13 +37,14 @@ class SkinSamples:
 
     Attributes:
         rows: (N,) int, which of the skin's. colour: (N, 3) float64 linear, seen. weight: (N,) independent measurements
-            that each stands for. noise: (N,) float64 standard deviation of the logarithm.
+            that each stands for. noise: (N,) float64 standard deviation of the logarithm. plain: (N,) bool, bare skin.
     """
 
     rows: np.ndarray
     colour: np.ndarray
     weight: np.ndarray
     noise: np.ndarray
+    plain: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def relative_residual(
     Args:
         gamma: (G,). shading, gloss: (V_skin, 3).
     """
-    plain = basis.plain[samples.rows] & (samples.weight > 0)
+    plain = samples.plain & (samples.weight > 0)
     rows = samples.rows[plain]
     if len(rows) == 0:
         return 0.0

@@ -43,6 +43,7 @@ def estimate_stage(
     vertices: np.ndarray,
     triangles: np.ndarray,
     scene: RayScene | None = None,
+    bare: np.ndarray | None = None,
 ) -> LightStage:
     """The lamps that make the skin of a head look as in its photo (0.3 s).
 
@@ -54,10 +55,10 @@ def estimate_stage(
     Args:
         unwrapped: what the photo shows. light: the estimate by harmonics. transfer, basis, atlas: as it had them.
         vertices: (V, 3) mm, all parts of the posed head, the skin's first. triangles: (T, 3) int of all parts.
-        scene: of the same mesh, where there is one already.
+        scene: of the same mesh, where there is one already. bare: of :func:`.estimate.estimate_light`.
     """
     basis = basis.grey() if light.monochrome else basis
-    samples = _fewer(skin_samples(unwrapped, basis, atlas))
+    samples = _fewer(skin_samples(unwrapped, basis, atlas, bare))
     if samples.weight.sum() < _LEAST_WEIGHT:
         even = (light.radiance[0].clip(0) / _UNIFORM).astype(np.float32)
         return LightStage(np.zeros((COUNT, 3), np.float32), even)
@@ -168,4 +169,6 @@ def _fewer(samples: SkinSamples) -> SkinSamples:
         return samples
     chosen = np.sort(np.random.default_rng(0).choice(count, _MOST_ROWS, replace=False))
     weight = samples.weight[chosen] * (count / _MOST_ROWS)
-    return SkinSamples(samples.rows[chosen], samples.colour[chosen], weight, samples.noise[chosen])
+    return SkinSamples(
+        samples.rows[chosen], samples.colour[chosen], weight, samples.noise[chosen], samples.plain[chosen]
+    )

@@ -17,9 +17,9 @@ from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.errors import NoFaceError, PhotoError
 from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.image import TEXTURE_MM
-from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
 from facedetail_addon.core.models import Models, texture_generator
-from facedetail_addon.core.pipeline import illuminate, paint, reconstruct
+from facedetail_addon.core.on_skin import bare_of
+from facedetail_addon.core.pipeline import illuminate, light_of, paint, reconstruct
 from facedetail_addon.core.result.record import Reconstruction
 from facedetail_addon.settings import NO_DETAIL
 from scripts.benchmark.appearance.measure import delta_e
@@ -91,10 +91,10 @@ def measure_half_face(photo: Path, textures: tuple[str, ...]) -> list[HiddenErro
     truth = found.maps["albedo"]
     tone = skin_tone(cv2.resize(truth, (TONE_SIDE,) * 2, interpolation=cv2.INTER_AREA), models.model)
     seen = light.unwrapped.confidence * _faces(models)
-    above, out = prior_direction_of(pose.perspective.rotation), []
+    bare, out = bare_of(observation, pose, models, models.atlas), []
     for name, where in hidden_parts(models.model, models.atlas.resolution).items():
         unwrapped = without(light.unwrapped, where, models)
-        estimate = estimate_light(unwrapped, light.transfer, models.basis, models.atlas, above)
+        estimate = light_of(unwrapped, light.transfer, pose, models, models.atlas, bare)
         hidden = replace(light, unwrapped=unwrapped, estimate=estimate)
         for texture in textures:
             started = time.perf_counter()

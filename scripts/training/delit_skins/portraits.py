@@ -15,11 +15,11 @@ from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.errors import FaceDetailError
 from facedetail_addon.core.fit.types import PoseFit
 from facedetail_addon.core.image import smoothstep
-from facedetail_addon.core.lighting.estimate import estimate_light, prior_direction_of
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
 from facedetail_addon.core.observe.types import Observation
-from facedetail_addon.core.pipeline import Illumination, fit, observe, paint, refine, transfer_of
+from facedetail_addon.core.on_skin import bare_of
+from facedetail_addon.core.pipeline import Illumination, fit, light_of, observe, paint, refine, transfer_of
 from facedetail_addon.core.skin.doubt import shown
 from facedetail_addon.core.skin.texture import bare_skin
 from facedetail_addon.core.uv.atlas import coarser
@@ -90,10 +90,8 @@ def _light(observation: Observation, pose: PoseFit, models: Models) -> Illuminat
     """As the pipeline finds it, without lamps and with fewer rays: a third of the time."""
     unwrapped = unwrap(observation.pixels, pose, models.model, models.atlas)
     transfer = transfer_of(pose, models, BANDS, directions=DIRECTIONS)
-    above = prior_direction_of(pose.perspective.rotation)
-    return Illumination(
-        unwrapped, transfer, estimate_light(unwrapped, transfer, models.basis, models.atlas, above), None
-    )
+    bare = bare_of(observation, pose, models, models.atlas)
+    return Illumination(unwrapped, transfer, light_of(unwrapped, transfer, pose, models, models.atlas, bare), None)
 
 
 def _weight(
