@@ -134,6 +134,15 @@ def test_whites_tell_how_the_light_on_the_eyes_is_tinted():
     assert 1.02 < (warm[0] / warm[2]) / (plain[0] / plain[2]) < 1.3  # of 1.5
 
 
+def test_dark_irises_are_brown_and_light_ones_keep_their_grey():
+    dark, light = (
+        estimate_eyes([replace(SEEN, iris=np.array(iris))] * 2, monochrome=False).iris
+        for iris in ((0.019, 0.0155, 0.014), (0.12, 0.12, 0.12))
+    )
+    assert dark[0] > 1.5 * dark[1] > 1.7 * dark[2]
+    assert light[0] < 1.2 * light[2]
+
+
 def test_noise_gives_no_purple_iris():
     purple = replace(SEEN, iris=np.array([0.10, 0.03, 0.12]), iris_pixels=12)
     found = np.array(estimate_eyes([purple], monochrome=False).iris)

@@ -12,6 +12,7 @@ from ..colour import LUMINANCE
 from ..face_model.model import FaceModel
 from ..notices import Notice
 from .look import as_bright, usual_inner
+from .pattern import openness
 from .prior import IRIS_PRIOR, SCLERA_PRIOR, ColourPrior
 from .sampling import EyeSample
 from .types import DEFAULT_EYES, EYE_VEIL, Colour, EyeLook
@@ -26,6 +27,8 @@ _OF_LIGHT, _HALF_WHITE = 0.6, 40  # share of whites' unusual tint that is the li
 _MOST_OF_LIGHT = 0.25  # logarithm
 _INNER_SIGMA, _INNER_NOISE, _INNER_PIXEL = 0.15, 0.08, 0.6  # of the inner ring's tint beside the iris', as above
 _STRAY = 0.001  # reflectance: stray light and compression, which tell what the darkest irises' tint is
+_BROWN, _BROWNER = np.array([0.444, -0.086, -0.456]), 0.5  # log tint of the darkest irises, and how much they get of it
+_GREYER = 0.3  # log red over blue less than that, from which on all of it
 _HALF_CONFIDENCE = 40  # so many pixels of iris make half a confidence
 _SIZE_SIGMA = 0.5  # mm, of the visible diameter between fitted heads
 _SIZE_NOISE, _SIZE_NOISE_PX = 0.4, 1.0  # mm and px, standard deviations of its measurement
@@ -46,6 +49,8 @@ def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
         irises = [(color / light, *rest) for color, *rest in irises]
         reflectance, difference, pixels = _joined(irises, IRIS_PRIOR, _IRIS_NOISE, monochrome)
         look["iris"] = tuple(max(value - EYE_VEIL, _DARKEST) for value in reflectance)
+        if not monochrome:
+            look["iris"] = _brown_if_dark(look["iris"])
         look["iris_inner"] = look["iris"] if monochrome else _inner(samples, look["iris"])
         confidence = pixels / (pixels + _HALF_CONFIDENCE) * float(np.exp(-difference))
     whites = [(s.white, s.white_pixels, s.sharpness) for s in samples if s.white is not None]
@@ -74,6 +79,13 @@ def _tint_of_light(samples: list[EyeSample]) -> np.ndarray:
     unusual = np.average(logs, axis=0, weights=[sample.white_pixels for sample in seen]) - SCLERA_PRIOR.mean
     unusual -= unusual @ LUMINANCE
     return (_OF_LIGHT * count / (count + _HALF_WHITE) * unusual).clip(-_MOST_OF_LIGHT, _MOST_OF_LIGHT)
+
+
+def _brown_if_dark(iris: Colour) -> Colour:
+    """Dark irises are brown: what is grey in them is mostly the cornea's reflection, a great share of so little."""
+    missing = _BROWN - (np.log(iris) - np.log(iris) @ LUMINANCE)
+    greyer = np.clip((missing[0] - missing[2]) / _GREYER, 0, 1)
+    return as_bright(iris * np.exp(_BROWNER * greyer * (1 - openness(iris)) * missing), iris)
 
 
 def _inner(samples: list[EyeSample], iris: Colour) -> Colour:

@@ -12,7 +12,7 @@ from .types import Colour, EyeLook
 
 PUPIL = ((0.29, 0.0), (0.35, 1.0))
 """0 in the pupil, 3.8 mm wide."""
-IRIS_PROFILE = ((0.32, 0.74), (0.42, 1.10), (0.62, 1.10), (0.75, 0.98), (0.86, 0.78), (0.95, 0.54), (1.05, 0.34))
+IRIS_PROFILE = ((0.32, 0.77), (0.42, 1.15), (0.62, 1.15), (0.75, 1.03), (0.86, 0.82), (0.95, 0.57), (1.05, 0.35))
 """Brightness relative to the median: dark at the pupil's edge, and a limbal ring."""
 INNER_SHARE = ((0.44, 1.0), (0.60, 0.0))
 """1 the ring around the pupil, 0 the iris beyond the collarette."""
