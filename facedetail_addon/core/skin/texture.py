@@ -17,6 +17,7 @@ from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .beard import find_beard
+from .brow_shine import shine_of_brows
 from .brows import SIDE as BROW_SIDE
 from .brows import BrowLook, look_with_hair, seen_look, sharp_picture, without_lines
 from .completion import Completion, complete, outside_openings, persons_colour
@@ -76,8 +77,7 @@ def make_skin_maps(
         generator: makes this person's skin; None: it is the statistical albedo. tell_known: whether to tell ``known``.
         brows: (V_skin,) mm of :func:`..face_model.brows.brows_on_skin`; None: they lie where people's do.
     """
-    if brows is None:
-        brows = usual_brows(model)
+    brows = usual_brows(model) if brows is None else brows
     if relief_shading is None:
         relief_shading = np.ones((atlas.resolution,) * 2, np.float32)
     if masks is None:
@@ -86,7 +86,9 @@ def make_skin_maps(
     usual = statistical_fill(basis, light.gamma, model, atlas)
     confidence = _shading_confidence(light.shading, unwrapped.vertex_confidence > 0, atlas) * shown(masks, model, atlas)
     confidence *= outside_openings(basis.known, model)
-    lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
+    shine = shine_of_brows(unwrapped, brows)
+    gloss = replace(gloss, specular=gloss.specular * shine)
+    lit = np.column_stack([light.shading, light.gloss * shine[:, None], confidence]).astype(np.float32)
     bare = bare_skin(masks, basis, model)
     fine = FineLight(relief_shading, plain_creases(), light.monochrome)
     seen = _seen(unwrapped, np.column_stack([lit, bare]), fine, atlas)
