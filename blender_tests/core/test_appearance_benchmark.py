@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The appearance benchmark's rulers: known light, known albedo, known pictures give known numbers."""
 
+import cv2
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -9,7 +10,7 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.face_model.model import FACE_REGIONS
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
-from scripts.benchmark.appearance.borders import _filled, _rims
+from scripts.benchmark.appearance.borders import _filled, _rims, _strange
 from scripts.benchmark.appearance.brows import brow_errors, report_brows
 from scripts.benchmark.appearance.heads import SIZE, load_painter, make_head, refined, seen_vertices
 from scripts.benchmark.appearance.lights import Light, lamp, plain_light, random_light
@@ -238,6 +239,11 @@ def test_the_rulers_of_borders_know_plain_skin_and_what_is_wrong_with_it(model, 
     assert _filled(plain, colour, 1 - unseen, model) == {"neck": pytest.approx(0, abs=1e-3)}
     purple = np.where(unseen[:, None] > 0, np.float32([0.08, 0.05, 0.12]), plain)
     assert _filled(purple, colour, 1 - unseen, model)["neck"] > 10
+    texture = atlas.picture(purple.astype(np.float32))
+    found = _strange(cv2.resize(texture, (512, 512), interpolation=cv2.INTER_AREA), colour, model, atlas.areas)
+    counted = atlas.areas * ~model.in_region("scalp", "socket", "mouth", "eyes")
+    neck = 100 * (counted * unseen).sum() / counted.sum()
+    assert found["purple"] == pytest.approx(neck, rel=0.1) and found["yellow"] < 1
     lit = np.where(model.in_region("mouth")[:, None], 3 * colour, plain)
     assert _rims(lit, plain, model)["lips"] > 0.05
 

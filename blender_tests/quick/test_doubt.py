@@ -6,6 +6,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FACE_REGIONS
+from facedetail_addon.core.skin.beard import dark_below_nose
 from facedetail_addon.core.skin.doubt import (
     beside_covers,
     black_shade,
@@ -13,8 +14,10 @@ from facedetail_addon.core.skin.doubt import (
     corrected,
     correction,
     not_bluer,
+    plain_rims,
     shown,
     steady,
+    unlike_skin,
 )
 from facedetail_addon.core.skin.grain import skin_grain
 
@@ -90,6 +93,11 @@ def test_strands_beside_hair_or_a_scarf_do_not_count_and_beards_brows_and_fair_s
         assert found[face & (rest[:, 1] < marks[33, 1] - 14)].max() == 0, "a beard"
         assert beside_covers(usual, usual, masks, model).max() == 0
     masks[:] = [1, 0, 1]
+    hairy = scalp & (rest[:, 1] > marks[:, 1].max() + 70)
+    masks[hairy, HAIR], masks[hairy, MASKED_SKIN] = 1, 0
+    bare = scalp & ~hairy & (cKDTree(rest[hairy]).query(rest)[0] < 8)
+    assert beside_covers(dark, usual, masks, model)[bare].min() > 0.9, "a high forehead lies on the head's scalp"
+    masks[:] = [1, 0, 1]
     masks[to_brows < 5, HAIR] = 1
     assert beside_covers(dark, usual, masks, model).max() == 0, "brows"
 
@@ -126,14 +134,15 @@ def test_purple_shade_takes_the_persons_hue_and_keeps_what_is_fine(model, atlas,
     fine = np.exp(0.1 * np.random.default_rng(0).standard_normal((len(rest), 1))).astype(np.float32)
     shading = np.where(side, 0.15, 1.0).astype(np.float32)
     ones = np.ones(len(rest), np.float32)
-    factors = np.exp(correction(purple * fine, usual, ones, ones, shading, model, atlas))
+    photo = purple * fine * shading[:, None]
+    factors = np.exp(correction(purple * fine, usual, ones, ones, shading, photo, model, atlas))
     inside = (rest[:, 0] > 40) & model.in_region("cheeks")
     assert inside.sum() > 100
     after = (purple * fine * factors)[inside]
     hue = np.median(after, axis=0)
     assert hue[2] / hue[0] == pytest.approx(SKIN[2] / SKIN[0], rel=0.35), "0.33 and not 1.5"
     assert np.log(after[:, 0]).std() > 0.09
-    lit = correction(purple, usual, ones, ones, ones, model, atlas)
+    lit = correction(purple, usual, ones, ones, ones, purple, model, atlas)
     face = np.abs(lit[model.in_region(*FACE_REGIONS)])
     assert np.quantile(face, 0.98) < 0.02 and face.max() < 0.2, "in good light purple is paint, and so is its border"
 
@@ -172,7 +181,8 @@ def test_a_face_more_uneven_than_skin_is_drawn_back_and_single_marks_and_paint_s
 
     def left(where: np.ndarray, log: tuple[float, float, float]) -> np.ndarray:
         change = (where * np.float32(log)).astype(np.float32)
-        factors = correction(usual * np.exp(change), usual, ones, ones, ones, model, atlas)
+        seen = usual * np.exp(change)
+        factors = correction(seen, usual, ones, ones, ones, seen, model, atlas)
         inside = model.in_region(*FACE_REGIONS) & (np.abs(np.float32(where[:, 0])) > 0.7)
         return np.median((change + factors)[inside] * np.sign(np.float32(where[inside])), axis=0)
 
@@ -185,6 +195,24 @@ def test_a_face_more_uneven_than_skin_is_drawn_back_and_single_marks_and_paint_s
     np.testing.assert_allclose(left(rest[:, :1] > 0, green), green, atol=0.05)
 
 
+def test_what_is_blue_in_the_photo_is_paint_and_what_only_warm_light_makes_blue_is_shade(model, atlas, rest, usual):
+    ones = np.ones(len(rest), np.float32)
+    uneven = np.sin(rest[:, :1] / 12) * np.sin(rest[:, 1:2] / 12) * np.float32([0.4, 0.0, -0.6])
+    side = rest[:, :1] > 40
+    blue = np.where(side, np.float32([0.02, 0.03, 0.12]), usual * np.exp(uneven)).astype(np.float32)
+    inside = side[:, 0] & model.in_region("cheeks")
+
+    def left(photo: np.ndarray) -> np.ndarray:
+        factors = correction(blue, usual, ones, ones, ones, photo, model, atlas)
+        after = np.median((blue * np.exp(factors))[inside], axis=0)
+        return after[2] / after[0]
+
+    lamp = np.float32([2.0, 1.0, 0.3])
+    brown = np.where(side, np.float32([0.045, 0.03, 0.032]), usual * np.exp(uneven) * lamp)
+    assert left(brown) == pytest.approx(SKIN[2] / SKIN[0], rel=0.5), "0.33, and not 6"
+    assert left(blue) > 5
+
+
 def test_brows_are_as_dark_after_an_uneven_face_is_drawn_back(model, atlas, rest, usual):
     ones = np.ones(len(rest), np.float32)
     uneven = 0.8 * np.sin(rest[:, :1] / 12) * np.sin(rest[:, 1:2] / 12)
@@ -193,7 +221,7 @@ def test_brows_are_as_dark_after_an_uneven_face_is_drawn_back(model, atlas, rest
     seen = usual * np.exp(uneven - 1.0 * brow[:, None])
 
     def lifted(hairy: np.ndarray | float) -> float:
-        factors = correction(seen, usual, ones, ones, ones, model, atlas, hairy)
+        factors = correction(seen, usual, ones, ones, ones, seen, model, atlas, hairy)
         return float((factors + uneven)[brow > 0].mean())
 
     assert abs(lifted(brow)) < 0.05
@@ -215,7 +243,7 @@ def test_black_shade_on_a_misunderstood_face_gets_the_skins_hue(model, atlas, re
     fold = np.abs(rest[:, 0] - 30) < 8
     unlike = usual * np.exp(uneven * np.float32([1.0, 0.6, -0.4]))
     seen = np.where(fold[:, None], np.float32(0.004), unlike).astype(np.float32)
-    factors = correction(seen, usual, ones, ones, ones, model, atlas)
+    factors = correction(seen, usual, ones, ones, ones, seen, model, atlas)
     inside = fold & model.in_region("cheeks")
     left = np.log(corrected(seen, factors)[inside]) - np.log(usual[inside])
     assert np.ptp(np.median(left, axis=0)) < 0.6, "black itself has 2.3, and 1.1 where each colour is bounded by itself"
@@ -226,7 +254,8 @@ def test_a_fold_of_some_millimetres_on_a_misunderstood_face_is_drawn_back(model,
     uneven = 0.8 * np.sin(rest[:, :1] / 12) * np.sin(rest[:, 1:2] / 12)
     fold = np.abs(rest[:, 0] - 30) < 3
     change = uneven - 1.0 * fold[:, None]
-    factors = correction(usual * np.exp(change), usual, ones, ones, ones, model, atlas)
+    seen = usual * np.exp(change)
+    factors = correction(seen, usual, ones, ones, ones, seen, model, atlas)
     inside = fold & model.in_region("cheeks")
     assert np.median((change + factors)[inside]) > -0.6, "of 1.0"
 
@@ -251,3 +280,33 @@ def test_black_sockets_and_folds_tell_nothing_where_the_light_was_misunderstood(
     assert told(uneven, bearded=1.0) == pytest.approx((1, 0, 0), abs=0.05)
     assert told(uneven, hairy=ones) == (0, 0, 0)
     assert told(0.0) == (0, 0, 0), "on an even face it is paint"
+
+
+def test_at_the_rim_what_is_dark_or_of_another_hue_is_no_skin_and_inside_marks_and_paint_stay():
+    skin = np.tile(SKIN, (4, 1))
+    seen = np.stack([SKIN * np.float32(1.1), SKIN * np.float32(0.5), np.float32([0.03, 0.06, 0.2]), SKIN])
+    rim, inside = np.full(4, 0.05, np.float32), np.full(4, 0.7, np.float32)
+    np.testing.assert_allclose(unlike_skin(seen, skin, rim), [0, 1, 1, 0], atol=0.05)
+    assert unlike_skin(seen, skin, inside).max() == 0
+
+
+def test_a_beards_rim_stays_and_a_rim_above_the_nose_is_bare_skin_in_any_case(model, rest):
+    face = model.in_region("cheeks", "chin", "forehead")
+    height = rest[:, 1] - model.landmarks68.points(model.mean)[33, 1]
+    assert plain_rims(0.0, model)[face].min() == 1
+    bearded = plain_rims(1.0, model)
+    assert bearded[face & (height < -14)].max() == 0
+    assert bearded[face & (height > 0)].min() == 1
+    assert bearded[model.in_region("eyes", "mouth")].max() == 0, "lashes and lips are darker than skin"
+
+
+def test_lip_and_jaw_that_are_both_dark_are_a_beard_and_the_shade_of_nose_or_scarf_is_none(model, rest):
+    sure = np.ones(len(rest), bool)
+    marks = model.landmarks68.points(model.mean)
+    below = (rest[:, 1] < marks[33, 1]).astype(np.float32)
+    jaw = (rest[:, 1] < marks[57, 1] - 4).astype(np.float32)
+    assert dark_below_nose(0.5 * below, sure, model) == 1
+    assert dark_below_nose(0.5 * (1 - below), sure, model) == 0
+    assert dark_below_nose(0.5 * jaw, sure, model) == 0, "shade of a scarf"
+    assert dark_below_nose(0.5 * (below - jaw), sure, model) == 0, "shade of the nose"
+    assert dark_below_nose(0.5 * below, ~sure, model) == 0, "nobody has seen it"

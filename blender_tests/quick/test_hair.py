@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.skin.completion import complete, well_known
-from facedetail_addon.core.skin.hair import find_hair, hairline, scraps, short_hair
+from facedetail_addon.core.skin.hair import find_hair, scraps, short_hair, softened
 
 SKIN = np.float32([0.45, 0.27, 0.2])
 COLOURS = {"black": (0.03, 0.025, 0.02), "blond": (0.4, 0.28, 0.1), "grey": (0.3, 0.3, 0.3), "red": (0.3, 0.09, 0.03)}
@@ -119,8 +120,37 @@ def test_the_hairs_colour_does_not_run_over_unseen_ears(model, atlas, rest, scal
     np.testing.assert_allclose(completed.colour[ears & (away > 12)], skin[ears & (away > 12)], rtol=0.1)
 
 
+def test_a_scarfs_colour_at_the_rim_of_the_face_does_not_run_over_unseen_ears(model, atlas, rest, scalp, seen, skin):
+    ears = model.in_region("ears")
+    unknown = scalp | ears | model.in_region("neck")
+    to_ears = cKDTree(rest[ears]).query(rest)[0]
+    rim = ~unknown & (to_ears < 12)
+    blue = np.float32([1, 1, 4]) * skin
+    colours = np.where(rim[:, None], blue * ((skin @ LUMINANCE) / (blue @ LUMINANCE))[:, None], skin)
+    completed = complete(colours, seen * ~unknown, skin, (~unknown).astype(np.float32), model, atlas)
+    ratio = completed.colour[ears] / skin[ears]
+    assert np.median(ratio[:, 2] / ratio[:, 0]) < 1.15, "4 at the rim"
+
+
+def test_unseen_ears_are_redder_than_the_plain_skin_and_necks_a_little_darker(model, atlas, rest, scalp, seen, skin):
+    ears, neck = model.in_region("ears"), model.in_region("neck")
+    known = (~scalp & ~ears & ~neck).astype(np.float32)
+    shaded = model.in_region("mouth", "eyes") | ((rest[:, 1] < -50) & ~neck)
+    colours = np.where(shaded[:, None], np.float32(0.4) * skin, skin)
+    completed = complete(colours, seen * known, skin, known, model, atlas).colour
+    ratio = {
+        name: np.median(completed[where] / skin[where], axis=0) for name, where in (("ears", ears), ("neck", neck))
+    }
+    assert ratio["ears"][0] == pytest.approx(1, abs=0.02), "whatever lips and shade are like"
+    assert 0.02 < ratio["ears"][0] - ratio["ears"][1] < 0.08
+    assert 0.8 < ratio["neck"] @ LUMINANCE < 0.95
+    grey = np.repeat((skin @ LUMINANCE)[:, None], 3, axis=1)
+    without_colours = complete(grey, seen * known, grey, known, model, atlas).colour[ears | neck]
+    assert np.ptp(without_colours, axis=1).max() < 1e-3
+
+
 def test_hair_thins_out_over_its_border(atlas, rest, scalp):
-    share = hairline(scalp.astype(np.float32), atlas)
+    share = softened(scalp.astype(np.float32), atlas)
     border = scalp & (cKDTree(rest[~scalp]).query(rest)[0] < 4)
     assert 0.4 < share[border].mean() < 0.85
     assert share[~scalp & (cKDTree(rest[scalp]).query(rest)[0] > 15)].max() < 0.1
@@ -176,6 +206,8 @@ def test_the_hairline_below_a_scarf_is_no_stain_and_a_head_of_hair_stays(rest, s
     told[~strip] = 0
     out = scraps(np.where(strip[:, None], black, skin), below, skin, told, scalp, atlas)
     assert out[strip].min() > 0.9 and out[~strip].max() < 0.01
+    grey = np.full_like(skin, float(skin[0] @ LUMINANCE))
+    assert scraps(np.where(strip[:, None], grey, skin), below, skin, told, scalp, atlas)[strip].min() > 0.9
     told = np.ones(len(rest), np.float32)
     assert not scraps(with_hair(skin, rest, scalp, black), seen, skin, told, scalp, atlas).any()
     nobody_looked = np.full(len(rest), np.nan, np.float32)

@@ -22,6 +22,7 @@ from .eyes.estimate import estimate_eyes
 from .eyes.sampling import EyeSample, sample_eye
 from .face_model.eyeball import fit_eyeball, seen_front
 from .fit.dense import fit_dense
+from .fit.lids import with_lids_in_place
 from .fit.photometric.term import Photometry
 from .fit.pinned import PinnedFit, prepare_pins, refit
 from .fit.pins import NO_PINS, PinnedEdit
@@ -212,7 +213,7 @@ def refine(
     stage: Stages | None = None,
     matches: Sequence[SkinMatches] = (),
 ) -> HeadFit:
-    """The head that explains its photos' light and shade, too: identity and pose, then mid-scale form.
+    """The head that explains its photos' light and shade, too: identity and pose, then mid-scale form, then the lids.
 
     ``head`` itself with drafts, the sparse fit and imported models. Photos without pixels do not count; form is that
     of the first with pixels.
@@ -231,7 +232,8 @@ def refine(
         stereo = [stereo_term(pair, head, models.prepared) for pair in matches]
         refined = refine_dense(observations, looks, head, models.prepared, settings.expression, stereo)
     with stage("form", "Shaping folds and cheeks", 0.45):
-        return _formed(observations, looks, refined, models)
+        formed = _formed(observations, looks, refined, models)
+        return with_lids_in_place(formed, observations, models.model, models.calibration)
 
 
 def follow_pins(

@@ -23,6 +23,7 @@ _BEARD = (1.3, 2.0)  # contrast on the jaw over that on the cheeks, at which it 
 _LIPS, _NOSE_BASE = slice(48, 60), 33  # of iBUG
 _BELOW_LIPS_MM = 6.0  # begins what grows towards the jaw
 _DOWN_MM = (10.0, 32.0)  # below the jaw it is as dense as on it, and is gone
+_DARK_JAW, _DARK_LIP = (0.05, 0.14), (0.2, 0.4)  # logs: of half of the jaw, and of a fifth of the upper lip
 _SEEN = 0.5  # confidence
 _LEAST_VERTICES = 50
 _FULL_CONTRAST = 0.25  # logarithm, of a beard that is as rough as short hair is painted
@@ -73,6 +74,24 @@ def find_beard(albedo: np.ndarray, confidence: np.ndarray, model: FaceModel) -> 
     down = distance_within(rest, rest[jaw & sure], _DOWN_MM[1])
     under = amount * (low & ~model.in_region("scalp", "ears", "socket")) * (1 - smoothstep(down, *_DOWN_MM))
     return Beard((jaw * seen).astype(np.float32), under.astype(np.float32), min(on_jaw / _FULL_CONTRAST, 1.0))
+
+
+def dark_below_nose(darker: np.ndarray, sure: np.ndarray, model: FaceModel) -> float:
+    """In [0, 1], whether upper lip and jaw are both dark, as beards are whose contrast does not tell them.
+
+    Args:
+        darker: (V,) log of the person's luminance over that which is seen. sure: (V,) bool, well seen.
+    """
+    rest, marks = model.skin.of(model.mean), model.landmarks68.points(model.mean)
+    face = model.in_region(*FACE_REGIONS) & ~model.in_region("mouth", "nose", "socket")
+    jaw = face & (rest[:, 1] < marks[_LIPS, 1].min() - _BELOW_LIPS_MM)
+    lip = face & (rest[:, 1] < marks[_NOSE_BASE, 1]) & (rest[:, 1] > marks[_LIPS, 1].max())
+    lip &= np.abs(rest[:, 0]) < np.abs(marks[_LIPS, 0]).max()
+    out = 1.0
+    for part, share, limits in ((jaw, 0.5, _DARK_JAW), (lip, 0.8, _DARK_LIP)):
+        some = darker[part & sure]
+        out *= float(smoothstep(np.quantile(some, share), *limits)) if len(some) else 0.0
+    return out
 
 
 def _contrast(albedo: np.ndarray, confidence: np.ndarray) -> np.ndarray:

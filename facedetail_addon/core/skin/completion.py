@@ -19,13 +19,15 @@ from ..image import smoothstep
 from ..robust import geman_mcclure, weighted_median
 from ..uv.types import Atlas
 from .beard import Beard
-from .hair import find_hair, hairline
+from .hair import find_hair, softened
+from .paint import hue_of
 
 _GAIN_MM, _FIELD_MM, _COLOUR_MM = 4.0, 3.0, 0.8  # smoothness of the two membranes and of continued colours
 _BEARD_MM = 3.0
 _REACH_MM = {"skin": 45.0, "hair": 6.0, "beard": 30.0}  # how far beyond what was seen its colour reaches
 _MAX_LOG, _MAX_GAIN = 1.2, 0.5  # what differs more is not skin
 _OUTLIER = 0.3  # log difference from the person's tone that skin seldom has
+_OTHER_HUE = 0.15  # the same of hue
 _MAX_OFFSET = 0.4  # from that tone, anywhere: rims of lips and nostrils are seen badly
 _AS_BRIGHT = (-0.4, -0.15)  # log luminance from the skin, at which another place is no such skin, and is it
 _FLOOR = 0.004  # linear, so that logarithms stay finite
@@ -34,6 +36,10 @@ _INSIDE = (0.7, 1.0)  # what the basis knows on nose and mouth: nothing inside n
 _SIDE_MM = 50.0  # so far from the middle skin takes its colour from its own side alone
 _FLESH = np.float32([0.26, 0.06, 0.05])  # inside of the mouth relative to the skin, linear
 _CHROMA = (0.04, 0.35)  # of the skin, at which the flesh's hue begins to count, and counts fully
+_PLAIN, _LEAST_PLAIN = ("forehead", "cheeks", "nose", "chin"), 30.0  # regions that tell the tone, vertices at least
+_RIMMED = ("eyes", "nose", "mouth")  # whose unknown rims are as dark as what is seen there
+_OTHER_TONES = {"ears": np.float32([0.0, -0.04, -0.05]), "neck": np.float32([-0.07, -0.1, -0.16])}
+# Logs from that tone, medians of people whose ears and necks textures show: ears are redder, necks a little darker.
 _DEEP_MM = (3.0, 14.0)  # so far inside the flesh's colour begins and is full
 _LIP_LINE_MM = (1.0, 2.5)  # from the lips' inner sides
 _LIPS_MM = 4.0  # beside these they are red
@@ -103,10 +109,10 @@ def complete(
         apart *= beard.under[:, None]
         offset, prior = (offset + apart).astype(np.float32), (prior * np.exp(apart)).astype(np.float32)
         hairy = np.maximum(hairy, beard.contrast * beard.under)
-    # Other beards, hair and shade are no colour for the skin beside them.
-    skin = ~model.in_region("scalp", "socket")
-    off = np.where(skin, _log_ratio(mixed, prior) @ LUMINANCE, 0)
-    weight = share * geman_mcclure(off / _OUTLIER)
+    # Other beards, hair, shade, and what is left of clothes' light are no colour for the skin beside them.
+    skin, off = ~model.in_region("scalp", "socket"), _log_ratio(mixed, prior)
+    weight = share * np.where(skin, geman_mcclure(off @ LUMINANCE / _OUTLIER), 1)
+    weight *= np.where(skin, geman_mcclure(np.linalg.norm(hue_of(off), axis=1) / _OTHER_HUE), 1)
     # What goes on beyond the border is how seen colours differ from the prior: hair beside ears stays beside them.
     colour = prior + atlas.smoother(weight, _COLOUR_MM, reach, known < 1)(mixed - prior)
     return Completion(gain, offset, colour.clip(_FLOOR, 1), hairy)
@@ -194,20 +200,25 @@ def _colour_prior(
     face = ~np.logical_or.reduce(list(inside.values()))
     typical = face & (known > 0.5)
     fallback = np.median(skin[typical], axis=0) if typical.any() else np.median(skin, axis=0)
-    tone = weighted_median(colours[face], weights[face], fallback)
+    plain = weights * (typical & model.in_region(*_PLAIN))  # lids, lips and the jaw's shade are darker
+    counts = plain if plain.sum() > _LEAST_PLAIN else weights * face
+    tone, whole = (weighted_median(colours, some, fallback) for some in (counts, weights * face))
+    chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), *_CHROMA))
     left = smoothstep(rest[:, 0], -_SIDE_MM, _SIDE_MM)  # what is left of light from one side stays on its side
-    sides = [weighted_median(colours[face], (weights * share**2)[face], tone) for share in (left, 1 - left)]
+    sides = [weighted_median(colours, counts * share**2, tone) for share in (left, 1 - left)]
     prior = left[:, None] * sides[0] + (1 - left[:, None]) * sides[1]
+    prior += softened(model.in_region(*_RIMMED), atlas)[:, None] * (whole - prior)
+    for name, other in _OTHER_TONES.items():
+        prior *= np.exp(softened(inside[name], atlas)[:, None] * (hue_of(other[None]) * chroma + other @ LUMINANCE))
     reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
     hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas, seen_hair)
     share = np.zeros(len(rest), np.float32)
     if hair is not None:
-        share = hairline(hair.share, atlas)
+        share = softened(hair.share, atlas)
         prior += share[:, None] * (hair.colour - prior)
         reach[inside["scalp"]] = _REACH_MM["hair"]
     socket = inside["socket"]
     if socket.any() and not socket.all():
-        chroma = float(smoothstep((tone.max() - tone.min()) / max(float(tone.max()), 1e-3), *_CHROMA))
         flesh = _FLESH * chroma + (_FLESH @ LUMINANCE) * (1 - chroma)
         distance, nearest = cKDTree(rest[~socket]).query(rest[socket])
         mouth = model.in_region("mouth")
@@ -215,11 +226,11 @@ def _colour_prior(
         red = mouth & ~inner
         if inner.any():
             red[red] = distance_within(rest[red], rest[inner], _LIPS_MM) < _LIPS_MM
-        lips = weighted_median(skin[red], known[red], tone * flesh**0.3)  # seen ones shine, or are teeth
-        rim = np.where(mouth[~socket][nearest, None], lips, tone)
+        lips = weighted_median(skin[red], known[red], whole * flesh**0.3)  # seen ones shine, or are teeth
+        rim = np.where(mouth[~socket][nearest, None], lips, whole)
         prior[inner], reach[inner] = lips, _RIM_REACH_MM
         deep = smoothstep(distance, *_DEEP_MM)[:, None]
-        prior[socket] = (1 - deep) * rim + deep * tone * flesh
+        prior[socket] = (1 - deep) * rim + deep * whole * flesh
         reach[socket] = _RIM_REACH_MM
     return prior.astype(np.float32), reach, share
 

@@ -13,7 +13,7 @@ from ..image import enlarged_at, smoothstep, texel_centres
 from ..uv.types import Atlas, UnwrappedPhoto
 from .completion import share_of_mirrored
 from .creases import FineLight
-from .doubt import corrected, not_bluer
+from .doubt import SEEN_RIM, corrected, not_bluer, unlike_skin
 from .highlights import Highlights, without_highlights
 
 ALBEDO_RANGE = (0.004, 0.95)
@@ -28,7 +28,8 @@ _BLACK = (24, 44)  # the same of a texel's brightest colour, below which it tell
 _BLACK_BYTES = 1 - smoothstep(np.arange(256), *_BLACK)
 _CLIPPED_BYTES = smoothstep(np.arange(256), *_CLIPPED)
 _OFFSET, _COLOUR, _KNOWN, _HAIR, _GRAINY = slice(0, 3), slice(3, 6), 6, 7, 8  # columns of :class:`Paints`' skin
-_SHADING, _GLOSS, _CONFIDENCE, _CORRECTION, _GAIN = slice(0, 3), slice(3, 6), 6, slice(7, 10), slice(10, 13)  # light
+_SHADING, _GLOSS, _CONFIDENCE, _CORRECTION = slice(0, 3), slice(3, 6), 6, slice(7, 10)  # the same of light
+_RIM, _GAIN = 10, slice(11, 14)
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Paints:
     Attributes:
         skin: (V_skin, 9) float32, log offset of the statistical albedo, colour where that is not known, how well it
             is, how much is short hair, and has grain.
-        own, mirrored: (V_skin, 10) and (V_skin, 13) float32, shading, gloss, confidence and correction, of the place
-            and of the one on the other side, of which the last are log factors that match it to this one.
+        own, mirrored: (V_skin, 11) and (V_skin, 14) float32, shading, gloss, confidence, correction, and where the rim
+            of what is seen is bare skin, of the place and of the one on the other side, of which the last are log
+            factors that match it to this one.
         unwrapped: the photo.
         statistical: (S, S, 3) float32 linear, what this person's skin probably is, before the offset; S ≤ R.
         highlights, fine: of the photo. hair, grain: (R, R) float32 log factors.
@@ -186,7 +188,17 @@ def _seen(
         colour[:, some] *= np.exp(grain[some] * flat[some])
     _hued(colour, skin, _BLACK_BYTES.take(brightest))
     _keep_from_blue(colour, skin)
+    share *= 1 - light[_RIM] * _strange(colour, skin, confidence.take(texel), share)
     return _Seen(colour, share, in_view - share)
+
+
+def _strange(colour: np.ndarray, skin: np.ndarray, confidence: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """(N,) as :func:`.doubt.unlike_skin`, of (3, N) albedo of which (N,) shares are painted."""
+    out = np.zeros(len(share), np.float32)
+    some = np.flatnonzero((share > 0) & (confidence < SEEN_RIM[1]))
+    if len(some):
+        out[some] = unlike_skin(colour[:, some].T, skin[:, some].T, confidence[some])
+    return out
 
 
 def _hued(colour: np.ndarray, skin: np.ndarray, black: np.ndarray) -> None:

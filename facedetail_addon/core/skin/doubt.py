@@ -16,12 +16,13 @@ from ..geometry.nearest import distance_within
 from ..image import smoothstep
 from ..robust import weighted_median
 from ..uv.types import Atlas
+from .paint import hue_of, paint
 
 _SURE = (0.35, 0.75)  # probabilities of hair, person and skin between which a place begins to count as such, and does
 _LIKELY = (0.08, 0.4)  # of skin on the face, where shade makes it doubtful
-_RIM_MM = (8.0, 20.0)  # from scalp and ears: so near hats, scarves and hair reach in, and no further
+_RIM_MM = (12.0, 30.0)  # from scalp and ears: so near hats, scarves and hair reach in, and no further
 _FRINGE_MM = (3.0, 7.0)  # beside hair that hangs into the face: its thin ends and its shadow
-_BESIDE_MM, _DARKER_BESIDE = (8.0, 20.0), (0.12, 0.35)  # from hair and scarves; log by which their strands are darker
+_BESIDE_MM, _DARKER_BESIDE = (10.0, 28.0), (0.12, 0.35)  # from hair and scarves; log by which their strands are darker
 _BROWS, _BROW_MM = slice(17, 27), 8.0  # of iBUG's landmarks, and how far from them hair is a brow
 _BEARD_MM = (0.0, 12.0)  # below the nose's base hair is a beard, and stays
 _NOSE_BASE = 33  # of iBUG's landmarks
@@ -33,9 +34,7 @@ _LEFT_HUE_SLANT, _LEFT_HUE_SHADE = 0.55, 0.1  # the same of hue, where skin is n
 _UNEVEN = (0.12, 0.06)  # logs of brightness and hue by which smooth skin differs from the expected; more is drawn back
 _MISUNDERSTOOD = (0.6, 1.4)  # times that, half of a face differs by so much where light begins to be, and is, at fault
 _UNEVEN_MM = (2.0, 2.0)  # smoothness of these
-_PAINT = {"hue": (0.9, 1.2), "saturation": (1.3, 1.7)}  # logs from which on it is paint
 _PAINT_BORDER = 4.0  # times the share of the surroundings that is painted: borders of paint are left as they are
-_ONLY_SATURATED = (0.5, 0.9)  # cosine to the direction in which skin gets more saturated
 _COLLAR_MM = {("neck",): (10.0, 28.0), ("scalp", "ears"): (20.0, 40.0)}
 # From these: so near things of another hue are no skin, beside scalp and ears only above the jaw.
 _COLLAR_HUE = (0.25, 0.6)  # logarithm by which their hue differs at least, and does
@@ -45,10 +44,15 @@ _STEADY_STEPS = 12  # over the mesh, 1 to 2 cm
 _STRAIGHT = (0.05, 0.4)  # confidence that neck, ears and scalp need
 _DARKER = (0.0, 0.4)  # log of the skin's brightness over a shaded place's
 _BLUER, _BLUE_LEFT = (0.8, 1.4), 0.2  # log of blue over the skin's, from which on it is paint; what is left of less
+_STRANGE = {"light": (0.2, 0.5), "hue": (0.15, 0.4)}  # logs of brightness and hue, from which on it is no skin there
 _BLACK_SHADE = (0.9, 1.6)  # log of the skin's brightness over that of shade which tells nothing of it
 _WING, _CORNER = 35, 54  # of iBUG, of nose and mouth, left: outside of them lie folds, inside moustaches
 _FOLD_MM = (0.0, 4.0)  # beyond the line through these, and above the nose's base
 _MAX_LOG = 2.0  # of what differs more only the hue's direction counts
+SEEN_RIM = (0.1, 0.45)
+"""Confidence of the rim of what is seen, and of what is inside of it."""
+SMOOTH_RIM = (0.15, 0.6)
+"""The same of smooth colours, in which marks are too small to count."""
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
@@ -116,7 +120,8 @@ def beside_covers(albedo: np.ndarray, usual: np.ndarray, masks: np.ndarray, mode
     base = float(model.landmarks68.points(model.mean)[_NOSE_BASE, 1])
     above = 1 - smoothstep(base - rest[:, 1], *_BEARD_MM)
     darker = smoothstep(-(_log_apart(albedo, usual) @ LUMINANCE), *_DARKER_BESIDE)
-    return (near * above * darker * model.in_region(*FACE_REGIONS)).astype(np.float32)
+    face = np.where(model.in_region("scalp"), smoothstep(np.nan_to_num(skin), *_SURE), model.in_region(*FACE_REGIONS))
+    return (near * above * darker * face).astype(np.float32)
 
 
 def black_shade(
@@ -142,6 +147,31 @@ def black_shade(
     return (misunderstood * smoothstep(darker, *_BLACK_SHADE) * where).astype(np.float32)
 
 
+def unlike_skin(
+    albedo: np.ndarray, usual: np.ndarray, certain: np.ndarray, rim: tuple[float, float] = SEEN_RIM
+) -> np.ndarray:
+    """(N,) float32 in [0, 1]: at the rim of what is seen of a face, what does not look like its skin.
+
+    There a millimetre that the head is off shows hair, a scarf or what is behind, and skin is seen at a slant.
+
+    Args:
+        albedo: (N, 3) linear, seen. usual: (N, 3) this person's there. certain: (N,) in [0, 1], 1 where skin is seen
+            straight on. rim: between which of these the rim ends.
+    """
+    apart = _log_apart(albedo, usual)
+    light, hue = np.abs(apart @ LUMINANCE), np.linalg.norm(hue_of(apart), axis=1)
+    strange = np.maximum(smoothstep(light, *_STRANGE["light"]), smoothstep(hue, *_STRANGE["hue"]))
+    return (strange * (1 - smoothstep(certain, *rim))).astype(np.float32)
+
+
+def plain_rims(bearded: float, model: FaceModel) -> np.ndarray:
+    """(V_skin,) float32 in [0, 1]: where the face's rim is bare skin, and no beard; ``bearded``: in [0, 1]."""
+    rest = model.skin.of(model.mean)
+    base = float(model.landmarks68.points(model.mean)[_NOSE_BASE, 1])
+    face = model.in_region(*FACE_REGIONS) & ~model.in_region("socket", "mouth", "eyes", "nose")
+    return (face * (1 - bearded * smoothstep(base - rest[:, 1], *_BEARD_MM))).astype(np.float32)
+
+
 def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: FaceModel) -> np.ndarray:
     """(V_skin,) float32 in [0, 1]: around the face, what has a hue of its own: collars and scarves.
 
@@ -159,8 +189,8 @@ def collars(albedo: np.ndarray, usual: np.ndarray, skin: np.ndarray, model: Face
         if edge.any():
             row[:] = 1 - smoothstep(distance_within(rest, rest[edge], reach[1]), *reach)
     near[1] *= 1 - smoothstep(base - rest[:, 1], *_BEARD_MM)
-    apart = _hue(_log_apart(albedo, usual))
-    grey = -_hue(np.log(usual + _FLOOR))
+    apart = hue_of(_log_apart(albedo, usual))
+    grey = -hue_of(np.log(usual + _FLOOR))
     size = np.linalg.norm(grey, axis=1, keepdims=True)
     grey /= np.maximum(size, 1e-6)
     greyer = (apart * grey).sum(axis=1, keepdims=True)
@@ -211,6 +241,7 @@ def correction(
     confidence: np.ndarray,
     certain: np.ndarray,
     shading: np.ndarray,
+    photo: np.ndarray,
     model: FaceModel,
     atlas: Atlas,
     hairy: np.ndarray | float = 0.0,
@@ -220,6 +251,7 @@ def correction(
     Args:
         albedo: (V, 3) linear, seen. usual: (V, 3) this person's there. confidence: (V,) in [0, 1] of the albedo.
         certain: (V,) in [0, 1], 1 where skin is seen straight on. shading: (V,) luminance of the light.
+        photo: (V, 3) linear, what the photo shows, light and all.
         hairy: (V,) in [0, 1], where brows grow: they are made as much lighter or darker as the skin beside them.
 
     Returns:
@@ -227,7 +259,7 @@ def correction(
         that is seen, nothing.
     """
     apart = _log_apart(albedo, usual)
-    hue_apart = _hue(apart)
+    hue_apart = hue_of(apart)
 
     smoothed, smoothed_light, smoothed_hue = (
         atlas.smoother(weight, size_mm, _REACH_MM, certain > 0)
@@ -236,7 +268,7 @@ def correction(
         )
     )
     smooth = smoothed(apart)
-    hue = _hue(smooth)
+    hue = hue_of(smooth)
     face = model.in_region(*FACE_REGIONS)
     trust = np.where(face, *(smoothstep(certain, *_CERTAIN[name]) for name in ("face", "beside")))[:, None]
     lit = smoothstep(shading / float(np.median(shading)), *_LIT)[:, None]
@@ -244,11 +276,11 @@ def correction(
     of_hue = (1 - lit * (_LEFT_HUE_SLANT + (1 - _LEFT_HUE_SLANT) * trust)) * (1 - _LEFT_HUE_SHADE) * hue
     left_light = smoothed_light((apart - hue_apart)[:, :1]) - of_light
     left_hue = smoothed_hue(hue_apart) - of_hue
-    paint = (_PAINT_BORDER * smoothed(_paint(left_hue, usual))).clip(0, 1)
     weight = confidence * face
+    painted = (_PAINT_BORDER * smoothed(paint(left_hue, usual, photo, weight))).clip(0, 1)
     light_excess = _excess(np.abs(left_light), _UNEVEN[0], weight)
     hue_excess = _excess(np.linalg.norm(left_hue, axis=1, keepdims=True), _UNEVEN[1], weight)
-    uneven = (1 - paint) * (light_excess * left_light + hue_excess * left_hue)
+    uneven = (1 - painted) * (light_excess * left_light + hue_excess * left_hue)
     return -(of_light + of_hue + uneven).astype(np.float32)
 
 
@@ -259,20 +291,6 @@ def corrected(albedo: np.ndarray, correction: np.ndarray) -> np.ndarray:
     """
     factor = np.exp(correction)
     return albedo * factor + np.float32(_FLOOR) * np.maximum(factor - 1, 0)
-
-
-def _paint(hue: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """(V, 1) in [0, 1], whether (V, 3) logs of hue are so far from skin's that they are paint's.
-
-    Skin that is only more saturated than (V, 3) the usual seldom is.
-    """
-    size = np.linalg.norm(hue, axis=1, keepdims=True)
-    saturated = _hue(np.log(usual + _FLOOR))
-    alike = (hue * saturated).sum(axis=1, keepdims=True)
-    alike /= np.maximum(size * np.linalg.norm(saturated, axis=1, keepdims=True), 1e-6)
-    only_saturated = smoothstep(alike, *_ONLY_SATURATED)
-    kinds = smoothstep(size, *_PAINT["hue"]), smoothstep(size, *_PAINT["saturation"])
-    return kinds[0] + only_saturated * (kinds[1] - kinds[0])
 
 
 def _misunderstood(size: np.ndarray, usual: float, weight: np.ndarray) -> np.ndarray:
@@ -294,8 +312,3 @@ def _excess(size: np.ndarray, usual: float, weight: np.ndarray) -> np.ndarray:
 def _log_apart(albedo: np.ndarray, usual: np.ndarray) -> np.ndarray:
     apart = np.log(albedo + _FLOOR) - np.log(usual + _FLOOR)
     return apart * np.minimum(1, _MAX_LOG / np.maximum(np.abs(apart).max(axis=1, keepdims=True), _FLOOR))
-
-
-def _hue(logarithms: np.ndarray) -> np.ndarray:
-    """(V, 3) logarithms of colours without that of their luminance."""
-    return logarithms - (logarithms @ LUMINANCE)[:, None]

@@ -14,6 +14,7 @@ from ..colour import LUMINANCE
 from ..geometry.nearest import distance_within
 from ..image import smoothstep
 from ..uv.types import Atlas
+from .paint import hue_of
 
 _DARKER, _TINTED = (0.25, 0.6), (0.15, 0.35)  # log differences from the skin: no hair yet, certainly hair
 _TOLD = (0.3, 0.7)  # probability of hair: none, certainly
@@ -83,7 +84,7 @@ def find_hair(
 def scraps(
     colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, told: np.ndarray, scalp: np.ndarray, atlas: Atlas
 ) -> np.ndarray:
-    """(V_skin,) float32 in [0, 1]: what is darker than skin on a scalp of which too little hair is seen.
+    """(V_skin,) float32 in [0, 1]: what is darker than skin, or greyer, on a scalp of which too little hair is seen.
 
     Below a scarf's or a hat's edge that is its shade, and the hairline; alone it would be a stain on a bald head.
 
@@ -93,11 +94,13 @@ def scraps(
     seen = weights * atlas.areas * scalp * smoothstep(np.nan_to_num(told, nan=1.0), *_TOLD)
     darker = np.log(skin @ LUMINANCE + _FLOOR) - np.log(colours @ LUMINANCE + _FLOOR)
     few = 1 - smoothstep(seen.sum(), *_HEAD_MM2)
-    return (few * scalp * smoothstep(darker, *_SHADED)).astype(np.float32)
+    other = np.linalg.norm(hue_of(np.log(colours + _FLOOR) - np.log(skin + _FLOOR)), axis=1)
+    stain = np.maximum(smoothstep(darker, *_SHADED), smoothstep(other, *_TINTED))
+    return (few * scalp * stain).astype(np.float32)
 
 
-def hairline(share: np.ndarray, atlas: Atlas) -> np.ndarray:
-    """(V_skin,) float32 share of hair that thins out over the scalp's border, as it is painted."""
+def softened(share: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(V_skin,) float32 of (V_skin,) shares, as of hair that thins out over the scalp's border, where it is painted."""
     edges = -atlas.laplacian.tocsr()
     edges.setdiag(0)
     total = np.asarray(edges.sum(axis=1)).ravel() + 1e-9

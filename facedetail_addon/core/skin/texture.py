@@ -9,26 +9,38 @@ import numpy as np
 from torch import nn
 
 from ..colour import LUMINANCE, to_linear
-from ..face_model.brows import FAR_MM, usual_brows
+from ..face_model.brows import usual_brows
 from ..face_model.model import FaceModel
 from ..image import framed, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
 from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
-from .beard import find_beard
+from .beard import dark_below_nose, find_beard
+from .brow_fill import brow_map, look_of_hair, with_brows
 from .brow_shine import shine_of_brows
-from .brows import SIDE as BROW_SIDE
-from .brows import BrowLook, look_with_hair, seen_look, sharp_picture, without_lines
-from .completion import Completion, complete, outside_openings, persons_colour
+from .brows import without_lines
+from .completion import complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
-from .doubt import beside_covers, black_shade, collars, corrected, correction, shown, steady
+from .doubt import (
+    SMOOTH_RIM,
+    beside_covers,
+    black_shade,
+    collars,
+    corrected,
+    correction,
+    plain_rims,
+    shown,
+    steady,
+    unlike_skin,
+)
 from .eye_skin import LINED_PARTS, as_people_are, how_lined, with_eye_lines
 from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
 from .hair import diffuse_colour, scraps, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
+from .lash_line import paint_lid_rims
 from .mottle import mottle
 from .types import AlbedoBasis, SkinMaps
 
@@ -38,6 +50,7 @@ _CAVITY_MM, _CAVITY_EDGES = 12.0, 8  # radius of these surroundings, and how far
 _UNSEEN, _CLEAR = (0.0, 0.5), 0.9  # confidence of both sides at which skin is unseen; of skin that pieces are taken of
 _FRAME = 32  # texels of SIDE beside what is seen, at least, where highlights are looked for
 _ROWS = 64  # of the reduced photo worked on at a time, to stay in the processor's cache
+_STRAIGHT = 0.6  # confidence of skin that tells a beard
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
 _LID_LANDMARKS = (slice(36, 42), slice(42, 48))  # of iBUG
@@ -80,8 +93,7 @@ def make_skin_maps(
     brows = usual_brows(model) if brows is None else brows
     if relief_shading is None:
         relief_shading = np.ones((atlas.resolution,) * 2, np.float32)
-    if masks is None:
-        masks = np.full((model.skin.stop, 3), np.nan, np.float32)
+    masks = np.full((model.skin.stop, 3), np.nan, np.float32) if masks is None else masks
     basis = basis.grey() if light.monochrome else basis
     usual = statistical_fill(basis, light.gamma, model, atlas)
     confidence = _shading_confidence(light.shading, unwrapped.vertex_confidence > 0, atlas) * shown(masks, model, atlas)
@@ -113,7 +125,7 @@ def make_skin_maps(
     fields = complete(
         trusted.albedo, plain, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1], beard=beard
     )
-    own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction])
+    own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction, trusted.plain])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
     matte = _matte(seen, highlights)
@@ -123,12 +135,14 @@ def make_skin_maps(
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
     picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
-    picture = _with_brows(picture, seen, brows, _look_with_hair(fields, fill, basis, model), model, atlas)
+    look = look_of_hair(fields, fill, basis, model)
+    picture = with_brows(picture, (seen.albedo, seen.confidence), brows, look, model, atlas)
     statistical = _around_eyes(picture, seen, clear, brows, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
     albedo = composed(Paints(*values, unwrapped, statistical, highlights, fine, hair, grain), atlas)
+    paint_lid_rims(albedo, model, light.monochrome)
     pad_islands(albedo, atlas.surroundings)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
     return SkinMaps(albedo, roughness, specular, unwrapped.confidence, fine.creases, known)
@@ -258,35 +272,6 @@ def _grain(
     return noise
 
 
-def _with_brows(
-    picture: np.ndarray,
-    seen: _Seen,
-    brows: np.ndarray,
-    look: BrowLook | None,
-    model: FaceModel,
-    atlas: Atlas,
-) -> np.ndarray:
-    """(1024, 1024, 3) float32 linear of (T, T, 3) skin; ``look``: where too little of (V,) brows is seen."""
-    usual, own = (_brow_map(one, atlas) for one in (usual_brows(model), brows))
-    look = seen_look(*(_resized(one, BROW_SIDE) for one in (seen.albedo, seen.confidence)), own) or look
-    return sharp_picture(picture, model, usual, own, look)
-
-
-def _brow_map(brows: np.ndarray, atlas: Atlas) -> np.ndarray:
-    """(1024, 1024) of (V,) mm inside of brows' border."""
-    return _resized(atlas.reduced.picture(brows + np.float32(FAR_MM)), BROW_SIDE) - FAR_MM
-
-
-def _look_with_hair(fields: Completion, fill: Fill, basis: AlbedoBasis, model: FaceModel) -> BrowLook | None:
-    """Of brows of which too little is seen, by the hair on the scalp; None where there is none, either."""
-    hairy, plain = model.in_region("scalp") & (fields.hair > _CLEAR), basis.plain & (fill.known > _CLEAR)
-    if not hairy.any() or not plain.any():
-        return None
-    skin = (np.log(fill.colours) + fields.offset)[plain]
-    hair = diffuse_colour(fields.colour[hairy], fields.hair[hairy])
-    return look_with_hair(np.log(hair) - np.median(skin, axis=0))
-
-
 def _around_eyes(
     picture: np.ndarray,
     seen: _Seen,
@@ -307,7 +292,7 @@ def _around_eyes(
     parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
     lined = how_lined(seen.albedo @ LUMINANCE, tuple(parts & clear))
     lines = with_eye_lines(picture, basis.eyes, lined, grey)
-    return without_lines(lines, picture, _brow_map(brows, atlas))
+    return without_lines(lines, picture, brow_map(brows, atlas))
 
 
 def _closer(
@@ -379,6 +364,7 @@ class _Trusted:
     Attributes:
         albedo: (V, 3) float32 linear, corrected, without highlights. weight: (V,) of it. skin: (V,) in [0, 1], no
             collar and no doubtful place. correction: (V, 3) log factors. dazzled: (V,) of :func:`complete`.
+        plain: (V,) of :func:`.doubt.plain_rims`.
     """
 
     albedo: np.ndarray
@@ -386,6 +372,7 @@ class _Trusted:
     skin: np.ndarray
     correction: np.ndarray
     dazzled: np.ndarray
+    plain: np.ndarray
 
 
 def _trusted(
@@ -416,6 +403,10 @@ def _trusted(
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
     covered = np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
     skin = 1 - covered * (1 - hairs[:, 0] * (1 - smoothstep(np.nan_to_num(masks[:, 1]), *_STRANDS)))
+    darker = np.log((persons @ LUMINANCE + ALBEDO_RANGE[0]) / (albedo @ LUMINANCE + ALBEDO_RANGE[0]))
+    sure = (unwrapped.vertex_confidence > _STRAIGHT) & (counts > 0)
+    plain = plain_rims(max(bearded, dark_below_nose(darker, sure, model)), model)
+    skin *= 1 - plain * unlike_skin(albedo, persons, unwrapped.vertex_confidence, SMOOTH_RIM)
     skin *= 1 - black_shade(albedo, persons, counts, hairs[:, 1], bearded, model)
     scalp = model.in_region("scalp")
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
@@ -425,11 +416,12 @@ def _trusted(
     persons += hairy[:, None] * (hair - persons)
     shading = light[:, :3] @ LUMINANCE
     correcting = correction(
-        albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, model, atlas, hairs[:, 0]
-    )
+        albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, unwrapped.vertex_color, model, atlas,
+        hairs[:, 0],
+    )  # fmt: skip
     correcting = _as_beside(correcting, hairs[:, 0], counts * skin, atlas)
     albedo = corrected(albedo, correcting).clip(*ALBEDO_RANGE)
-    return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share))
+    return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share), plain)
 
 
 def _as_beside(correction: np.ndarray, brows: np.ndarray, weight: np.ndarray, atlas: Atlas) -> np.ndarray:

@@ -11,11 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from scipy.spatial import cKDTree
+from skimage.color import rgb2lab
 
-from facedetail_addon.core.colour import LUMINANCE, to_linear
+from facedetail_addon.core.colour import LUMINANCE, to_linear, to_srgb
 from facedetail_addon.core.errors import NoFaceError
 from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.geometry.mesh_fields import smooth_field
+from facedetail_addon.core.image import TEXTURE_MM
 from facedetail_addon.core.lighting.types import LightEstimate
 from facedetail_addon.core.models import Models
 from facedetail_addon.core.observe.photo import read_photo
@@ -45,6 +47,7 @@ _BRIGHTER, _PALER = 1.25, 0.85  # than the face's median: luminance and saturati
 _SMOOTH_MM = 4.0
 _RING, _BESIDE = 2, 12  # texels: half width of a highlight's border, and how far beside it goes
 _FINE = 2.0  # texels: contrast is that of what is finer
+_STRANGE, _STRANGE_MM = 8.0, 1.6  # units of CIELAB beside skin's hue, and smoothness of what is looked at
 _FLOOR = 0.004  # linear, so that logarithms stay finite
 
 
@@ -58,6 +61,8 @@ class BorderErrors:
         filled: CIEDE2000 of unseen skin to the seen cheeks, by region.
         uneven: of the seen face, how far its smooth colours lie from the statistical skin's in this person's tone:
             ``hue``, 90 % of the distances of logarithms; ``brightness``, from 5 to 95 % of their luminance.
+        strange: percent of bare skin, seen or filled in, of another hue than the seen cheeks': ``purple`` or blue, and
+            ``yellow`` or green.
         shine: under the photo's highlights: ``border``, median |∇ log luminance| along their border over that beside;
             ``contrast``, of fine things over that of skin without highlights; ``white``, log luminance above beside.
     """
@@ -67,6 +72,7 @@ class BorderErrors:
     rims: dict[str, float]
     filled: dict[str, float]
     uneven: dict[str, float]
+    strange: dict[str, float]
     shine: dict[str, float]
 
 
@@ -99,6 +105,7 @@ def border_errors(
         rims=_rims(colours, basis.albedo(light.gamma), model),
         filled=_filled(colours, tone, unwrapped.vertex_confidence, model),
         uneven=_uneven(colours, basis.albedo(light.gamma), unwrapped.vertex_confidence, models),
+        strange=_strange(small, tone, models.model, models.atlas.areas),
         shine=_shine(small, unwrapped, light, models),
     )
 
@@ -148,6 +155,21 @@ def _uneven(colours: np.ndarray, statistical: np.ndarray, confidence: np.ndarray
     light = smooth @ LUMINANCE
     hue = np.linalg.norm(smooth - light[:, None], axis=1)
     return {"hue": float(np.quantile(hue, 0.9)), "brightness": float(np.ptp(np.quantile(light, (0.05, 0.95))))}
+
+
+def _strange(albedo: np.ndarray, tone: np.ndarray, model: FaceModel, areas: np.ndarray) -> dict[str, float]:
+    """Where CIELAB's chroma lies beside the line from grey through the tone's; hair, lips and lids do not count."""
+    skin = ~model.in_region("scalp", "socket", "mouth", "eyes")
+    smooth = at_vertices(cv2.GaussianBlur(albedo, (0, 0), _STRANGE_MM * _SIDE / TEXTURE_MM), model)[skin]
+    usual = rgb2lab(to_srgb(tone)[None, None])[0, 0, 1:]
+    chroma = rgb2lab(to_srgb(smooth)[None])[0, :, 1:]
+    along = usual / max(float(np.linalg.norm(usual)), 1e-6)
+    beside = chroma @ np.array([-along[1], along[0]])
+    area = areas[skin] / areas[skin].sum()
+    return {
+        "purple": float(100 * area[beside < -_STRANGE].sum()),
+        "yellow": float(100 * area[beside > _STRANGE].sum()),
+    }
 
 
 def _shine(albedo: np.ndarray, unwrapped: UnwrappedPhoto, light: LightEstimate, models: Models) -> dict[str, float]:

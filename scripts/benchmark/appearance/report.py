@@ -80,13 +80,14 @@ def report_borders(found: list[BorderErrors], asked: int, lines: list[str]) -> d
         ("others", [one for one in found if one.tone >= DARK]),
     ):
         figures[kind] = {"count": len(own)}
-        for what in ("rims", "filled", "uneven", "shine"):
+        for what in ("rims", "filled", "uneven", "strange", "shine"):
             for name in dict.fromkeys(name for one in own for name in getattr(one, what)):
                 values = [getattr(one, what)[name] for one in own if name in getattr(one, what)]
                 figures[kind][f"{what}, {name}"] = _median(values)
                 rows.append((kind, what, name, len(values), _median(values), _high(values)))
     title = f"**Albedo of {len(found)} portraits: rims along lines (log luminance per mm beyond statistical skin's), "
-    title += "CIEDE2000 of filled-in skin to the cheeks, unevenness (logs), skin under highlights over skin beside**"
+    title += "CIEDE2000 of filled-in skin to the cheeks, unevenness (logs), "
+    title += "percent of another hue than skin's, skin under highlights over skin beside**"
     lines += ["", title, ""]
     lines += table(("skin", "what", "where", "count", "median", "90 %"), rows)
     return figures
