@@ -27,8 +27,8 @@ def with_brows(
     """(1024, 1024, 3) float32 linear of (T, T, 3) skin, sharper, with this person's brows.
 
     Args:
-        seen: (S, S, 3) albedo and (S, S) confidence of the photo. brows: (V,) mm inside of their border. look: where too
-            little of them is seen; None: people's.
+        seen: (S, S, 3) albedo and (S, S) confidence of the photo. brows: (V,) mm inside of their border.
+        look: where too little of them is seen; None: people's.
     """
     usual, own = (brow_map(one, atlas) for one in (usual_brows(model), brows))
     return sharp_picture(picture, model, usual, own, seen_look(*map(_sized, seen), own) or look)

@@ -91,8 +91,7 @@ def make_skin_maps(
         brows: (V_skin,) mm of :func:`..face_model.brows.brows_on_skin`; None: they lie where people's do.
     """
     brows = usual_brows(model) if brows is None else brows
-    if relief_shading is None:
-        relief_shading = np.ones((atlas.resolution,) * 2, np.float32)
+    relief_shading = np.ones((atlas.resolution,) * 2, np.float32) if relief_shading is None else relief_shading
     masks = np.full((model.skin.stop, 3), np.nan, np.float32) if masks is None else masks
     basis = basis.grey() if light.monochrome else basis
     usual = statistical_fill(basis, light.gamma, model, atlas)
@@ -135,13 +134,13 @@ def make_skin_maps(
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
     picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
-    look = look_of_hair(fields, fill, basis, model)
-    picture = with_brows(picture, (seen.albedo, seen.confidence), brows, look, model, atlas)
+    colour = look_of_hair(fields, fill, basis, model)
+    picture = with_brows(picture, (seen.albedo, seen.confidence), brows, colour, model, atlas)
     statistical = _around_eyes(picture, seen, clear, brows, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
-    hair = short_hair(atlas.resolution)
-    albedo = composed(Paints(*values, unwrapped, statistical, highlights, fine, hair, grain), atlas)
+    maps = statistical, highlights, fine, short_hair(atlas.resolution), grain
+    albedo = composed(Paints(*values, unwrapped, *maps), atlas)
     paint_lid_rims(albedo, model, light.monochrome)
     pad_islands(albedo, atlas.surroundings)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
