@@ -6,6 +6,8 @@ import pytest
 
 from facedetail_addon.core.face_model.brows import FAR_MM, brows_on_skin, usual_brows
 from facedetail_addon.core.geometry.camera import AffineCamera
+from facedetail_addon.core.skin.brow_shine import shine_of_brows
+from facedetail_addon.core.uv.types import UnwrappedPhoto
 
 PX_PER_MM = 3.0
 
@@ -52,3 +54,16 @@ def test_what_lies_behind_a_brow_in_the_photo_is_none(model, places):
     everything = frame(places.mean(axis=0), 1e4, 1e4)
     found = brows_on_skin({"right": everything, "left": everything}, places, PX_PER_MM, model)
     assert (found[rest[:, 2] < -20] == -FAR_MM).all() and (found > 0).any()
+
+
+@pytest.mark.parametrize(
+    ("hair", "seen", "duller"), [(0.05, 1, True), (0.38, 1, False), (0.7, 1, False), (0.05, 0, False)]
+)
+def test_dark_brows_that_are_seen_shine_less_and_skin_as_before(model, hair, seen, duller):
+    brows = usual_brows(model)
+    colour = np.where(brows[:, None] > -1, np.float32(hair), np.float32(0.4)) * np.ones(3, np.float32)
+    side, none = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32)
+    confidence = np.full(len(brows), seen, np.float32)
+    shine = shine_of_brows(UnwrappedPhoto(side, side, none, none, colour, confidence, 0 * confidence), brows)
+    assert (shine[brows < -2] == 1).all()
+    assert (shine[brows > 0] < 0.5).all() if duller else (shine == 1).all()

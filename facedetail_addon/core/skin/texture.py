@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from ..colour import LUMINANCE, to_linear
-from ..face_model.brows import FAR_MM, usual_brows
+from ..face_model.brows import usual_brows
 from ..face_model.model import FaceModel
 from ..image import framed, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
@@ -17,9 +17,10 @@ from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .beard import dark_below_nose, find_beard
-from .brows import SIDE as BROW_SIDE
-from .brows import BrowLook, look_with_hair, seen_look, sharp_picture, without_lines
-from .completion import Completion, complete, outside_openings, persons_colour
+from .brow_fill import brow_map, look_of_hair, with_brows
+from .brow_shine import shine_of_brows
+from .brows import without_lines
+from .completion import complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
 from .doubt import (
@@ -89,17 +90,16 @@ def make_skin_maps(
         generator: makes this person's skin; None: it is the statistical albedo. tell_known: whether to tell ``known``.
         brows: (V_skin,) mm of :func:`..face_model.brows.brows_on_skin`; None: they lie where people's do.
     """
-    if brows is None:
-        brows = usual_brows(model)
-    if relief_shading is None:
-        relief_shading = np.ones((atlas.resolution,) * 2, np.float32)
-    if masks is None:
-        masks = np.full((model.skin.stop, 3), np.nan, np.float32)
+    brows = usual_brows(model) if brows is None else brows
+    relief_shading = np.ones((atlas.resolution,) * 2, np.float32) if relief_shading is None else relief_shading
+    masks = np.full((model.skin.stop, 3), np.nan, np.float32) if masks is None else masks
     basis = basis.grey() if light.monochrome else basis
     usual = statistical_fill(basis, light.gamma, model, atlas)
     confidence = _shading_confidence(light.shading, unwrapped.vertex_confidence > 0, atlas) * shown(masks, model, atlas)
     confidence *= outside_openings(basis.known, model)
-    lit = np.column_stack([light.shading, light.gloss, confidence]).astype(np.float32)
+    shine = shine_of_brows(unwrapped, brows)
+    gloss = replace(gloss, specular=gloss.specular * shine)
+    lit = np.column_stack([light.shading, light.gloss * shine[:, None], confidence]).astype(np.float32)
     bare = bare_skin(masks, basis, model)
     fine = FineLight(relief_shading, plain_creases(), light.monochrome)
     seen = _seen(unwrapped, np.column_stack([lit, bare]), fine, atlas)
@@ -134,12 +134,13 @@ def make_skin_maps(
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
     picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
-    picture = _with_brows(picture, seen, brows, _look_with_hair(fields, fill, basis, model), model, atlas)
+    colour = look_of_hair(fields, fill, basis, model)
+    picture = with_brows(picture, (seen.albedo, seen.confidence), brows, colour, model, atlas)
     statistical = _around_eyes(picture, seen, clear, brows, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
-    hair = short_hair(atlas.resolution)
-    albedo = composed(Paints(*values, unwrapped, statistical, highlights, fine, hair, grain), atlas)
+    maps = statistical, highlights, fine, short_hair(atlas.resolution), grain
+    albedo = composed(Paints(*values, unwrapped, *maps), atlas)
     paint_lid_rims(albedo, model, light.monochrome)
     pad_islands(albedo, atlas.surroundings)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
@@ -270,35 +271,6 @@ def _grain(
     return noise
 
 
-def _with_brows(
-    picture: np.ndarray,
-    seen: _Seen,
-    brows: np.ndarray,
-    look: BrowLook | None,
-    model: FaceModel,
-    atlas: Atlas,
-) -> np.ndarray:
-    """(1024, 1024, 3) float32 linear of (T, T, 3) skin; ``look``: where too little of (V,) brows is seen."""
-    usual, own = (_brow_map(one, atlas) for one in (usual_brows(model), brows))
-    look = seen_look(*(_resized(one, BROW_SIDE) for one in (seen.albedo, seen.confidence)), own) or look
-    return sharp_picture(picture, model, usual, own, look)
-
-
-def _brow_map(brows: np.ndarray, atlas: Atlas) -> np.ndarray:
-    """(1024, 1024) of (V,) mm inside of brows' border."""
-    return _resized(atlas.reduced.picture(brows + np.float32(FAR_MM)), BROW_SIDE) - FAR_MM
-
-
-def _look_with_hair(fields: Completion, fill: Fill, basis: AlbedoBasis, model: FaceModel) -> BrowLook | None:
-    """Of brows of which too little is seen, by the hair on the scalp; None where there is none, either."""
-    hairy, plain = model.in_region("scalp") & (fields.hair > _CLEAR), basis.plain & (fill.known > _CLEAR)
-    if not hairy.any() or not plain.any():
-        return None
-    skin = (np.log(fill.colours) + fields.offset)[plain]
-    hair = diffuse_colour(fields.colour[hairy], fields.hair[hairy])
-    return look_with_hair(np.log(hair) - np.median(skin, axis=0))
-
-
 def _around_eyes(
     picture: np.ndarray,
     seen: _Seen,
@@ -319,7 +291,7 @@ def _around_eyes(
     parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
     lined = how_lined(seen.albedo @ LUMINANCE, tuple(parts & clear))
     lines = with_eye_lines(picture, basis.eyes, lined, grey)
-    return without_lines(lines, picture, _brow_map(brows, atlas))
+    return without_lines(lines, picture, brow_map(brows, atlas))
 
 
 def _closer(

@@ -55,10 +55,11 @@ def measure_brows(photo: Path) -> BrowErrors | None:
     head = refine((observation,), fit((observation,), models, SETTINGS), models, SETTINGS)
     light = illuminate(observation, head.pose, models, SETTINGS)
     relief = detail(observation, head, light, models)
-    albedo = to_linear(paint(observation, head.pose, light, models, relief=relief).skin.albedo)
+    skin = paint(observation, head.pose, light, models, relief=relief).skin
     seen, picture = light.unwrapped.confidence > _SEEN, models.atlas.picture
     shading = picture(light.estimate.shading.astype(np.float32)) * relief.maps.shading[..., None]
-    drawn = albedo * shading + picture(light.estimate.gloss.astype(np.float32))
+    shine = skin.specular[..., None] / np.float32(255) / np.maximum(picture(models.gloss.specular), 1e-3)[..., None]
+    drawn = to_linear(skin.albedo) * shading + picture(light.estimate.gloss.astype(np.float32)) * shine
     brows = picture(brows_of(observation, head.pose, models) + np.float32(FAR_MM)) - FAR_MM
     height = relief.maps.medium + relief.maps.fine
     return brow_errors(photo.stem, drawn, to_linear(light.unwrapped.color), height, brows, seen)
