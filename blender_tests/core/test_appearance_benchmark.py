@@ -11,6 +11,7 @@ from facedetail_addon.core.face_model.model import FACE_REGIONS
 from facedetail_addon.core.geometry.camera import PerspectiveCamera
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert, rotation
 from scripts.benchmark.appearance.borders import _filled, _rims, _strange
+from scripts.benchmark.appearance.brows import brow_errors, report_brows
 from scripts.benchmark.appearance.heads import SIZE, load_painter, make_head, refined, seen_vertices
 from scripts.benchmark.appearance.lights import Light, lamp, plain_light, random_light
 from scripts.benchmark.appearance.measure import (
@@ -245,3 +246,41 @@ def test_the_rulers_of_borders_know_plain_skin_and_what_is_wrong_with_it(model, 
     assert found["purple"] == pytest.approx(neck, rel=0.1) and found["yellow"] < 1
     lit = np.where(model.in_region("mouth")[:, None], 3 * colour, plain)
     assert _rims(lit, plain, model)["lips"] > 0.05
+
+
+@pytest.fixture
+def browed(rng):
+    """(256, 256, 3) skin with a dark brow of single hairs, where it lies in mm, and no relief."""
+    down = np.abs(np.arange(256) - 128)[:, None] * 1.6 + np.zeros(256)
+    skin = np.broadcast_to(np.float32([0.4, 0.25, 0.18]), (256, 256, 3))
+    hair = (down < 8) * (1 + 0.3 * rng.standard_normal((256, 256)))
+    picture = (skin * np.exp(-hair[..., None] * [0.7, 0.9, 1.0])).astype(np.float32)
+    return picture, (8 - down).astype(np.float32), np.zeros((256, 256), np.float32), np.ones((256, 256), bool)
+
+
+def test_the_photos_own_brows_have_no_error(browed):
+    picture, brows, flat, seen = browed
+    errors = brow_errors("same", picture, picture, flat, brows, seen)
+    assert (errors.delta_e, errors.paler, errors.redder, errors.relief_um) == (0, 0, 0, 0)
+    assert errors.contrast == pytest.approx(1) and errors.alike == pytest.approx(1)
+
+
+def test_paler_redder_flatter_and_grooved_brows_are_told(browed, rng):
+    picture, brows, flat, seen = browed
+    hair = (brows > -1)[..., None]
+    paler, redder = (picture * np.exp(hair * np.float32(change)) for change in ([0.2, 0.2, 0.2], [0.2, 0, 0]))
+    assert brow_errors("", paler, picture, flat, brows, seen).paler == pytest.approx(0.2, abs=0.02)
+    assert brow_errors("", redder, picture, flat, brows, seen).redder == pytest.approx(0.2, abs=0.02)
+    smooth = np.where(hair, picture[hair[..., 0]].mean(axis=0), picture).astype(np.float32)
+    assert brow_errors("", smooth, picture, flat, brows, seen).contrast < 0.5
+    grooves = 0.05 * rng.standard_normal(flat.shape)
+    assert brow_errors("", picture, picture, grooves, brows, seen).relief_um == pytest.approx(50, rel=0.1)
+
+
+def test_brows_that_are_hidden_have_no_figures_and_the_rest_is_reported(browed):
+    picture, brows, flat, seen = browed
+    assert brow_errors("", picture, picture, flat, brows, ~seen) is None
+    lines = []
+    figures = report_brows([brow_errors("a face", picture, picture, flat, brows, seen)], 2, lines)
+    assert figures["missed"] == 1 and figures["delta_e"] == 0 and any("a face" in line for line in lines)
+    assert report_brows([], 1, lines) == {"count": 0, "missed": 1}

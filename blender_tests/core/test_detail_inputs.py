@@ -21,6 +21,7 @@ from facedetail_addon.core.detail.space import (
     split_bands,
     texel_vectors,
 )
+from facedetail_addon.core.face_model.brows import FAR_MM, usual_brows
 from facedetail_addon.core.face_model.model import FACE_REGIONS, FaceModel
 from facedetail_addon.core.lighting.types import LightEstimate
 from facedetail_addon.core.rendering.harmonics import evaluate, lambert
@@ -438,9 +439,8 @@ def test_faint_brows_are_no_skin_but_the_skin_between_them_is(model, atlas, spac
     """Stripes a third darker than the skin: along the brows, and down between them."""
     marks = model.landmarks68.points(model.skin.vertex_uv()) * [1, -1] * R + [0, R]
     color = np.full((R, R, 3), 150, np.uint8)
-    for first in (17, 22):
-        line = marks[first : first + 5] - [0, 2]
-        cv2.polylines(color, [line.round().astype(np.int32)], False, (128, 128, 128), 5)
+    brows = atlas.picture(usual_brows(model) + np.float32(FAR_MM)) - FAR_MM
+    color[brows > -1] = 128
     middle = marks[[21, 22]].mean(axis=0)
     cv2.line(color, *((middle + [0, away]).round().astype(int).tolist() for away in (-8, 3)), (128, 128, 128), 3)
     given = estimate(transfer, EVEN), transfer, model.skin.of(posed), space, atlas
@@ -448,12 +448,38 @@ def test_faint_brows_are_no_skin_but_the_skin_between_them_is(model, atlas, spac
         to_texture(inputs_of(photo_of(atlas, one), *given).mask) for one in (np.full_like(color, 150), color)
     )
 
-    def kept(points: np.ndarray) -> np.ndarray:
-        column, row = points.round().astype(int).T
-        return dark[row, column] / plain[row, column]
+    column, row = (middle - [0, 4]).round().astype(int)
+    assert np.median((dark / np.maximum(plain, 1e-3))[(brows > 0) & (plain > 0.5)]) < 0.2
+    assert dark[row, column] / plain[row, column] > 0.9
 
-    assert np.median(kept(marks[[18, 19, 20, 23, 24, 25]] - [0, 2])) < 0.5
-    assert kept(middle[None] - [0, 4])[0] > 0.9
+
+@pytest.mark.parametrize(("hair", "relief"), [("white", False), ("red", True)])
+def test_hair_of_brows_that_is_no_darker_is_greyer_than_skin(model, atlas, space, posed, transfer, hair, relief):
+    """Lit or white hair would be ridges; skin between hairs, reddened by a fold, is skin."""
+    brows = atlas.picture(usual_brows(model) + np.float32(FAR_MM)) - FAR_MM
+    color = np.full((R, R, 3), (190, 140, 120), np.uint8)
+    color[brows > -1] = {"white": (182, 146, 135), "red": (197, 138, 117)}[hair]
+    given = estimate(transfer, EVEN), transfer, model.skin.of(posed), space, atlas
+    kept = to_texture(inputs_of(photo_of(atlas, color), *given).mask)[brows > 0]
+    assert (np.median(kept) > 0.9) if relief else (np.median(kept) < 0.5)
+
+
+def test_brows_lie_where_the_photo_shows_them(model, atlas, space, posed, transfer):
+    """Dark places two centimetres above the usual ones are skin, unless the photo's landmarks say otherwise."""
+    brows = usual_brows(model)
+    high = np.full_like(brows, -FAR_MM)
+    rest = model.skin.of(model.mean)
+    forehead = in_regions(model, "forehead")
+    high[forehead & (np.abs(np.abs(rest[:, 0]) - 30) < 14)] = 2
+    color = np.full((R, R, 3), 150, np.uint8)
+    color[atlas.picture(high + np.float32(FAR_MM)) - FAR_MM > 0] = 128
+    photo, light = photo_of(atlas, color), estimate(transfer, EVEN)
+    vertices = model.skin.of(posed)
+    bald = np.zeros(len(vertices), np.float32)
+    given = photo, light, transfer, vertices, resolvable_at(vertices), bald, space, atlas
+    usual, own = (to_texture(detail_inputs(*given, brows=one).mask) for one in (None, high))
+    where = atlas.picture(high + np.float32(FAR_MM)) - FAR_MM > 1.5
+    assert np.median(usual[where]) > 0.9 and np.median(own[where]) < 0.2
 
 
 def test_no_lines_are_looked_for_at_rims_and_on_undersides(model, space):

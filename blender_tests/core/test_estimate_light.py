@@ -9,6 +9,7 @@ import pytest
 from blender_tests.core.unwrap_scene import camera_at, fit_of
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.lighting.estimate import estimate_light, notices, prior_direction_of
+from facedetail_addon.core.rendering.environment import environment_image, image_directions
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.rendering.shade import shade
 from facedetail_addon.core.rendering.transfer import light_transfer
@@ -99,6 +100,33 @@ def test_tinted_light_is_mostly_light(studio):
     found = studio.estimate(studio.photo(lamp((0.2, 0.4, 0.9), 0.4, tint=(1.15, 1.0, 0.8)), gamma))
     tint = found.radiance[0] / found.radiance[0].mean()
     assert tint[0] > 1.04 and tint[2] < 0.95
+
+
+def test_what_lies_behind_a_head_is_not_of_the_opposite_colour(studio):
+    """Light before the face that is pinker than the rest: channel by channel, what is left behind is green."""
+    even, front = lamp((0, 0, 1), 0.0, level=0.1), lamp((0.2, 0.4, 0.9), 0.95, level=0.6, tint=(1.15, 0.95, 1.05))
+    found = studio.estimate(studio.photo(even + front, np.zeros(len(studio.basis.modes))))
+    world = environment_image(found.radiance, 32)
+    level = world @ LUMINANCE
+    tint = world / level[..., None] / (found.radiance[0] / (found.radiance[0] @ LUMINANCE))
+    behind = image_directions(32)[..., 2] < -0.7
+    assert level[behind].mean() < 0.5 * level.mean(), "there is less light behind"
+    assert np.abs(np.log(tint)).max() < 0.2
+
+
+@pytest.mark.parametrize("seen", ["lamp", "skin"])
+def test_two_lamps_of_different_colours_are_told_from_skin(studio, seen):
+    """Where the photo shows it light may well change its colour from side to side."""
+    red, blue = lamp((0.9, 0.1, 0.5), 0.9, 0.4, (1.3, 0.95, 0.7)), lamp((-0.9, 0.1, 0.5), 0.9, 0.4, (0.75, 0.97, 1.35))
+    gamma = np.zeros(len(studio.basis.modes))
+    found = studio.estimate(studio.photo(red + blue, gamma))
+    if seen == "lamp":
+        sides = found.radiance[3] / found.radiance[0]  # the band that goes from right to left
+        assert sides[0] > sides[2] + 0.1, "red from the subject's left, blue from the right"
+    else:
+        face = studio.seen > 0.9
+        log = np.log(studio.basis.albedo(found.gamma) / studio.basis.albedo(gamma))[face]
+        assert np.std(log[:, 0] - log[:, 2]) < 0.06
 
 
 def test_five_bands(model):

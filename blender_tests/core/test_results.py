@@ -54,7 +54,7 @@ def made(model) -> Reconstruction:
         emotion=Emotion(np.float32([0.05, 0.01, 0.02, 0.7, 0.1, 0.02, 0.1])),
         stage_seconds={"photo": 0.25, "proxy": 0.125},
         notices=(Notice("yaw", "The head is turned by 50°."),),
-        eyes=EyeLook((0.1, 0.12, 0.15), (0.5, 0.45, 0.4), 12.25, 0.75),
+        eyes=EyeLook((0.1, 0.12, 0.15), (0.5, 0.45, 0.4), 12.25, 0.75, (0.14, 0.12, 0.09)),
         stage=LightStage(rng.random((20, 3)).astype(np.float32), np.float32([0.2, 0.3, 0.4])),
     )
 
@@ -252,6 +252,7 @@ HOSTILE_RECORDS = {
     "another format": lambda r: r.update(format="other"),
     "an iris below black": lambda r: r["eyes"].update(iris=[0.1, -0.1, 0.1]),
     "an eye of two colours": lambda r: r["eyes"].update(sclera=[0.4, 0.4]),
+    "an inner iris below black": lambda r: r["eyes"].update(iris_inner=[0.1, -0.1, 0.1]),
     "an iris as large as a plate": lambda r: r["eyes"].update(iris_mm=200.0),
     "more than sure of the eyes": lambda r: r["eyes"].update(confidence=1.5),
     "a lamp that takes light away": lambda r: r["light_stage"]["radiance"].__setitem__(3, [1, -0.1, 1]),

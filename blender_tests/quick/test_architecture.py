@@ -28,7 +28,7 @@ GROUND = {
 _STAGES = ("observe", "fit", "uv", "lighting", "skin", "eyes", "detail", "refine")
 STAGES = {f"core.{name}" for name in _STAGES}
 _MODEL = {"core.face_model", "core.rendering"}
-_PIPELINE = {"core.photo_notices", "core.seen", "core.models", "core.result", *_MODEL, *STAGES}
+_PIPELINE = {"core.on_skin", "core.photo_notices", "core.seen", "core.models", "core.result", *_MODEL, *STAGES}
 ALLOWED = {
     "top": {"cli", "ui", "operators", "session"},
     "ui": {"operators", "session", "core.editing", "core.face_model"},
@@ -51,6 +51,7 @@ ALLOWED = {
     "core.editing": {*_MODEL, "core.fit", "core.result"},
     "core.update": {"core.person", "core.pipeline", *_PIPELINE},
     "core.pipeline": _PIPELINE,
+    "core.on_skin": {"core.models", *_MODEL, *STAGES},
     "core.photo_notices": {"core.seen", "core.models", *STAGES},
     "core.seen": {"core.result", "core.rendering", *STAGES},
     "core.models": {"core.model_parts", *_MODEL, *STAGES},

@@ -9,8 +9,9 @@ import pytest
 
 from facedetail_addon.core.colour import LUMINANCE, to_srgb8
 from facedetail_addon.core.eyes.estimate import estimate_eyes, notices
-from facedetail_addon.core.eyes.look import eye_colors
+from facedetail_addon.core.eyes.look import as_bright, eye_colors, usual_inner
 from facedetail_addon.core.eyes.pattern import PATTERN_REACH, iris_pattern
+from facedetail_addon.core.eyes.prior import SCLERA_PRIOR
 from facedetail_addon.core.eyes.sampling import EyeSample, sample_eye
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 from facedetail_addon.core.face_model.eyeball import Eyeball, cornea_height, fit_eyeball, lit_normals
@@ -42,16 +43,16 @@ def lids() -> np.ndarray:
     return MIDDLE + np.concatenate([below, above])
 
 
-def ring() -> np.ndarray:
+def ring_px() -> np.ndarray:
     """(5, 2) px of the landmarks' iris, a little wider than what is seen."""
     return MIDDLE + np.array([[0, 0], [30, 0], [0, -30], [-30, 0], [0, 30]]) / 0.97
 
 
-def drawn(iris: tuple[float, ...], light: np.ndarray) -> np.ndarray:
+def drawn(iris: tuple[float, ...], light: np.ndarray, inner: tuple[float, ...] | None = None) -> np.ndarray:
     """(H, W, 3) uint8: an eye with catchlights, lashes and skin around."""
     x, y = np.meshgrid(np.arange(SIZE[0]) + 0.5, np.arange(SIZE[1]) + 0.5)
     place = (np.stack([x, y], axis=-1).reshape(-1, 2) - MIDDLE) / 30 * [1, -1]
-    look = EyeLook(iris, (0.5, 0.46, 0.44), 12.6, 1.0)
+    look = EyeLook(iris, (0.5, 0.46, 0.44), 12.6, 1.0, inner)
     colors = eye_colors(look, place, iris_pattern(look, "eye_right"))
     image = to_srgb8((colors * light).reshape(SIZE[1], SIZE[0], 3))
     within = np.zeros(image.shape[:2], np.uint8)
@@ -73,7 +74,7 @@ def lit(light: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("iris", [BLUE, BROWN, BLACK])
 @pytest.mark.parametrize("light", [(1.0, 1.0, 1.0), (0.8, 0.6, 0.4)])
 def test_a_drawn_eye_gives_back_its_colours(eye, camera, iris, light):
-    found = sample_eye(drawn(iris, np.array(light)), lids(), ring(), eye, camera, *lit(light))
+    found = sample_eye(drawn(iris, np.array(light)), lids(), ring_px(), eye, camera, *lit(light))
     np.testing.assert_allclose(found.iris, iris, rtol=0.15)
     np.testing.assert_allclose(found.white, (0.5, 0.46, 0.44), rtol=0.15)
     assert found.iris_mm == pytest.approx(12.6, abs=0.2)
@@ -82,16 +83,16 @@ def test_a_drawn_eye_gives_back_its_colours(eye, camera, iris, light):
 
 def test_an_eye_outside_or_too_small_is_none(eye, camera):
     image, light = drawn(BLUE, np.ones(3)), lit((1, 1, 1))
-    assert sample_eye(image, lids() + [500, 0], ring() + [500, 0], eye, camera, *light) is None
+    assert sample_eye(image, lids() + [500, 0], ring_px() + [500, 0], eye, camera, *light) is None
     far = replace(camera, focal_px=camera.focal_px / 10)
-    small = [MIDDLE + (points - MIDDLE) / 10 for points in (lids(), ring())]
+    small = [MIDDLE + (points - MIDDLE) / 10 for points in (lids(), ring_px())]
     assert sample_eye(image, *small, eye, far, *light) is None
 
 
 def test_a_closed_eye_shows_no_iris(eye, camera):
     closed = lids()
     closed[:, 1] = MIDDLE[1] + (closed[:, 1] - MIDDLE[1]) / 20
-    found = sample_eye(drawn(BLUE, np.ones(3)), closed, ring(), eye, camera, *lit((1, 1, 1)))
+    found = sample_eye(drawn(BLUE, np.ones(3)), closed, ring_px(), eye, camera, *lit((1, 1, 1)))
     assert found is None or found.iris is None
 
 
@@ -100,6 +101,37 @@ def test_two_clear_eyes_are_believed():
     np.testing.assert_allclose(look.iris, BLUE, rtol=0.12)
     assert look.confidence > 0.8
     assert look.iris_mm == pytest.approx(12.6)
+
+
+@pytest.mark.parametrize("iris", [BLUE, (0.075, 0.070, 0.045)])
+def test_a_hazel_ring_around_the_pupil_is_kept(eye, camera, iris):
+    amber = as_bright(np.array([0.16, 0.09, 0.03]), iris)
+    samples = [sample_eye(drawn(iris, np.ones(3), ring), lids(), ring_px(), eye, camera, *lit((1, 1, 1)))
+               for ring in (amber, iris)]  # fmt: skip
+    amber_ring, plain = (estimate_eyes([one, one], monochrome=False).iris_inner for one in samples)
+    warmth = [np.log(ring[0] / ring[2]) for ring in (amber, amber_ring, plain, iris)]
+    assert warmth[1] - warmth[3] > 0.4 * (warmth[0] - warmth[3])
+    assert warmth[2] - warmth[3] < 0.3
+    assert np.dot(amber_ring, LUMINANCE) == pytest.approx(
+        np.dot(estimate_eyes([samples[0]], False).iris, LUMINANCE), rel=0.1
+    )
+
+
+def test_a_wide_pupil_is_no_ring(eye, camera):
+    seen = sample_eye(drawn(BROWN, np.ones(3), (0.004, 0.004, 0.006)), lids(), ring_px(), eye, camera, *lit((1, 1, 1)))
+    assert seen.inner is None
+    assert estimate_eyes([seen], monochrome=False).iris_inner == usual_inner(estimate_eyes([seen], False).iris)
+
+
+def test_whites_tell_how_the_light_on_the_eyes_is_tinted():
+    """A warmer light than was estimated makes whites and irises alike warmer."""
+    light = np.array([1.2, 1.0, 0.8])
+    white = np.exp(SCLERA_PRIOR.mean)
+    plain, warm = (
+        estimate_eyes([replace(SEEN, iris=np.array(BROWN) * tint, white=white * tint)] * 2, monochrome=False).iris
+        for tint in (1.0, light)
+    )
+    assert 1.02 < (warm[0] / warm[2]) / (plain[0] / plain[2]) < 1.3  # of 1.5
 
 
 def test_noise_gives_no_purple_iris():

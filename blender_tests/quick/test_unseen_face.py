@@ -9,8 +9,9 @@ import pytest
 
 from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.errors import AssetError
+from facedetail_addon.core.face_model.brows import FAR_MM, usual_brows
 from facedetail_addon.core.skin.basis import load_basis
-from facedetail_addon.core.skin.brows import sharp_picture
+from facedetail_addon.core.skin.brows import BrowLook, look_with_hair, seen_look, sharp_picture, without_lines
 from facedetail_addon.core.skin.eye_skin import (
     FORMAT_VERSION,
     as_people_are,
@@ -45,34 +46,84 @@ def smooth(mean_skin):
 
 
 @pytest.fixture(scope="module")
-def brow(model):
+def usual(model, atlas):
+    """(SIDE, SIDE) mm inside of people's brows."""
+    small = atlas.picture(usual_brows(model) + np.float32(FAR_MM)) - FAR_MM
+    return cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+
+
+@pytest.fixture(scope="module")
+def brow(usual):
     """(SIDE, SIDE) bool: the middle of both brows."""
-    uv = model.landmarks68.points(model.skin.vertex_uv())
-    out = np.zeros((SIDE, SIDE), np.uint8)
-    for part in (slice(17, 22), slice(22, 27)):
-        at = np.column_stack([uv[part, 0], 1 - uv[part, 1]]) * SIDE
-        cv2.polylines(out, [np.round(at).astype(np.int32)], False, 1, 17)
-    return out > 0
+    return usual > 0
 
 
-def test_brows_get_hairs_and_stay_as_dark(mean_skin, smooth, brow, model):
-    sharp = log(sharp_picture(mean_skin, model))
-    assert fine(sharp)[brow].std() > 1.7 * fine(smooth)[brow].std()
-    assert abs((sharp - smooth)[brow].mean()) < 0.1
-    np.testing.assert_array_equal(sharp, log(sharp_picture(mean_skin, model)))
+@pytest.fixture(scope="module")
+def drawn(mean_skin, model, usual):
+    return sharp_picture(mean_skin, model, usual, usual)
 
 
-def test_elsewhere_skin_is_only_sharper(mean_skin, smooth, brow, model):
-    sharp = log(sharp_picture(mean_skin, model))
-    away = cv2.dilate(brow.astype(np.uint8), np.ones((41, 41), np.uint8)) == 0
+def test_brows_get_hairs_and_are_as_dark_as_peoples(drawn, smooth, brow, mean_skin, model, usual):
+    sharp = log(drawn)
+    assert fine(sharp)[brow].std() > 2.5 * fine(smooth)[brow].std()
+    skin = smooth[(usual < -8) & (usual > -14)].mean()
+    assert 1.2 < (sharp[brow].mean() - skin) / (smooth[brow].mean() - skin) < 2.2  # a mean of people is paler than they
+    np.testing.assert_array_equal(drawn, sharp_picture(mean_skin, model, usual, usual))
+
+
+def test_hairs_grow_where_this_persons_brows_are_and_the_smear_is_gone(mean_skin, model, usual, smooth):
+    down = 20  # texels, 8 mm
+    own = np.full_like(usual, -FAR_MM)
+    own[down:] = usual[:-down]
+    sharp = log(sharp_picture(mean_skin, model, usual, own))
+    core, former = own > 0, (usual > 0) & (own < -3)
+    around = sharp[(usual < -8) & (own < -8) & (usual > -16)].mean()
+    assert sharp[core].mean() < around - 0.3
+    assert abs(sharp[former].mean() - around) < 0.3 * abs(smooth[former].mean() - around)
+
+
+def test_unseen_hairs_are_as_dark_of_the_hue_and_as_crisp_as_seen_ones(mean_skin, model, usual, brow):
+    plain = np.broadcast_to(np.float32([0.4, 0.25, 0.18]), (SIDE, SIDE, 3))
+    apart, spread = np.float32([-0.6, -0.8, -0.9]), []
+    for crisp in (0.1, 0.3):
+        hairs = 1 + crisp * np.random.default_rng(0).standard_normal((SIDE, SIDE, 1)).astype(np.float32)
+        seen = plain * np.exp(apart * brow[..., None] * hairs)
+        look = seen_look(seen, np.ones((SIDE, SIDE), np.float32), usual)
+        np.testing.assert_allclose(look.apart, apart, atol=0.12)
+        found = np.log(sharp_picture(mean_skin, model, usual, usual, look))
+        skin = np.log(sharp_picture(mean_skin, model, usual, usual, BrowLook(0 * apart, 0.0)))
+        core = usual > 0.5
+        np.testing.assert_allclose((found - skin)[core].mean(axis=0), look.apart, atol=0.25)
+        spread.append(fine((found - skin) @ LUMINANCE)[core].std())
+    assert spread[1] > 1.4 * spread[0]
+
+
+def test_a_brow_of_which_nothing_is_seen_tells_nothing(usual, mean_skin):
+    picture = cv2.resize(mean_skin, (SIDE, SIDE))
+    assert seen_look(picture, np.zeros((SIDE, SIDE), np.float32), usual) is None
+    assert seen_look(picture, np.ones((SIDE, SIDE), np.float32), np.full_like(usual, -FAR_MM)) is None
+
+
+def test_brows_follow_the_hair_on_the_scalp(mean_skin, model, usual, brow):
+    black, fair, white = (
+        np.log(sharp_picture(mean_skin, model, usual, usual, look_with_hair(np.float32(apart))))[brow].mean(axis=0)
+        for apart in ([-3.0, -2.6, -2.2], [-0.6, -0.7, -1.1], [0.1, 0.6, 1.1])
+    )
+    assert (black < fair - 0.3).all() and (fair < white).all()
+    assert fair[0] - fair[2] > black[0] - black[2] > white[0] - white[2]
+
+
+def test_elsewhere_skin_is_only_sharper(drawn, smooth, brow):
+    away = cv2.dilate(brow.astype(np.uint8), np.ones((61, 61), np.uint8)) == 0
     np.testing.assert_allclose(
-        cv2.GaussianBlur(sharp, (0, 0), 12)[away], cv2.GaussianBlur(smooth, (0, 0), 12)[away], atol=0.08
+        cv2.GaussianBlur(log(drawn), (0, 0), 12)[away], cv2.GaussianBlur(smooth, (0, 0), 12)[away], atol=0.08
     )
 
 
-def test_people_without_brows_get_none(model):
+def test_people_without_brows_get_none(model, usual):
     plain = np.full((256, 256, 3), [0.4, 0.25, 0.18], np.float32)
-    np.testing.assert_allclose(sharp_picture(plain, model), np.broadcast_to(plain[0, 0], (SIDE, SIDE, 3)), rtol=1e-3)
+    found = sharp_picture(plain, model, usual, usual)
+    np.testing.assert_allclose(found, np.broadcast_to(plain[0, 0], (SIDE, SIDE, 3)), rtol=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -122,29 +173,30 @@ def lids(model):
     return (out[0] > 0) & (out[1] == 0)
 
 
-def test_lids_have_creases_that_the_mean_of_people_lacks(mean_skin, eyes, lids, model):
-    mean = sharp_picture(mean_skin, model)
+def test_lids_have_creases_that_the_mean_of_people_lacks(drawn, eyes, lids):
+    mean = drawn
     lined = with_eye_lines(mean, eyes, None, False)
     assert fine(log(lined))[lids].std() > 1.5 * fine(log(mean))[lids].std()
     below = np.s_[SIDE * 3 // 4 :]
     np.testing.assert_array_equal(lined[below], mean[below])
 
 
-def test_brows_keep_their_own_hairs(mean_skin, eyes, brow, model):
-    mean = sharp_picture(mean_skin, model)
-    apart = np.abs(log(with_eye_lines(mean, eyes, None, False)) - log(mean))
-    assert np.quantile(apart[cv2.erode(brow.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0], 0.9) < 0.03
+def test_brows_keep_their_own_hairs(drawn, eyes, brow, usual):
+    lined = with_eye_lines(drawn, eyes, None, False)
+    found = without_lines(lined, drawn, usual)
+    np.testing.assert_allclose(found[brow], drawn[brow], rtol=1e-6)
+    np.testing.assert_array_equal(found[usual < -3], lined[usual < -3])
 
 
-def test_lined_people_have_deeper_lines_around_the_eyes(mean_skin, eyes, lids, model):
-    mean = sharp_picture(mean_skin, model)
+def test_lined_people_have_deeper_lines_around_the_eyes(drawn, eyes, lids):
+    mean = drawn
     contrasts = [fine(log(with_eye_lines(mean, eyes, lined, False)))[lids].std() for lined in (-4.0, -2.8, -1.4)]
     assert contrasts[0] < contrasts[1] < contrasts[2]
     assert contrasts[2] > 1.4 * contrasts[0]
 
 
-def test_lines_are_redder_but_in_photos_without_colours(mean_skin, eyes, lids, model):
-    grey = np.repeat((sharp_picture(mean_skin, model) @ LUMINANCE)[..., None], 3, axis=2)
+def test_lines_are_redder_but_in_photos_without_colours(drawn, eyes, lids):
+    grey = np.repeat((drawn @ LUMINANCE)[..., None], 3, axis=2)
     lined, plain = (with_eye_lines(grey, eyes, None, without) for without in (False, True))
     dark = lids & (log(lined) < log(grey) - 0.1)
     assert lined[dark, 0].mean() > 1.02 * lined[dark, 2].mean()
@@ -166,7 +218,7 @@ def test_how_lined_skin_is_its_smoothest_part_tells(lined):
 def test_people_differ_from_the_basis_around_the_eyes_alone(mean_skin, eyes, brow, model):
     apart = np.log(as_people_are(mean_skin, eyes, False) / mean_skin)
     small = cv2.resize(brow.astype(np.float32), mean_skin.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.99
-    assert 0.05 < (apart @ LUMINANCE)[small].mean() < 0.4  # people of all ages have lighter brows
+    assert 0.02 < (apart @ LUMINANCE)[small].mean() < 0.4  # people of all ages have lighter brows
     assert not apart[len(apart) * 2 // 3 :].any()
     np.testing.assert_array_equal(as_people_are(mean_skin, of_another_basis(eyes), False), mean_skin)
     grey = np.log(as_people_are(mean_skin, eyes, True) / mean_skin)

@@ -9,7 +9,7 @@ from facedetail_addon.core.colour import LUMINANCE
 from facedetail_addon.core.eyes.pattern import iris_pattern
 from facedetail_addon.core.eyes.types import DEFAULT_EYES, EyeLook
 
-BLUE = EyeLook((0.10, 0.13, 0.16), (0.50, 0.46, 0.44), 12.2, 1.0)
+BLUE = EyeLook((0.10, 0.13, 0.16), (0.50, 0.46, 0.44), 12.2, 1.0, (0.16, 0.13, 0.08))
 SIZE, ACROSS_MM = (96, 64), 36.0
 
 
@@ -40,9 +40,12 @@ def test_the_nodes_carry_the_look_and_an_export_reads_them(head):
     for material in materials:
         look = look_of(material)
         np.testing.assert_allclose((*look.iris, *look.sclera, look.iris_mm), (*BLUE.iris, *BLUE.sclera, 12.2), 1e-5)
+        np.testing.assert_allclose(look.iris_inner, BLUE.iris_inner, 1e-5)
     picture = to_linear(eye_picture(BLUE, 12.2 / DEFAULT_EYES.iris_mm, iris_pattern(BLUE, "eye_left")))
     ring = picture[256, 256 + int(0.7 * 256 / 2.4) :][:6].mean(axis=0)
     np.testing.assert_allclose(ring, BLUE.iris, rtol=0.4)
+    hazel = picture[256, 256 + int(0.42 * 256 / 2.4) :][:3].mean(axis=0)
+    assert hazel[0] > 1.4 * hazel[2] and ring[2] > 1.2 * ring[0]
     assert picture[256, 256].max() < 0.002
 
 

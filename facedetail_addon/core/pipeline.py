@@ -22,6 +22,7 @@ from .eyes.estimate import estimate_eyes
 from .eyes.sampling import EyeSample, sample_eye
 from .face_model.eyeball import fit_eyeball, seen_front
 from .fit.dense import fit_dense
+from .fit.lids import with_lids_in_place
 from .fit.photometric.term import Photometry
 from .fit.pinned import PinnedFit, prepare_pins, refit
 from .fit.pins import NO_PINS, PinnedEdit
@@ -47,6 +48,7 @@ from .observe.photo import Photo, read_photo
 from .observe.picture_quality import notices as quality_notices
 from .observe.picture_quality import picture_quality
 from .observe.types import CameraPrior, Observation
+from .on_skin import brows_of, frames_of, masks_of
 from .photo_notices import head_notices, is_refined, photo_notices
 from .refine.form import find_form, with_form
 from .refine.reflectance import SIDE as REFLECTANCE_SIDE
@@ -63,7 +65,7 @@ from .skin.texture import bare_skin, make_skin_maps
 from .skin.types import SkinMaps
 from .stages import Stages
 from .uv.atlas import coarser
-from .uv.frames import frames_on_skin, without_frames
+from .uv.frames import without_frames
 from .uv.types import Atlas, UnwrappedPhoto
 from .uv.unwrap import unwrap
 
@@ -211,7 +213,7 @@ def refine(
     stage: Stages | None = None,
     matches: Sequence[SkinMatches] = (),
 ) -> HeadFit:
-    """The head that explains its photos' light and shade, too: identity and pose, then mid-scale form.
+    """The head that explains its photos' light and shade, too: identity and pose, then mid-scale form, then the lids.
 
     ``head`` itself with drafts, the sparse fit and imported models. Photos without pixels do not count; form is that
     of the first with pixels.
@@ -230,7 +232,8 @@ def refine(
         stereo = [stereo_term(pair, head, models.prepared) for pair in matches]
         refined = refine_dense(observations, looks, head, models.prepared, settings.expression, stereo)
     with stage("form", "Shaping folds and cheeks", 0.45):
-        return _formed(observations, looks, refined, models)
+        formed = _formed(observations, looks, refined, models)
+        return with_lids_in_place(formed, observations, models.model, models.calibration)
 
 
 def follow_pins(
@@ -291,7 +294,7 @@ def read_skin(
     relief = detail(observation, head, light, models, stage)
     painted = paint(observation, head.pose, light, models, stage, relief, tell_known)
     appearance = reflect(observation, head.pose, light, relief, painted, models, settings, stage)
-    hair = _masks_on_skin(observation, head.pose, models)[:, MASKS.index("hair")]
+    hair = masks_of(observation, head.pose, models)[:, MASKS.index("hair")]
     hair = hair_map(hair, light.unwrapped.vertex_confidence, models.small_atlas)
     return SeenSkin(light, relief, appearance, hair)
 
@@ -332,11 +335,14 @@ def paint(
     shading = relief.maps.shading if relief else None
     known = models.basis, models.gloss, models.model, models.atlas
     with stage("albedo", "Painting the skin", 0.82):
-        masks, frames = _masks_on_skin(observation, pose, models), _frames(observation, pose, models)
+        masks, frames = masks_of(observation, pose, models), frames_of(observation, pose, models)
         free = light.unwrapped
         if frames is not None:
             free = without_frames(free, frames, models.model.skin.vertex_uv())
-        skin = make_skin_maps(free, light.estimate, *known, shading, masks, models.texture_generator, tell_known)
+        brows = brows_of(observation, pose, models)
+        skin = make_skin_maps(
+            free, light.estimate, *known, shading, masks, models.texture_generator, tell_known, brows
+        )  # fmt: skip
     with stage("eyes", "Finding the eyes' colours", 0.95):
         samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models, light.scene)
         eyes = estimate_eyes(samples, light.estimate.monochrome)
@@ -367,7 +373,7 @@ def reflect(
 
     with stage("reflectance", text, start):
         atlas = coarser(models.atlas, models.model, REFLECTANCE_SIDE)
-        bare = bare_skin(_masks_on_skin(observation, pose, models), models.basis, models.model)
+        bare = bare_skin(masks_of(observation, pose, models), models.basis, models.model)
         seen = light.unwrapped, light.transfer, light.estimate, light.stage
         found = find_reflectance(
             pose, *seen, appearance.skin, models.gloss, bare, models.model, atlas, relief.maps.shading,
@@ -383,27 +389,11 @@ def inputs_of_detail(observation: Observation, pose: PoseFit, light: Illuminatio
     size = resolvable_size(observation.pixels, observation.landmarks.mesh_px, pose, atlas.triangles, skin)
     size = size * np.float32(picture_quality(observation.pixels, observation.landmarks.mesh_px).coarser)
     vertices = pose.vertices[:skin]
-    hair = np.nan_to_num(_masks_on_skin(observation, pose, models)[:, MASKS.index("hair")])
+    hair = np.nan_to_num(masks_of(observation, pose, models)[:, MASKS.index("hair")])
     found = light.unwrapped, light.estimate, light.transfer
-    frames = _frames(observation, pose, models)
-    return detail_inputs(*found, vertices, size, hair, models.detail_space, atlas, frames)
-
-
-def _frames(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray | None:
-    """(R, R) how far glasses hide each texel; None where there are none, or nobody has looked."""
-    glasses = observation.glasses
-    if glasses is None or not glasses.frames.any():
-        return None
-    points = pose.perspective.project(models.model.skin.of(pose.vertices))
-    return frames_on_skin(glasses.frames, glasses.on_photo(points), models.atlas)
-
-
-def _masks_on_skin(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray:
-    """(V_skin, 3) float32 of :data:`MASKS`, NaN where nobody has looked."""
-    vertices = models.model.skin.of(pose.vertices)
-    if observation.masks is None:
-        return np.full((len(vertices), len(MASKS)), np.nan, np.float32)
-    return observation.masks.sample(pose.perspective.project(vertices))
+    frames = frames_of(observation, pose, models)
+    brows = brows_of(observation, pose, models)
+    return detail_inputs(*found, vertices, size, hair, models.detail_space, atlas, frames, brows)
 
 
 def transfer_of(pose: PoseFit, models: Models, light_bands: int, **how: int | RayScene) -> Transfer:

@@ -26,8 +26,10 @@ _DARK = (0.7, 1.1)  # logarithms darker than the skin at which hair begins, and 
 _BLACK, _BESIDE_FRAME_MM = (1.4, 1.8), 6.0  # the same of glasses, however narrow; what is beside them is shadow
 _DARK_MM = 7.0  # narrower dark places may be furrows
 _HAIR = (0.15, 0.4)  # probability of the photo's mask at which hair begins, and is certain
-_BROW = (0.1, 0.35)  # the same where brows grow: thin ones are seen between skin
-_BESIDE_BROW_MM = 1.2  # skin so near to a brow is half hidden
+_BROW_MM = (-4.0, -1.5)  # inside of a brow's border, from where on there may be single hairs, and are
+_BROW, _GREY_BROW = (0.1, 0.35), (0.05, 0.15)  # the same there: thin ones are seen between skin; log by which white
+# and shining hair is less red than the skin
+_BESIDE_BROW_MM, _IN_BROW_MM = 1.2, 5.0  # skin so near to a brow is half hidden, and none of it seen in so small gaps
 _HAIR_MM = 1.2  # narrower lines may be grooves
 _COARSE_TEXEL_MM = 0.4  # fine enough to look for hair
 _ROWS = 64  # whose logarithms are taken at a time
@@ -79,6 +81,7 @@ def detail_inputs(
     space: DetailSpace,
     atlas: Atlas,
     frames: np.ndarray | None = None,
+    brows: np.ndarray | None = None,
 ) -> DetailInputs:
     """Gather the networks' inputs from what earlier stages found.
 
@@ -88,6 +91,7 @@ def detail_inputs(
         hair: (V_skin,) probability that the photo shows hair there.
         space, atlas: of the model.
         frames: (R, R) float32 in [0, 1], how far glasses hide the skin; None where there are none.
+        brows: (V_skin,) mm of :func:`..face_model.brows.brows_on_skin`; None: they lie where people's do.
     """
     gradients = [gradient * TEXEL_MM for gradient in texel_gradients(vertices, space)]
     channels = _light_channels(light, transfer, gradients)
@@ -95,7 +99,7 @@ def detail_inputs(
         "allowed": space.allowed,
         "hairless": 1 - smoothstep(hair, *_HAIR),
         "shading": np.log(np.maximum(light.shading @ LUMINANCE, _FLOOR)),
-        "brows": space.brows,
+        "brows": smoothstep(space.brows if brows is None else brows, *_BROW_MM),
     }
     handed_on = {
         "light_x": channels[:, 0],
@@ -202,22 +206,27 @@ def _bare(colour: np.ndarray, shading: np.ndarray, brows: np.ndarray, mask: np.n
     Furrows are as dark, but narrow. Nothing of it is finer than the blur, so that a smaller map will do.
 
     Args:
-        colour: (h, w, 3) uint8. shading: (h, w) its logarithm. brows: (h, w) 1 where brows grow, and less is enough.
-        mask: (h, w) where skin may be.
+        colour: (h, w, 3) uint8. shading: (h, w) its logarithm. brows: (h, w) 1 where brows grow, and less is
+            enough, or a greyer hue. mask: (h, w) where skin may be.
     """
     if not (mask > 0.5).any():
         return np.ones_like(mask)
     height, width = mask.shape
     step = max(int(_COARSE_TEXEL_MM / texel_mm), 1)
-    darkness = shading - np.log(to_linear(colour) @ LUMINANCE + np.float32(_FLOOR))
-    fields = np.dstack([darkness * mask, mask, brows])
+    linear = to_linear(colour) + np.float32(_FLOOR)
+    darkness, greyness = shading - np.log(linear @ LUMINANCE), np.log(linear[..., 1] / linear[..., 0])
+    fields = np.dstack([darkness * mask, greyness * mask, mask, brows])
     fields = cv2.resize(fields, (width // step, height // step), interpolation=cv2.INTER_AREA)
     texel_mm *= step
-    weight = cv2.GaussianBlur(fields[..., 1], (0, 0), _HAIR_MM / texel_mm)
-    darkness = cv2.GaussianBlur(fields[..., 0], (0, 0), _HAIR_MM / texel_mm) / np.maximum(weight, 1e-3)
-    darker = darkness - np.median(darkness[fields[..., 1] > 0.5])
+    soft = cv2.GaussianBlur(fields[..., :3], (0, 0), _HAIR_MM / texel_mm)
+    weight, skin = soft[..., 2], fields[..., 2] > 0.5
+    darker, greyer = (
+        one - np.median(one[skin]) for one in np.moveaxis(soft[..., :2] / np.maximum(weight, 1e-3)[..., None], 2, 0)
+    )
     reach = 2 * round(_BESIDE_BROW_MM / texel_mm) + 1
-    brow = cv2.dilate(smoothstep(darker, *_BROW) * fields[..., 2], _disc(reach))
+    hair = np.maximum(smoothstep(darker, *_BROW), smoothstep(greyer, *_GREY_BROW))
+    brow = cv2.dilate((hair * fields[..., 3]).astype(np.float32), _disc(reach))
+    brow = cv2.morphologyEx(brow, cv2.MORPH_CLOSE, _disc(2 * round(_IN_BROW_MM / texel_mm / 2) + 1))
     wide, beside = (2 * round(size / texel_mm / 2) + 1 for size in (_DARK_MM, _BESIDE_FRAME_MM))
     darker = np.where(weight > _NEAR, darker, 0).astype(np.float32)
     frame = cv2.dilate(smoothstep(darker, *_BLACK), _disc(beside))

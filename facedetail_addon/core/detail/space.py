@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..face_model.brows import usual_brows
 from ..face_model.model import FACE_REGIONS, FaceModel, MeshPart
 from ..image import TEXTURE_MM, smoothstep
 from ..rendering.normals import uv_derivatives, vertex_normals
@@ -28,9 +29,7 @@ _LIPS_MM = (0.5, 2.5)  # from the line between the lips
 _OPENING_MM = (0.8, 3.0)  # from openings: eyes, mouth, nostrils
 _LIPS_EDGE_MM, _NOSE_EDGE_MM, _OPENING_EDGE_MM = (4.0, 9.0), (5.0, 10.0), (2.0, 6.0)  # the same for lines
 _UNDERSIDE = (0.3, 0.55)  # how far skin looks down, as under chin and brow ridge, where shadows end in edges
-_BROWS_MM = (6.0, 10.0)  # so far from the middle of brows they begin to end, and have ended
 _NOSE_BASE, _BEARD_MM = 33, (-8.0, 2.0)  # landmark, and how far below it beards begin
-_BROWS_ABOVE_MM = 2.0  # their middle lies so far above the landmarks
 _BEYOND_MM = {"scalp": 14.0, "neck": 14.0, "ears": 4.0}  # how far relief fades out over them
 _EDGE_TEXELS = (20.0, 60.0)  # from BOX's border
 
@@ -42,7 +41,8 @@ class DetailSpace:
     Attributes:
         allowed: (V_skin,) float32, 1 where skin may have relief, 0 in sockets and away from the face.
         lined: (V_skin,) float32, the same for lines, which must not be taken from the edges of lids, lips and nostrils.
-        brows, beard: (V_skin,) float32, 1 where they grow, 0 away from there.
+        brows: (V_skin,) float32 mm of :func:`..face_model.brows.usual_brows`.
+        beard: (V_skin,) float32, 1 where beards grow, 0 away from there.
         skin: of the model. uv_areas: (T,) float64 of the skin's triangles in texels of SIDE.
     """
 
@@ -77,23 +77,15 @@ def make_detail_space(model: FaceModel) -> DetailSpace:
     corners = model.skin.uv[model.skin.uv_triangles()].astype(np.float64) * SIDE
     across, up = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     areas = np.abs(across[:, 0] * up[:, 1] - across[:, 1] * up[:, 0])
-    brows = 1 - smoothstep(_from_brows(model), *_BROWS_MM)
     beard = smoothstep(model.landmarks68.points(model.mean)[_NOSE_BASE, 1] - rest[:, 1], *_BEARD_MM)
-    return DetailSpace(
-        allowed.astype(np.float32), lined.astype(np.float32), brows.astype(np.float32), beard, model.skin, areas
-    )
+    brows = usual_brows(model)
+    return DetailSpace(allowed.astype(np.float32), lined.astype(np.float32), brows, beard, model.skin, areas)
 
 
 def _from_line_between_lips(model: FaceModel) -> np.ndarray:
     """(V_skin,) mm on the mean head from where the lips meet, landmarks 61 to 68; the socket begins further in."""
     inner = model.landmarks68.points(model.mean)[[*range(60, 68), 60]]
     return from_lines(model, 12, inner)
-
-
-def _from_brows(model: FaceModel) -> np.ndarray:
-    """(V_skin,) mm on the mean head from the middle of where brows grow, a little above landmarks 18 to 27."""
-    marks = model.landmarks68.points(model.mean) + np.array([0.0, _BROWS_ABOVE_MM, 0.0])
-    return from_lines(model, 11, marks[17:22], marks[22:27])
 
 
 def from_lines(model: FaceModel, steps: int, *lines: np.ndarray) -> np.ndarray:

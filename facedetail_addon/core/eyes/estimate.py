@@ -2,7 +2,8 @@
 """The colours of iris and white from what a photo shows of both eyes.
 
 Each eye gives medians of what its iris and its white reflect. Both are joined by how much of them is seen and how
-sharply; the more they differ and the fewer pixels there are, the nearer the result lies to eyes in general.
+sharply; the more they differ and the fewer pixels there are, the nearer the result lies to eyes in general. Whites are
+much the same in all people: where they are tinted, so is the light that was estimated, and irises are tinted with them.
 """
 
 import numpy as np
@@ -10,17 +11,21 @@ import numpy as np
 from ..colour import LUMINANCE
 from ..face_model.model import FaceModel
 from ..notices import Notice
+from .look import as_bright, usual_inner
 from .prior import IRIS_PRIOR, SCLERA_PRIOR, ColourPrior
 from .sampling import EyeSample
-from .types import DEFAULT_EYES, EYE_REFLECTED, EyeLook
+from .types import DEFAULT_EYES, EYE_VEIL, Colour, EyeLook
 
 _DARKEST, _BRIGHTEST = 0.003, 0.9  # reflectance, whatever was measured
-_VEIL = EYE_REFLECTED / 8  # what the drawn eye reflects of a photo's smooth light around the pupil; lids hide the rest
 _GLARE = 0.4  # luminance: no iris reflects so much; glare on glasses does
 _TINT_NOISE = 0.05  # σ of logarithms that many pixels leave, of tint
 _IRIS_NOISE, _WHITE_NOISE = 0.10, 0.25  # the same of brightness: lashes and pupil; lids shade the white most
 _PIXEL_NOISE, _PIXEL_TINT = 0.5, 0.6  # relative, of a single pixel: what compression, blur and lashes do to both
 _UNLIKELY = 9.0  # squared Mahalanobis distance from all eyes, three times the usual: what is farther is mostly error
+_OF_LIGHT, _HALF_WHITE = 0.6, 40  # share of whites' unusual tint that is the light's; pixels that tell half of it
+_MOST_OF_LIGHT = 0.25  # logarithm
+_INNER_SIGMA, _INNER_NOISE, _INNER_PIXEL = 0.15, 0.08, 0.6  # of the inner ring's tint beside the iris', as above
+_STRAY = 0.001  # reflectance: stray light and compression, which tell what the darkest irises' tint is
 _HALF_CONFIDENCE = 40  # so many pixels of iris make half a confidence
 _SIZE_SIGMA = 0.5  # mm, of the visible diameter between fitted heads
 _SIZE_NOISE, _SIZE_NOISE_PX = 0.4, 1.0  # mm and px, standard deviations of its measurement
@@ -37,8 +42,11 @@ def estimate_eyes(samples: list[EyeSample], monochrome: bool) -> EyeLook:
     irises = [iris for iris in irises if iris[0] @ LUMINANCE < _GLARE]
     confidence = 0.0
     if irises:
+        light = np.exp(_tint_of_light(samples))
+        irises = [(color / light, *rest) for color, *rest in irises]
         reflectance, difference, pixels = _joined(irises, IRIS_PRIOR, _IRIS_NOISE, monochrome)
-        look["iris"] = tuple(max(value - _VEIL, _DARKEST) for value in reflectance)
+        look["iris"] = tuple(max(value - EYE_VEIL, _DARKEST) for value in reflectance)
+        look["iris_inner"] = look["iris"] if monochrome else _inner(samples, look["iris"])
         confidence = pixels / (pixels + _HALF_CONFIDENCE) * float(np.exp(-difference))
     whites = [(s.white, s.white_pixels, s.sharpness) for s in samples if s.white is not None]
     if whites:
@@ -54,6 +62,33 @@ def notices(eyes: EyeLook, model: FaceModel, monochrome: bool) -> tuple[Notice, 
         return ()
     message = "The irises are too small, closed or covered by glare; their colour is a usual brown."
     return (Notice("eye_colour", message),)
+
+
+def _tint_of_light(samples: list[EyeSample]) -> np.ndarray:
+    """(3,) logarithms that the light on the eyes is tinted by beyond what was estimated."""
+    seen = [sample for sample in samples if sample.white is not None]
+    count = sum(sample.white_pixels for sample in seen)
+    if not count:
+        return np.zeros(3)
+    logs = np.log(np.clip([sample.white for sample in seen], _DARKEST, None))
+    unusual = np.average(logs, axis=0, weights=[sample.white_pixels for sample in seen]) - SCLERA_PRIOR.mean
+    unusual -= unusual @ LUMINANCE
+    return (_OF_LIGHT * count / (count + _HALF_WHITE) * unusual).clip(-_MOST_OF_LIGHT, _MOST_OF_LIGHT)
+
+
+def _inner(samples: list[EyeSample], iris: Colour) -> Colour:
+    """The ring around the pupil: its tint beside the iris' in the photo, and the usual one where that says little."""
+    usual = np.log(usual_inner(iris)) - np.log(iris)
+    seen = [sample for sample in samples if sample.inner is not None]
+    if not seen:
+        return usual_inner(iris)
+    counts = np.array([sample.inner_pixels for sample in seen])
+    tints = np.log([np.maximum(sample.inner, _DARKEST) / np.maximum(sample.iris, _DARKEST) for sample in seen])
+    tints -= (tints @ LUMINANCE)[:, None]
+    apart = np.ptp(tints, axis=0) / 2
+    noise = _INNER_NOISE**2 + apart**2 + _INNER_PIXEL**2 / counts.sum() + (_STRAY / np.array(iris)) ** 2
+    share = _INNER_SIGMA**2 / (_INNER_SIGMA**2 + noise)
+    return as_bright(iris * np.exp(usual + share * (np.average(tints, axis=0, weights=counts) - usual)), iris)
 
 
 def _joined(

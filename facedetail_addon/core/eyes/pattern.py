@@ -12,7 +12,7 @@ import numpy as np
 
 from ..colour import LUMINANCE
 from ..image import sample
-from .types import EyeLook
+from .types import Colour, EyeLook
 
 PATTERN_REACH = 1.1
 """Iris radii from the picture's centre to its border."""
@@ -27,7 +27,6 @@ _COLLARETTE, _WAVES = 0.53, 0.025  # its radius, and how far it wanders
 _CRYPTS = (9, 16)
 _DARK, _LIGHT = 0.02, 0.09  # luminances of velvet-brown irises, and of those whose fibres lie open
 _CONTRAST = (0.19, 0.24)  # σ of the logarithm for these
-_WARMTH = np.float32([0.16, 0.03, -0.22])  # log factors within the collarette of light irises
 
 
 def iris_pattern(look: EyeLook, name: str) -> np.ndarray:
@@ -37,7 +36,7 @@ def iris_pattern(look: EyeLook, name: str) -> np.ndarray:
         look: its iris colour says how much of the stroma lies open. name: of the eye, for both differ.
     """
     rng = np.random.default_rng(_seed(look, name))
-    light = float(np.clip(np.log(max(np.dot(look.iris, LUMINANCE), 1e-4) / _DARK) / np.log(_LIGHT / _DARK), 0, 1))
+    light = openness(look.iris)
     radius = np.linspace(_FROM, PATTERN_REACH, _RADII, dtype=np.float32)[:, None]
     collarette = _COLLARETTE + _WAVES * _around(rng, 72.0) + _WAVES / 2 * _around(rng, 16.8)
     within = _step((collarette - radius) / 0.05 + 0.5)
@@ -47,12 +46,16 @@ def iris_pattern(look: EyeLook, name: str) -> np.ndarray:
     for at, depth in ((0.74, 0.05), (0.85, 0.07)):
         arc = at + 0.012 * _around(rng, 108.0)
         logs = logs - depth * (0.6 + 0.4 * _around(rng, 144.0)) * np.exp(-(((radius - arc) / 0.016) ** 2))
-    warm = light * _step((collarette + 0.06 - radius) / 0.16 + 0.5)
     shown = np.float32(np.interp(radius, *zip(*_REACH, strict=True)))
-    colors = np.exp((shown * logs)[..., None] + (shown * warm)[..., None] * _WARMTH)
+    colors = np.repeat(np.exp(shown * logs)[..., None], 3, axis=2)
     measured = (radius[:, 0] > _MEASURED[0]) & (radius[:, 0] < _MEASURED[1])
     colors = colors / np.average(colors[measured].mean(axis=1), axis=0, weights=radius[measured, 0])
     return _unrolled(colors.astype(np.float32))
+
+
+def openness(iris: Colour) -> float:
+    """How much of an iris' stroma lies open: 0 velvet-brown, 1 light."""
+    return float(np.clip(np.log(max(np.dot(iris, LUMINANCE), 1e-4) / _DARK) / np.log(_LIGHT / _DARK), 0, 1))
 
 
 def sampled_pattern(pattern: np.ndarray, place: np.ndarray) -> np.ndarray:

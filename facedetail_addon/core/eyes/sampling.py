@@ -13,7 +13,8 @@ from ..geometry.camera import PerspectiveCamera
 
 _LIMBUS_OF_RING = 0.97  # half way from iris to white in portraits, radii of the landmarks' ring (benchmark of eyes)
 _LEAST_RADIUS_PX = 4.0  # of an iris that is measured
-_IRIS, _WHITE = (0.55, 0.85), (1.2, 3.0)  # iris radii
+_INNER, _IRIS, _WHITE = (0.40, 0.54), (0.55, 0.85), (1.2, 3.0)  # iris radii
+_PUPIL = 0.5  # of the iris' brightness: what is darker around the pupil is a wide pupil
 _FROM_LIDS, _FROM_WHITE_LIDS, _UNDER_UPPER = 0.12, 0.2, 0.4  # iris radii: lashes and their shadow lie over the eye
 _FROM_INNER_CORNER = 0.2  # of the eye's width: the caruncle is pink
 _IRIS_SHARE, _WHITE_SHARE = (15, 75), (25, 90)  # percentiles of brightness: beyond are lashes, highlights and veins
@@ -31,6 +32,8 @@ class EyeSample:
         white: (3,) median, None likewise. white_pixels: how many did.
         iris_mm: visible diameter on the head. radius_px: of the iris in the photo.
         sharpness: mean contrast between neighbouring pixels within the lids.
+        inner: (3,) median of the ring around the pupil, None likewise, and where a wide pupil takes its place.
+        inner_pixels: how many showed it.
     """
 
     iris: np.ndarray | None
@@ -40,6 +43,8 @@ class EyeSample:
     iris_mm: float
     radius_px: float
     sharpness: float
+    inner: np.ndarray | None = None
+    inner_pixels: int = 0
 
 
 def sample_eye(
@@ -88,8 +93,12 @@ def sample_eye(
     iris_seen = good & _between(away, _IRIS)
     iris_color, iris_pixels = _median(reflectance[iris_seen], _IRIS_SHARE)
     white_color, white_pixels = _median(reflectance[white], _WHITE_SHARE)
+    inner, inner_pixels = _median(reflectance[good & _between(away, _INNER)], _IRIS_SHARE)
+    if inner is not None and (iris_color is None or inner @ LUMINANCE < _PUPIL * (iris_color @ LUMINANCE)):
+        inner = None
+    sharpness = _sharpness(part, within > 0)
     return EyeSample(
-        iris_color, iris_pixels, white_color, white_pixels, 2 * radius_mm, radius_px, _sharpness(part, within > 0)
+        iris_color, iris_pixels, white_color, white_pixels, 2 * radius_mm, radius_px, sharpness, inner, inner_pixels
     )
 
 

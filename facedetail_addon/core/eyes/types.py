@@ -19,12 +19,14 @@ class EyeLook:
         iris: median of the iris between pupil and limbus. sclera: of the white, away from lids and corners.
         iris_mm: visible diameter of the iris on the fitted head.
         confidence: 0 where the photo says nothing and ``iris`` is a usual brown, towards 1 where it is seen well.
+        iris_inner: of the ring around the pupil, as bright as ``iris``; None where nobody has looked.
     """
 
     iris: Colour
     sclera: Colour
     iris_mm: float
     confidence: float
+    iris_inner: Colour | None = None
 
 
 DEFAULT_EYES = EyeLook(
@@ -38,3 +40,5 @@ CORNEA_IOR = 1.376
 """Index of refraction."""
 EYE_REFLECTED = CORNEA_GLOSS * ((CORNEA_IOR - 1) / (CORNEA_IOR + 1)) ** 2
 """What an eye so reflects of the light in front of it."""
+EYE_VEIL = 0.3 * EYE_REFLECTED
+"""The same of a photo's smooth light around the pupil: lids and brows hide the rest (0.001 to 0.008 in Cycles)."""

@@ -25,6 +25,7 @@ _GAMMA_ROUNDS = 3  # of Gauss–Newton for γ alone
 _NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal variable
 _DARK_FLOOR = 0.02  # linear; differences below this share of display white do not count as relative ones
 _OUTLIER = (2.0, 3.0)  # standard deviations at which a vertex counts half: brighter than the model, darker
+_DARKEST = 1e-3  # of the mean: few bands of lights that are darker somewhere have a hole where their lamp shines
 _STEPS = (1.0, 0.5, 0.25, 0.1)  # shares of a Gauss–Newton step that are tried
 _RANGE_PENALTY = 20.0  # how much more it costs to leave the range of people than to leave their mean
 _LEAST_WEIGHT = 1.0  # independent measurements; below this there is nothing to estimate from
@@ -91,7 +92,7 @@ def solve_light(problem: LightProblem) -> tuple[np.ndarray, np.ndarray]:
         problem = _with_measured_noise(problem, radiance, gamma)
         for _ in range(_LAST_ROUNDS):
             radiance, gamma = _step(problem, radiance, gamma, 1.0)
-    radiance = nonnegative(radiance.astype(np.float32)).reshape(problem.count, 3)
+    radiance = nonnegative(radiance.astype(np.float32), _DARKEST).reshape(problem.count, 3)
     return radiance, _solve_gamma(problem, radiance, gamma, 1.0) if enough else gamma
 
 
@@ -181,19 +182,35 @@ def _relative_to_cutoff(samples: SkinSamples, residual: np.ndarray, tolerance: f
 def _step(
     problem: LightProblem, radiance: np.ndarray, gamma: np.ndarray, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One step of Gauss–Newton for all unknowns, as far as the cost falls."""
+    """One step of Gauss–Newton for all unknowns, as far as the cost falls; and where positive light forbids it as a
+    whole, one for the light's level and tint, which never do, together with γ."""
+    problem = replace(problem, prior=problem.prior.near(radiance))
+    whole = np.eye(3 * problem.count)
+    radiance, gamma, share = _step_along(problem, whole, radiance, gamma, tolerance)
+    if share < 1:
+        channels = (radiance[:, :, None] * np.eye(3)).reshape(-1, 3)
+        radiance, gamma, _ = _step_along(problem, channels, radiance, gamma, tolerance)
+    return radiance, gamma
+
+
+def _step_along(
+    problem: LightProblem, lights: np.ndarray, radiance: np.ndarray, gamma: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The step in some of the light's directions, (3·B², D), and in γ; and which share of it was taken."""
     transfer = _shading_transfer(problem, gamma)
     normal, right = _normal_equations(problem, transfer, radiance, gamma, tolerance)
-    step = np.linalg.solve(normal, right)
-    lights = 3 * problem.count
-    change = step[:lights].reshape(problem.count, 3)
+    count = lights.shape[1]
+    free = np.zeros((len(normal), count + len(gamma)))
+    free[: len(lights), :count], free[len(lights) :, count:] = lights, np.eye(len(gamma))
+    step = free @ np.linalg.solve(free.T @ normal @ free, free.T @ right)
+    change = step[: len(lights)].reshape(radiance.shape)
     before = _cost(problem, transfer, radiance, gamma, tolerance)
     for share in _STEPS:
-        light = nonnegative((radiance + share * change).astype(np.float32)).astype(np.float64)
-        skin = gamma + share * step[lights:]
+        light = nonnegative((radiance + share * change).astype(np.float32), _DARKEST).astype(np.float64)
+        skin = gamma + share * step[len(lights) :]
         if _cost(problem, transfer, light, skin, tolerance) < before:
-            return light, skin
-    return radiance, gamma
+            return light, skin, share
+    return radiance, gamma, 0.0
 
 
 def _normal_equations(

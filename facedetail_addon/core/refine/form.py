@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import bmat, csr_matrix, diags
 from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
 
 from ..colour import LUMINANCE
 from ..face_model.model import FaceModel
@@ -35,6 +36,7 @@ _NOISE = 0.06  # of the colour's logarithm
 _PATCH_MM2 = 6.0  # of skin that says as much as one independent measurement
 _OUTLIER = (1.5, 3.0)  # σ of noise and pigment at which a vertex counts a quarter: brighter than the model, darker
 _RINGS = 6  # of vertices around what is seen, over which heights run out
+_EYES_MM = 25.0  # from the eyeballs, farther than lids are moved
 _LEAST_VERTICES, _MOST_RESIDUAL = 500, 0.6  # of the skin; of light and albedo, beyond which they are not trusted
 _LEAST_AGREEMENT, _EVEN = 0.3, 1e-3  # of photo and model, below which no face is seen; of log luminance
 _GLOSS_NOISE = 0.8  # of the share of a colour that is taken for the surface's own reflection
@@ -99,10 +101,19 @@ def find_form(
 
 def notices(head: HeadFit, model: FaceModel) -> tuple[Notice, ...]:
     """A notice with code ``no_form`` where a refined head has no mid-scale form."""
-    if not np.array_equal(head.vertices_neutral, model.vertices(head.alpha, scale=head.scale)):
+    raised = (head.vertices_neutral != model.vertices(head.alpha, scale=head.scale)).any(axis=1)
+    if raised[model.skin.rows][_away_from_eyes(model)].any():
         return ()
     text = "The photo's shading tells nothing of folds, bags and cheeks, which stay smooth."
     return (Notice("no_form", f"{text} Softer light, a larger face or less in front of it would help."),)
+
+
+def _away_from_eyes(model: FaceModel) -> np.ndarray:
+    """(V_skin,) bool: where no eyelid moves the skin."""
+    skin, away = model.skin.of(model.mean), np.ones(model.skin.stop, bool)
+    for part in model.eyes.values():
+        away &= cKDTree(part.of(model.mean)).query(skin)[0] > _EYES_MM
+    return away
 
 
 def held_back(points: np.ndarray, pose: PoseFit) -> np.ndarray:

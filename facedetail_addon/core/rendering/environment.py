@@ -53,17 +53,18 @@ class Sun:
     angle_deg: float
 
 
-def nonnegative(radiance: np.ndarray) -> np.ndarray:
+def nonnegative(radiance: np.ndarray, darkest: float = 0.0) -> np.ndarray:
     """The coefficients that :func:`environment_image` stands for: the given ones where a positive light has them.
 
     Args:
-        radiance: (B², 3) head frame.
+        radiance: (B², 3) head frame. darkest: of the mean; where the light with the given ones falls below, smoother
+            ones are given, too.
 
     Returns:
         (B², 3) float32.
     """
     radiance = _checked(radiance)
-    damped, _ = _solve(radiance)
+    damped, _ = _solve(radiance, darkest)
     return damped.astype(np.float32)
 
 
@@ -76,10 +77,21 @@ def environment_image(radiance: np.ndarray, height: int = 128) -> np.ndarray:
     Returns:
         (height, 2·height, 3) float32, positive, row 0 at the top.
     """
-    radiance = _checked(radiance)
+    return positive_light(_checked(radiance), image_directions(height)).astype(np.float32)
+
+
+def positive_light(radiance: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """What comes from some directions of the light that :func:`environment_image` shows.
+
+    Args:
+        radiance: (B², C) finite. directions: (..., 3) unit vectors.
+
+    Returns:
+        (..., C) float64, positive.
+    """
     _, exponents = _solve(radiance)
-    harmonics = evaluate(image_directions(height), bands_of(radiance), np.float64)
-    return np.maximum(np.exp((harmonics @ exponents).clip(-30, 30)), _LEAST).astype(np.float32)
+    harmonics = evaluate(directions, bands_of(radiance), np.float64)
+    return np.maximum(np.exp((harmonics @ exponents).clip(-30, 30)), _LEAST)
 
 
 def image_directions(height: int) -> np.ndarray:
@@ -148,7 +160,7 @@ def _checked(radiance: np.ndarray) -> np.ndarray:
     return radiance
 
 
-def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _solve(radiance: np.ndarray, darkest: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients (B², 3) damped as little as possible, and the exponents (B², 3) of the light that has them.
 
     A wider window makes a smoother light, so that the narrowest that will do is found by bisection.
@@ -161,7 +173,10 @@ def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     def solved(strength: float) -> tuple[np.ndarray, np.ndarray] | None:
         damped, dark = radiance * window(bands, strength)[:, None], radiance[0] <= least
         exponents = _greatest_entropy(damped, harmonics, least)
-        if exponents is None or (strength > 0 and not _stays_above_black(exponents, harmonics, ~dark)):
+        if exponents is None:
+            return None
+        limit = max(darkest, _DARKEST) if strength > 0 else darkest
+        if limit > 0 and not _stays_above(limit, exponents, harmonics, ~dark):
             return None
         damped[:, dark] = 0
         damped[0, dark] = least
@@ -178,9 +193,9 @@ def _solve(radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return flat, _uniform(flat[0], len(radiance))
 
 
-def _stays_above_black(exponents: np.ndarray, harmonics: np.ndarray, channels: np.ndarray) -> bool:
+def _stays_above(share: float, exponents: np.ndarray, harmonics: np.ndarray, channels: np.ndarray) -> bool:
     light = np.exp((harmonics.T @ exponents[:, channels]).clip(-60, 60))
-    return bool((light.min(axis=0) >= _DARKEST * light.mean(axis=0)).all())
+    return bool((light.min(axis=0) >= share * light.mean(axis=0)).all())
 
 
 def _uniform(first: np.ndarray, count: int) -> np.ndarray:

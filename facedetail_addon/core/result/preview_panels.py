@@ -9,7 +9,7 @@ import numpy as np
 from ..colour import to_linear, to_srgb
 from ..eyes.look import eye_colors
 from ..eyes.pattern import iris_pattern
-from ..eyes.types import DEFAULT_EYES, EYE_REFLECTED, EyeLook
+from ..eyes.types import DEFAULT_EYES, EYE_VEIL, EyeLook
 from ..face_model.eyeball import fit_eyeball, iris_coordinates, lit_normals
 from ..geometry.camera import PerspectiveCamera
 from ..image import sample
@@ -171,7 +171,7 @@ def relit(appearance: Appearance, paint: Paint, frame: Frame, known: SkinLight |
         directions=_DIRECTIONS,
         scene=frame.scene,
     )
-    lit[shown] = np.concatenate([on_eyes, EYE_REFLECTED * on_eyes], axis=1)
+    lit[shown] = np.concatenate([on_eyes, EYE_VEIL * on_eyes], axis=1)
     return _painted(paint, frame, frame.interpolate(lit))
 
 

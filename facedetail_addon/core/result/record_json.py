@@ -46,6 +46,7 @@ def record_text(record: HeadRecord) -> str:
         **photos[0],
         "eyes": {
             "iris": list(record.eyes.iris),
+            "iris_inner": None if record.eyes.iris_inner is None else list(record.eyes.iris_inner),
             "sclera": list(record.eyes.sclera),
             "iris_mm": record.eyes.iris_mm,
             "confidence": record.eyes.confidence,
@@ -274,8 +275,12 @@ def _eyes(record: dict) -> EyeLook:
         return DEFAULT_EYES
     found = record["eyes"]
     iris, sclera = (tuple(_array(found, key, (3,), np.float64).tolist()) for key in ("iris", "sclera"))
-    look = EyeLook(iris, sclera, _number(found["iris_mm"]), _number(found["confidence"]))
-    if min(iris + sclera) < 0 or max(iris + sclera) > 1 or not 0 <= look.confidence <= 1:
+    inner = None
+    if found.get("iris_inner") is not None:
+        inner = tuple(_array(found, "iris_inner", (3,), np.float64).tolist())
+    look = EyeLook(iris, sclera, _number(found["iris_mm"]), _number(found["confidence"]), inner)
+    colors = iris + sclera + (inner or ())
+    if min(colors) < 0 or max(colors) > 1 or not 0 <= look.confidence <= 1:
         raise ValueError("the eyes' colours or their confidence leave 0 to 1")
     if not _IRIS_MM[0] <= look.iris_mm <= _IRIS_MM[1]:
         raise ValueError("the irises' size is none")

@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from ..colour import LUMINANCE, to_linear
+from ..face_model.brows import FAR_MM, usual_brows
 from ..face_model.model import FaceModel
 from ..image import framed, pad_islands, smoothstep
 from ..lighting.types import LightEstimate
@@ -16,8 +17,9 @@ from ..rendering.types import SkinGloss
 from ..uv.types import Atlas, UnwrappedPhoto
 from .basis import at_vertices
 from .beard import dark_below_nose, find_beard
-from .brows import sharp_picture
-from .completion import complete, outside_openings, persons_colour
+from .brows import SIDE as BROW_SIDE
+from .brows import BrowLook, look_with_hair, seen_look, sharp_picture, without_lines
+from .completion import Completion, complete, outside_openings, persons_colour
 from .composition import ALBEDO_RANGE, CONFIDENT, Paints, composed, freed_of_light
 from .creases import FineLight, plain_creases, unexpected_creases
 from .doubt import (
@@ -37,6 +39,7 @@ from .fill import Fill, generated_fill, statistical_fill
 from .grain import seen_pieces, skin_grain
 from .hair import diffuse_colour, scraps, short_hair
 from .highlights import SIDE, Highlights, find_highlights, without_highlights
+from .lash_line import paint_lid_rims
 from .mottle import mottle
 from .types import AlbedoBasis, SkinMaps
 
@@ -49,10 +52,12 @@ _ROWS = 64  # of the reduced photo worked on at a time, to stay in the processor
 _STRAIGHT = 0.6  # confidence of skin that tells a beard
 _UNDER_HIGHLIGHT = 0.5  # what the smooth colour under a highlight counts beside seen skin
 _HAIRY = (0.3, 0.7)  # probability of hair between which shine on it is no longer skin's
-_BROW_LANDMARKS = (slice(17, 22), slice(22, 27))  # of iBUG
-_LID_LANDMARKS = (slice(36, 42), slice(42, 48))
-_BROW_TEXELS, _LASH_TEXELS = 13, 9  # of SIDE, across a brow, 10 mm, and lashes and what is painted beside them
-_ANY_BROW_TEXELS = 19  # the same where brows may lie that are lower or higher than most
+_LID_LANDMARKS = (slice(36, 42), slice(42, 48))  # of iBUG
+_LASH_TEXELS = 9  # of SIDE, across lashes and what is painted beside them
+_BESIDE_BROW_MM, _BESIDE_BROW_EDGES = 4.0, 8  # smoothness of what goes on over brows, and how far around it is asked
+_STRANDS = (0.05, 0.3)  # the same on brows, between which dark is no longer theirs
+# Inside of a brow's border: where shine is hair's, where dark is hair, and where there may be single hairs.
+_BROW_MM = {"within": (-0.5, 1.0), "hairs": (-2.0, -0.5), "beside": (-4.0, -1.5)}
 _HIGHLIGHT = 0.06  # of white in albedo: so much more gloss than expected changes the skin's reflection fully
 _LEVEL_RISE, _ROUGHNESS_FALL = 0.35, 0.10  # by that much
 _LEVEL_RANGE, _ROUGHNESS_RANGE = (0.2, 1.0), (0.25, 0.7)  # of Specular IOR Level and roughness
@@ -70,6 +75,7 @@ def make_skin_maps(
     masks: np.ndarray | None = None,
     generator: nn.Module | None = None,
     tell_known: bool = False,
+    brows: np.ndarray | None = None,
 ) -> SkinMaps:
     """Albedo, roughness and specular level, complete.
 
@@ -81,7 +87,10 @@ def make_skin_maps(
         relief_shading: (R, R) float32 factor by which relief changes that light, so that lines are not paint as well.
         masks: (V_skin, 3) float32 probabilities of person, hair and skin in the photo, NaN where nobody has looked.
         generator: makes this person's skin; None: it is the statistical albedo. tell_known: whether to tell ``known``.
+        brows: (V_skin,) mm of :func:`..face_model.brows.brows_on_skin`; None: they lie where people's do.
     """
+    if brows is None:
+        brows = usual_brows(model)
     if relief_shading is None:
         relief_shading = np.ones((atlas.resolution,) * 2, np.float32)
     if masks is None:
@@ -94,15 +103,15 @@ def make_skin_maps(
     bare = bare_skin(masks, basis, model)
     fine = FineLight(relief_shading, plain_creases(), light.monochrome)
     seen = _seen(unwrapped, np.column_stack([lit, bare]), fine, atlas)
-    hairy = _brows(model)
-    highlights = _highlights(seen, usual.picture, light.monochrome, hairy)
+    within, hairy = (_of_small(smoothstep(brows, *_BROW_MM[name]), atlas) for name in ("within", "hairs"))
+    highlights = _highlights(seen, usual.picture, light.monochrome, within)
     noise = skin_grain(seen.albedo @ LUMINANCE, seen.confidence, atlas.resolution, _closer(unwrapped, lit, fine, atlas))
     hairy = np.maximum(hairy, _lashes(model))
     fine = replace(fine, creases=_creases(seen, usual.picture, hairy, highlights))
     _without_creases(seen.albedo, fine.creases)
     beard = find_beard(seen.albedo, seen.confidence, model)
-    brows = _lines(_BROW_LANDMARKS, False, _ANY_BROW_TEXELS, model)
-    hairs = at_vertices(np.dstack([brows, np.maximum(brows, hairy)]), model)
+    browed = smoothstep(brows, *_BROW_MM["beside"])
+    hairs = np.column_stack([browed, np.maximum(browed, at_vertices(hairy, model))])
     bearded = 0.0 if beard is None else float(beard.under.max())
     trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs, bearded)
     fill, known, persons = usual, None, confidence * bare * trusted.skin
@@ -111,10 +120,10 @@ def make_skin_maps(
     if generator is not None:
         told = _known(_reduced(unwrapped, len(seen.bare))[1], persons, highlights, atlas.reduced)
         fill = generated_fill(seen.albedo, told, usual, basis, light.monochrome, generator, model, atlas)
+    plain = trusted.weight * (1 - browed)  # brows are no skin that goes on beside them
     fields = complete(
-        trusted.albedo, trusted.weight, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1],
-        beard=beard,
-    )  # fmt: skip
+        trusted.albedo, plain, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1], beard=beard
+    )
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction, trusted.plain])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
@@ -125,11 +134,13 @@ def make_skin_maps(
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
     values = (part.astype(np.float32) for part in (skin, own, mirrored))
     picture = fill.picture if generator is not None else as_people_are(fill.picture, basis.eyes, light.monochrome)
-    statistical = _around_eyes(picture, seen, clear, basis, light.monochrome, model, atlas)
+    picture = _with_brows(picture, seen, brows, _look_with_hair(fields, fill, basis, model), model, atlas)
+    statistical = _around_eyes(picture, seen, clear, brows, basis, light.monochrome, model, atlas)
     if atlas.resolution < len(statistical):
         statistical = _resized(statistical, atlas.resolution)
     hair = short_hair(atlas.resolution)
     albedo = composed(Paints(*values, unwrapped, statistical, highlights, fine, hair, grain), atlas)
+    paint_lid_rims(albedo, model, light.monochrome)
     pad_islands(albedo, atlas.surroundings)
     roughness, specular = _reflection(highlights.white, gloss, atlas)
     return SkinMaps(albedo, roughness, specular, unwrapped.confidence, fine.creases, known)
@@ -218,6 +229,11 @@ def _resized(values: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(values, (side, side), interpolation=way)
 
 
+def _of_small(values: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(SIDE, SIDE) of (V,) values."""
+    return _resized(atlas.reduced.picture(values), SIDE)
+
+
 def _matte(seen: _Seen, highlights: Highlights) -> np.ndarray:
     """(S, S) float32 in [0, 1], seen skin that does not shine."""
     return seen.confidence * (1 - _resized(highlights.share, len(seen.confidence)))
@@ -254,18 +270,56 @@ def _grain(
     return noise
 
 
-def _around_eyes(
-    picture: np.ndarray, seen: _Seen, clear: np.ndarray, basis: AlbedoBasis, grey: bool, model: FaceModel, atlas: Atlas
+def _with_brows(
+    picture: np.ndarray,
+    seen: _Seen,
+    brows: np.ndarray,
+    look: BrowLook | None,
+    model: FaceModel,
+    atlas: Atlas,
 ) -> np.ndarray:
-    """(1024, 1024, 3) float32 linear of (S, S, 3) skin: with brows' hairs, and with lids and lines as seen skin has.
+    """(1024, 1024, 3) float32 linear of (T, T, 3) skin; ``look``: where too little of (V,) brows is seen."""
+    usual, own = (_brow_map(one, atlas) for one in (usual_brows(model), brows))
+    look = seen_look(*(_resized(one, BROW_SIDE) for one in (seen.albedo, seen.confidence)), own) or look
+    return sharp_picture(picture, model, usual, own, look)
+
+
+def _brow_map(brows: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(1024, 1024) of (V,) mm inside of brows' border."""
+    return _resized(atlas.reduced.picture(brows + np.float32(FAR_MM)), BROW_SIDE) - FAR_MM
+
+
+def _look_with_hair(fields: Completion, fill: Fill, basis: AlbedoBasis, model: FaceModel) -> BrowLook | None:
+    """Of brows of which too little is seen, by the hair on the scalp; None where there is none, either."""
+    hairy, plain = model.in_region("scalp") & (fields.hair > _CLEAR), basis.plain & (fill.known > _CLEAR)
+    if not hairy.any() or not plain.any():
+        return None
+    skin = (np.log(fill.colours) + fields.offset)[plain]
+    hair = diffuse_colour(fields.colour[hairy], fields.hair[hairy])
+    return look_with_hair(np.log(hair) - np.median(skin, axis=0))
+
+
+def _around_eyes(
+    picture: np.ndarray,
+    seen: _Seen,
+    clear: np.ndarray,
+    brows: np.ndarray,
+    basis: AlbedoBasis,
+    grey: bool,
+    model: FaceModel,
+    atlas: Atlas,
+) -> np.ndarray:
+    """(1024, 1024, 3) float32 linear of skin: with lids and lines as seen skin has.
 
     Args:
-        clear: (S, S) bool, plain skin that is well seen.
+        picture: (1024, 1024, 3) of that. clear: (S, S) bool, plain skin that is well seen. brows: (V,), which keep
+            their hairs.
     """
     parts = np.column_stack([model.in_region(name) for name in LINED_PARTS]).astype(np.float32)
     parts = np.moveaxis(atlas.reduced.picture(parts), 2, 0) > _CLEAR
     lined = how_lined(seen.albedo @ LUMINANCE, tuple(parts & clear))
-    return with_eye_lines(sharp_picture(picture, model), basis.eyes, lined, grey)
+    lines = with_eye_lines(picture, basis.eyes, lined, grey)
+    return without_lines(lines, picture, _brow_map(brows, atlas))
 
 
 def _closer(
@@ -320,24 +374,14 @@ def _highlights(seen: _Seen, statistical: np.ndarray, monochrome: bool, brows: n
     return found.framed(part, SIDE)
 
 
-def _brows(model: FaceModel) -> np.ndarray:
-    """(SIDE, SIDE) float32: where brows grow."""
-    return _lines(_BROW_LANDMARKS, False, _BROW_TEXELS, model)
-
-
 def _lashes(model: FaceModel) -> np.ndarray:
     """(SIDE, SIDE) float32: where lids have lashes, or are painted."""
-    return _lines(_LID_LANDMARKS, True, _LASH_TEXELS, model)
-
-
-def _lines(parts: tuple[slice, ...], closed: bool, width: int, model: FaceModel) -> np.ndarray:
-    """(SIDE, SIDE) float32: lines through some of iBUG's landmarks, with soft borders."""
     uv = model.landmarks68.points(model.skin.vertex_uv())
     out = np.zeros((SIDE, SIDE), np.float32)
-    for part in parts:
+    for part in _LID_LANDMARKS:
         at = np.column_stack([uv[part, 0], 1 - uv[part, 1]]) * SIDE * 16
-        cv2.polylines(out, [np.round(at).astype(np.int32)], closed, 1.0, width, cv2.LINE_8, 4)
-    return cv2.GaussianBlur(out, (0, 0), width / 6)
+        cv2.polylines(out, [np.round(at).astype(np.int32)], True, 1.0, _LASH_TEXELS, cv2.LINE_8, 4)
+    return cv2.GaussianBlur(out, (0, 0), _LASH_TEXELS / 6)
 
 
 @dataclass(frozen=True)
@@ -384,7 +428,8 @@ def _trusted(
     in_view = smoothstep(unwrapped.vertex_confidence, *CONFIDENT) * light[:, 6]
     counts = in_view * (1 - unwrapped.vertex_clipped * (1 - share)) * (1 - (1 - _UNDER_HIGHLIGHT) * share)
     persons = persons_colour(albedo, counts, usual.colours, usual.known, model)
-    skin = 1 - np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
+    covered = np.maximum(collars(albedo, persons, masks[:, 2], model), beside_covers(albedo, persons, masks, model))
+    skin = 1 - covered * (1 - hairs[:, 0] * (1 - smoothstep(np.nan_to_num(masks[:, 1]), *_STRANDS)))
     darker = np.log((persons @ LUMINANCE + ALBEDO_RANGE[0]) / (albedo @ LUMINANCE + ALBEDO_RANGE[0]))
     sure = (unwrapped.vertex_confidence > _STRAIGHT) & (counts > 0)
     plain = plain_rims(max(bearded, dark_below_nose(darker, sure, model)), model)
@@ -401,8 +446,17 @@ def _trusted(
         albedo, persons, counts * skin, unwrapped.vertex_confidence, shading, unwrapped.vertex_color, model, atlas,
         hairs[:, 0],
     )  # fmt: skip
+    correcting = _as_beside(correcting, hairs[:, 0], counts * skin, atlas)
     albedo = corrected(albedo, correcting).clip(*ALBEDO_RANGE)
     return _Trusted(albedo, counts * skin, skin, correcting, in_view * unwrapped.vertex_clipped * (1 - share), plain)
+
+
+def _as_beside(correction: np.ndarray, brows: np.ndarray, weight: np.ndarray, atlas: Atlas) -> np.ndarray:
+    """(V, 3) log factors that are on (V,) brows those of the skin beside them: what differs there is hair."""
+    if not (brows > 0).any():
+        return correction
+    beside = atlas.smoother(weight * (1 - brows) + 1e-4, _BESIDE_BROW_MM, where=brows > 0, beyond=_BESIDE_BROW_EDGES)
+    return correction + brows[:, None] * (beside(correction) - correction)
 
 
 def _known(confident: np.ndarray, skin: np.ndarray, highlights: Highlights, atlas: Atlas) -> np.ndarray:

@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 
-from ...core.eyes.look import IRIS_PROFILE, PUPIL, SCLERA_SHARE, SCLERA_TINT
+from ...core.eyes.look import INNER_SHARE, IRIS_PROFILE, PUPIL, SCLERA_SHARE, SCLERA_TINT, usual_inner
 from ...core.eyes.pattern import PATTERN_REACH, iris_pattern
 from ...core.eyes.types import CORNEA_GLOSS, CORNEA_IOR, DEFAULT_EYES, EyeLook
 from ...core.face_model.eyeball import IRIS_HOLLOW
@@ -15,7 +15,9 @@ from ..nodes import add_node, color_ramp, mix_colors, vector_math
 from ..units import link_millimetres
 
 IRIS_NODE, SCLERA_NODE, SIZE_NODE, SHADE_NODE = "Iris Colour", "Sclera Colour", "Iris Size", "Lid Shade"
-"""Colours; the iris' size relative to the default one; how much lids and lashes darken the eye under them, 0 to 1."""
+INNER_NODE = "Inner Iris Colour"
+"""Colours, the last one of the ring around the pupil; the iris' size relative to the default one; how
+much lids and lashes darken the eye under them, 0 to 1."""
 FIBRES_NODE, PATTERN_NODE, GLOSS_NODE, TEARS_NODE = "Iris Fibres", "Iris Pattern", "Cornea Gloss", "Tear Line"
 """How much the fibres show, and their picture; the share of a cornea's reflection; how wet the lower lid's edge is."""
 PATTERN_FULL = 2.5
@@ -44,11 +46,15 @@ def shade_eye(material: bpy.types.Material, shader: bpy.types.ShaderNode) -> Non
         material.cycles.use_bump_map_correction = False
     place, height = _place(tree)
     radius = vector_math(tree, "LENGTH", (-1300, 100), place).outputs["Value"]
-    iris = _times(tree, (-500, 300), _color(tree, (-700, 400), IRIS_NODE), _ramp(tree, radius, IRIS_PROFILE, 500))
+    rings = mix_colors(tree, (-600, 500))
+    tree.links.new(_ramp(tree, radius, INNER_SHARE, 900), rings.inputs["Factor"])
+    tree.links.new(_color(tree, (-900, 700), IRIS_NODE, DEFAULT_EYES.iris), rings.inputs[6])
+    tree.links.new(_color(tree, (-900, 500), INNER_NODE, usual_inner(DEFAULT_EYES.iris)), rings.inputs[7])
+    iris = _times(tree, (-500, 300), rings.outputs[2], _ramp(tree, radius, IRIS_PROFILE, 500))
     fibres = _value(tree, (-500, 700), FIBRES_NODE, 1.0)
     iris = _times(tree, (-300, 300), iris, _pattern(tree, place), fibres)
     tint = color_ramp(tree, (-900, -700), radius, [(at, (*color, 1.0)) for at, color in SCLERA_TINT], _SPAN)
-    white = _times(tree, (-500, -500), _color(tree, (-700, -400), SCLERA_NODE), tint)
+    white = _times(tree, (-500, -500), _color(tree, (-700, -400), SCLERA_NODE, DEFAULT_EYES.sclera), tint)
     both = mix_colors(tree, (-100, 100))
     share = _ramp(tree, radius, SCLERA_SHARE, 100)
     tree.links.new(share, both.inputs["Factor"])
@@ -74,6 +80,8 @@ def color_eye(stem: str, name: str, eye: bpy.types.Object, look: EyeLook) -> Non
         nodes = material.node_tree.nodes
         if IRIS_NODE in nodes:
             nodes[IRIS_NODE].outputs[0].default_value = to_scene_linear((*look.iris, 1.0))
+            inner = look.iris_inner or usual_inner(look.iris)
+            nodes[INNER_NODE].outputs[0].default_value = to_scene_linear((*inner, 1.0))
             nodes[SCLERA_NODE].outputs[0].default_value = to_scene_linear((*look.sclera, 1.0))
             nodes[SIZE_NODE].outputs[0].default_value = look.iris_mm / DEFAULT_EYES.iris_mm
             nodes[PATTERN_NODE].image = image
@@ -83,14 +91,17 @@ def look_of(material: bpy.types.Material) -> EyeLook:
     """The look of an eye's material as it is now; what the artist has removed has its default."""
     nodes = material.node_tree.nodes
     values = {
-        name: nodes[name].outputs[0].default_value for name in (IRIS_NODE, SCLERA_NODE, SIZE_NODE) if name in nodes
+        name: nodes[name].outputs[0].default_value
+        for name in (IRIS_NODE, INNER_NODE, SCLERA_NODE, SIZE_NODE)
+        if name in nodes
     }
-    colours = {name: from_scene_linear(tuple(values[name]))[:3] for name in (IRIS_NODE, SCLERA_NODE) if name in values}
+    colours = {name: from_scene_linear(tuple(values[name]))[:3] for name in values if name != SIZE_NODE}
     return EyeLook(
         iris=colours.get(IRIS_NODE, DEFAULT_EYES.iris),
         sclera=colours.get(SCLERA_NODE, DEFAULT_EYES.sclera),
         iris_mm=values.get(SIZE_NODE, 1.0) * DEFAULT_EYES.iris_mm,
         confidence=0.0,
+        iris_inner=colours.get(INNER_NODE, colours.get(IRIS_NODE)),
     )
 
 
@@ -220,9 +231,10 @@ def _ramp(
     return color_ramp(tree, (-900, height), radius, [(at, _grey(value)) for at, value in stops], _SPAN)
 
 
-def _color(tree: bpy.types.NodeTree, location: tuple[int, int], name: str) -> bpy.types.NodeSocket:
+def _color(
+    tree: bpy.types.NodeTree, location: tuple[int, int], name: str, default: tuple[float, float, float]
+) -> bpy.types.NodeSocket:
     node = add_node(tree, "ShaderNodeRGB", location, name)
-    default = DEFAULT_EYES.iris if name == IRIS_NODE else DEFAULT_EYES.sclera
     node.outputs[0].default_value = to_scene_linear((*default, 1.0))
     return node.outputs[0]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How well light and skin are told apart: on painted heads in known light, on a white ball, and on photos re-rendered.
-And what the albedo of portraits is like where what is seen ends, under highlights, and (``half``) where it was hidden.
+And what the albedo of portraits is like where what is seen ends, under highlights, and (``half``) where it was hidden;
+``brows`` compares theirs with the photo's.
 
     FACEDETAIL_DATA=… python -m scripts.benchmark.appearance [--quick] [--jobs 2] [--parts heads photos ball borders]
         [--quality draft standard fine] [--textures statistics generator latent] [--cache DIR] [--pictures DIR]
@@ -16,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from facedetail_addon.settings import Settings, option_of
+from scripts.benchmark.appearance.brows import report_brows
 from scripts.benchmark.appearance.half_face import list_faces, report_half_face
 from scripts.benchmark.appearance.lights import known_lights
 from scripts.benchmark.appearance.quality_report import report_ablation, report_qualities
@@ -25,6 +27,7 @@ from scripts.benchmark.appearance.tasks import (
     measure_ablation,
     measure_ball,
     measure_border,
+    measure_brows,
     measure_half_face,
     measure_head,
     measure_photo,
@@ -38,7 +41,7 @@ ESTIMATED_LIGHTS = 6
 QUALITIES = option_of(Settings, "quality").values
 TEXTURES = option_of(Settings, "texture").values
 PARTS = ("heads", "photos", "ball", "borders")
-MORE_PARTS = ("quality", "ablation", "half")
+MORE_PARTS = ("quality", "ablation", "half", "brows")
 ABLATED = 6  # heads
 
 
@@ -84,6 +87,9 @@ def _measure(options: argparse.Namespace, data: Path, cache: Path) -> tuple[list
             photos = list_faces(data)[:: 15 if options.quick else 1]
             found = measured(pool, partial(measure_half_face, textures=tuple(options.textures)), photos)
             figures["half"] = report_half_face(found, len(photos), lines)
+        if "brows" in options.parts:
+            photos = list_faces(data)[:: 15 if options.quick else 1]
+            figures["brows"] = report_brows(measured(pool, measure_brows, photos), len(photos), lines)
         if "borders" in options.parts:
             portraits = list_portraits(data)
             portraits = portraits[:: len(portraits) - 1 if options.quick else 1]

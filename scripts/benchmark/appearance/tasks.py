@@ -53,3 +53,10 @@ def measure_half_face(photo: Path, textures: tuple[str, ...]) -> object:
     from scripts.benchmark.appearance import half_face
 
     return half_face.measure_half_face(photo, textures)
+
+
+def measure_brows(photo: Path) -> object:
+    """See :func:`brows.measure_brows`."""
+    from scripts.benchmark.appearance import brows
+
+    return brows.measure_brows(photo)

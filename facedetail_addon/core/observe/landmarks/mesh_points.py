@@ -30,3 +30,8 @@ LEFT_IRIS = (473, 474, 475, 476, 477)
 LID_POINTS = 16  # the first 16 of each eye run along the lids; their mean depth is the iris's depth
 EYES = {"right": (RIGHT_EYE[:LID_POINTS], RIGHT_IRIS), "left": (LEFT_EYE[:LID_POINTS], LEFT_IRIS)}
 """Lids (nine points of the lower from the outer corner to the inner, seven of the upper) and iris, by the side."""
+BROWS = {
+    "right": (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
+    "left": (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
+}
+"""Around the hair of both brows: the upper border from the outer end to the inner, and the lower one back."""
