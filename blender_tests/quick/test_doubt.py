@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 
 from facedetail_addon.core.face_model.model import FACE_REGIONS
 from facedetail_addon.core.skin.beard import dark_below_nose
+from facedetail_addon.core.skin.composition import telling_hue
 from facedetail_addon.core.skin.doubt import (
     beside_covers,
     black_shade,
@@ -310,3 +311,9 @@ def test_lip_and_jaw_that_are_both_dark_are_a_beard_and_the_shade_of_nose_or_sca
     assert dark_below_nose(0.5 * jaw, sure, model) == 0, "shade of a scarf"
     assert dark_below_nose(0.5 * (below - jaw), sure, model) == 0, "shade of the nose"
     assert dark_below_nose(0.5 * below, ~sure, model) == 0, "nobody has seen it"
+
+
+def test_shade_that_has_one_colour_left_tells_no_hue_and_lips_and_grey_things_do():
+    shade, lips, grey = (77, 3, 1), (200, 20, 40), (60, 60, 60)
+    told = telling_hue(np.uint8([shade, lips, grey]).T)
+    assert told[0] < 30 and told[1] > 80 and told[2] == 60

@@ -24,7 +24,8 @@ _LEAST_DIFFUSE = 0.35  # of a texel's colour stays diffuse, however much gloss w
 _CLIPPED = (248, 254)  # 8-bit values between which a texel's colour stops counting
 _FLOOR = ALBEDO_RANGE[0]  # so that logarithms stay finite
 _SHINING = 1 / 512  # share of a highlight below which it changes no level
-_BLACK = (24, 44)  # the same of a texel's brightest colour, below which it tells no hue: dividing by light makes one up
+_BLACK = (24, 44)  # mean of a texel's brightest colour and twice the next, below which it tells no hue: dividing by
+# light, and what is added where a colour has next to nothing, make one up
 _BLACK_BYTES = 1 - smoothstep(np.arange(256), *_BLACK)
 _CLIPPED_BYTES = smoothstep(np.arange(256), *_CLIPPED)
 _OFFSET, _COLOUR, _KNOWN, _HAIR, _GRAINY = slice(0, 3), slice(3, 6), 6, 7, 8  # columns of :class:`Paints`' skin
@@ -75,6 +76,16 @@ def freed_of_light(colour: np.ndarray, shading: np.ndarray, gloss: np.ndarray) -
     diffuse = np.maximum(colour - gloss, np.float32(_LEAST_DIFFUSE) * colour)
     diffuse /= np.maximum(shading, np.float32(1e-4))
     return diffuse.clip(*ALBEDO_RANGE).astype(np.float32, copy=False)
+
+
+def telling_hue(colour: np.ndarray) -> np.ndarray:
+    """(N,) uint16, a third of the largest and two of the next of (3, N) uint8: small in shade.
+
+    Where two have next to nothing, as in the shade of saturated photos, what division makes of them is no hue.
+    """
+    largest = colour.max(axis=0)
+    both = colour.sum(axis=0, dtype=np.uint16) - colour.min(axis=0)
+    return (2 * both - largest) // 3
 
 
 def _composed(texel: np.ndarray, covered: slice, paints: Paints, atlas: Atlas) -> np.ndarray:
@@ -171,7 +182,7 @@ def _seen(
     in_view = smoothstep(confidence.take(texel), *CONFIDENT) * light[_CONFIDENCE]
     colour = np.ascontiguousarray(pixels.reshape(-1, 3).take(texel, axis=0).T)
     brightest = colour.max(axis=0)
-    clipped = _CLIPPED_BYTES.take(brightest)
+    black, clipped = _BLACK_BYTES.take(telling_hue(colour)), _CLIPPED_BYTES.take(brightest)
     centres = texel_centres(place, len(confidence))
     shine = enlarged_at(paints.highlights.share, centres)
     share = in_view * (1 - clipped * (1 - shine))
@@ -186,7 +197,7 @@ def _seen(
     some = np.flatnonzero(flat)
     if len(some):
         colour[:, some] *= np.exp(grain[some] * flat[some])
-    _hued(colour, skin, _BLACK_BYTES.take(brightest))
+    _hued(colour, skin, black)
     _keep_from_blue(colour, skin)
     share *= 1 - light[_RIM] * _strange(colour, skin, confidence.take(texel), share)
     return _Seen(colour, share, in_view - share)
