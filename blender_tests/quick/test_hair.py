@@ -149,6 +149,18 @@ def test_unseen_ears_are_redder_than_the_plain_skin_and_necks_a_little_darker(mo
     assert np.ptp(without_colours, axis=1).max() < 1e-3
 
 
+def test_a_speck_of_hair_on_a_bald_head_does_not_run_over_the_scalp(model, atlas, rest, scalp, skin):
+    top = np.flatnonzero(scalp)[np.argmax(rest[scalp, 1])]
+    away = np.linalg.norm(rest - rest[top], axis=1)
+    speck = (away < 5).astype(np.float32)
+    known = (~scalp & ~model.in_region("neck", "ears")).astype(np.float32)
+    colours = np.where(speck[:, None] > 0, np.float32([0.05, 0.03, 0.05]), skin)
+    completed = complete(colours, np.where(scalp, 0.02 * speck, known), skin, known, model, atlas)
+    around = scalp & (away > 8) & (away < 25)
+    np.testing.assert_allclose(completed.colour[around], skin[around], rtol=0.05)
+    assert not completed.hair.any()
+
+
 def test_hair_thins_out_over_its_border(atlas, rest, scalp):
     share = softened(scalp.astype(np.float32), atlas)
     border = scalp & (cKDTree(rest[~scalp]).query(rest)[0] < 4)

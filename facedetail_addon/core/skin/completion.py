@@ -110,7 +110,8 @@ def complete(
         offset, prior = (offset + apart).astype(np.float32), (prior * np.exp(apart)).astype(np.float32)
         hairy = np.maximum(hairy, beard.contrast * beard.under)
     # Other beards, hair, shade, and what is left of clothes' light are no colour for the skin beside them.
-    skin, off = ~model.in_region("scalp", "socket"), _log_ratio(mixed, prior)
+    scalp, off = model.in_region("scalp"), _log_ratio(mixed, prior)
+    skin = ~model.in_region("socket") & ~(scalp & hairy[scalp].any())  # a bald head's scalp is skin
     weight = share * np.where(skin, geman_mcclure(off @ LUMINANCE / _OUTLIER), 1)
     weight *= np.where(skin, geman_mcclure(np.linalg.norm(hue_of(off), axis=1) / _OTHER_HUE), 1)
     # What goes on beyond the border is how seen colours differ from the prior: hair beside ears stays beside them.
