@@ -203,3 +203,15 @@ def test_hostile_inputs_give_finite_heights_twice_the_same(case):
     first, second = (carved(inputs_of(luminance, light, **other)).height_mm for _ in range(2))
     assert first.dtype == np.float32 and np.isfinite(first).all() and np.abs(first).max() < 20
     np.testing.assert_array_equal(first, second)
+
+
+def test_a_fold_has_no_ropes_where_what_looks_for_lines_still_answers():
+    """A dark line beside skin that gets slowly brighter, as at a smile, within a wide band taken for lined."""
+    off = np.abs(COLUMNS - 32 - 0.15 * (ROWS - 24))
+    luminance = -0.5 * np.exp(-0.5 * (off / 0.7) ** 2) + 0.12 * smoothstep(off, 0.5, 5.0) * (COLUMNS > 32)
+    view = look_for_lines(inputs_of(luminance.astype(np.float32), OBLIQUE))
+    wide = cv2.resize(smoothstep(-off, -5.0, -4.0).astype(np.float32), view.mask.shape[::-1])
+    height = carve_lines(view, wide).height_mm[80:160]
+    fold, beside = np.abs(off[80:160]) < 1, (off[80:160] > 3) & (off[80:160] < 6)
+    assert height[fold].min() < -0.15
+    assert np.abs(height[beside]).max() < 0.1 * -height[fold].min()

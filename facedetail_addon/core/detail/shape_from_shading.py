@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from ..image import smoothstep
+from ..image import blurred, smoothstep
 from ..robust import geman_mcclure
 from .line_ends import tapered
 from .line_view import LEAST_MASK, STEP_MM, LineView, light_fields, shrunk
@@ -31,6 +31,8 @@ _HEIGHT_SIGMA_MM, _BEND_SIGMA = 0.5, 0.7  # mm; slope per mm at certain lines
 _RAISED_SIGMA_MM = 0.2  # the first, of skin above its surroundings: folds are steps, which must not become ropes
 _FIRST_MM = 1.0  # depth of the groove to begin with, per unit of log luminance
 _GROOVE_SIGMAS_MM = (0.15, 1.15)  # of the difference of Gaussians that it has
+_DARK_SIGMAS_MM, _DARK = (0.4, 2.2), (0.01, 0.05)  # of the same for lines' dark; log luminance at which it is one
+_WALL_MM, _WALL_SOFT_MM = 1.5, 0.5  # beside the dark that heights may change, and how softly that ends
 _LEAST_LIKELIHOOD = 0.02  # of texels that have an unknown
 _FADE = (0.0, 0.4)  # of the mask, over which heights are held at 0
 _HELD = 1e2  # per mm², of heights where the mask is 0
@@ -56,9 +58,10 @@ def carve_lines(view: LineView, likelihood: np.ndarray) -> LineRelief:
     Args:
         view: of the photo. likelihood: (h, w) float32 of its texels, 0 where no line is, 1 where one is certain.
     """
-    lines = [view.lines.across_cos, view.lines.across_sin, view.lines.coherence, likelihood]
+    grooves = likelihood * _beside_dark(view)
+    lines = [view.lines.across_cos, view.lines.across_sin, view.lines.coherence, grooves]
     fields = [view.luminance, view.mask, *light_fields(view.light), *lines]
-    height = _groove(view.luminance, view.mask, STEP_MM) * likelihood
+    height = _groove(view.luminance, view.mask, STEP_MM) * grooves
     noise, steepest = _trust(view, likelihood)
     for level, rounds in _LEVELS.items():
         problem = _problem(shrunk(fields, level), STEP_MM * level, noise, steepest)
@@ -239,6 +242,15 @@ def _conjugate_gradients(
         before, energy = energy, float(left @ preconditioned)
         direction = preconditioned + np.float32(energy / before) * direction
     return out
+
+
+def _beside_dark(view: LineView) -> np.ndarray:
+    """(h, w) float32 in [0, 1]: in the dark of lines and on the walls beside it. Farther off, where the filter that
+    looks for lines still answers, heights would rise into ropes that end with the line."""
+    narrow, wide = (mean_nearby(view.luminance, view.mask, sigma / STEP_MM) for sigma in _DARK_SIGMAS_MM)
+    reach = 2 * round(_WALL_MM / STEP_MM) + 1
+    around = cv2.dilate(smoothstep(wide - narrow, *_DARK), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach,) * 2))
+    return blurred(around, _WALL_SOFT_MM / STEP_MM)
 
 
 def _groove(luminance: np.ndarray, mask: np.ndarray, texel_mm: float) -> np.ndarray:
