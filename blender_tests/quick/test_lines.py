@@ -214,4 +214,4 @@ def test_a_fold_has_no_ropes_where_what_looks_for_lines_still_answers():
     height = carve_lines(view, wide).height_mm[80:160]
     fold, beside = np.abs(off[80:160]) < 1, (off[80:160] > 3) & (off[80:160] < 6)
     assert height[fold].min() < -0.15
-    assert np.abs(height[beside]).max() < 0.1 * -height[fold].min()
+    assert np.abs(height[beside]).max() < 0.2 * -height[fold].min()
