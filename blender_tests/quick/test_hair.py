@@ -224,3 +224,15 @@ def test_the_hairline_below_a_scarf_is_no_stain_and_a_head_of_hair_stays(rest, s
     assert not scraps(with_hair(skin, rest, scalp, black), seen, skin, told, scalp, atlas).any()
     nobody_looked = np.full(len(rest), np.nan, np.float32)
     assert not scraps(with_hair(skin, rest, scalp, black), seen, skin, nobody_looked, scalp, atlas).any()
+
+
+def test_little_of_a_scalp_that_is_all_hair_is_a_head_of_hair(rest, scalp, atlas, seen, skin):
+    grey, told = np.full_like(skin, float(skin[0] @ LUMINANCE)), np.ones(len(rest), np.float32)
+    rising = np.argsort(np.where(scalp & (seen > 0), rest[:, 1], np.inf))
+    area = np.cumsum((atlas.areas * seen)[rising])
+    strip = np.zeros(len(rest), bool)
+    strip[rising[area < 300]] = True
+    colours = np.where(strip[:, None], grey, skin)
+    assert scraps(colours, seen * strip, skin, told, scalp, atlas)[strip].max() < 0.5
+    rest_is_skin = np.where(strip, told, 0).astype(np.float32)
+    assert scraps(colours, seen, skin, rest_is_skin, scalp, atlas)[strip].min() > 0.5

@@ -21,6 +21,7 @@ _TOLD = (0.3, 0.7)  # probability of hair: none, certainly
 _HAIRLINE_MM = (1.0, 12.0)  # so far inside the scalp its hair begins and is full
 _SEEN_MM2 = (150.0, 400.0)  # so much hair seen: perhaps a shadow, certainly hair
 _HEAD_MM2, _SHADED = (220.0, 400.0), (0.1, 0.3)  # the same for a head of hair; log by which a scarf's shade is darker
+_MOSTLY = (0.6, 0.85)  # share of the seen scalp that is hair, from which on little of it is a head of hair, too
 _CERTAIN = 0.8  # hairy enough for its colour to be taken
 _DIFFUSE_QUANTILES = (0.2, 0.6)  # of that by luminance: without the darkest and what shines
 _DETAIL_MM, _REACH_MM = 2.0, 12.0  # of the seen hairline, and how far beyond it counts
@@ -91,9 +92,11 @@ def scraps(
     Args:
         colours, weights, skin, told, scalp, atlas: as of :func:`find_hair`.
     """
-    seen = weights * atlas.areas * scalp * smoothstep(np.nan_to_num(told, nan=1.0), *_TOLD)
+    area = weights * atlas.areas * scalp
+    hair = float((area * smoothstep(np.nan_to_num(told, nan=1.0), *_TOLD)).sum())
+    mostly = smoothstep(hair / max(float(area.sum()), 1e-6), *_MOSTLY) * smoothstep(hair, *_SEEN_MM2)
     darker = np.log(skin @ LUMINANCE + _FLOOR) - np.log(colours @ LUMINANCE + _FLOOR)
-    few = 1 - smoothstep(seen.sum(), *_HEAD_MM2)
+    few = 1 - max(smoothstep(hair, *_HEAD_MM2), mostly**0.5)
     other = np.linalg.norm(hue_of(np.log(colours + _FLOOR) - np.log(skin + _FLOOR)), axis=1)
     stain = np.maximum(smoothstep(darker, *_SHADED), smoothstep(other, *_TINTED))
     return (few * scalp * stain).astype(np.float32)
