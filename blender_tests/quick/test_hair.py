@@ -6,6 +6,8 @@ import pytest
 from scipy.spatial import cKDTree
 
 from facedetail_addon.core.colour import LUMINANCE
+from facedetail_addon.core.observe.masks.types import MASK_SIDE, PhotoMasks
+from facedetail_addon.core.observe.region import Region
 from facedetail_addon.core.rendering.normals import vertex_normals
 from facedetail_addon.core.skin.completion import complete, well_known
 from facedetail_addon.core.skin.hair import find_hair, scraps, short_hair, softened
@@ -236,3 +238,29 @@ def test_little_of_a_scalp_that_is_all_hair_is_a_head_of_hair(rest, scalp, atlas
     assert scraps(colours, seen * strip, skin, told, scalp, atlas)[strip].max() < 0.5
     rest_is_skin = np.where(strip, told, 0).astype(np.float32)
     assert scraps(colours, seen, skin, rest_is_skin, scalp, atlas)[strip].min() > 0.5
+
+
+def test_little_hair_close_to_the_scalp_covers_it_where_the_photo_shows_a_head_of_hair(rest, scalp, atlas, seen, skin):
+    colours = with_hair(skin, rest, scalp, COLOURS["grey"])
+    rising = np.argsort(np.where(scalp & (seen > 0) & (colours != skin).any(axis=1), rest[:, 1], np.inf))
+    strip = np.zeros(len(rest), np.float32)
+    strip[rising[np.cumsum((atlas.areas * seen)[rising]) < 200]] = 1
+    told = np.ones(len(rest), np.float32)
+    few, head = (
+        find_hair(colours, seen * strip, skin, rest, scalp, atlas, told, haired=haired) for haired in (0.0, 1.0)
+    )
+    back = scalp & (rest[:, 2] < np.median(rest[scalp, 2]))
+    assert few is None or few.share[back].max() < 0.3
+    assert head.share[back].mean() > 0.8
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(0, 0.0), (40, 0.0), (100, 1.0)])
+def test_a_head_of_hair_is_told_by_what_lies_above_the_brows(rows, expected):
+    """Brows at row 100 of the masks, the chin at row 200, hair as wide as that in so many rows above."""
+    hair, skin = np.zeros((MASK_SIDE, MASK_SIDE), np.float32), np.ones((MASK_SIDE, MASK_SIDE), np.float32)
+    hair[100 - rows : 100, 80:180] = 0.6 * (rows > 40) + 0.2
+    hair[150:, :60] = 1  # long hair beside the neck says nothing
+    masks = PhotoMasks(Region(np.array([128.0, 128.0]), 256.0), (256, 256), skin, hair, skin)
+    mesh = np.zeros((478, 3), np.float32)
+    mesh[[105, 334], 1], mesh[152, 1] = 100, 200
+    assert masks.head_of_hair(mesh) == expected

@@ -29,6 +29,12 @@ def bare_of(observation: Observation, pose: PoseFit, models: Models, atlas: Atla
     return shown(masks, models.model, atlas) * bare_skin(masks, models.basis, models.model)
 
 
+def haired(observation: Observation) -> float:
+    """Whether the photo shows a head of hair, in [0, 1]; 0 where nobody has looked."""
+    masks = observation.masks
+    return 0.0 if masks is None else masks.head_of_hair(observation.landmarks.mesh_px)
+
+
 def frames_of(observation: Observation, pose: PoseFit, models: Models) -> np.ndarray | None:
     """(R, R) how far glasses hide each texel; None where there are none, or nobody has looked."""
     glasses = observation.glasses

@@ -48,7 +48,7 @@ from .observe.photo import Photo, read_photo
 from .observe.picture_quality import notices as quality_notices
 from .observe.picture_quality import picture_quality
 from .observe.types import CameraPrior, Observation
-from .on_skin import bare_of, brows_of, frames_of, masks_of
+from .on_skin import bare_of, brows_of, frames_of, haired, masks_of
 from .photo_notices import head_notices, is_refined, photo_notices
 from .refine.form import find_form, with_form
 from .refine.reflectance import SIDE as REFLECTANCE_SIDE
@@ -342,7 +342,8 @@ def paint(
             free = without_frames(free, frames, models.model.skin.vertex_uv())
         brows = brows_of(observation, pose, models)
         skin = make_skin_maps(
-            free, light.estimate, *known, shading, masks, models.texture_generator, tell_known, brows
+            free, light.estimate, *known, shading, masks, models.texture_generator, tell_known, brows,
+            haired(observation),
         )  # fmt: skip
     with stage("eyes", "Finding the eyes' colours", 0.95):
         samples = eye_samples(observation.pixels, observation.landmarks, pose, light.estimate, models, light.scene)

@@ -73,6 +73,7 @@ def complete(
     dazzled: np.ndarray | None = None,
     hair: np.ndarray | None = None,
     beard: Beard | None = None,
+    haired: float = 0.0,
 ) -> Completion:
     """Solve for what joins seen and unseen skin.
 
@@ -81,7 +82,7 @@ def complete(
         statistical: (V_skin, 3) of the albedo basis. known: (V_skin,) where it is skin.
         dazzled: (V_skin,) in [0, 1], how much of the confidence highlights have taken; none where None.
         hair: (V_skin,) probability of hair in the photo, NaN where nobody has looked; by colour alone where None.
-        beard: that goes on below the jaw.
+        beard: that goes on below the jaw. haired: of :func:`.hair.find_hair`.
     """
     mirrored, mirrored_confidence = atlas.mirror.points(albedo), atlas.mirror.points(confidence[:, None])[:, 0]
     both = np.minimum(confidence, mirrored_confidence)
@@ -101,7 +102,7 @@ def complete(
     weight = share * known * geman_mcclure((ratio - tone) @ LUMINANCE / _OUTLIER)
     offset = atlas.smoother(weight, _FIELD_MM, _REACH_MM["skin"], known > 0)(ratio, tone)
     offset = offset.clip(tone - _MAX_OFFSET, tone + _MAX_OFFSET).astype(np.float32)
-    prior, reach, hairy = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas, hair)
+    prior, reach, hairy = _colour_prior(model, mixed, share, statistical * np.exp(tone), known, atlas, hair, haired)
     if beard is not None:
         expected = prior + known[:, None] * (statistical * np.exp(tone) - prior)
         apart, seen = _log_ratio(mixed, expected), share * beard.jaw
@@ -185,6 +186,7 @@ def _colour_prior(
     known: np.ndarray,
     atlas: Atlas,
     seen_hair: np.ndarray | None,
+    haired: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What unseen places probably look like: skin, hair colour on the scalp, flesh inside mouth and eye sockets.
 
@@ -212,7 +214,7 @@ def _colour_prior(
     for name, other in _OTHER_TONES.items():
         prior *= np.exp(softened(inside[name], atlas)[:, None] * (hue_of(other[None]) * chroma + other @ LUMINANCE))
     reach = np.full(len(rest), _REACH_MM["skin"], np.float32)
-    hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas, seen_hair)
+    hair = find_hair(colours, weights, prior, rest, inside["scalp"], atlas, seen_hair, haired)
     share = np.zeros(len(rest), np.float32)
     if hair is not None:
         share = softened(hair.share, atlas)

@@ -52,6 +52,7 @@ def find_hair(
     scalp: np.ndarray,
     atlas: Atlas,
     told: np.ndarray | None = None,
+    haired: float = 0.0,
 ) -> Hair | None:
     """Hair on the scalp; None where none is seen.
 
@@ -59,7 +60,8 @@ def find_hair(
         colours: (V_skin, 3) linear albedo seen. weights: (V_skin,) confidence. skin: (V_skin, 3) skin's colour there.
         rest: (V_skin, 3) mm, the mean head. scalp: (V_skin,) bool. atlas: of the face model.
         told: (V_skin,) probability of hair in the photo, NaN where nobody has looked: there, and where None, hair is
-            what is darker or of another tint than skin.
+            what is darker or of another tint than skin. haired: in [0, 1], whether the photo shows a head of hair,
+            however little of it lies close to the scalp.
     """
     if not scalp.any() or scalp.all():
         return None
@@ -74,7 +76,7 @@ def find_hair(
         hairy = np.where(np.isnan(told), hairy, other)
     seen = weights * atlas.areas * scalp * hairy
     certain = seen * (hairy > _CERTAIN)
-    amount = float(smoothstep(seen.sum(), *_SEEN_MM2))
+    amount = max(float(smoothstep(seen.sum(), *_SEEN_MM2)), haired)
     if amount == 0 or not certain.any():
         return None
     smoothed = atlas.smoother(weights, _DETAIL_MM, _REACH_MM, scalp, _BEYOND)
@@ -83,20 +85,26 @@ def find_hair(
 
 
 def scraps(
-    colours: np.ndarray, weights: np.ndarray, skin: np.ndarray, told: np.ndarray, scalp: np.ndarray, atlas: Atlas
+    colours: np.ndarray,
+    weights: np.ndarray,
+    skin: np.ndarray,
+    told: np.ndarray,
+    scalp: np.ndarray,
+    atlas: Atlas,
+    haired: float = 0.0,
 ) -> np.ndarray:
     """(V_skin,) float32 in [0, 1]: what is darker than skin, or greyer, on a scalp of which too little hair is seen.
 
     Below a scarf's or a hat's edge that is its shade, and the hairline; alone it would be a stain on a bald head.
 
     Args:
-        colours, weights, skin, told, scalp, atlas: as of :func:`find_hair`.
+        colours, weights, skin, told, scalp, atlas, haired: as of :func:`find_hair`.
     """
     area = weights * atlas.areas * scalp
     hair = float((area * smoothstep(np.nan_to_num(told, nan=1.0), *_TOLD)).sum())
     mostly = smoothstep(hair / max(float(area.sum()), 1e-6), *_MOSTLY) * smoothstep(hair, *_SEEN_MM2)
     darker = np.log(skin @ LUMINANCE + _FLOOR) - np.log(colours @ LUMINANCE + _FLOOR)
-    few = 1 - max(smoothstep(hair, *_HEAD_MM2), mostly**0.5)
+    few = 1 - max(smoothstep(hair, *_HEAD_MM2), mostly**0.5, haired)
     other = np.linalg.norm(hue_of(np.log(colours + _FLOOR) - np.log(skin + _FLOOR)), axis=1)
     stain = np.maximum(smoothstep(darker, *_SHADED), smoothstep(other, *_TINTED))
     return (few * scalp * stain).astype(np.float32)

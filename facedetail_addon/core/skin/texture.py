@@ -77,6 +77,7 @@ def make_skin_maps(
     generator: nn.Module | None = None,
     tell_known: bool = False,
     brows: np.ndarray | None = None,
+    haired: float = 0.0,
 ) -> SkinMaps:
     """Albedo, roughness and specular level, complete.
 
@@ -89,6 +90,7 @@ def make_skin_maps(
         masks: (V_skin, 3) float32 probabilities of person, hair and skin in the photo, NaN where nobody has looked.
         generator: makes this person's skin; None: it is the statistical albedo. tell_known: whether to tell ``known``.
         brows: (V_skin,) mm of :func:`..face_model.brows.brows_on_skin`; None: they lie where people's do.
+        haired: of :func:`.hair.find_hair`.
     """
     brows = usual_brows(model) if brows is None else brows
     relief_shading = np.ones((atlas.resolution,) * 2, np.float32) if relief_shading is None else relief_shading
@@ -113,22 +115,21 @@ def make_skin_maps(
     browed = smoothstep(brows, *_BROW_MM["beside"])
     hairs = np.column_stack([browed, np.maximum(browed, at_vertices(hairy, model))])
     bearded = 0.0 if beard is None else float(beard.under.max())
-    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs, bearded)
-    fill, known, persons = usual, None, confidence * bare * trusted.skin
-    if tell_known:
-        known = _known(smoothstep(unwrapped.confidence, *CONFIDENT), persons, highlights, atlas)
+    trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs, bearded, haired)
+    fill, persons = usual, confidence * bare * trusted.skin
+    sure = smoothstep(unwrapped.confidence, *CONFIDENT)
+    known = _known(sure, persons, highlights, atlas) if tell_known else None
     if generator is not None:
         told = _known(_reduced(unwrapped, len(seen.bare))[1], persons, highlights, atlas.reduced)
         fill = generated_fill(seen.albedo, told, usual, basis, light.monochrome, generator, model, atlas)
     plain = trusted.weight * (1 - browed)  # brows are no skin that goes on beside them
     fields = complete(
-        trusted.albedo, plain, fill.colours, fill.known, model, atlas, trusted.dazzled, hair=masks[:, 1], beard=beard
+        trusted.albedo, plain, fill.colours, fill.known, model, atlas, trusted.dazzled, masks[:, 1], beard, haired
     )
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction, trusted.plain])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
-    matte = _matte(seen, highlights)
-    clear = _clear(matte, hairy, basis, atlas)
+    clear = _clear(matte := _matte(seen, highlights), hairy, basis, atlas)
     grain = _grain(noise, seen, matte, clear, fill.known, atlas)
     skin = np.column_stack([fields.offset + uneven, fields.colour * np.exp(uneven), fill.known, fields.hair, grainy])
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
@@ -137,8 +138,7 @@ def make_skin_maps(
     colour = look_of_hair(fields, fill, basis, model)
     picture = with_brows(picture, (seen.albedo, seen.confidence), brows, colour, model, atlas)
     statistical = _around_eyes(picture, seen, clear, brows, basis, light.monochrome, model, atlas)
-    if atlas.resolution < len(statistical):
-        statistical = _resized(statistical, atlas.resolution)
+    statistical = _resized(statistical, min(len(statistical), atlas.resolution))
     maps = statistical, highlights, fine, short_hair(atlas.resolution), grain
     albedo = composed(Paints(*values, unwrapped, *maps), atlas)
     paint_lid_rims(albedo, model, light.monochrome)
@@ -385,13 +385,14 @@ def _trusted(
     atlas: Atlas,
     hairs: np.ndarray,
     bearded: float,
+    haired: float,
 ) -> _Trusted:
     """What counts of the photo, vertex by vertex.
 
     Args:
         light: (V, 7) shading, gloss and confidence. creases: (S, S, 3) of :class:`.creases.FineLight`.
         hairs: (V, 2) in [0, 1], where brows grow, low ones, too; and where they or lashes do. bearded: in [0, 1],
-            whether a beard is seen.
+            whether a beard is seen. haired: of :func:`.hair.find_hair`.
     """
     shaded = light[:, :3] * np.exp(at_vertices(creases, model))
     albedo = freed_of_light(unwrapped.vertex_color, shaded, light[:, 3:6])
@@ -409,7 +410,7 @@ def _trusted(
     skin *= 1 - black_shade(albedo, persons, counts, hairs[:, 1], bearded, model)
     scalp = model.in_region("scalp")
     skin *= steady(counts * skin, unwrapped.vertex_confidence, model, atlas)
-    skin *= 1 - scraps(albedo, counts * skin, persons, masks[:, 1], scalp, atlas)
+    skin *= 1 - scraps(albedo, counts * skin, persons, masks[:, 1], scalp, atlas, haired)
     hairy = scalp * smoothstep(np.nan_to_num(masks[:, 1]), *_HAIRY)
     hair = diffuse_colour(albedo, counts * unwrapped.vertex_confidence * atlas.areas * hairy)
     persons += hairy[:, None] * (hair - persons)

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...image import sample
+from ...image import sample, smoothstep
 from ..region import Region
 
 MASKS = ("person", "hair", "skin")
 MASK_SIDE = 256
 LEVELS = 255
 """Masks are whole multiples of 1 / LEVELS, so that they come back from a file as they were."""
+
+_BROW_TOPS, _CHIN = (105, 334), 152  # of the face mesh's landmarks
+_LIKELY_HAIR = 0.5
+_HEAD_OF_HAIR = (0.3, 0.45)  # area of hair above the brows, in squares as high as from there to the chin
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,19 @@ class PhotoMasks:
         at = (places[known] * MASK_SIDE - 0.5).astype(np.float32)
         out[known] = sample(masks, at, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
         return out
+
+    def head_of_hair(self, mesh_px: np.ndarray) -> float:
+        """Whether there is one, in [0, 1].
+
+        What lies above the brows tells: hair stands off the scalp, so that little of it is seen where the scalp is.
+
+        Args:
+            mesh_px: (478, 2 or 3) landmarks, photo px.
+        """
+        *brows, chin = self.region.from_photo(mesh_px[[*_BROW_TOPS, _CHIN], :2].astype(np.float64))[:, 1] * MASK_SIDE
+        brow = float(np.mean(brows))
+        above = self.hair[: max(int(brow), 0)] > _LIKELY_HAIR
+        return float(smoothstep(above.sum() / max(chin - brow, 1.0) ** 2, *_HEAD_OF_HAIR))
 
 
 @dataclass(frozen=True)
