@@ -5,12 +5,14 @@ import dataclasses
 import itertools
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
 
 from blender_tests.made_up import assert_same, values_of
+from facedetail_addon.core.colour import LUMINANCE, to_linear
 from facedetail_addon.core.detail.types import EXPRESSION_GROUPS, DetailMaps
 from facedetail_addon.core.errors import AssetError, FaceModelError, NoFaceError, PhotoError
 from facedetail_addon.core.fit.types import HeadFit
@@ -146,6 +148,16 @@ def test_arrays_are_as_documented(result, models, astronaut):
     codes = {notice.code for notice in result.record.notices}
     # Light and shade of so small a face help or do not by a hair's breadth, which processors round to either side.
     assert codes - {"not_refined"} == {"small_face", "low_detail"}
+
+
+def test_seen_hair_keeps_its_strands_on_the_scalp(result, models):
+    """Blond hair has another hue than skin, as scarves have; painted as short hair all of it is alike."""
+    side = result.maps["hair"].shape
+    albedo = cv2.resize(result.maps["albedo"], side, interpolation=cv2.INTER_AREA)
+    luminance = cv2.GaussianBlur(to_linear(albedo) @ LUMINANCE, (0, 0), side[0] / 340)
+    scalp = cv2.resize(models.atlas.picture(models.model.in_region("scalp").astype(np.float32)), side) > 0.9
+    seen = scalp & (result.maps["hair"] > 150)
+    assert seen.mean() > 0.01 and np.log(luminance[seen]).std() > 0.28
 
 
 def test_stages_called_alone_make_what_the_whole_makes(result, models, astronaut_file):
