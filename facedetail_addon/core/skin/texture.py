@@ -117,8 +117,7 @@ def make_skin_maps(
     bearded = 0.0 if beard is None else float(beard.under.max())
     trusted = _trusted(unwrapped, lit, fine.creases, highlights, usual, masks, model, atlas, hairs, bearded, haired)
     fill, persons = usual, confidence * bare * trusted.skin
-    sure = smoothstep(unwrapped.confidence, *CONFIDENT)
-    known = _known(sure, persons, highlights, atlas) if tell_known else None
+    known = _known(smoothstep(unwrapped.confidence, *CONFIDENT), persons, highlights, atlas) if tell_known else None
     if generator is not None:
         told = _known(_reduced(unwrapped, len(seen.bare))[1], persons, highlights, atlas.reduced)
         fill = generated_fill(seen.albedo, told, usual, basis, light.monochrome, generator, model, atlas)
@@ -129,7 +128,8 @@ def make_skin_maps(
     own = np.column_stack([lit[:, :6], lit[:, 6] * trusted.skin, trusted.correction, trusted.plain])
     grainy = (1 - fields.hair) * ~model.in_region("socket")
     uneven = mottle(trusted.albedo, trusted.weight, model, atlas) * grainy[:, None]
-    clear = _clear(matte := _matte(seen, highlights), hairy, basis, atlas)
+    matte = _matte(seen, highlights)
+    clear = _clear(matte, hairy, basis, atlas)
     grain = _grain(noise, seen, matte, clear, fill.known, atlas)
     skin = np.column_stack([fields.offset + uneven, fields.colour * np.exp(uneven), fill.known, fields.hair, grainy])
     mirrored = np.column_stack([atlas.mirror.points(own), fields.gain])
